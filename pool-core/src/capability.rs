@@ -1,0 +1,91 @@
+//! Optional questions that some drivers can answer about their server.
+//!
+//! They are asked on a probe connection, through the control handle.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+/// What a driver can answer; absent where it cannot.
+pub struct Capabilities<'a, C, E> {
+    /// How many connections the server allows and has.
+    pub capacity: Option<&'a dyn CapacityQuery<C, E>>,
+    /// Whether the server takes writes.
+    pub role: Option<&'a dyn RoleQuery<C, E>>,
+}
+
+impl<C, E> Default for Capabilities<'_, C, E> {
+    fn default() -> Self {
+        Self { capacity: None, role: None }
+    }
+}
+
+impl<C, E> fmt::Debug for Capabilities<'_, C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.set().fmt(f)
+    }
+}
+
+impl<C, E> Capabilities<'_, C, E> {
+    /// Which questions can be answered.
+    #[must_use]
+    pub fn set(&self) -> CapabilitySet {
+        CapabilitySet { capacity: self.capacity.is_some(), role: self.role.is_some() }
+    }
+}
+
+/// Which questions a driver can answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CapabilitySet {
+    /// [`CapacityQuery`].
+    pub capacity: bool,
+    /// [`RoleQuery`].
+    pub role: bool,
+}
+
+/// Asks a server how many connections it allows and has.
+#[async_trait]
+pub trait CapacityQuery<C, E>: Send + Sync {
+    /// The server's limit and how much of it is taken.
+    async fn capacity(&self, connection: &mut C) -> Result<Capacity, E>;
+}
+
+/// A server's limit on connections, and how much of it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capacity {
+    /// Connections the server allows.
+    pub max_connections: usize,
+    /// Part of them kept for administrators.
+    pub reserved: usize,
+    /// Connections open now, by anybody.
+    pub in_use: usize,
+    /// Connections open now by this application, where the server can tell.
+    pub in_use_here: Option<usize>,
+}
+
+impl Capacity {
+    /// A limit of which nothing is reserved or taken.
+    #[must_use]
+    pub const fn new(max_connections: usize) -> Self {
+        Self { max_connections, reserved: 0, in_use: 0, in_use_here: None }
+    }
+}
+
+/// Asks a server whether it takes writes.
+#[async_trait]
+pub trait RoleQuery<C, E>: Send + Sync {
+    /// The server's present role.
+    async fn role(&self, connection: &mut C) -> Result<Role, E>;
+}
+
+/// Whether a server takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Takes reads and writes.
+    ReadWrite,
+    /// Takes reads only.
+    ReadOnly,
+}

@@ -1,0 +1,146 @@
+//! The rules that a configuration as a whole must keep.
+
+use std::time::Duration;
+
+use super::fields::{Value, format_time};
+use super::{ConfigError, FIELDS, PoolConfig, Problem};
+
+impl PoolConfig {
+    /// Checks every field and every relation between fields.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with *all* problems; values are never clamped.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::from_problems(self.problems())
+    }
+
+    /// Everything wrong with it.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for field in FIELDS {
+            let value = field.get(self);
+            if value.is_zero() && !field.zero_allowed {
+                let why = match value {
+                    Value::OptionalTime(_) => "zero is not a way to switch it off",
+                    _ => "must not be zero",
+                };
+                problems.push(Problem::invalid(field.name, value.to_string(), why, field.allowed));
+            }
+        }
+        if self.lifetime_jitter > 100 {
+            let value = format!("{}%", self.lifetime_jitter);
+            let why = "more than the whole lifetime";
+            problems.push(Problem::invalid("lifetime_jitter", value, why, "0% to 100%"));
+        }
+        let max_idle = self.effective_max_idle();
+        if self.min_idle > max_idle {
+            problems.push(Problem::invalid(
+                "min_idle",
+                self.min_idle.to_string(),
+                "more than the pool keeps idle",
+                format!("at most {max_idle}, the smaller of max_idle and max_open"),
+            ));
+        }
+        if let (Some(keepalive), Some(lifetime)) = (self.keepalive, self.max_lifetime)
+            && keepalive >= lifetime
+            && lifetime > Duration::ZERO
+        {
+            problems.push(Problem::invalid(
+                "keepalive",
+                format_time(keepalive),
+                "a connection would retire before its first background check",
+                format!("less than max_lifetime ({}), or off", format_time(lifetime)),
+            ));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(config: &PoolConfig) -> Vec<String> {
+        let error = config.validate().expect_err("invalid");
+        error.problems().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let config = PoolConfig {
+            max_open: 0,
+            min_idle: 3,
+            acquire_timeout: Duration::ZERO,
+            connect_timeout: Duration::ZERO,
+            max_lifetime: Some(Duration::ZERO),
+            ..PoolConfig::default()
+        };
+        assert_eq!(
+            problems(&config),
+            [
+                "max_open = \"0\": must not be zero; allowed: a whole number from 1, or unlimited",
+                "max_lifetime = \"0s\": zero is not a way to switch it off; allowed: a duration \
+                 above zero such as 30m, or off",
+                "acquire_timeout = \"0s\": must not be zero; allowed: a duration above zero such \
+                 as 30s",
+                "connect_timeout = \"0s\": must not be zero; allowed: a duration above zero such \
+                 as 10s",
+                "min_idle = \"3\": more than the pool keeps idle; allowed: at most 0, the smaller \
+                 of max_idle and max_open",
+            ]
+        );
+    }
+
+    #[test]
+    fn zero_is_legal_only_where_it_has_a_meaning() {
+        let zero_allowed: Vec<_> =
+            FIELDS.iter().filter(|field| field.zero_allowed).map(|field| field.name).collect();
+        assert_eq!(
+            zero_allowed,
+            ["max_idle", "min_idle", "idle_grace", "lifetime_jitter", "check_after_idle"]
+        );
+    }
+
+    #[test]
+    fn lowering_max_open_below_max_idle_lowers_the_effective_max_idle() {
+        let config = PoolConfig { max_open: 3, max_idle: 10, ..PoolConfig::default() };
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(config.effective_max_idle(), 3);
+    }
+
+    #[test]
+    fn min_idle_is_held_against_the_effective_max_idle() {
+        let config = PoolConfig { max_open: 3, max_idle: 10, min_idle: 4, ..PoolConfig::default() };
+        assert_eq!(
+            problems(&config),
+            [
+                "min_idle = \"4\": more than the pool keeps idle; allowed: at most 3, the smaller of \
+              max_idle and max_open"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_longest_durations_are_valid() {
+        let config = PoolConfig {
+            idle_grace: Duration::MAX,
+            max_lifetime: Some(Duration::MAX),
+            acquire_timeout: Duration::MAX,
+            keepalive: Some(Duration::from_secs(1)),
+            ..PoolConfig::default()
+        };
+        assert_eq!(config.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_keepalive_that_could_never_run_is_an_error() {
+        let config =
+            PoolConfig { keepalive: Some(Duration::from_hours(1)), ..PoolConfig::default() };
+        assert_eq!(
+            problems(&config),
+            ["keepalive = \"1h\": a connection would retire before its first background check; \
+              allowed: less than max_lifetime (30m), or off"]
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! The control plane: one type-erased handle to a pool, for everything that is not a query.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::capability::CapabilitySet;
+use crate::config::{ConfigError, PoolConfig};
+use crate::driver::{Driver, Metadata};
+use crate::error::{CloseReport, Holder, OpenError};
+use crate::observer::{Observer, Subscription};
+use crate::probe::{Probe, ProbeConnection};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::stats::{DbStats, PoolState, PoolStats};
+
+/// A cheaply cloned control handle. It does not keep the pool open: once the last
+/// [`Pool`](crate::Pool) is gone, [`Control::state`] says so.
+pub type ControlHandle = Arc<dyn Control>;
+
+/// What monitors, health checks, tuners and consoles see of a pool, whatever its driver.
+///
+/// Implemented by this crate only.
+pub trait Control: sealed::Sealed + Send + Sync {
+    /// The pool's name.
+    fn name(&self) -> &str;
+
+    /// What is known of the database. Nothing secret.
+    fn metadata(&self) -> Metadata;
+
+    /// Whether the pool serves acquires.
+    fn state(&self) -> PoolState;
+
+    /// One consistent snapshot.
+    fn stats(&self) -> PoolStats;
+
+    /// The snapshot in the words of Go's `database/sql`.
+    fn db_stats(&self) -> DbStats {
+        self.stats().db_stats()
+    }
+
+    /// The configuration in force.
+    fn config(&self) -> PoolConfig;
+
+    /// Applies a new configuration; see [`Pool::reconfigure`](crate::Pool::reconfigure).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem; nothing has changed then.
+    fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError>;
+
+    /// The call sites that hold connections, longest first.
+    fn holders(&self) -> Vec<Holder>;
+
+    /// Retires every connection there is, without interrupting its user: idle ones now, others
+    /// when they come back. Returns how many. For failovers and changed credentials.
+    fn invalidate(&self) -> usize;
+
+    /// Lets acquires wait (for their deadline at most) instead of serving them. Connections in use
+    /// are untouched.
+    fn pause(&self);
+
+    /// Serves again, those who waited first.
+    fn resume(&self);
+
+    /// Starts no connect at or above `ceiling` open connections; existing ones stay. `None` lifts
+    /// the ceiling.
+    fn set_opening_ceiling(&self, ceiling: Option<usize>);
+
+    /// Tells `observer` what happens, until the subscription is dropped.
+    fn observe(&self, observer: Arc<dyn Observer>) -> Subscription;
+
+    /// What the driver can say about its server, through [`probe`](Self::probe).
+    fn capabilities(&self) -> CapabilitySet;
+
+    /// Opens a connection outside the pool, beyond `max_open`, counted in
+    /// [`PoolStats::probes`]. Bounded by `connect_timeout`.
+    ///
+    /// Resolves to [`OpenError::Connect`] if it cannot be opened, [`OpenError::NoRuntime`] outside
+    /// an async runtime. Dropping the future drops the connection being opened.
+    fn probe(&self) -> BoxFuture<'static, Result<Box<dyn Probe>, OpenError>>;
+
+    /// Closes the pool; see [`Pool::close`](crate::Pool::close).
+    fn close(&self, deadline: Duration) -> BoxFuture<'static, CloseReport>;
+}
+
+/// What a reconfiguration did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reconfigured {
+    /// Number of the configuration now in force.
+    pub generation: u64,
+    /// The fields that changed.
+    pub changes: Vec<Change>,
+    /// Idle connections closed because they are surplus now.
+    pub closed: usize,
+    /// Connections beyond `max_open` that are in use, and are closed when they come back.
+    pub awaiting_return: usize,
+}
+
+/// A field that changed, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Its name.
+    pub field: &'static str,
+    /// Its value before.
+    pub from: String,
+    /// Its value now.
+    pub to: String,
+}
+
+mod sealed {
+    /// Keeps room for further methods.
+    pub trait Sealed {}
+}
+
+pub(crate) struct Handle<D: Driver> {
+    shared: Arc<Shared<D>>,
+}
+
+impl<D: Driver> Handle<D> {
+    pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
+        Self { shared }
+    }
+}
+
+impl<D: Driver> sealed::Sealed for Handle<D> {}
+
+impl<D: Driver> Control for Handle<D> {
+    fn name(&self) -> &str {
+        &self.shared.observers.pool
+    }
+
+    fn metadata(&self) -> Metadata {
+        self.shared.driver.metadata()
+    }
+
+    fn state(&self) -> PoolState {
+        self.shared.lock().gate()
+    }
+
+    fn stats(&self) -> PoolStats {
+        self.shared.stats()
+    }
+
+    fn config(&self) -> PoolConfig {
+        self.shared.lock().config().clone()
+    }
+
+    fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError> {
+        self.shared.reconfigure(config)
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.shared.holders()
+    }
+
+    fn invalidate(&self) -> usize {
+        let now = self.shared.now();
+        self.shared.transition(|state, effects| state.invalidate(now, effects))
+    }
+
+    fn pause(&self) {
+        self.shared.lock().pause();
+    }
+
+    fn resume(&self) {
+        self.shared.transition(State::resume);
+    }
+
+    fn set_opening_ceiling(&self, ceiling: Option<usize>) {
+        let ceiling = ceiling.unwrap_or(usize::MAX);
+        self.shared.transition(|state, effects| state.set_opening_ceiling(ceiling, effects));
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) -> Subscription {
+        self.shared.observers.subscribe(observer)
+    }
+
+    fn capabilities(&self) -> CapabilitySet {
+        self.shared.driver.capabilities().set()
+    }
+
+    fn probe(&self) -> BoxFuture<'static, Result<Box<dyn Probe>, OpenError>> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let probe = ProbeConnection::open(shared).await?;
+            Ok(Box::new(probe) as Box<dyn Probe>)
+        }
+        .boxed()
+    }
+
+    fn close(&self, deadline: Duration) -> BoxFuture<'static, CloseReport> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.close(deadline).await }.boxed()
+    }
+}

@@ -1,0 +1,51 @@
+//! A database connection pool that is fast, cannot leak, and says what is wrong.
+//!
+//! `pool-core` is the engine: it knows no database, no telemetry and, but for its feature `tokio`,
+//! no async runtime. A [`Driver`] adapts a database client; a [`Pool`] hands out its connections;
+//! an [`Observer`] is told what happens; a [`ControlHandle`] lets others watch and steer.
+//!
+//! All state is one synchronous state machine under one mutex; one background task makes the
+//! driver's calls. `ARCHITECTURE.md` has the map and the invariants.
+#![forbid(unsafe_code)]
+
+mod acquire;
+mod brief;
+mod capability;
+mod config;
+mod contain;
+mod control;
+mod driver;
+mod error;
+mod guard;
+mod lock;
+mod observer;
+mod pool;
+mod probe;
+pub mod runtime;
+mod shared;
+mod state;
+mod stats;
+mod watchdog;
+mod worker;
+
+pub use async_trait::async_trait;
+
+pub use self::acquire::Acquire;
+pub use self::capability::{Capabilities, CapabilitySet, Capacity, CapacityQuery, Role, RoleQuery};
+pub use self::config::{ConfigError, FIELDS, Field, PoolConfig, Preset, Problem, nearest};
+pub use self::control::{Change, Control, ControlHandle, Reconfigured};
+pub use self::driver::{ConnectContext, Driver, ErrorClass, Metadata, Released};
+pub use self::error::{
+    AcquireError, AcquireErrorKind, AcquireFailure, AcquirePhase, CallSite, Circumstances,
+    CloseReport, ConnectFailures, DriverFault, Holder, OpenError, SharedError, TryAcquireError,
+};
+pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
+pub use self::observer::{
+    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
+    ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed, PoolReconfigured,
+    RunningStatement, Served, StatementFinished, StatementOutcome, StatementStarted, Statements,
+    Subscription, WaiterQueued,
+};
+pub use self::pool::{Pool, PoolOptions};
+pub use self::probe::Probe;
+pub use self::stats::{AcquireCounts, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats};

@@ -1,0 +1,170 @@
+//! A connection outside the pool, for questions that must not compete with the pool's users.
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::capability::{Capacity, Role};
+use crate::contain::{contain, panic_message};
+use crate::driver::{ConnectContext, Driver};
+use crate::error::{DriverFault, OpenError, SharedError};
+use crate::runtime::{NoRuntime, Runtime};
+use crate::shared::Shared;
+
+/// A connection opened by [`Control::probe`](crate::Control::probe). Dropping it lets go of the
+/// connection at once.
+///
+/// Each question is bounded by `check_timeout`. After one that failed the connection is gone, and
+/// every further one fails. Dropping a question's future has the same effect.
+pub trait Probe: Send {
+    /// How long the server takes to answer.
+    fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>>;
+
+    /// The server's limit on connections; `None` if the driver cannot ask.
+    fn capacity(&mut self) -> BoxFuture<'_, Option<Result<Capacity, SharedError>>>;
+
+    /// Whether the server takes writes; `None` if the driver cannot ask.
+    fn role(&mut self) -> BoxFuture<'_, Option<Result<Role, SharedError>>>;
+}
+
+pub(crate) struct ProbeConnection<D: Driver> {
+    shared: Arc<Shared<D>>,
+    id: u64,
+    /// Absent after a question that failed or was dropped.
+    connection: Option<D::Connection>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the probe's connection was lost earlier")]
+struct ProbeLost;
+
+impl<D: Driver> ProbeConnection<D> {
+    pub(crate) async fn open(shared: Arc<Shared<D>>) -> Result<Self, OpenError> {
+        let id = shared.lock().take_connection_id();
+        let limit = shared.lock().config().connect_timeout;
+        let started = shared.now();
+        shared.lock().probe_opened();
+        // From here on, dropping it counts it out.
+        let mut probe = Self { shared: Arc::clone(&shared), id, connection: None };
+        let context = ConnectContext::new(id, shared.statements(id));
+        let opened = bounded(&*shared.runtime, "connect", limit, shared.driver.connect(context));
+        let connection = opened.await?.map_err(|source| OpenError::Connect {
+            pool: Arc::clone(&shared.observers.pool),
+            took: shared.now().since(started),
+            source,
+        })?;
+        probe.connection = Some(connection);
+        Ok(probe)
+    }
+
+    pub(crate) async fn check(&mut self) -> Result<Duration, SharedError> {
+        let connection = self.take()?;
+        let started = self.shared.now();
+        let limit = self.shared.lock().config().check_timeout;
+        let check = self.shared.driver.check(connection);
+        let checked = bounded(&*self.shared.runtime, "check", limit, check).await;
+        self.connection = Some(checked.map_err(|missing| Arc::new(missing) as SharedError)??);
+        Ok(self.shared.now().since(started))
+    }
+
+    /// Makes the connection one of the pool's, if there is room.
+    pub(crate) fn join_pool(mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let (now, id) = (self.shared.now(), self.id);
+        let adopted =
+            self.shared.transition(|state, effects| state.adopt(connection, id, now, effects));
+        self.connection = adopted.err();
+    }
+
+    fn take(&mut self) -> Result<D::Connection, SharedError> {
+        self.connection.take().ok_or_else(|| Arc::new(ProbeLost) as SharedError)
+    }
+
+    /// Asks a question that borrows the connection.
+    async fn ask<T>(
+        &mut self,
+        name: &'static str,
+        question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
+    ) -> Option<Result<T, SharedError>> {
+        let mut connection = match self.take() {
+            Ok(connection) => connection,
+            Err(lost) => return Some(Err(lost)),
+        };
+        let limit = self.shared.lock().config().check_timeout;
+        let answer = async { Ok(question(&self.shared.driver, &mut connection).await) };
+        let answer = bounded::<_, D::Error>(&*self.shared.runtime, name, limit, answer).await;
+        match answer {
+            Err(missing) => Some(Err(Arc::new(missing))),
+            Ok(Err(fault)) => Some(Err(fault)),
+            Ok(Ok(Some(Err(error)))) => Some(Err(Arc::new(error))),
+            Ok(Ok(answered)) => {
+                self.connection = Some(connection);
+                answered.map(|answer| answer.map_err(|error| Arc::new(error) as SharedError))
+            }
+        }
+    }
+}
+
+impl<D: Driver> Probe for ProbeConnection<D> {
+    fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>> {
+        self.check().boxed()
+    }
+
+    fn capacity(&mut self) -> BoxFuture<'_, Option<Result<Capacity, SharedError>>> {
+        self.ask("capacity query", async |driver, connection| {
+            match driver.capabilities().capacity {
+                Some(query) => Some(query.capacity(connection).await),
+                None => None,
+            }
+        })
+        .boxed()
+    }
+
+    fn role(&mut self) -> BoxFuture<'_, Option<Result<Role, SharedError>>> {
+        self.ask("role query", async |driver, connection| match driver.capabilities().role {
+            Some(query) => Some(query.role(connection).await),
+            None => None,
+        })
+        .boxed()
+    }
+}
+
+impl<D: Driver> Drop for ProbeConnection<D> {
+    fn drop(&mut self) {
+        self.shared.lock().probe_closed();
+        if let Some(connection) = self.connection.take() {
+            contain(|| self.shared.driver.abort(connection));
+        }
+    }
+}
+
+/// Runs a call of the driver for at most `limit`, with its panic contained.
+async fn bounded<T, E: std::error::Error + Send + Sync + 'static>(
+    runtime: &dyn Runtime,
+    call: &'static str,
+    limit: Duration,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<Result<T, SharedError>, NoRuntime> {
+    let mut timer = runtime.timer()?;
+    timer.reset(runtime.now().after(limit));
+    let mut future = Box::pin(AssertUnwindSafe(future).catch_unwind());
+    let finished = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(finished) => Poll::Ready(Some(finished)),
+        Poll::Pending => timer.poll_expired(cx).map(|()| None),
+    })
+    .await;
+    contain(|| drop(future));
+    Ok(match finished {
+        Some(Ok(Ok(value))) => Ok(value),
+        Some(Ok(Err(error))) => Err(Arc::new(error)),
+        Some(Err(payload)) => {
+            Err(Arc::new(DriverFault::Panicked { call, message: panic_message(payload) }))
+        }
+        None => Err(Arc::new(DriverFault::TimedOut { call, limit })),
+    })
+}

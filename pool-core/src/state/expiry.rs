@@ -1,0 +1,115 @@
+//! Expiry: idle time, surplus, lifetime, keep-alive and leaks.
+
+use std::time::Duration;
+
+use super::slots::Phase;
+use super::{Effects, Event, State};
+use crate::runtime::Instant;
+use crate::stats::{CloseReason, PoolState};
+
+impl<C> State<C> {
+    /// Sets when the connection is too old: its lifetime less its own share of the jitter.
+    pub(super) fn set_lifetime(&mut self, index: u32) {
+        let slot = self.slots.get_mut(index);
+        slot.retire_at = match self.config.max_lifetime {
+            _ if slot.outdated => Instant::EPOCH,
+            None => Instant::NEVER,
+            Some(lifetime) => {
+                let share = f64::from(self.config.lifetime_jitter) / 100.0;
+                let early = share * f64::from(slot.jitter) / f64::from(u16::MAX);
+                // `mul_f64` of the longest durations may round up beyond what they can hold.
+                let early = Duration::try_from_secs_f64(lifetime.as_secs_f64() * early)
+                    .unwrap_or(Duration::MAX);
+                slot.born.after(lifetime.saturating_sub(early))
+            }
+        };
+        let retire_at = slot.retire_at;
+        self.lifetimes.set(index, retire_at);
+    }
+
+    /// Closes idle connections that are too old. One in use is closed when it comes back.
+    pub(super) fn retire_old(&mut self, now: Instant, effects: &mut Effects<C>) {
+        while let Some(slot) = self.lifetimes.pop_due(now) {
+            if self.slots.phase(slot) == Phase::Idle {
+                self.retire_idle(slot, CloseReason::Lifetime, now, effects);
+            }
+        }
+    }
+
+    /// Closes connections that have been idle for too long: beyond `max_idle` after `idle_grace`,
+    /// beyond `min_idle` after `max_idle_time`.
+    ///
+    /// Idle connections go out newest first, so one that was unused for the whole grace was
+    /// surplus for the whole grace: no other bookkeeping is needed.
+    pub(super) fn retire_surplus(&mut self, now: Instant, effects: &mut Effects<C>) {
+        while let Some((slot, at, reason)) = self.next_surplus() {
+            if at > now {
+                break;
+            }
+            self.retire_idle(slot, reason, now, effects);
+        }
+    }
+
+    /// The next idle connection to be closed, when, and why.
+    fn next_surplus(&self) -> Option<(u32, Instant, CloseReason)> {
+        let slot = self.slots.oldest_idle()?;
+        let since = self.slots.get(slot).since;
+        let idle = self.slots.idle();
+        let surplus = (idle > self.limits.max_idle)
+            .then(|| (slot, since.after(self.config.idle_grace), CloseReason::Surplus));
+        let unused = (idle > self.limits.min_idle).then_some(self.config.max_idle_time).flatten();
+        let unused = unused.map(|time| (slot, since.after(time), CloseReason::Idle));
+        surplus.into_iter().chain(unused).min_by_key(|(_, at, _)| *at)
+    }
+
+    pub(super) fn next_expiry(&self) -> Instant {
+        let surplus = self.next_surplus().map_or(Instant::NEVER, |(_, at, _)| at);
+        surplus.min(self.lifetimes.soonest())
+    }
+
+    /// Checks the idle connection that was not known to be alive for longest, one at a time.
+    pub(super) fn keep_alive(&mut self, now: Instant) {
+        let Some((slot, at)) = self.next_to_keep_alive() else { return };
+        if at <= now {
+            let connection = self.slots.take_idle(slot, Phase::InUse);
+            self.start_check(slot, connection, now);
+        }
+    }
+
+    fn next_to_keep_alive(&self) -> Option<(u32, Instant)> {
+        let interval = self.config.keepalive?;
+        if self.gate == PoolState::Closed || self.slots.count(Phase::Checking) > 0 {
+            return None;
+        }
+        let verified = |slot: &u32| self.slots.get(*slot).verified();
+        let slot = self.slots.iter_idle().min_by_key(verified)?;
+        Some((slot, verified(&slot).after(interval)))
+    }
+
+    pub(super) fn next_keepalive(&self) -> Instant {
+        self.next_to_keep_alive().map_or(Instant::NEVER, |(_, at)| at)
+    }
+
+    /// Reports checkouts held for longer than `leak_after`, each once.
+    pub(super) fn report_leaks(&mut self, now: Instant, effects: &mut Effects<C>) {
+        if now < self.leak_scan_at {
+            return;
+        }
+        self.leak_scan_at = Instant::NEVER;
+        let limit = self.limits.leak_after;
+        let held = self.slots.occupied().filter(|(_, slot)| slot.phase() == Phase::InUse);
+        let held: Vec<_> = held.filter(|(_, s)| !s.leak_reported).map(|(slot, _)| slot).collect();
+        for slot in held {
+            let slot = self.slots.get_mut(slot);
+            let due = slot.since.after_nanos(limit);
+            if due > now {
+                self.leak_scan_at = self.leak_scan_at.min(due);
+                continue;
+            }
+            slot.leak_reported = true;
+            if let Some(site) = slot.site {
+                effects.tell(Event::LeakSuspected { site, held: now.since(slot.since) });
+            }
+        }
+    }
+}

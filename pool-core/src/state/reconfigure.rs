@@ -1,0 +1,50 @@
+//! A new configuration, applied as a whole.
+
+use super::{Effects, Limits, State};
+use crate::config::{FIELDS, PoolConfig};
+use crate::control::{Change, Reconfigured};
+use crate::runtime::Instant;
+use crate::stats::{CloseReason, PoolState};
+
+impl<C> State<C> {
+    /// Applies a validated configuration. Surplus that is idle is closed now, unused longest first;
+    /// surplus in use when it comes back.
+    pub(crate) fn reconfigure(
+        &mut self,
+        config: PoolConfig,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) -> Reconfigured {
+        let changes = FIELDS.iter().filter_map(|field| {
+            let (from, to) = (field.text(&self.config), field.text(&config));
+            (from != to).then_some(Change { field: field.name, from, to })
+        });
+        let changes: Vec<_> = changes.collect();
+        self.limits = Limits::new(&config);
+        self.config = config;
+        self.generation += 1;
+        let slots: Vec<_> = self.slots.occupied().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            if self.slots.phase(slot).is_established() {
+                self.set_lifetime(slot);
+            }
+        }
+        let mut closed = 0;
+        let is_surplus = |state: &Self| {
+            state.slots.open() > state.limits.max_open || state.slots.idle() > state.limits.max_idle
+        };
+        while self.gate != PoolState::Closed && is_surplus(self) {
+            let Some(slot) = self.slots.oldest_idle() else { break };
+            self.retire_idle(slot, CloseReason::Surplus, now, effects);
+            closed += 1;
+        }
+        self.leak_scan_at = now;
+        self.wake_worker(effects);
+        Reconfigured {
+            generation: self.generation,
+            changes,
+            closed,
+            awaiting_return: self.slots.open().saturating_sub(self.limits.max_open),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The worker's side: what it is told to do next, and what it reports back.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::release::Left;
+use super::slots::Phase;
+use super::waiters::Reason;
+use super::{Effects, Event, State, WorkerSeat};
+use crate::driver::ErrorClass;
+use crate::error::{AcquireErrorKind, DriverFault, SharedError};
+use crate::runtime::{Instant, NoRuntime};
+use crate::stats::{CloseReason, PoolState};
+
+/// A call of the driver that the worker is to make, or to cut short. At most one is under way for a
+/// slot, and each ends in exactly one [`Finished`].
+#[derive(Debug)]
+pub(crate) enum Command<C> {
+    Open {
+        slot: u32,
+        id: u64,
+    },
+    Check {
+        slot: u32,
+        connection: C,
+    },
+    Reset {
+        slot: u32,
+        connection: C,
+    },
+    Close {
+        slot: u32,
+        connection: C,
+    },
+    /// Drop what is under way for the slot.
+    Cut {
+        slot: u32,
+    },
+}
+
+/// How a call of the driver ended.
+#[derive(Debug)]
+pub(crate) enum Finished<C> {
+    /// With a connection that is good.
+    Good(C),
+    /// With an error.
+    Failed(SharedError, ErrorClass),
+    /// With nothing: the goodbye is said.
+    Gone,
+    /// It was cut short.
+    Cut,
+}
+
+impl<C> Finished<C> {
+    fn into_error(self) -> Option<SharedError> {
+        match self {
+            Self::Failed(error, _) => Some(error),
+            Self::Good(_) | Self::Gone | Self::Cut => None,
+        }
+    }
+}
+
+/// What the worker does until it is woken again.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// When to wake by itself.
+    pub(crate) wake_at: Instant,
+    /// Whether nothing is left to do, ever.
+    pub(crate) done: bool,
+}
+
+impl<C> State<C> {
+    /// Takes the seat for a new worker on a runtime that is `driven`; `None` if it is taken.
+    pub(crate) fn take_seat(&mut self, driven: Option<u64>) -> Option<u64> {
+        if !self.needs_worker() {
+            return None;
+        }
+        let seat = self.next_seat;
+        self.next_seat += 1;
+        let wakes_at = Instant::EPOCH;
+        self.worker = WorkerSeat::Taken { seat, driven, rounds: 0, waker: None, wakes_at };
+        self.update_serving();
+        Some(seat)
+    }
+
+    /// The runtime that has to be driven for the worker to run.
+    pub(crate) const fn worker_driven(&self) -> Option<u64> {
+        match self.worker {
+            WorkerSeat::Taken { driven, .. } => driven,
+            WorkerSeat::Empty => None,
+        }
+    }
+
+    /// How many rounds the worker has done, and whether it has one to do.
+    pub(crate) fn worker_rounds(&self, now: Instant) -> (u64, bool) {
+        match self.worker {
+            WorkerSeat::Taken { rounds, wakes_at, .. } => (rounds, wakes_at <= now),
+            WorkerSeat::Empty => (0, false),
+        }
+    }
+
+    /// Everything that is due at `now`. The worker then makes the calls in `commands`, and sleeps
+    /// until `wake_at` or until `waker` is woken.
+    pub(crate) fn work(
+        &mut self,
+        own_seat: u64,
+        now: Instant,
+        waker: Waker,
+        commands: &mut Vec<Command<C>>,
+        effects: &mut Effects<C>,
+    ) -> Plan {
+        if !matches!(self.worker, WorkerSeat::Taken { seat, .. } if seat == own_seat) {
+            effects.drop_waker(Some(waker));
+            return Plan { wake_at: Instant::NEVER, done: true };
+        }
+        self.cut_overdue_calls(now);
+        self.expire_waiters(now, effects);
+        self.retire_old(now, effects);
+        self.retire_surplus(now, effects);
+        self.keep_alive(now);
+        self.report_leaks(now, effects);
+        self.meet_demand(now, effects);
+        self.wake_watchers(now, effects);
+        commands.append(&mut self.commands);
+        let nothing_out = self.slots.occupied().next().is_none();
+        if self.gate == PoolState::Closed && nothing_out && self.watchers.is_empty() {
+            self.vacate_seat(effects);
+            effects.drop_waker(Some(waker));
+            return Plan { wake_at: Instant::NEVER, done: true };
+        }
+        let wake_at = self.next_due(now);
+        if let WorkerSeat::Taken { rounds, waker: sleeping, wakes_at, .. } = &mut self.worker {
+            *rounds += 1;
+            *wakes_at = wake_at;
+            effects.drop_waker(sleeping.replace(waker));
+        }
+        Plan { wake_at, done: false }
+    }
+
+    fn vacate_seat(&mut self, effects: &mut Effects<C>) {
+        let old = std::mem::replace(&mut self.worker, WorkerSeat::Empty);
+        self.update_serving();
+        if let WorkerSeat::Taken { waker, .. } = old {
+            effects.drop_waker(waker);
+        }
+    }
+
+    /// When something is due next.
+    fn next_due(&self, now: Instant) -> Instant {
+        [
+            self.calls.soonest(),
+            self.waiters.soonest_deadline(),
+            self.next_fail_fast(),
+            self.next_expiry(),
+            self.next_keepalive(),
+            self.leak_scan_at,
+            self.next_open(),
+            self.next_watch(),
+        ]
+        .into_iter()
+        .fold(Instant::NEVER, Instant::min)
+        .max(now)
+    }
+
+    fn cut_overdue_calls(&mut self, now: Instant) {
+        while let Some(slot) = self.calls.pop_due(now) {
+            self.commands.push(Command::Cut { slot });
+        }
+    }
+
+    fn expire_waiters(&mut self, now: Instant, effects: &mut Effects<C>) {
+        if let Some(first) = self.waiters.next_expired(now) {
+            let reason = self.reason(AcquireErrorKind::Timeout, self.waiting_phase(), now);
+            let mut next = Some(first);
+            while let Some(key) = next {
+                self.fail_waiter(key, &reason, effects);
+                next = self.waiters.next_expired(now);
+            }
+        }
+        let fails_fast_at = self.next_fail_fast();
+        if now >= fails_fast_at {
+            let reason = self.reason(AcquireErrorKind::ConnectFailed, self.waiting_phase(), now);
+            while let Some(key) = self.waiters.oldest() {
+                if self.waiters.since(key) >= fails_fast_at {
+                    break;
+                }
+                self.fail_waiter(key, &reason, effects);
+            }
+        }
+    }
+
+    /// When acquires that wait already are to fail because of the outage. Those that came later
+    /// wait for the probe they started.
+    fn next_fail_fast(&self) -> Instant {
+        let at = self.fails_fast_at();
+        match self.waiters.oldest_since() {
+            Some(since) if since < at => at,
+            _ => Instant::NEVER,
+        }
+    }
+
+    /// A call has ended.
+    pub(crate) fn finish(
+        &mut self,
+        slot: u32,
+        finished: Finished<C>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        self.calls.remove(slot);
+        match (self.slots.phase(slot), finished) {
+            (Phase::Opening, Finished::Good(connection)) => {
+                self.opened(slot, connection, now, effects);
+            }
+            (Phase::Opening, Finished::Failed(error, class)) => {
+                self.open_failed(slot, class, error, now, effects);
+            }
+            (Phase::Opening, _) if self.gate == PoolState::Closed => self.slots.vacate(slot),
+            (Phase::Opening, _) => {
+                let limit = self.config.connect_timeout;
+                let error = Arc::new(DriverFault::TimedOut { call: "connect", limit });
+                self.open_failed(slot, ErrorClass::Transient, error, now, effects);
+            }
+            (Phase::Checking, Finished::Good(connection)) => {
+                self.checked(slot, connection, now, effects);
+            }
+            (Phase::Resetting, Finished::Good(connection)) => {
+                self.settle(slot, connection, Left::Clean, now, effects);
+            }
+            (Phase::Checking, failed) => {
+                self.idle_suspect = true;
+                self.lost(slot, CloseReason::CheckFailed, failed.into_error(), now, effects);
+            }
+            (Phase::Resetting, failed) => {
+                self.lost(slot, CloseReason::Broken, failed.into_error(), now, effects);
+            }
+            (Phase::Closing, _) => self.slots.vacate(slot),
+            (phase @ (Phase::Vacant | Phase::Idle | Phase::InUse), _) => {
+                unreachable!("bug: a call ended for a slot that is {phase:?}")
+            }
+        }
+    }
+
+    fn checked(&mut self, slot: u32, connection: C, now: Instant, effects: &mut Effects<C>) {
+        self.idle_suspect = false;
+        self.slots.get_mut(slot).checked = now;
+        let wanted = self.gate == PoolState::Open && !self.waiters.is_empty();
+        if wanted || self.retire_reason(slot, now).is_some() {
+            self.settle(slot, connection, Left::Clean, now, effects);
+        } else {
+            // Checking is not using: the connection keeps its idle time.
+            self.slots.put_back_idle(slot, connection);
+        }
+    }
+
+    /// A connection is gone, dropped in or by the driver.
+    fn lost(
+        &mut self,
+        slot: u32,
+        reason: CloseReason,
+        error: Option<SharedError>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        let reason = if self.gate == PoolState::Closed { CloseReason::PoolClosed } else { reason };
+        let (connection_id, age) = self.leave(slot, reason, now);
+        self.slots.vacate(slot);
+        effects.tell(Event::Closed { connection_id, reason, age, error });
+    }
+
+    /// The worker in `own_seat` is gone, and with it what it was doing: its runtime was shut down,
+    /// or lacks what is `missing`. Without anything missing, those who wait look again and start
+    /// another worker.
+    pub(crate) fn worker_lost(
+        &mut self,
+        own_seat: u64,
+        missing: Option<&NoRuntime>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        if matches!(self.worker, WorkerSeat::Taken { seat, .. } if seat == own_seat) {
+            self.evict_worker(missing, now, effects);
+        }
+    }
+
+    /// Gives the worker up, whether it is gone or its runtime no longer runs.
+    pub(crate) fn evict_worker(
+        &mut self,
+        missing: Option<&NoRuntime>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        self.vacate_seat(effects);
+        for command in std::mem::take(&mut self.commands) {
+            match command {
+                Command::Check { connection, .. }
+                | Command::Reset { connection, .. }
+                | Command::Close { connection, .. } => effects.abort(connection),
+                Command::Open { .. } | Command::Cut { .. } => {}
+            }
+        }
+        let slots: Vec<_> = self.slots.occupied().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            match self.slots.phase(slot) {
+                Phase::Opening | Phase::Closing => {
+                    self.calls.remove(slot);
+                    self.slots.vacate(slot);
+                }
+                Phase::Checking | Phase::Resetting => {
+                    self.calls.remove(slot);
+                    self.lost(slot, CloseReason::Broken, None, now, effects);
+                }
+                Phase::Vacant | Phase::Idle | Phase::InUse => {}
+            }
+        }
+        match missing {
+            None => effects.wake_all(self.waiters.take_wakers()),
+            Some(missing) => {
+                while let Some(key) = self.waiters.oldest() {
+                    self.no_runtime(key, missing.clone(), now, effects);
+                }
+            }
+        }
+        self.wake_watchers_without_worker(effects);
+    }
+
+    /// There can be no worker: a waiting acquire fails.
+    pub(crate) fn no_runtime(
+        &mut self,
+        key: u32,
+        missing: NoRuntime,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        let reason = self.reason(AcquireErrorKind::NoRuntime, self.waiting_phase(), now);
+        let reason = Reason { no_runtime: Some(missing), ..reason };
+        self.fail_waiter(key, &reason, effects);
+    }
+
+    /// Cuts every call short but the goodbyes.
+    pub(super) fn cut_calls(&mut self, closing_too: bool) {
+        let under_way = self.slots.occupied().filter(|(_, slot)| match slot.phase() {
+            Phase::Opening | Phase::Checking | Phase::Resetting => true,
+            Phase::Closing => closing_too,
+            Phase::Vacant | Phase::Idle | Phase::InUse => false,
+        });
+        let slots: Vec<_> = under_way.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.calls.set(slot, Instant::EPOCH);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The pool's one background task: it makes the calls of the driver and keeps the one timer.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+
+use crate::contain::{contain, panic_message};
+use crate::driver::{ConnectContext, Driver, ErrorClass};
+use crate::error::{DriverFault, SharedError};
+use crate::runtime::{NoRuntime, Timer};
+use crate::shared::Shared;
+use crate::state::{Command, Finished};
+
+/// Rounds of work before other tasks get their turn.
+const ROUNDS: usize = 16;
+
+/// A call of the driver under way, for a slot.
+type Call<C> = BoxFuture<'static, (u32, Finished<C>)>;
+
+pub(crate) struct Worker<D: Driver> {
+    shared: Arc<Shared<D>>,
+    /// Number of its seat.
+    seat: u64,
+    calls: FuturesUnordered<Call<D::Connection>>,
+    /// How to cut a call short, by slot.
+    abort_handles: Vec<Option<AbortHandle>>,
+    /// Reused between rounds.
+    commands: Vec<Command<D::Connection>>,
+    timer: Option<Box<dyn Timer>>,
+    /// What the runtime lacks.
+    missing: Option<NoRuntime>,
+    done: bool,
+}
+
+impl<D: Driver> Worker<D> {
+    /// A worker for the seat that the caller has taken.
+    pub(crate) fn new(shared: Arc<Shared<D>>, seat: u64) -> Self {
+        Self {
+            shared,
+            seat,
+            calls: FuturesUnordered::new(),
+            abort_handles: Vec::new(),
+            commands: Vec::new(),
+            timer: None,
+            missing: None,
+            done: false,
+        }
+    }
+
+    fn start(&mut self, command: Command<D::Connection>) {
+        let shared = Arc::clone(&self.shared);
+        match command {
+            Command::Open { slot, id } => self.call(slot, "connect", async move {
+                let context = ConnectContext::new(id, shared.statements(id));
+                finished(&shared.driver, shared.driver.connect(context).await)
+            }),
+            Command::Check { slot, connection } => self.call(slot, "check", async move {
+                finished(&shared.driver, shared.driver.check(connection).await)
+            }),
+            Command::Reset { slot, connection } => self.call(slot, "reset", async move {
+                finished(&shared.driver, shared.driver.reset(connection).await)
+            }),
+            Command::Close { slot, connection } => self.call(slot, "close", async move {
+                // A goodbye that fails leaves the connection as gone as one that succeeds.
+                let _ = shared.driver.close(connection).await;
+                Finished::Gone
+            }),
+            Command::Cut { slot } => {
+                if let Some(Some(handle)) = self.abort_handles.get(slot as usize) {
+                    handle.abort();
+                }
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        slot: u32,
+        name: &'static str,
+        call: impl Future<Output = Finished<D::Connection>> + Send + 'static,
+    ) {
+        let (handle, registration) = AbortHandle::new_pair();
+        let index = slot as usize;
+        if self.abort_handles.len() <= index {
+            self.abort_handles.resize_with(index + 1, || None);
+        }
+        self.abort_handles[index] = Some(handle);
+        // The outer block drops the call inside `catch_unwind`, where a panicking drop is contained.
+        let call = AssertUnwindSafe(async move { Abortable::new(call, registration).await });
+        let call = call.catch_unwind().map(move |result| {
+            let finished = match result {
+                Ok(Ok(finished)) => finished,
+                Ok(Err(_aborted)) => Finished::Cut,
+                Err(payload) => {
+                    let message = panic_message(payload);
+                    let fault = DriverFault::Panicked { call: name, message };
+                    Finished::Failed(Arc::new(fault), ErrorClass::Transient)
+                }
+            };
+            (slot, finished)
+        });
+        self.calls.push(call.boxed());
+    }
+
+    /// Does what is due, then takes in what has ended. Ready with whether it is done for ever.
+    fn round(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let (now, waker) = (self.shared.runtime.now(), cx.waker().clone());
+        let plan = self.shared.transition(|state, effects| {
+            state.work(self.seat, now, waker, &mut self.commands, effects)
+        });
+        if plan.done {
+            return Poll::Ready(true);
+        }
+        let mut progress = !self.commands.is_empty();
+        let mut commands = std::mem::take(&mut self.commands);
+        commands.drain(..).for_each(|command| self.start(command));
+        self.commands = commands;
+        while let Poll::Ready(Some((slot, finished))) = self.calls.poll_next_unpin(cx) {
+            progress = true;
+            self.abort_handles[slot as usize] = None;
+            let now = self.shared.runtime.now();
+            self.shared.transition(|state, effects| state.finish(slot, finished, now, effects));
+        }
+        let timer = self.timer.as_mut().expect("bug: a round without a timer");
+        timer.reset(plan.wake_at);
+        if timer.poll_expired(cx).is_ready() || progress {
+            Poll::Ready(false)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Nothing in it is pinned in place: calls are boxed.
+impl<D: Driver> Unpin for Worker<D> {}
+
+impl<D: Driver> Future for Worker<D> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.timer.is_none() {
+            match this.shared.runtime.timer() {
+                Ok(timer) => this.timer = Some(timer),
+                Err(missing) => {
+                    this.missing = Some(missing);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        for _ in 0..ROUNDS {
+            match this.round(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(false) => {}
+                Poll::Ready(true) => {
+                    this.done = true;
+                    return Poll::Ready(());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<D: Driver> Drop for Worker<D> {
+    /// Dropped before it was done: its runtime is going, or was not usable.
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        contain(|| self.calls.clear());
+        contain(|| self.commands.clear());
+        let now = self.shared.runtime.now();
+        let (seat, missing) = (self.seat, self.missing.as_ref());
+        self.shared.transition(|state, effects| state.worker_lost(seat, missing, now, effects));
+    }
+}
+
+fn finished<D: Driver>(
+    driver: &D,
+    result: Result<D::Connection, D::Error>,
+) -> Finished<D::Connection> {
+    match result {
+        Ok(connection) => Finished::Good(connection),
+        Err(error) => {
+            let class = driver.classify(&error);
+            Finished::Failed(Arc::new(error) as SharedError, class)
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Rules 7 and 8: an error says what, where and why, and who holds the connections.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pool_core::{AcquireError, AcquireErrorKind, AcquirePhase, DriverFault, OpenError, PoolConfig};
+use pool_testkit::{Answer, Call, FakeDriver, FakeError, Hand};
+
+use crate::rig::{Guard, MS, Rig, SEC};
+
+/// A pool whose two connections are held from two lines, and a failed acquire.
+fn timed_out(rig: &Rig) -> AcquireError {
+    rig.sim.block_on(rig.pool.acquire_within(250 * MS)).expect_err("held for ever")
+}
+
+fn config(max_open: usize) -> PoolConfig {
+    PoolConfig { max_open, ..PoolConfig::default() }
+}
+
+#[track_caller]
+fn hold(rig: &Rig) -> Guard<'_> {
+    let acquire = rig.pool.acquire();
+    rig.sim.block_on(acquire).expect("served")
+}
+
+#[test]
+fn a_timeout_says_what_where_and_why() {
+    let rig = Rig::new(config(3));
+    let line = line!() + 1;
+    let _one_line: Vec<_> = (0..2).map(|_| hold(&rig)).collect();
+    rig.sim.advance(10 * SEC);
+    let _another_line = hold(&rig);
+    let error = timed_out(&rig);
+    let details = error.details();
+    assert_eq!(
+        (error.kind(), details.phase, details.waited),
+        (AcquireErrorKind::Timeout, AcquirePhase::Queued, SEC / 4)
+    );
+    assert_eq!((details.circumstances.stats.in_use, details.circumstances.stats.max_open), (3, 3));
+    let file = file!();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "pool fake: acquire timed out after 250 ms waiting for a connection to come back: 3 of \
+             3 in use, 0 opening, 1 waiting; {file}:{line} holds 2, longest 10.2 s; {file}:{} \
+             holds 1, longest 250 ms",
+            line + 2
+        )
+    );
+    assert!(error.source().is_none(), "no connect has failed");
+}
+
+#[test]
+fn every_checkout_records_its_call_site() {
+    let rig = Rig::new(config(8));
+    let guards = [
+        rig.sim.block_on(rig.pool.acquire()).expect("served"),
+        rig.pool.try_acquire().unwrap_or_else(|_| rig.acquire()),
+    ];
+    let owned = rig.sim.block_on(rig.pool.acquire_owned()).expect("served");
+    let within = rig.sim.block_on(rig.pool.acquire_within(SEC)).expect("served");
+    let lines: Vec<_> = rig.pool.holders().iter().map(|holder| holder.site.line()).collect();
+    assert_eq!(lines.len(), 4, "four call sites: {lines:?}");
+    let site = pool_core::Guard::site(&owned);
+    assert_eq!((site.file(), site.line()), (file!(), line!() - 5));
+    drop((guards, within));
+    assert_eq!(rig.pool.holders().len(), 1);
+}
+
+#[test]
+fn an_error_names_the_three_longest_holders_of_many() {
+    let rig = Rig::new(config(4));
+    let first = hold(&rig);
+    rig.sim.advance(SEC);
+    let second = hold(&rig);
+    rig.sim.advance(SEC);
+    let third = hold(&rig);
+    rig.sim.advance(SEC);
+    let fourth = hold(&rig);
+    let error = timed_out(&rig);
+    let named: Vec<_> =
+        error.details().circumstances.holders.iter().map(|holder| holder.site.line()).collect();
+    let sites = [&first, &second, &third].map(|guard| pool_core::Guard::site(guard).line());
+    assert_eq!(named, sites);
+    drop(fourth);
+}
+
+#[test]
+fn holders_are_computed_at_most_every_100_ms_and_shared() {
+    let rig = Rig::new(PoolConfig { max_waiters: 1, ..config(1) });
+    let _held = hold(&rig);
+    let _waiter = rig.waiter();
+    let refused = || Hand::new(rig.pool.acquire()).ready().expect_err("the queue is full");
+    let first = refused();
+    rig.sim.advance(99 * MS);
+    let second = refused();
+    assert!(Arc::ptr_eq(
+        &first.details().circumstances.holders,
+        &second.details().circumstances.holders
+    ));
+    rig.sim.advance(MS);
+    let third = refused();
+    assert!(!Arc::ptr_eq(
+        &first.details().circumstances.holders,
+        &third.details().circumstances.holders
+    ));
+}
+
+#[test]
+fn a_timeout_has_the_last_connect_error_as_its_source() {
+    let rig = Rig::new(PoolConfig { outage_grace: None, ..config(1) });
+    rig.server.always(Call::Connect, Answer::Error);
+    let error = rig.sim.block_on(rig.pool.acquire_within(SEC)).expect_err("refused");
+    let connects = error.details().circumstances.connects.as_ref().expect("connects failed");
+    assert_eq!(error.kind(), AcquireErrorKind::Timeout);
+    assert_eq!(error.details().phase, AcquirePhase::BackingOff);
+    assert_eq!(u64::from(connects.attempts), rig.server.started(Call::Connect));
+    assert!(connects.ago < SEC / 3 && connects.lasting == SEC, "{connects:?}");
+    let source = error.source().expect("the last connect error");
+    assert_eq!(source.downcast_ref(), Some(&FakeError::Scripted(Call::Connect)));
+    let shown = error.to_string();
+    assert!(shown.contains("connects failed in 1.00 s, the last"), "{shown}");
+}
+
+#[test]
+fn a_connect_that_hangs_is_named_as_the_source_with_its_bound() {
+    let rig = Rig::new(PoolConfig { connect_timeout: 200 * MS, outage_grace: None, ..config(1) });
+    rig.server.always(Call::Connect, Answer::Never);
+    let error = rig.sim.block_on(rig.pool.acquire_within(300 * MS)).expect_err("black hole");
+    assert_eq!(error.details().phase, AcquirePhase::Opening);
+    let source = error.source().expect("the last connect error");
+    let expected = DriverFault::TimedOut { call: "connect", limit: 200 * MS };
+    assert_eq!(source.downcast_ref(), Some(&expected));
+    assert_eq!(source.to_string(), "the driver's connect did not finish within 200 ms");
+}
+
+#[test]
+fn each_phase_of_waiting_has_its_name() {
+    let phase = |rig: &Rig| {
+        let error = rig.sim.block_on(rig.pool.acquire_within(SEC)).expect_err("nothing comes");
+        error.details().phase
+    };
+    let rig = Rig::new(PoolConfig { check_timeout: 100 * SEC, ..config(1) });
+    rig.server.always(Call::Connect, Answer::Never);
+    assert_eq!(phase(&rig), AcquirePhase::Opening);
+
+    let rig = Rig::new(PoolConfig { check_timeout: 100 * SEC, ..config(1) });
+    let mut held = hold(&rig);
+    assert_eq!(phase(&rig), AcquirePhase::Queued);
+    held.begin();
+    rig.server.always(Call::Reset, Answer::Never);
+    drop(held);
+    assert_eq!(phase(&rig), AcquirePhase::Resetting);
+
+    let rig = Rig::new(PoolConfig { check_timeout: 100 * SEC, ..config(1) });
+    rig.fill(1);
+    rig.sim.advance(SEC);
+    rig.server.always(Call::Check, Answer::Never);
+    assert_eq!(phase(&rig), AcquirePhase::Checking);
+    rig.pool.control().pause();
+    assert_eq!(phase(&rig), AcquirePhase::Paused);
+}
+
+#[test]
+fn the_nested_acquire_that_deadlocks_names_the_line_that_holds_everything() {
+    let rig = Rig::new(PoolConfig { acquire_timeout: 5 * SEC, ..config(8) });
+    let line = line!() + 5;
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+            rig.sim.spawn(async move {
+                let _first = pool.acquire_owned().await.expect("one each");
+                sim.sleep(MS).await;
+                pool.acquire().await.expect_err("all are held").to_string()
+            })
+        })
+        .collect();
+    rig.sim.advance(6 * SEC);
+    for task in tasks {
+        let error = task.take().expect("ended by its deadline");
+        assert!(error.contains("8 of 8 in use, 0 opening, 8 waiting"), "{error}");
+        assert!(error.contains(&format!("{}:{line} holds 8", file!())), "{error}");
+    }
+}
+
+#[test]
+fn an_open_that_fails_has_the_driver_error_as_its_source() {
+    let rig = Rig::new(config(1));
+    rig.server.always(Call::Connect, Answer::Permanent);
+    let options = pool_core::PoolOptions {
+        runtime: Some(rig.sim.runtime()),
+        name: Some("orders".into()),
+        ..config(1).into()
+    };
+    let opened = rig.sim.block_on(pool_core::Pool::open(FakeDriver::new(&rig.server), options));
+    let error = opened.expect_err("wrong password");
+    assert_eq!(error.to_string(), "pool orders: the first connect failed after 0 ns");
+    let source = error.source().expect("the driver's error");
+    assert_eq!(source.downcast_ref(), Some(&FakeError::Permanent(Call::Connect)));
+    assert!(matches!(error, OpenError::Connect { took: Duration::ZERO, .. }));
+}
+
+#[test]
+fn errors_say_nothing_of_what_a_driver_keeps_to_itself() {
+    let rig = Rig::new(config(1));
+    let guard = hold(&rig);
+    assert!(!format!("{guard:?}").contains("FakeConnection"));
+    let debug = format!("{:?}", rig.pool);
+    assert!(debug.starts_with("Pool { name: \"fake\", stats: PoolStats"), "{debug}");
+}

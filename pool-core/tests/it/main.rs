@@ -1,0 +1,17 @@
+//! The engine against the scripted driver, in virtual time. A test's name is its claim.
+
+mod acquire;
+mod cancel;
+mod compat;
+mod control;
+mod driver;
+mod errors;
+mod incidents;
+mod lifecycle;
+mod observer;
+mod opening;
+mod panics;
+mod reconfigure;
+mod release;
+mod rig;
+mod tokio_runtime;

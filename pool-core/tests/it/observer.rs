@@ -1,0 +1,180 @@
+//! What observers are told.
+
+use std::sync::{Arc, Mutex};
+
+use pool_core::{
+    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
+    ConnectionOpened, ConnectionReleased, Guard, Observer, OpenFailed, PoolConfig,
+    PoolReconfigured, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+};
+use pool_testkit::{Answer, Call};
+
+use crate::rig::{MS, Rig, SEC};
+
+/// Writes down every event in a few words.
+#[derive(Default)]
+struct Diary(Mutex<Vec<String>>);
+
+impl Diary {
+    fn note(&self, pool: &str, event: String) {
+        assert_eq!(pool, "fake");
+        self.0.lock().expect("no panic").push(event);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic"))
+    }
+}
+
+impl Observer for Diary {
+    fn acquire_started(&self, event: &AcquireStarted<'_>) {
+        assert!(event.site.line() > 0, "{}", event.site);
+        self.note(event.pool, "started".to_owned());
+    }
+    fn acquire_succeeded(&self, event: &AcquireSucceeded<'_>) {
+        self.note(event.pool, format!("succeeded {:?} after {:?}", event.served, event.waited));
+    }
+    fn acquire_failed(&self, event: &AcquireFailed<'_>) {
+        self.note(event.pool, format!("failed {:?}", event.error.kind()));
+    }
+    fn acquire_cancelled(&self, event: &AcquireCancelled<'_>) {
+        self.note(event.pool, format!("cancelled after {:?}", event.waited));
+    }
+    fn waiter_queued(&self, event: &WaiterQueued<'_>) {
+        self.note(event.pool, format!("queued {}", event.waiting));
+    }
+    fn released(&self, event: &ConnectionReleased<'_>) {
+        self.note(event.pool, format!("released after {:?}", event.held));
+    }
+    fn opened(&self, event: &ConnectionOpened<'_>) {
+        self.note(event.pool, format!("opened {} in {:?}", event.connection_id, event.took));
+    }
+    fn open_failed(&self, event: &OpenFailed<'_>) {
+        let OpenFailed { class, attempts, error, .. } = event;
+        self.note(event.pool, format!("open failed {class:?} {attempts}: {error}"));
+    }
+    fn closed(&self, event: &ConnectionClosed<'_>) {
+        let ConnectionClosed { connection_id, reason, age, error, .. } = event;
+        let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+        self.note(event.pool, format!("closed {connection_id} {reason} at {age:?}{error}"));
+    }
+    fn reconfigured(&self, event: &PoolReconfigured<'_>) {
+        self.note(event.pool, format!("reconfigured {}", event.outcome.generation));
+    }
+    fn statement_started(&self, event: &StatementStarted<'_>) {
+        self.note(event.pool, format!("{} runs {:?}", event.connection_id, event.text));
+    }
+    fn statement_finished(&self, event: &StatementFinished<'_>) {
+        let outcome = match event.outcome {
+            StatementOutcome::Ok => "ok".to_owned(),
+            StatementOutcome::Failed(error) => format!("failed: {error}"),
+            _ => "cancelled".to_owned(),
+        };
+        self.note(event.pool, format!("{} ran {:?} {outcome}", event.connection_id, event.text));
+    }
+}
+
+fn observed(config: PoolConfig) -> (Rig, Arc<Diary>) {
+    let rig = Rig::new(config);
+    let diary = Arc::new(Diary::default());
+    rig.pool.control().observe(diary.clone()).keep();
+    (rig, diary)
+}
+
+fn max_open(max_open: usize) -> PoolConfig {
+    PoolConfig { max_open, ..PoolConfig::default() }
+}
+
+#[test]
+fn an_acquire_is_told_from_start_to_release() {
+    let (rig, diary) = observed(max_open(1));
+    rig.server.next(Call::Connect, &[Answer::Late(5 * MS)]);
+    let guard = rig.acquire();
+    let told = ["started", "queued 1", "opened 1 in 5ms", "succeeded Opened after 5ms"];
+    assert_eq!(diary.take(), told);
+    rig.sim.advance(7 * MS);
+    drop(guard);
+    drop(rig.acquire());
+    let told =
+        ["released after 7ms", "started", "succeeded Immediate after 0ns", "released after 0ns"];
+    assert_eq!(diary.take(), told);
+}
+
+#[test]
+fn waiting_failing_and_giving_up_are_told() {
+    let (rig, diary) = observed(PoolConfig { acquire_timeout: SEC, ..max_open(1) });
+    let held = rig.acquire();
+    diary.take();
+    let waiter = rig.spawn_acquire();
+    rig.sim.advance(2 * SEC);
+    drop(waiter.take());
+    assert_eq!(diary.take()[1..], ["queued 1", "failed Timeout"]);
+    let given_up = rig.waiter();
+    rig.sim.advance(3 * MS);
+    drop(given_up);
+    assert_eq!(diary.take(), ["started", "queued 1", "cancelled after 3ms"]);
+    drop(held);
+}
+
+#[test]
+fn opening_and_closing_are_told_with_reasons_and_causes() {
+    let (rig, diary) = observed(max_open(1));
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    drop(rig.acquire());
+    let told = diary.take();
+    assert!(
+        told.contains(&"open failed Transient 1: scripted failure of Connect".to_owned()),
+        "{told:?}"
+    );
+    rig.sim.advance(SEC);
+    rig.server.sever_all();
+    Guard::discard(rig.acquire());
+    rig.sim.run();
+    let told = diary.take();
+    let closed: Vec<_> = told.iter().filter(|event| event.starts_with("closed")).collect();
+    assert_eq!(
+        closed,
+        ["closed 2 check_failed at 1s: the server has hung up", "closed 3 broken at 0ns"]
+    );
+    rig.pool.reconfigure(max_open(2)).expect("valid");
+    assert_eq!(diary.take(), ["reconfigured 2"]);
+}
+
+#[test]
+fn statements_are_told_by_the_connections_of_a_driver() {
+    let (rig, diary) = observed(max_open(1));
+    let mut guard = rig.acquire();
+    diary.take();
+    guard.query("select 1").expect("alive");
+    guard.sever();
+    assert_eq!(guard.query("select 2"), Err(pool_testkit::FakeError::Severed));
+    let told = [
+        r#"1 runs Some("select 1")"#,
+        r#"1 ran Some("select 1") ok"#,
+        r#"1 runs Some("select 2")"#,
+        r#"1 ran Some("select 2") failed: the server has hung up"#,
+    ];
+    assert_eq!(diary.take(), told);
+}
+
+#[test]
+fn a_statement_dropped_halfway_is_told_as_cancelled() {
+    let (rig, diary) = observed(max_open(1));
+    let guard = rig.acquire();
+    diary.take();
+    drop(guard.statements().start(None));
+    assert_eq!(diary.take(), ["1 runs None", "1 ran None cancelled"]);
+}
+
+#[test]
+fn a_dropped_subscription_tells_no_more_while_others_go_on() {
+    let (rig, kept) = observed(max_open(1));
+    let left = Arc::new(Diary::default());
+    let subscription = rig.pool.control().observe(left.clone());
+    drop(rig.acquire());
+    assert_eq!(left.take(), kept.take());
+    drop(subscription);
+    drop(rig.acquire());
+    assert_eq!((left.take().len(), kept.take().len()), (0, 3));
+    assert_eq!(Arc::strong_count(&left), 1, "the pool has let go of it");
+}

@@ -1,0 +1,221 @@
+//! A configuration that changes while the pool runs.
+
+use std::time::Duration;
+
+use pool_core::{CloseReason, FIELDS, PoolConfig};
+use pool_testkit::{Answer, Call, Hand, SimTask};
+
+use crate::rig::{MS, Rig, SEC};
+
+fn change(rig: &Rig, change: impl FnOnce(&mut PoolConfig)) -> pool_core::Reconfigured {
+    let mut config = rig.pool.config();
+    change(&mut config);
+    rig.pool.reconfigure(config).expect("valid")
+}
+
+#[test]
+fn raising_max_open_wakes_those_who_wait_at_once() {
+    let rig = Rig::with_max_open(1);
+    let held = rig.acquire();
+    let mut waiters: Vec<_> = (0..3).map(|_| rig.waiter()).collect();
+    change(&rig, |config| config.max_open = 3);
+    rig.sim.run();
+    let served: Vec<_> = waiters[..2].iter_mut().map(|w| w.ready().expect("served")).collect();
+    waiters[2].pending();
+    drop((held, served));
+}
+
+#[test]
+fn shrinking_closes_idle_surplus_now_and_unused_longest_first() {
+    let rig = Rig::with_max_open(5);
+    let guards = rig.acquire_many(5);
+    let newest = guards[4].id();
+    for guard in guards {
+        rig.sim.advance(MS);
+        drop(guard);
+    }
+    let outcome = change(&rig, |config| config.max_open = 1);
+    assert_eq!((outcome.closed, outcome.awaiting_return), (4, 0));
+    assert_eq!(rig.acquire().id(), newest, "the one used last stays");
+}
+
+#[test]
+fn shrinking_closes_borrowed_surplus_on_return_and_touches_none_in_use() {
+    let rig = Rig::with_max_open(4);
+    let mut guards = rig.acquire_many(4);
+    let outcome = change(&rig, |config| config.max_open = 2);
+    assert_eq!((outcome.closed, outcome.awaiting_return), (0, 2));
+    for guard in &mut guards {
+        guard.query("select 1").expect("untouched");
+    }
+    drop(guards);
+    rig.sim.run();
+    assert_eq!((rig.pool.stats().idle, rig.server.sockets()), (2, 2));
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Surplus), 2);
+}
+
+#[test]
+fn five_cycles_of_shrinking_and_growing_never_pass_the_cap() {
+    let rig = Rig::with_max_open(10);
+    for _ in 0..5 {
+        change(&rig, |config| config.max_open = 5);
+        let callers: Vec<_> = (0..20).map(|_| rig.spawn_acquire()).collect();
+        rig.sim.run();
+        assert_eq!(rig.pool.stats().open, 5);
+        change(&rig, |config| config.max_open = 10);
+        rig.sim.run();
+        let served: Vec<_> = callers.iter().filter_map(SimTask::take).collect();
+        assert_eq!((served.len(), rig.pool.stats().open), (10, 10));
+        drop(served);
+        rig.sim.run();
+        drop(callers.iter().filter_map(SimTask::take).collect::<Vec<_>>());
+    }
+    assert_eq!(rig.server.most_sockets(), 10);
+}
+
+#[test]
+fn resizing_a_cold_pool_counts() {
+    let rig = Rig::with_max_open(10);
+    change(&rig, |config| config.max_open = 5);
+    let _guards = rig.acquire_many(5);
+    rig.waiter().pending();
+    assert_eq!(rig.server.most_sockets(), 5);
+}
+
+#[test]
+fn an_invalid_configuration_changes_nothing_and_reports_every_problem() {
+    let rig = Rig::with_max_open(3);
+    let before = rig.pool.config();
+    let wrong =
+        PoolConfig { max_open: 0, acquire_timeout: Duration::ZERO, min_idle: 9, ..before.clone() };
+    let error = rig.pool.reconfigure(wrong).expect_err("three mistakes");
+    assert_eq!(error.problems().len(), 3, "{error}");
+    assert_eq!((rig.pool.config(), rig.pool.stats().generation), (before, 1));
+}
+
+#[test]
+fn a_reconfiguration_says_what_changed_and_counts_generations() {
+    let rig = Rig::with_max_open(3);
+    let outcome = change(&rig, |config| {
+        config.max_open = 7;
+        config.max_lifetime = None;
+    });
+    let changes: Vec<_> = outcome.changes.iter().map(|c| (c.field, &*c.from, &*c.to)).collect();
+    assert_eq!(changes, [("max_open", "3", "7"), ("max_lifetime", "30m", "off")]);
+    assert_eq!((outcome.generation, rig.pool.stats().generation), (2, 2));
+    assert!(change(&rig, |_| {}).changes.is_empty());
+}
+
+#[test]
+fn a_shorter_lifetime_counts_for_connections_that_exist_already() {
+    let rig =
+        Rig::new(PoolConfig { lifetime_jitter: 0, max_idle_time: None, ..PoolConfig::default() });
+    rig.fill(2);
+    rig.sim.advance(600 * SEC);
+    change(&rig, |config| config.max_lifetime = Some(300 * SEC));
+    rig.sim.run();
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Lifetime), 2);
+}
+
+#[test]
+fn a_longer_lifetime_counts_for_connections_that_exist_already() {
+    let rig = Rig::new(PoolConfig {
+        lifetime_jitter: 0,
+        max_idle_time: None,
+        max_lifetime: Some(300 * SEC),
+        ..PoolConfig::default()
+    });
+    rig.fill(2);
+    rig.sim.advance(200 * SEC);
+    change(&rig, |config| config.max_lifetime = None);
+    rig.sim.advance(600 * SEC);
+    assert_eq!(rig.pool.stats().idle, 2);
+}
+
+#[test]
+fn max_idle_of_zero_closes_present_idle_connections_at_once_and_keeps_none() {
+    let rig = Rig::with_max_open(3);
+    rig.fill(3);
+    let outcome = change(&rig, |config| config.max_idle = 0);
+    assert_eq!((outcome.closed, rig.pool.stats().idle), (3, 0));
+    drop(rig.acquire());
+    assert_eq!(rig.pool.stats().idle, 0, "whatever the grace");
+}
+
+#[test]
+fn a_smaller_max_idle_closes_the_surplus_at_once_whatever_the_grace() {
+    let rig = Rig::with_max_open(5);
+    rig.fill(5);
+    assert_eq!(change(&rig, |config| config.max_idle = 2).closed, 3);
+}
+
+#[test]
+fn a_new_acquire_timeout_counts_for_acquires_that_come_afterwards() {
+    let rig =
+        Rig::new(PoolConfig { max_open: 1, acquire_timeout: 5 * SEC, ..PoolConfig::default() });
+    let _held = rig.acquire();
+    let early = rig.spawn_acquire();
+    rig.sim.run();
+    change(&rig, |config| config.acquire_timeout = SEC);
+    let late = rig.spawn_acquire();
+    rig.sim.advance(SEC);
+    assert!(late.is_done() && !early.is_done());
+    rig.sim.advance(4 * SEC);
+    assert!(early.is_done());
+}
+
+#[test]
+fn every_order_of_single_changes_ends_in_the_same_state() {
+    let target = PoolConfig {
+        max_open: 6,
+        max_idle: 3,
+        min_idle: 2,
+        max_idle_time: Some(60 * SEC),
+        ..PoolConfig::default()
+    };
+    let names = ["max_open", "max_idle", "min_idle", "max_idle_time"];
+    let mut ends = Vec::new();
+    for order in permutations(&names) {
+        let rig = Rig::new(PoolConfig { max_open: 10, ..PoolConfig::default() });
+        rig.fill(10);
+        for name in order {
+            let field = FIELDS.iter().find(|field| field.name == name).expect("a field");
+            let text = field.text(&target);
+            change(&rig, |config| config.set(name, &text).expect("valid text"));
+        }
+        rig.sim.advance(61 * SEC);
+        let stats = rig.pool.stats();
+        ends.push((stats.max_open, stats.max_idle, stats.idle, stats.open));
+    }
+    ends.dedup();
+    assert_eq!(ends, [(6, 3, 2, 2)]);
+}
+
+fn permutations(names: &[&'static str]) -> Vec<Vec<&'static str>> {
+    if names.is_empty() {
+        return vec![Vec::new()];
+    }
+    let each = (0..names.len()).flat_map(|first| {
+        let mut rest = names.to_vec();
+        let name = rest.remove(first);
+        permutations(&rest).into_iter().map(move |mut order| {
+            order.insert(0, name);
+            order
+        })
+    });
+    each.collect()
+}
+
+#[test]
+fn an_unlimited_pool_opens_what_is_asked_for() {
+    let rig = Rig::new(PoolConfig {
+        max_open: PoolConfig::UNLIMITED,
+        max_opening: PoolConfig::UNLIMITED,
+        ..PoolConfig::default()
+    });
+    rig.server.always(Call::Connect, Answer::Late(MS));
+    let mut waiters: Vec<_> = (0..500).map(|_| rig.waiter()).collect();
+    rig.sim.advance(MS);
+    let guards: Vec<_> = waiters.iter_mut().map(Hand::ready).collect();
+    assert_eq!((guards.len(), rig.pool.stats().in_use), (500, 500));
+}
