@@ -1,0 +1,113 @@
+//! How a connection waits for the locks of others, and how a cancel ends the wait.
+//!
+//! SQLite's built-in busy timeout sleeps through a cancel. This handler sleeps in
+//! `park_timeout`, from which whoever cancels wakes it.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::thread::park_timeout;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::board::Board;
+
+/// Milliseconds from one look at a lock to the next, as SQLite's own busy handler takes them; the
+/// last one repeats.
+const PAUSES_MS: [u64; 12] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100];
+
+thread_local! {
+    /// The connection's thread and its patience. A thread-local because SQLite's busy handler is a
+    /// plain function here.
+    static PATIENCE: RefCell<Option<Patience>> = const { RefCell::new(None) };
+}
+
+struct Patience {
+    board: Arc<Board>,
+    timeout: Duration,
+    /// When the present wait began.
+    since: Cell<Option<Instant>>,
+}
+
+/// Gives the calling thread, a connection's, its patience.
+pub(crate) fn prepare(board: &Arc<Board>, timeout: Duration) {
+    let patience = Patience { board: Arc::clone(board), timeout, since: Cell::new(None) };
+    PATIENCE.set(Some(patience));
+}
+
+/// Has `connection`, which only the calling thread uses, wait with that patience.
+pub(crate) fn install(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait))
+}
+
+/// Tries again while the database is locked, for what SQLite does not call its busy handler for.
+pub(crate) fn retry<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    for round in 0.. {
+        match attempt() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait(round) => {}
+            result => return result,
+        }
+    }
+    unreachable!("bug: patience without end")
+}
+
+/// SQLite's busy handler: waits a little and says whether to try again. `round` counts from zero
+/// within one wait.
+fn wait(round: i32) -> bool {
+    PATIENCE.with_borrow(|patience| patience.as_ref().is_some_and(|patience| patience.wait(round)))
+}
+
+impl Patience {
+    fn wait(&self, round: i32) -> bool {
+        let now = Instant::now();
+        let since = match self.since.get() {
+            Some(since) if round > 0 => since,
+            _ => now,
+        };
+        self.since.set(Some(since));
+        let left = self.timeout.saturating_sub(now.duration_since(since));
+        if left.is_zero() || self.board.must_stop() {
+            return false;
+        }
+        let step = usize::try_from(round).unwrap_or(0).min(PAUSES_MS.len() - 1);
+        // A cancel is written before the thread is unparked, so it is either seen above, or ends
+        // the pause at once. A stray wake-up means only that the lock is looked at early.
+        park_timeout(left.min(Duration::from_millis(PAUSES_MS[step])));
+        !self.board.must_stop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_patience_it_gives_up_at_once() {
+        prepare(&Arc::new(Board::new()), Duration::ZERO);
+        assert!(!wait(0));
+    }
+
+    #[test]
+    fn a_cancelled_job_gives_up_at_once_and_the_next_one_waits() {
+        let board = Arc::new(Board::new());
+        prepare(&board, Duration::from_hours(1));
+        assert!(board.start(1));
+        board.cancel(1);
+        assert!(!wait(0));
+        assert!(board.start(2));
+        assert!(wait(0));
+    }
+
+    #[test]
+    fn each_wait_has_the_whole_timeout() {
+        let board = Arc::new(Board::new());
+        prepare(&board, Duration::from_millis(20));
+        assert!(board.start(1));
+        for _ in 0..2 {
+            let started = Instant::now();
+            assert!((0..1000).any(|round| !wait(round)), "gives up");
+            assert!(started.elapsed() >= Duration::from_millis(20), "not before the timeout");
+        }
+    }
+}

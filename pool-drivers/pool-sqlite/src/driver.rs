@@ -1,0 +1,158 @@
+//! The driver: `pool_core::Driver` for SQLite.
+
+use async_trait::async_trait;
+use pool_core::{
+    Capabilities, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem, Released,
+    Role, RoleQuery,
+};
+
+use crate::board::Left;
+use crate::connection::SqliteConnection;
+use crate::error::SqliteError;
+use crate::open::Opening;
+use crate::options::{Hygiene, Source, SqliteOptions};
+use crate::worker::Worker;
+
+/// Opens connections to one SQLite database.
+#[derive(Clone, Debug)]
+pub struct SqliteDriver {
+    opening: Opening,
+}
+
+impl SqliteDriver {
+    /// A driver for the database that `options` describe. Touches nothing yet.
+    #[must_use]
+    pub fn new(options: SqliteOptions) -> Self {
+        Self { opening: Opening::new(options) }
+    }
+
+    /// What connections are set up with.
+    #[must_use]
+    pub fn options(&self) -> &SqliteOptions {
+        &self.opening.options
+    }
+
+    /// The pool settings to start from with this database: the defaults, but one connection that
+    /// is never closed for a private database in memory, which would be gone with it.
+    ///
+    /// ```
+    /// use pool_core::PoolConfig;
+    /// use pool_sqlite::{SqliteDriver, SqliteOptions};
+    ///
+    /// let driver = SqliteDriver::new(SqliteOptions::private_memory());
+    /// let config = PoolConfig { max_waiters: 100, ..driver.pool_config() };
+    /// assert_eq!((config.max_open, config.max_lifetime), (1, None));
+    /// ```
+    #[must_use]
+    pub fn pool_config(&self) -> PoolConfig {
+        match self.options().source {
+            Source::PrivateMemory => PoolConfig {
+                max_open: 1,
+                max_lifetime: None,
+                max_idle_time: None,
+                ..PoolConfig::default()
+            },
+            Source::File(_) | Source::SharedMemory(_) => PoolConfig::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for SqliteDriver {
+    type Connection = SqliteConnection;
+    type Error = SqliteError;
+
+    async fn connect(&self, context: ConnectContext) -> Result<SqliteConnection, SqliteError> {
+        let id = context.connection_id;
+        let (worker, opened) = Worker::start(id, self.opening.clone())
+            .map_err(|source| SqliteError::Thread { database: self.opening.database(), source })?;
+        // From here on, dropping the future hangs up, and the thread ends.
+        let connection = SqliteConnection::new(id, worker, context.statements);
+        opened.await.unwrap_or(Err(SqliteError::ThreadGone))?;
+        Ok(connection)
+    }
+
+    /// Whether the thread and SQLite answer. Reads nothing of the database: another connection's
+    /// lock on it is no reason to discard this one.
+    async fn check(
+        &self,
+        mut connection: SqliteConnection,
+    ) -> Result<SqliteConnection, SqliteError> {
+        connection
+            .ask(|sqlite| sqlite.prepare_cached("SELECT 1")?.query_row([], |_| Ok(())))
+            .await?;
+        Ok(connection)
+    }
+
+    async fn reset(
+        &self,
+        mut connection: SqliteConnection,
+    ) -> Result<SqliteConnection, SqliteError> {
+        connection.clean().await?;
+        Ok(connection)
+    }
+
+    async fn close(&self, connection: SqliteConnection) -> Result<(), SqliteError> {
+        connection.close().await
+    }
+
+    fn released(&self, connection: &mut SqliteConnection) -> Released {
+        match (self.options().hygiene, connection.left()) {
+            (Hygiene::Reopen, _) | (_, Left::Gone) => Released::Discard,
+            (Hygiene::Rollback, Left::Dirty) => Released::Dirty,
+            (Hygiene::Rollback, Left::Clean) => Released::Clean,
+        }
+    }
+
+    fn classify(&self, error: &SqliteError) -> ErrorClass {
+        error.class(self.options().access)
+    }
+
+    fn metadata(&self) -> Metadata {
+        let mut metadata = Metadata::new("sqlite");
+        metadata.namespace = Some(self.opening.database());
+        metadata
+    }
+
+    fn objections(&self, config: &PoolConfig) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        match &self.options().source {
+            Source::PrivateMemory if config.max_open > 1 => {
+                let value = match config.max_open {
+                    PoolConfig::UNLIMITED => "unlimited".to_owned(),
+                    count => count.to_string(),
+                };
+                let why = "each connection to sqlite::memory: is a database of its own";
+                let allowed = "1; or a database in shared memory, sqlite:NAME?mode=memory";
+                problems.push(Problem::invalid("max_open", value, why, allowed));
+            }
+            Source::SharedMemory(name) if name.is_empty() => problems.push(nameless()),
+            _ => {}
+        }
+        problems
+    }
+
+    fn capabilities(&self) -> Capabilities<'_, SqliteConnection, SqliteError> {
+        Capabilities { role: Some(self), ..Capabilities::default() }
+    }
+}
+
+/// A database in shared memory without a name, which SQLite would give to each connection apart.
+pub(crate) fn nameless() -> Problem {
+    let why = "a database in shared memory is found by its name";
+    Problem::invalid("source", "", why, "any name, as in sqlite:NAME?mode=memory")
+}
+
+#[async_trait]
+impl RoleQuery<SqliteConnection, SqliteError> for SqliteDriver {
+    async fn role(&self, connection: &mut SqliteConnection) -> Result<Role, SqliteError> {
+        let read_only = connection
+            .ask(|sqlite| {
+                let query_only: bool =
+                    sqlite.pragma_query_value(None, "query_only", |row| row.get(0))?;
+                Ok(query_only || sqlite.is_readonly("main")?)
+            })
+            .await?;
+        Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
+    }
+}

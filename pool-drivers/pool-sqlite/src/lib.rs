@@ -1,0 +1,33 @@
+//! SQLite for `pool-core`: connections that do not block the async runtime, and whose calls can be
+//! cancelled.
+//!
+//! - [`SqliteDriver`] opens connections to the database that [`SqliteOptions`] describe: a file, a
+//!   private database in memory, or one in memory that the whole process shares.
+//! - [`SqliteConnection`] runs closures with a `rusqlite` connection on a thread of its own. Dropping
+//!   the future of a call stops it, without ever hitting the next one.
+//! - [`ReadWritePools`] is one writer and many readers over the same database, because SQLite has
+//!   one writer.
+//!
+//! It works on any async runtime: nothing here needs one.
+#![forbid(unsafe_code)]
+
+mod board;
+mod busy;
+mod connection;
+mod driver;
+mod error;
+mod mailbox;
+mod open;
+mod options;
+mod pair;
+mod thread;
+mod url;
+mod worker;
+
+pub use rusqlite;
+
+pub use self::connection::SqliteConnection;
+pub use self::driver::SqliteDriver;
+pub use self::error::SqliteError;
+pub use self::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
+pub use self::pair::{ReadWritePools, ReadWriteReport};

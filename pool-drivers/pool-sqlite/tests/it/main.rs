@@ -1,0 +1,12 @@
+//! The SQLite driver against real databases. A test's name is its claim.
+
+mod cancel;
+mod conformance;
+mod databases;
+mod failing;
+mod hygiene;
+mod pair;
+mod panics;
+mod rig;
+mod statements;
+mod url;
