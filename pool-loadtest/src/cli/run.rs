@@ -1,0 +1,102 @@
+//! `pool-loadtest run`.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Error, anyhow};
+use pool_core::{OpenError, Pool, PoolOptions};
+use tempfile::TempDir;
+
+use super::Failure;
+use super::arguments::{Output, RunArguments};
+use super::progress::ProgressLine;
+use super::target::Target;
+use crate::bank::Bank;
+use crate::report::{Invariant, Outcome, Report};
+use crate::tester::{LoadOptions, LoadTester};
+
+/// How long the pool may take to close after a run.
+const CLOSE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs a load and prints its report.
+///
+/// # Errors
+///
+/// A [`Failure`], after the report was printed if there is one.
+pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments))
+}
+
+async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
+    let directory = match arguments.url {
+        Some(_) => None,
+        None => Some(TempDir::new().context("cannot make a temporary directory"))
+            .transpose()
+            .map_err(Failure::Run)?,
+    };
+    let target = Target::new(arguments, directory).map_err(usage)?;
+    let options = PoolOptions::from(target.config.clone());
+    let pool = Pool::open(target.driver.clone(), options).await.map_err(|error| match error {
+        OpenError::Config(error) => usage(error),
+        error => Failure::Run(Error::new(error).context("cannot open the database")),
+    })?;
+    let report = load(arguments, pool.clone()).await;
+    let closed = pool.close(CLOSE).await;
+    let report = report.map_err(Failure::Run)?;
+    print(&report, arguments.output).map_err(Failure::Run)?;
+    if !closed.drained {
+        return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
+    }
+    judge(&report)
+}
+
+fn usage(error: pool_core::ConfigError) -> Failure {
+    Failure::Usage(error.into())
+}
+
+async fn load(
+    arguments: &RunArguments,
+    pool: Pool<pool_sqlite::SqliteDriver>,
+) -> anyhow::Result<Report> {
+    let options = LoadOptions {
+        tasks: arguments.tasks as usize,
+        duration: arguments.duration,
+        seed: arguments.seed,
+        ..LoadOptions::default()
+    };
+    let line = ProgressLine::new(arguments.duration);
+    let stop = async {
+        // Without a handler for it, ctrl-c ends the program the usual way.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let tester = LoadTester::new(pool, Bank::default(), options);
+    let report = tester.run_until(stop, |progress| line.show(progress)).await?;
+    line.clear();
+    Ok(report)
+}
+
+fn print(report: &Report, output: Output) -> anyhow::Result<()> {
+    let text = match output {
+        Output::Text => report.to_string(),
+        Output::Json => serde_json::to_string_pretty(report)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+}
+
+fn judge(report: &Report) -> Result<(), Failure> {
+    if report.invariant != Invariant::Held {
+        return Err(Failure::Run(anyhow!(
+            "the invariant did not hold: {}",
+            report.invariant_detail
+        )));
+    }
+    match report.outcome {
+        Outcome::Interrupted => Err(Failure::Interrupted),
+        Outcome::Completed if report.operations == 0 => {
+            Err(Failure::Run(anyhow!("not one operation succeeded")))
+        }
+        Outcome::Completed => Ok(()),
+    }
+}

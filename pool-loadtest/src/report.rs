@@ -1,0 +1,283 @@
+//! What a run found, as numbers. The JSON form is this structure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use pool_core::{Driver, Pool, PoolConfig, PoolStats};
+use serde::Serialize;
+
+use crate::recorder::Measured;
+use crate::tester::LoadOptions;
+use crate::verdict::{Evidence, Verdict};
+use crate::workload::{Checked, WorkloadError};
+
+/// Version of the JSON form; grows when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a run found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Version of this form.
+    pub schema_version: u32,
+    /// The database system: `sqlite` ...
+    pub system: String,
+    /// The database's file or name, where there is one.
+    pub database: Option<String>,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// How long it lasted, in seconds.
+    pub duration_seconds: f64,
+    /// Tasks that wanted connections.
+    pub tasks: usize,
+    /// The seed of the workload's random numbers.
+    pub seed: u64,
+    /// The pool's settings, as text.
+    pub config: PoolConfig,
+    /// Operations that succeeded.
+    pub operations: u64,
+    /// Operations per second.
+    pub throughput: f64,
+    /// Operations that failed.
+    pub errors: u64,
+    /// The errors by kind.
+    pub error_groups: Vec<ErrorGroup>,
+    /// From wanting a connection to having it.
+    pub wait: Latency,
+    /// From having it to having given it back.
+    pub service: Latency,
+    /// Both.
+    pub response: Latency,
+    /// What an operation took on average while one task ran alone, in microseconds.
+    pub baseline_us: Option<f64>,
+    /// Whether the workload's invariant held.
+    pub invariant: Invariant,
+    /// The same in words.
+    pub invariant_detail: String,
+    /// Connections in use after the run; anything but 0 is a leak.
+    pub in_use: usize,
+    /// The pool after the run.
+    pub pool: PoolReport,
+    /// What limited the run, and what to set.
+    pub verdict: Verdict,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its time was up.
+    Completed,
+    /// It was stopped before.
+    Interrupted,
+}
+
+/// Whether a workload's invariant held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Invariant {
+    /// Nothing was lost or done twice.
+    Held,
+    /// Something was.
+    Broken,
+    /// It could not be checked.
+    Unchecked,
+}
+
+/// Errors of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorGroup {
+    /// What they have in common.
+    pub kind: String,
+    /// How many there were.
+    pub count: u64,
+    /// The first of them with its causes.
+    pub first: String,
+}
+
+/// Percentiles in microseconds, to three significant digits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// Average.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90 % took no longer.
+    pub p90: f64,
+    /// 99 % took no longer.
+    pub p99: f64,
+    /// 99.9 % took no longer.
+    pub p99_9: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Latency {
+    fn new(nanos: &Histogram<u64>) -> Self {
+        let micros = |nanos: u64| nanos as f64 / 1e3;
+        let quantile = |quantile| micros(nanos.value_at_quantile(quantile));
+        Self {
+            mean: nanos.mean() / 1e3,
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            p99_9: quantile(0.999),
+            max: micros(nanos.max()),
+        }
+    }
+}
+
+/// A pool's statistics; see [`PoolStats`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PoolReport {
+    /// Connections idle, in use and being opened.
+    pub open: usize,
+    /// Idle connections.
+    pub idle: usize,
+    /// Connections in use.
+    pub in_use: usize,
+    /// Acquires waiting.
+    pub waiting: usize,
+    /// Most connections in use at once.
+    pub peak_in_use: usize,
+    /// Average share of `max_open` in use during the run, 0 to 1; of the peak if `max_open` is
+    /// unlimited.
+    pub utilisation: f64,
+    /// How acquires ended.
+    pub acquires: AcquireReport,
+    /// Acquires that had to wait.
+    pub wait_count: u64,
+    /// Time spent waiting, in sum, in seconds.
+    pub wait_seconds: f64,
+    /// Connections opened.
+    pub opened: u64,
+    /// Connects that failed.
+    pub open_failed: u64,
+    /// Connections closed, by reason.
+    pub closed: BTreeMap<&'static str, u64>,
+}
+
+/// How acquires ended; see [`pool_core::AcquireCounts`].
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the fields of AcquireCounts, documented there")]
+pub struct AcquireReport {
+    pub started: u64,
+    pub immediate: u64,
+    pub waited: u64,
+    pub opened: u64,
+    pub timed_out: u64,
+    pub queue_full: u64,
+    pub closed: u64,
+    pub connect_failed: u64,
+    pub no_runtime: u64,
+    pub cancelled: u64,
+}
+
+impl PoolReport {
+    fn new(stats: &PoolStats, utilisation: f64) -> Self {
+        let acquires = stats.acquires;
+        Self {
+            open: stats.open,
+            idle: stats.idle,
+            in_use: stats.in_use,
+            waiting: stats.waiting,
+            peak_in_use: stats.peak_in_use,
+            utilisation,
+            acquires: AcquireReport {
+                started: acquires.started,
+                immediate: acquires.immediate,
+                waited: acquires.waited,
+                opened: acquires.opened,
+                timed_out: acquires.timed_out,
+                queue_full: acquires.queue_full,
+                closed: acquires.closed,
+                connect_failed: acquires.connect_failed,
+                no_runtime: acquires.no_runtime,
+                cancelled: acquires.cancelled,
+            },
+            wait_count: stats.wait_count,
+            wait_seconds: stats.wait_time.as_secs_f64(),
+            opened: stats.opened,
+            open_failed: stats.open_failed,
+            closed: stats.closed.iter().map(|(reason, count)| (reason.name(), count)).collect(),
+        }
+    }
+}
+
+/// Everything a run brought to light.
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
+    pub(crate) elapsed: Duration,
+    pub(crate) options: LoadOptions,
+    pub(crate) baseline: Option<Duration>,
+    pub(crate) measured: Measured,
+    pub(crate) before: PoolStats,
+    pub(crate) after: PoolStats,
+    pub(crate) invariant: Result<Checked, WorkloadError>,
+}
+
+impl Report {
+    pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
+        let Run { outcome, elapsed, options, baseline, measured, before, after, invariant } = run;
+        let metadata = pool.driver().metadata();
+        let operations = measured.operations();
+        let errors = measured.error_count();
+        let seconds = elapsed.as_secs_f64().max(1e-9);
+        let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
+        let most = if after.max_open == PoolConfig::UNLIMITED {
+            after.peak_in_use.max(1)
+        } else {
+            after.max_open
+        };
+        let utilisation = (held / seconds / most as f64).min(1.0);
+        let groups = measured.errors.iter().map(|(kind, (count, first))| ErrorGroup {
+            kind: kind.clone(),
+            count: *count,
+            first: first.clone(),
+        });
+        let (invariant, invariant_detail) = match invariant {
+            Ok(Checked::Held(detail)) => (Invariant::Held, detail),
+            Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
+            Err(error) => (Invariant::Unchecked, format!("{error}: {}", error.source)),
+        };
+        let throughput = operations as f64 / seconds;
+        let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
+        let evidence = Evidence {
+            tasks: options.tasks,
+            max_open: after.max_open,
+            throughput,
+            wait: measured.wait.mean() / 1e3,
+            service: measured.service.mean() / 1e3,
+            alone: baseline_us,
+            utilisation,
+            peak_in_use: after.peak_in_use,
+        };
+        Self {
+            schema_version: SCHEMA_VERSION,
+            system: metadata.system_name.into_owned(),
+            database: metadata.namespace,
+            outcome,
+            duration_seconds: seconds,
+            tasks: options.tasks,
+            seed: options.seed,
+            config: pool.config(),
+            operations,
+            throughput,
+            errors,
+            error_groups: groups.collect(),
+            wait: Latency::new(&measured.wait),
+            service: Latency::new(&measured.service),
+            response: Latency::new(&measured.response),
+            baseline_us,
+            invariant,
+            invariant_detail,
+            in_use: after.in_use,
+            pool: PoolReport::new(&after, utilisation),
+            verdict: Verdict::of(&evidence),
+        }
+    }
+}

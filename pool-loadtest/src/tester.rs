@@ -1,0 +1,261 @@
+//! The run itself: tasks that acquire, work and release until the time is up.
+
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use pool_core::{AcquireErrorKind, Driver, Pool, PoolStats};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::recorder::Recorder;
+use crate::report::{Outcome, Report, Run};
+use crate::workload::{Workload, WorkloadError};
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(200);
+/// How long operations under way may go on after the end of a run, before they are dropped.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How long, how many, and with which random numbers.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Tasks that each want a connection, again and again. Default: 16.
+    pub tasks: usize,
+    /// How long they do. Default: 10 s.
+    pub duration: Duration,
+    /// Which random numbers the workload draws. Default: 1.
+    pub seed: u64,
+    /// How long one task runs alone before, to learn what an operation takes without company.
+    /// Default: 300 ms; zero skips it.
+    pub baseline: Duration,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            tasks: 16,
+            duration: Duration::from_secs(10),
+            seed: 1,
+            baseline: Duration::from_millis(300),
+        }
+    }
+}
+
+/// A run could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the load could not start")]
+#[non_exhaustive]
+pub struct LoadError {
+    /// What failed.
+    #[from]
+    pub source: WorkloadError,
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Time since its start.
+    pub elapsed: Duration,
+    /// Operations done so far.
+    pub operations: u64,
+    /// Operations that failed so far.
+    pub errors: u64,
+    /// Operations per second since the last time progress was told.
+    pub throughput: f64,
+    /// The pool now.
+    pub pool: PoolStats,
+}
+
+/// Drives a pool with a workload.
+#[derive(Debug)]
+pub struct LoadTester<D: Driver, W> {
+    pool: Pool<D>,
+    workload: Arc<W>,
+    options: LoadOptions,
+}
+
+impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
+    /// A tester for `pool`, which it neither opens nor closes.
+    pub fn new(pool: Pool<D>, workload: W, options: LoadOptions) -> Self {
+        Self { pool, workload: Arc::new(workload), options }
+    }
+
+    /// Prepares the workload, runs it for its time, and checks its invariant. Needs a tokio runtime
+    /// with a timer.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the workload could not be prepared. Whatever goes wrong later is in the
+    /// report.
+    pub async fn run(self) -> Result<Report, LoadError> {
+        self.run_until(std::future::pending(), |_| {}).await
+    }
+
+    /// Like [`run`](Self::run), but ends early when `stop` does, and tells `progress` five times a
+    /// second.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the workload could not be prepared.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the workload, if it panics.
+    pub async fn run_until(
+        self,
+        stop: impl Future<Output = ()>,
+        mut progress: impl FnMut(&Progress),
+    ) -> Result<Report, LoadError> {
+        self.workload.prepare(&self.pool).await?;
+        let baseline = self.baseline().await;
+        let before = self.pool.stats();
+        let recorder = Arc::new(Recorder::new());
+        let (end, ended) = watch::channel(());
+        let started = Instant::now();
+        let mut tasks = JoinSet::new();
+        for task in 0..self.options.tasks {
+            let rng = Rng::with_seed(self.options.seed.wrapping_add(task as u64));
+            let load = Task {
+                pool: self.pool.clone(),
+                workload: Arc::clone(&self.workload),
+                recorder: Arc::clone(&recorder),
+                number: task,
+                rng,
+            };
+            tasks.spawn(load.run(ended.clone()));
+        }
+        drop(ended);
+        let outcome = tokio::select! {
+            () = sleep(self.options.duration) => Outcome::Completed,
+            () = stop => Outcome::Interrupted,
+            () = self.tell(&recorder, started, &mut progress) => Outcome::Completed,
+        };
+        let elapsed = started.elapsed();
+        drop(end);
+        drain(&mut tasks).await;
+        let invariant = self.workload.verify(&self.pool).await;
+        let run = Run {
+            outcome,
+            elapsed,
+            options: self.options,
+            baseline,
+            measured: recorder.sum(),
+            before,
+            after: self.pool.stats(),
+            invariant,
+        };
+        Ok(Report::new(run, &self.pool))
+    }
+
+    /// What an operation takes on average while nobody else works.
+    async fn baseline(&self) -> Option<Duration> {
+        let mut rng = Rng::with_seed(self.options.seed);
+        let mut operations = 0;
+        let mut worked = Duration::ZERO;
+        while worked < self.options.baseline {
+            let mut connection = self.pool.acquire().await.ok()?;
+            let started = Instant::now();
+            self.workload.step(&mut connection, &mut rng).await.ok()?;
+            drop(connection);
+            worked += started.elapsed();
+            operations += 1;
+        }
+        (operations > 0).then(|| worked / operations)
+    }
+
+    /// Tells progress, for ever.
+    async fn tell(
+        &self,
+        recorder: &Recorder,
+        started: Instant,
+        progress: &mut impl FnMut(&Progress),
+    ) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = (started, 0);
+        loop {
+            ticks.tick().await;
+            let now = Instant::now();
+            let (operations, errors) = recorder.counts();
+            let seconds = (now - last.0).as_secs_f64().max(1e-3);
+            progress(&Progress {
+                elapsed: now - started,
+                operations,
+                errors,
+                throughput: (operations - last.1) as f64 / seconds,
+                pool: self.pool.stats(),
+            });
+            last = (now, operations);
+        }
+    }
+}
+
+/// Waits for the operations under way; drops those that take too long.
+async fn drain(tasks: &mut JoinSet<()>) {
+    let all_done = async {
+        while let Some(done) = tasks.join_next().await {
+            if let Err(error) = done {
+                resume_unwind(error.into_panic());
+            }
+        }
+    };
+    if timeout(DRAIN, all_done).await.is_err() {
+        tasks.shutdown().await;
+    }
+}
+
+struct Task<D: Driver, W> {
+    pool: Pool<D>,
+    workload: Arc<W>,
+    recorder: Arc<Recorder>,
+    number: usize,
+    rng: Rng,
+}
+
+impl<D: Driver, W: Workload<D>> Task<D, W> {
+    async fn run(mut self, mut ended: watch::Receiver<()>) {
+        loop {
+            let wanted = Instant::now();
+            // An acquire is dropped at the end of the run; an operation is not.
+            let acquired = tokio::select! {
+                biased;
+                _ = ended.changed() => return,
+                acquired = self.pool.acquire() => acquired,
+            };
+            let mut connection = match acquired {
+                Ok(connection) => connection,
+                Err(error) => {
+                    let kind = format!("acquire: {}", words(error.kind()));
+                    self.recorder.shard(self.number).record_error(kind, &error);
+                    // An error that comes at once must not become a busy loop.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            };
+            let began = Instant::now();
+            let worked = self.workload.step(&mut connection, &mut self.rng).await;
+            drop(connection);
+            let service = began.elapsed();
+            let mut shard = self.recorder.shard(self.number);
+            match worked {
+                Ok(()) => shard.record(began - wanted, service),
+                Err(error) => shard.record_error(error.to_string(), &error),
+            }
+        }
+    }
+}
+
+fn words(kind: AcquireErrorKind) -> &'static str {
+    match kind {
+        AcquireErrorKind::Timeout => "timed out",
+        AcquireErrorKind::QueueFull => "too many waiting",
+        AcquireErrorKind::Closed => "pool closed",
+        AcquireErrorKind::ConnectFailed => "connect failed",
+        _ => "failed",
+    }
+}

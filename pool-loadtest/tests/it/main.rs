@@ -1,0 +1,4 @@
+//! The load tester as a library on the scripted driver, and as a program on SQLite.
+
+mod program;
+mod tester;
