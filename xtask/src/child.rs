@@ -1,0 +1,136 @@
+//! Child processes: how they are started, shown and judged.
+//!
+//! They inherit our streams and our process group, so colour is their own affair and ctrl-c reaches
+//! them. Which ones to run is not decided here.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The directory of the workspace.
+pub(crate) fn root() -> PathBuf {
+    // Two checkouts that share a target directory may share this very binary; only the cargo that
+    // started it knows which of them is meant.
+    let started_in = env::var_os("CARGO_MANIFEST_DIR");
+    let mut xtask = started_in.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    assert!(xtask.pop(), "bug: xtask is a folder of the workspace");
+    xtask
+}
+
+/// `cargo ARGUMENTS`, by the cargo that runs us.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// `PROGRAM ARGUMENTS`, with the program looked up in `PATH`.
+pub(crate) fn program(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Shows and runs `command`.
+///
+/// # Errors
+///
+/// It cannot be started, or it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    println!("$ {}", shown(command));
+    let status = command.status().with_context(|| cannot_start(command))?;
+    judge(command, status)
+}
+
+/// Shows and runs `command`, and returns what it printed, which the user sees as well.
+///
+/// # Errors
+///
+/// It cannot be started, or it fails.
+pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
+    println!("$ {}", shown(command));
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let stdout = child.stdout.take().expect("bug: stdout is piped");
+    let printed = echo(stdout).with_context(|| format!("cannot read `{}`", shown(command)))?;
+    judge(command, child.wait()?)?;
+    Ok(printed)
+}
+
+/// What `command` prints, without showing anything but its errors.
+///
+/// # Errors
+///
+/// It cannot be started, or it fails.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
+    judge(command, output.status)?;
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("`{}` prints no UTF-8", shown(command)))
+}
+
+/// Whether `command` can be started and succeeds; it is neither shown nor heard.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+/// Line by line, so that the user need not wait for the end.
+fn echo(stdout: impl Read) -> io::Result<String> {
+    let mut printed = String::new();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        printed.push_str(&line);
+        printed.push('\n');
+    }
+    Ok(printed)
+}
+
+fn judge(command: &Command, status: ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("`{}` failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start `{}`", shown(command))
+}
+
+/// The command as it can be typed into a shell.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let settings = command.get_envs().filter_map(|(name, value)| {
+        Some(format!("{}={}", name.to_string_lossy(), quoted(&value?.to_string_lossy())))
+    });
+    let words = [program].into_iter().chain(command.get_args());
+    let words = words.map(|word| quoted(&word.to_string_lossy()));
+    settings.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') { format!("'{word}'") } else { word.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_can_be_typed() {
+        let mut command = program("/somewhere/cargo", &["doc", "--no-deps"]);
+        command.env("RUSTDOCFLAGS", "-D warnings");
+        assert_eq!(shown(&command), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_does_not_succeed() {
+        assert!(!succeeds(&mut program("no-such-program-anywhere", &[])));
+    }
+}

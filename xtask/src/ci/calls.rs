@@ -1,0 +1,47 @@
+//! The steps that only call another program: `fmt`, `clippy`, `doc`, `test`, `typos`.
+
+use anyhow::Result;
+
+use super::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
+use super::step::Verdict;
+use crate::child;
+
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+pub(super) fn fmt() -> Result<Verdict> {
+    run_plugin(&RUSTFMT, &["--all", "--check"])
+}
+
+pub(super) fn clippy() -> Result<Verdict> {
+    run_plugin(&CLIPPY, &["--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"])
+}
+
+pub(super) fn doc() -> Result<Verdict> {
+    let mut command = child::cargo(&["doc", "--no-deps"]);
+    child::run(command.args(EVERYTHING).env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) fn test() -> Result<Verdict> {
+    let mut tests = if NEXTEST.is_present_or_else("`cargo test` runs the tests") {
+        NEXTEST.command(&["run"])
+    } else {
+        child::cargo(&["test", "--lib", "--bins", "--tests", "--examples"])
+    };
+    child::run(tests.args(EVERYTHING))?;
+    // nextest runs no doc tests.
+    child::run(child::cargo(&["test", "--doc"]).args(EVERYTHING))?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) fn typos() -> Result<Verdict> {
+    run_plugin(&TYPOS, &[])
+}
+
+fn run_plugin(plugin: &'static Plugin, arguments: &[&str]) -> Result<Verdict> {
+    if !plugin.is_present() {
+        return Ok(Verdict::Lacks(plugin));
+    }
+    child::run(&mut plugin.command(arguments))?;
+    Ok(Verdict::Passed)
+}

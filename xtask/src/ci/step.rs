@@ -1,0 +1,82 @@
+//! The steps of `ci`, in order, by name. Not here: what they do.
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use super::plugin::Plugin;
+use super::{calls, deny, edges, features, smoke, tidy};
+
+/// A step of `ci`. They run in the order written here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Step {
+    /// The code is formatted.
+    Fmt,
+    /// Clippy and the compiler have nothing to say.
+    Clippy,
+    /// The documentation builds without a warning.
+    Doc,
+    /// Every test passes, those in the documentation too.
+    Test,
+    /// Each crate compiles with each of its features alone, and with none.
+    Features,
+    /// Our crates depend on each other as ARCHITECTURE.md says.
+    Edges,
+    /// Licences, banned crates and sources are as deny.toml says.
+    Deny,
+    /// The house rules hold.
+    Tidy,
+    /// Words are spelt correctly.
+    Typos,
+    /// A pool under load for a few seconds makes no mistake.
+    Smoke,
+}
+
+/// How a step ended that did not fail.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Passed,
+    /// Nothing was checked, for lack of this.
+    Lacks(&'static Plugin),
+}
+
+impl Step {
+    pub(super) fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    pub(super) fn run(self) -> Result<Verdict> {
+        match self {
+            Self::Fmt => calls::fmt(),
+            Self::Clippy => calls::clippy(),
+            Self::Doc => calls::doc(),
+            Self::Test => calls::test(),
+            Self::Features => features::check(),
+            Self::Edges => edges::check(),
+            Self::Deny => deny::check(),
+            Self::Tidy => tidy::check(),
+            Self::Typos => calls::typos(),
+            Self::Smoke => smoke::check(),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("bug: no step is hidden");
+        f.pad(value.get_name())
+    }
+}
+
+/// Passes if a step found no `problems`; otherwise prints them all.
+pub(super) fn judge(problems: &[impl fmt::Display]) -> Result<Verdict> {
+    for problem in problems {
+        println!("{problem}");
+    }
+    match problems.len() {
+        0 => Ok(Verdict::Passed),
+        1 => bail!("1 problem"),
+        count => bail!("{count} problems"),
+    }
+}

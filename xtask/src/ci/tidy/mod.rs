@@ -1,0 +1,54 @@
+//! The step `tidy`: house rules that no lint knows, checked on every Rust file of the project.
+//!
+//! The rules themselves are in `rules`; here is which files they are asked about.
+
+mod rules;
+mod tokens;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::step::{self, Verdict};
+use crate::child;
+
+pub(super) fn check() -> Result<Verdict> {
+    let root = child::root();
+    let mut files = Vec::new();
+    collect(&root, &mut files)?;
+    files.sort();
+    println!("{} files", files.len());
+    let mut problems = Vec::new();
+    for file in &files {
+        let source = fs::read_to_string(file).with_context(|| cannot_read(file))?;
+        let path = file.strip_prefix(&root).expect("bug: files are under the root");
+        problems.extend(rules::problems(path, &source));
+    }
+    step::judge(&problems)
+}
+
+/// Adds the Rust files under `folder`, but for build output and hidden folders.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    // Cargo marks its target folders so, wherever they are.
+    if folder.join("CACHEDIR.TAG").exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).with_context(|| cannot_read(folder))? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask ...`: the project's scripts, one file a command.
+//!
+//! Here is the command line; what a command does is in the module of its name.
+#![forbid(unsafe_code)]
+
+mod child;
+mod ci;
+mod itest;
+mod metadata;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The scripts of this project.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ci(ci::Arguments),
+    Itest(itest::Arguments),
+}
+
+fn main() -> ExitCode {
+    match Xtask::parse().command {
+        Command::Ci(arguments) => ci::run(&arguments),
+        Command::Itest(arguments) => itest::run(&arguments),
+    }
+}
