@@ -6,17 +6,16 @@
 mod memory;
 mod noop;
 mod peers;
-mod report;
 mod shapes;
 
 use std::process::ExitCode;
 
 use peers::{Asyncband, Deadpool, Ours, OursOwned};
-use report::{Figure, Report, Target};
+use pool_testkit::measure::{Figure, Report, Target};
 use shapes::{ROUNDS, Throughput};
 
 fn main() -> ExitCode {
-    let mut report = Report::new();
+    let mut report = Report::new(ROUNDS);
     uncontended(&mut report);
     shared(&mut report);
     memory(&mut report);
@@ -33,17 +32,16 @@ fn uncontended(report: &mut Report) {
         nanos[3].push(shapes::uncontended::<Deadpool>());
     }
     let [ours, owned, asyncband, deadpool] = nanos.map(Figure::new);
-    Report::section("acquire + release, uncontended, ns (lower is better)");
-    let target = Target::AtMost(0.5, "asyncband");
-    report.compare("pool-core", &ours, Some((&asyncband, target)));
-    report.compare("pool-core, owned guard", &owned, None);
-    report.compare("asyncband", &asyncband, None);
-    report.compare("deadpool, timeouts on", &deadpool, None);
+    report.section("acquire + release, uncontended, ns (lower is better)");
+    report.figure("pool-core", &ours, Target::AtMostTimes(0.5, "asyncband", &asyncband));
+    report.figure("pool-core, owned guard", &owned, Target::None);
+    report.figure("asyncband", &asyncband, Target::None);
+    report.figure("deadpool, timeouts on", &deadpool, Target::None);
 }
 
 /// Many tasks over few connections on two threads, holding for one yield.
 fn shared(report: &mut Report) {
-    for (tasks, connections, least) in [(2, 2, None), (64, 8, Some(1.0)), (1000, 10, None)] {
+    for (tasks, connections, held) in [(2, 2, false), (64, 8, true), (1000, 10, true)] {
         let mut rounds: [Vec<Throughput>; 3] = Default::default();
         for _ in 0..ROUNDS {
             rounds[0].push(shapes::shared::<Ours>(tasks, connections));
@@ -53,23 +51,26 @@ fn shared(report: &mut Report) {
         let speeds =
             |rounds: &[Throughput]| Figure::new(rounds.iter().map(|r| r.millions).collect());
         let [ours, asyncband, deadpool] = [0, 1, 2].map(|pool| speeds(&rounds[pool]));
-        Report::section(&format!(
+        let fairness =
+            |rounds: &[Throughput]| Figure::new(rounds.iter().map(|r| r.fairness).collect());
+        let target = |target| if held { target } else { Target::None };
+        report.section(&format!(
             "{tasks} tasks over {connections} connections, million operations per second (higher is better)"
         ));
-        let target = least.map(|least| (&asyncband, Target::AtLeast(least, "asyncband")));
-        report.compare("pool-core", &ours, target);
-        report.compare("asyncband", &asyncband, None);
-        report.compare("deadpool, timeouts on", &deadpool, None);
-        let fairness = Figure::new(rounds[0].iter().map(|round| round.fairness).collect());
-        let target = least.map(|_| 0.95);
-        report.at_least("pool-core, fewest/most operations of a task", &fairness, target);
+        let most = target(Target::AtLeastTimes(1.0, "asyncband", &asyncband));
+        report.figure("pool-core", &ours, most);
+        report.figure("asyncband", &asyncband, Target::None);
+        report.figure("deadpool, timeouts on", &deadpool, Target::None);
+        let fair = target(Target::AtLeast(0.95));
+        report.figure("pool-core, fewest/most operations of a task", &fairness(&rounds[0]), fair);
+        report.figure("asyncband, the same", &fairness(&rounds[1]), Target::None);
     }
 }
 
 fn memory(report: &mut Report) {
-    Report::section("memory");
-    report.exactly("allocations of an uncontended acquire + release", memory::uncontended(), 0);
-    report.exactly("allocations of one that waits, after the first", memory::waiting(), 0);
-    report.at_most("bytes a waiter, with its future", memory::bytes_a_waiter(), 512);
-    report.at_most("bytes an idle slot, without the connection", memory::bytes_an_idle_slot(), 512);
+    report.section("memory");
+    report.count("allocations of an uncontended acquire + release", memory::uncontended(), 0);
+    report.count("allocations of one that waits, after the first", memory::waiting(), 0);
+    report.count("bytes a waiter, with its future", memory::bytes_a_waiter(), 512);
+    report.count("bytes an idle slot, without the connection", memory::bytes_an_idle_slot(), 512);
 }

@@ -5,10 +5,12 @@
 //! - [`FakeServer`] and [`FakeDriver`]: calls that succeed, fail, panic, hang or wait at a gate, as
 //!   a test's script says, and a ledger of what the server saw.
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
+//! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 mod fake;
+pub mod measure;
 mod sim;
 
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};

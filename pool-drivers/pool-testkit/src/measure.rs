@@ -1,0 +1,122 @@
+//! What a benchmark prints: medians with their spread, beside a peer's of the same run.
+//!
+//! A figure alone says little on another machine; its ratio to a peer measured in alternating
+//! rounds says much. How a round is measured is the benchmark's own business.
+
+use std::process::ExitCode;
+
+/// The rounds of one contender.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Figure {
+    /// The figure of these rounds, in whatever unit they were measured.
+    ///
+    /// # Panics
+    ///
+    /// Without a round.
+    #[must_use]
+    pub fn new(mut rounds: Vec<f64>) -> Self {
+        assert!(!rounds.is_empty(), "a figure needs a round");
+        rounds.sort_by(f64::total_cmp);
+        let [least, median, most] = [0, rounds.len() / 2, rounds.len() - 1].map(|i| rounds[i]);
+        Self { median, least, most }
+    }
+}
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Target<'a> {
+    /// At most so many times the peer's figure.
+    AtMostTimes(f64, &'a str, &'a Figure),
+    /// At least so many times the peer's figure.
+    AtLeastTimes(f64, &'a str, &'a Figure),
+    /// At least this value.
+    AtLeast(f64),
+    /// At most this value.
+    AtMost(f64),
+    /// None: it is there to be compared with.
+    None,
+}
+
+/// A benchmark's report on standard output.
+#[derive(Debug)]
+pub struct Report {
+    missed: usize,
+}
+
+impl Report {
+    /// Prints the machine and the number of alternating rounds.
+    #[must_use]
+    pub fn new(rounds: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+        println!("{system}, {cores} cores, {}", processor());
+        println!("median of {rounds} alternating rounds [least .. most]");
+        Self { missed: 0 }
+    }
+
+    /// Prints a heading: what is measured, in which unit, and which way is better.
+    pub fn section(&self, title: &str) {
+        println!("\n{title}");
+    }
+
+    /// Prints one figure, and whether it reached its target.
+    pub fn figure(&mut self, name: &str, figure: &Figure, target: Target<'_>) {
+        let Figure { median, least, most } = figure;
+        print!("  {name:<46} {median:>8.2} [{least:.2} .. {most:.2}]");
+        self.held_against(*median, target);
+    }
+
+    /// Prints a value that needs no rounds, such as a count of bytes.
+    pub fn count(&mut self, name: &str, value: u64, at_most: u64) {
+        print!("  {name:<46} {value:>8}");
+        self.held_against(value as f64, Target::AtMost(at_most as f64));
+    }
+
+    fn held_against(&mut self, value: f64, target: Target<'_>) {
+        let (reached, words) = match target {
+            Target::AtMostTimes(most, name, peer) => {
+                let ratio = value / peer.median;
+                (ratio <= most, format!("{ratio:.2} x, target at most {most:.2} x {name}"))
+            }
+            Target::AtLeastTimes(least, name, peer) => {
+                let ratio = value / peer.median;
+                (ratio >= least, format!("{ratio:.2} x, target at least {least:.2} x {name}"))
+            }
+            Target::AtMost(most) => (value <= most, format!("target at most {most}")),
+            Target::AtLeast(least) => (value >= least, format!("target at least {least}")),
+            Target::None => return println!(),
+        };
+        self.missed += usize::from(!reached);
+        println!("  {words}: {}", if reached { "reached" } else { "MISSED" });
+    }
+
+    /// Prints the sum of it; a failure if a target was missed.
+    #[must_use]
+    pub fn finish(self) -> ExitCode {
+        match self.missed {
+            0 => {
+                println!("\nevery target reached");
+                ExitCode::SUCCESS
+            }
+            missed => {
+                println!("\n{missed} targets missed");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// The processor's name, where the system tells it.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find(|line| line.starts_with("model name"));
+    let name = model.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned());
+    name.unwrap_or_else(|| "processor unknown".to_owned())
+}
