@@ -7,10 +7,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::capability::CapabilitySet;
-use crate::config::{ConfigError, PoolConfig};
+use crate::config::{ConfigError, PoolConfig, Reconfigured};
 use crate::driver::{Driver, Metadata};
 use crate::error::{CloseReport, Holder, OpenError};
-use crate::observer::{Observer, Subscription};
+use crate::listeners::Subscription;
+use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
 use crate::shared::Shared;
 use crate::state::State;
@@ -84,32 +85,6 @@ pub trait Control: sealed::Sealed + Send + Sync {
 
     /// Closes the pool; see [`Pool::close`](crate::Pool::close).
     fn close(&self, deadline: Duration) -> BoxFuture<'static, CloseReport>;
-}
-
-/// What a reconfiguration did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reconfigured {
-    /// Number of the configuration now in force.
-    pub generation: u64,
-    /// The fields that changed.
-    pub changes: Vec<Change>,
-    /// Idle connections closed because they are surplus now.
-    pub closed: usize,
-    /// Connections beyond `max_open` that are in use, and are closed when they come back.
-    pub awaiting_return: usize,
-}
-
-/// A field that changed, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// Its name.
-    pub field: &'static str,
-    /// Its value before.
-    pub from: String,
-    /// Its value now.
-    pub to: String,
 }
 
 mod sealed {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::capability::Capabilities;
 use crate::config::{PoolConfig, Problem};
-use crate::observer::Statements;
+use crate::error::ErrorClass;
+use crate::statements::Statements;
 
 /// Opens, checks, cleans and closes the connections of one database.
 ///
@@ -151,21 +152,6 @@ pub enum Released {
     Dirty,
     /// Not to be used again.
     Discard,
-}
-
-/// What kind of error a failed connect was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorClass {
-    /// May go away by itself: refused, reset, timed out.
-    Transient,
-    /// The server has no room: Postgres 53300 and 57P03, `MySQL` 1040 and 1203.
-    Overloaded,
-    /// Will not go away by itself: wrong password, unknown database. Waiting acquires fail at
-    /// once if no connection is open.
-    Permanent,
-    /// The server is not what it was, for example read-only after a failover.
-    RoleChanged,
 }
 
 /// What is known of a database, for telemetry and messages. Nothing secret.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::brief::Brief;
 use crate::config::{ConfigError, PoolConfig};
-use crate::driver::ErrorClass;
 use crate::runtime::NoRuntime;
 use crate::stats::PoolStats;
 
@@ -17,6 +16,21 @@ pub type CallSite = &'static Location<'static>;
 
 /// A driver's error, or a [`DriverFault`], shared by all who are told of it.
 pub type SharedError = Arc<dyn Error + Send + Sync>;
+
+/// What kind of error a failed connect was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// May go away by itself: refused, reset, timed out.
+    Transient,
+    /// The server has no room: Postgres 53300 and 57P03, `MySQL` 1040 and 1203.
+    Overloaded,
+    /// Will not go away by itself: wrong password, unknown database. Waiting acquires fail at
+    /// once if no connection is open.
+    Permanent,
+    /// The server is not what it was, for example read-only after a failover.
+    RoleChanged,
+}
 
 /// The connections acquired at one call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod control;
 mod driver;
 mod error;
 mod guard;
+mod listeners;
 mod lock;
 mod observer;
 mod pool;
@@ -24,6 +25,7 @@ mod probe;
 pub mod runtime;
 mod shared;
 mod state;
+mod statements;
 mod stats;
 mod watchdog;
 mod worker;
@@ -32,20 +34,24 @@ pub use async_trait::async_trait;
 
 pub use self::acquire::Acquire;
 pub use self::capability::{Capabilities, CapabilitySet, Capacity, CapacityQuery, Role, RoleQuery};
-pub use self::config::{ConfigError, FIELDS, Field, PoolConfig, Preset, Problem, nearest};
-pub use self::control::{Change, Control, ControlHandle, Reconfigured};
-pub use self::driver::{ConnectContext, Driver, ErrorClass, Metadata, Released};
+pub use self::config::{
+    Change, ConfigError, FIELDS, Field, PoolConfig, Preset, Problem, Reconfigured, nearest,
+};
+pub use self::control::{Control, ControlHandle};
+pub use self::driver::{ConnectContext, Driver, Metadata, Released};
 pub use self::error::{
     AcquireError, AcquireErrorKind, AcquireFailure, AcquirePhase, CallSite, Circumstances,
-    CloseReport, ConnectFailures, DriverFault, Holder, OpenError, SharedError, TryAcquireError,
+    CloseReport, ConnectFailures, DriverFault, ErrorClass, Holder, OpenError, SharedError,
+    TryAcquireError,
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
+pub use self::listeners::Subscription;
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
     ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed, PoolReconfigured,
-    RunningStatement, Served, StatementFinished, StatementOutcome, StatementStarted, Statements,
-    Subscription, WaiterQueued,
+    Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;
+pub use self::statements::{RunningStatement, Statements};
 pub use self::stats::{AcquireCounts, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats};

@@ -8,12 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::acquire::Acquire;
-use crate::config::{ConfigError, PoolConfig, Problem};
-use crate::control::{Control, ControlHandle, Handle, Reconfigured};
+use crate::config::{ConfigError, PoolConfig, Problem, Reconfigured};
+use crate::control::{Control, ControlHandle, Handle};
 use crate::driver::Driver;
 use crate::error::{CallSite, CloseReport, Holder, OpenError, TryAcquireError};
 use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
-use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, Observers, Served};
+use crate::listeners::Observers;
+use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, Served};
 use crate::probe::ProbeConnection;
 use crate::runtime::{NoRuntime, Runtime, default_runtime};
 use crate::shared::Shared;

@@ -8,13 +8,12 @@ use parking_lot::MutexGuard;
 
 use crate::contain::contain;
 use crate::driver::Driver;
+use crate::listeners::Observers;
 use crate::lock::Lock;
-use crate::observer::{
-    ConnectionClosed, ConnectionOpened, LeakSuspected, Observers, OpenFailed, Statements,
-};
-use crate::runtime::{Instant, NoRuntime, Runtime};
+use crate::observer::{ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed};
+use crate::runtime::{Instant, Runtime};
 use crate::state::{Effects, Event, State};
-use crate::worker::Worker;
+use crate::statements::Statements;
 
 pub(crate) struct Shared<D: Driver> {
     /// Everything that changes. Held for a transition only: never across an await, a call of the
@@ -147,17 +146,5 @@ impl<D: Driver> Shared<D> {
     pub(crate) fn statements(&self, connection_id: u64) -> Statements {
         let (observers, runtime) = (Arc::clone(&self.observers), Arc::clone(&self.runtime));
         Statements::new(observers, runtime, connection_id)
-    }
-
-    /// Starts a worker on the runtime around the caller, if there is none.
-    pub(crate) fn ensure_worker(self: &Arc<Self>) -> Result<(), NoRuntime> {
-        let driven = self.runtime.driven();
-        let Some(seat) = self.lock().take_seat(driven) else { return Ok(()) };
-        self.runtime.spawn(Box::pin(Worker::new(Arc::clone(self), seat)))?;
-        // A runtime that is shutting down takes the task and drops it, which vacates the seat.
-        if self.lock().needs_worker() {
-            return Err(NoRuntime::new("the async runtime around it is shutting down"));
-        }
-        Ok(())
     }
 }

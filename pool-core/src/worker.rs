@@ -11,8 +11,8 @@ use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::contain::{contain, panic_message};
-use crate::driver::{ConnectContext, Driver, ErrorClass};
-use crate::error::{DriverFault, SharedError};
+use crate::driver::{ConnectContext, Driver};
+use crate::error::{DriverFault, ErrorClass, SharedError};
 use crate::runtime::{NoRuntime, Timer};
 use crate::shared::Shared;
 use crate::state::{Command, Finished};
@@ -36,6 +36,20 @@ pub(crate) struct Worker<D: Driver> {
     /// What the runtime lacks.
     missing: Option<NoRuntime>,
     done: bool,
+}
+
+impl<D: Driver> Shared<D> {
+    /// Starts a worker on the runtime around the caller, if there is none.
+    pub(crate) fn ensure_worker(self: &Arc<Self>) -> Result<(), NoRuntime> {
+        let driven = self.runtime.driven();
+        let Some(seat) = self.lock().take_seat(driven) else { return Ok(()) };
+        self.runtime.spawn(Box::pin(Worker::new(Arc::clone(self), seat)))?;
+        // A runtime that is shutting down takes the task and drops it, which vacates the seat.
+        if self.lock().needs_worker() {
+            return Err(NoRuntime::new("the async runtime around it is shutting down"));
+        }
+        Ok(())
+    }
 }
 
 impl<D: Driver> Worker<D> {

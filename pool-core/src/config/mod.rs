@@ -3,6 +3,7 @@
 //! One table of fields ([`FIELDS`]) drives text, serde and the command line. Reading a file or the
 //! environment is not here.
 
+mod change;
 mod fields;
 mod preset;
 mod problem;
@@ -13,6 +14,7 @@ mod validate;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+pub use self::change::{Change, Reconfigured};
 pub use self::fields::{FIELDS, Field};
 pub use self::preset::Preset;
 pub use self::problem::{ConfigError, Problem, nearest};

@@ -3,8 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::driver::ErrorClass;
-use crate::error::{CallSite, SharedError};
+use crate::error::{CallSite, ErrorClass, SharedError};
 use crate::stats::CloseReason;
 
 /// Collected under the lock, carried out after it is released. Common transitions need no memory.

@@ -6,8 +6,7 @@ use super::release::Left;
 use super::slots::Phase;
 use super::work::Command;
 use super::{Effects, Event, State};
-use crate::driver::ErrorClass;
-use crate::error::{AcquireErrorKind, SharedError};
+use crate::error::{AcquireErrorKind, ErrorClass, SharedError};
 use crate::runtime::Instant;
 use crate::stats::PoolState;
 

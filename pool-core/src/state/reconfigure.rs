@@ -1,8 +1,7 @@
 //! A new configuration, applied as a whole.
 
 use super::{Effects, Limits, State};
-use crate::config::{FIELDS, PoolConfig};
-use crate::control::{Change, Reconfigured};
+use crate::config::{Change, FIELDS, PoolConfig, Reconfigured};
 use crate::runtime::Instant;
 use crate::stats::{CloseReason, PoolState};
 

@@ -7,8 +7,7 @@ use super::release::Left;
 use super::slots::Phase;
 use super::waiters::Reason;
 use super::{Effects, Event, State, WorkerSeat};
-use crate::driver::ErrorClass;
-use crate::error::{AcquireErrorKind, DriverFault, SharedError};
+use crate::error::{AcquireErrorKind, DriverFault, ErrorClass, SharedError};
 use crate::runtime::{Instant, NoRuntime};
 use crate::stats::{CloseReason, PoolState};
 
