@@ -6,6 +6,7 @@
 
 mod bank;
 pub mod cli;
+mod options;
 mod recorder;
 mod report;
 mod tester;
@@ -19,9 +20,10 @@ mod workload;
 struct Readme;
 
 pub use self::bank::Bank;
+pub use self::options::LoadOptions;
 pub use self::report::{
     AcquireReport, ErrorGroup, Invariant, Latency, Outcome, PoolReport, Report, SCHEMA_VERSION,
 };
-pub use self::tester::{LoadError, LoadOptions, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Workload, WorkloadError};

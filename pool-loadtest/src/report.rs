@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
+use crate::options::LoadOptions;
 use crate::recorder::Measured;
-use crate::tester::LoadOptions;
 use crate::verdict::{Evidence, Verdict};
 use crate::workload::{Checked, WorkloadError};
 

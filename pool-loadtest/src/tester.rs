@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::options::LoadOptions;
 use crate::recorder::Recorder;
 use crate::report::{Outcome, Report, Run};
 use crate::workload::{Workload, WorkloadError};
@@ -19,31 +20,6 @@ use crate::workload::{Workload, WorkloadError};
 const TICK: Duration = Duration::from_millis(200);
 /// How long operations under way may go on after the end of a run, before they are dropped.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// How long, how many, and with which random numbers.
-#[derive(Clone, Debug)]
-pub struct LoadOptions {
-    /// Tasks that each want a connection, again and again. Default: 16.
-    pub tasks: usize,
-    /// How long they do. Default: 10 s.
-    pub duration: Duration,
-    /// Which random numbers the workload draws. Default: 1.
-    pub seed: u64,
-    /// How long one task runs alone before, to learn what an operation takes without company.
-    /// Default: 300 ms; zero skips it.
-    pub baseline: Duration,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self {
-            tasks: 16,
-            duration: Duration::from_secs(10),
-            seed: 1,
-            baseline: Duration::from_millis(300),
-        }
-    }
-}
 
 /// A run could not start.
 #[derive(Debug, thiserror::Error)]

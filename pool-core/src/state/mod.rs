@@ -17,6 +17,7 @@
 
 mod acquire;
 mod chain;
+mod command;
 mod effects;
 mod expiry;
 mod lifecycle;
@@ -34,6 +35,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) use self::acquire::{Checkout, Collected, Entry};
+pub(crate) use self::command::{Command, Finished};
 pub(crate) use self::effects::{Effects, Event, Rest};
 pub(crate) use self::lifecycle::WatchOutcome;
 use self::lifecycle::Watcher;
@@ -42,7 +44,6 @@ pub(crate) use self::release::Left;
 use self::slots::Slots;
 use self::timer_queue::TimerQueue;
 use self::waiters::Waiters;
-pub(crate) use self::work::{Command, Finished};
 use crate::config::PoolConfig;
 use crate::error::Holder;
 use crate::runtime::{Instant, saturating_nanos};

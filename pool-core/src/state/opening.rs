@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::command::Command;
 use super::release::Left;
 use super::slots::Phase;
-use super::work::Command;
 use super::{Effects, Event, State};
 use crate::error::{AcquireErrorKind, ErrorClass, SharedError};
 use crate::runtime::Instant;

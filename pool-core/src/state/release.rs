@@ -1,7 +1,7 @@
 //! Release: where a connection goes next, decided in one place.
 
+use super::command::Command;
 use super::slots::Phase;
-use super::work::Command;
 use super::{Effects, Event, State};
 use crate::runtime::Instant;
 use crate::stats::{CloseReason, PoolState};

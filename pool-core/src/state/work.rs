@@ -1,8 +1,9 @@
-//! The worker's side: what it is told to do next, and what it reports back.
+//! The worker's side: its seat, its plan, and what it makes of the calls that ended.
 
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::command::{Command, Finished};
 use super::release::Left;
 use super::slots::Phase;
 use super::waiters::Reason;
@@ -10,54 +11,6 @@ use super::{Effects, Event, State, WorkerSeat};
 use crate::error::{AcquireErrorKind, DriverFault, ErrorClass, SharedError};
 use crate::runtime::{Instant, NoRuntime};
 use crate::stats::{CloseReason, PoolState};
-
-/// A call of the driver that the worker is to make, or to cut short. At most one is under way for a
-/// slot, and each ends in exactly one [`Finished`].
-#[derive(Debug)]
-pub(crate) enum Command<C> {
-    Open {
-        slot: u32,
-        id: u64,
-    },
-    Check {
-        slot: u32,
-        connection: C,
-    },
-    Reset {
-        slot: u32,
-        connection: C,
-    },
-    Close {
-        slot: u32,
-        connection: C,
-    },
-    /// Drop what is under way for the slot.
-    Cut {
-        slot: u32,
-    },
-}
-
-/// How a call of the driver ended.
-#[derive(Debug)]
-pub(crate) enum Finished<C> {
-    /// With a connection that is good.
-    Good(C),
-    /// With an error.
-    Failed(SharedError, ErrorClass),
-    /// With nothing: the goodbye is said.
-    Gone,
-    /// It was cut short.
-    Cut,
-}
-
-impl<C> Finished<C> {
-    fn into_error(self) -> Option<SharedError> {
-        match self {
-            Self::Failed(error, _) => Some(error),
-            Self::Good(_) | Self::Gone | Self::Cut => None,
-        }
-    }
-}
 
 /// What the worker does until it is woken again.
 #[derive(Debug)]

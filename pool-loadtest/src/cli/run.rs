@@ -11,8 +11,9 @@ use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
 use super::target::Target;
 use crate::bank::Bank;
+use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report};
-use crate::tester::{LoadOptions, LoadTester};
+use crate::tester::LoadTester;
 
 /// How long the pool may take to close after a run.
 const CLOSE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
-use super::step::Verdict;
+use super::verdict::Verdict;
 use crate::child;
 
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];

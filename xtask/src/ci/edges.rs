@@ -8,7 +8,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::step::{self, Verdict};
+use super::verdict::{self, Verdict};
 use crate::child;
 use crate::metadata::{self, Kind, Package};
 
@@ -36,7 +36,7 @@ pub(super) fn check() -> Result<Verdict> {
     let listed = table(&page)?;
     let declared = declared(&metadata::members()?);
     println!("{} edges between our crates", declared.len());
-    step::judge(&differences(&listed, &declared))
+    verdict::judge(&differences(&listed, &declared))
 }
 
 /// The edges in the manifests of `members`.

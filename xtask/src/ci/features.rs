@@ -5,7 +5,7 @@
 use anyhow::Result;
 
 use super::plugin::HACK;
-use super::step::Verdict;
+use super::verdict::Verdict;
 use crate::child;
 use crate::metadata::{self, Package};
 

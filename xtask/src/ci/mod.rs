@@ -11,6 +11,7 @@ mod report;
 mod smoke;
 mod step;
 mod tidy;
+mod verdict;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -18,7 +19,8 @@ use std::time::Instant;
 use clap::Args;
 
 use self::report::{Outcome, Report};
-use self::step::{Step, Verdict};
+use self::step::Step;
+use self::verdict::Verdict;
 
 /// Run every check, stopping at the first that fails.
 #[derive(Debug, Default, Args)]

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::step::Verdict;
+use super::verdict::Verdict;
 use crate::{child, metadata};
 
 const PACKAGE: &str = "pool-loadtest";

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 
-use super::plugin::Plugin;
+use super::verdict::Verdict;
 use super::{calls, deny, edges, features, smoke, tidy};
 
 /// A step of `ci`. They run in the order written here.
@@ -33,14 +33,6 @@ pub(super) enum Step {
     Smoke,
 }
 
-/// How a step ended that did not fail.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    Passed,
-    /// Nothing was checked, for lack of this.
-    Lacks(&'static Plugin),
-}
-
 impl Step {
     pub(super) fn all() -> &'static [Self] {
         Self::value_variants()
@@ -66,17 +58,5 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value().expect("bug: no step is hidden");
         f.pad(value.get_name())
-    }
-}
-
-/// Passes if a step found no `problems`; otherwise prints them all.
-pub(super) fn judge(problems: &[impl fmt::Display]) -> Result<Verdict> {
-    for problem in problems {
-        println!("{problem}");
-    }
-    match problems.len() {
-        0 => Ok(Verdict::Passed),
-        1 => bail!("1 problem"),
-        count => bail!("{count} problems"),
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use self::settings::Settings;
 use super::plugin::DENY;
-use super::step::{self, Verdict};
+use super::verdict::{self, Verdict};
 use crate::child;
 use crate::metadata::{self, Package};
 
@@ -30,7 +30,7 @@ pub(super) fn check() -> Result<Verdict> {
     let settings = Settings::parse(&file).context(FILE)?;
     let packages = metadata::everything()?;
     println!("{} packages", packages.len());
-    step::judge(&packages.iter().flat_map(|it| problems(it, &settings)).collect::<Vec<_>>())
+    verdict::judge(&packages.iter().flat_map(|it| problems(it, &settings)).collect::<Vec<_>>())
 }
 
 fn problems(package: &Package, settings: &Settings) -> Vec<String> {

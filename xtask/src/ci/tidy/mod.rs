@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::step::{self, Verdict};
+use super::verdict::{self, Verdict};
 use crate::child;
 
 pub(super) fn check() -> Result<Verdict> {
@@ -25,7 +25,7 @@ pub(super) fn check() -> Result<Verdict> {
         let path = file.strip_prefix(&root).expect("bug: files are under the root");
         problems.extend(rules::problems(path, &source));
     }
-    step::judge(&problems)
+    verdict::judge(&problems)
 }
 
 /// Adds the Rust files under `folder`, but for build output and hidden folders.
