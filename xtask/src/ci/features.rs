@@ -10,8 +10,7 @@ use crate::child;
 use crate::metadata::{self, Package};
 
 pub(super) fn check() -> Result<Verdict> {
-    let mut packages = metadata::members()?;
-    packages.retain(|package| !package.features.is_empty());
+    let packages = metadata::members()?;
     if HACK.is_present_or_else("`cargo check` is called for each feature") {
         check_with_hack(&packages)?;
     } else {

@@ -6,6 +6,7 @@ mod calls;
 mod deny;
 mod edges;
 mod features;
+mod peers;
 mod plugin;
 mod report;
 mod smoke;

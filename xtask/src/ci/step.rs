@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::verdict::Verdict;
-use super::{calls, deny, edges, features, smoke, tidy};
+use super::{calls, deny, edges, features, peers, smoke, tidy};
 
 /// A step of `ci`. They run in the order written here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,6 +21,8 @@ pub(super) enum Step {
     Test,
     /// Each crate compiles with each of its features alone, and with none.
     Features,
+    /// The benchmarks beside peers, which stand outside the workspace, compile.
+    Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,
     /// Licences, banned crates and sources are as deny.toml says.
@@ -45,6 +47,7 @@ impl Step {
             Self::Doc => calls::doc(),
             Self::Test => calls::test(),
             Self::Features => features::check(),
+            Self::Peers => peers::check(),
             Self::Edges => edges::check(),
             Self::Deny => deny::check(),
             Self::Tidy => tidy::check(),

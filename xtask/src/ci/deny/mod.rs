@@ -1,7 +1,8 @@
 //! The step `deny`: licences, banned crates and sources are as `deny.toml` says.
 //!
-//! cargo-deny does it where it is installed; else we check the same from `cargo metadata`. Neither
-//! looks for advisories: their database is in no package registry, so it cannot be had offline.
+//! cargo-deny does it where it is installed; else we check licences, banned crates and sources from
+//! `cargo metadata`, and leave out wildcards and duplicates. Neither looks for advisories: their
+//! database is in no package registry, so it cannot be had offline.
 
 mod licence;
 mod settings;

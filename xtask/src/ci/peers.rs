@@ -1,0 +1,42 @@
+//! The step `peers`: the packages that measure us beside our peers compile.
+//!
+//! They stand outside the workspace, whose lock file their dependencies are not to enter, so no
+//! other step sees them. Nothing is measured here.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use toml::Table;
+
+use super::verdict::Verdict;
+use crate::child;
+
+pub(super) fn check() -> Result<Verdict> {
+    let manifest = fs::read_to_string(child::root().join("Cargo.toml"))?;
+    for package in excluded(&manifest)? {
+        let manifest = format!("{package}/Cargo.toml");
+        let target = child::root().join("target").join("peers");
+        let mut command = child::cargo(&["check", "--locked", "--manifest-path", &manifest]);
+        child::run(command.arg("--target-dir").arg(target))?;
+    }
+    Ok(Verdict::Passed)
+}
+
+/// The packages that the workspace of `manifest` leaves out.
+fn excluded(manifest: &str) -> Result<Vec<String>> {
+    let manifest: Table = manifest.parse().context("Cargo.toml of the workspace")?;
+    let exclude = manifest.get("workspace").and_then(|workspace| workspace.get("exclude"));
+    let packages = exclude.and_then(|exclude| exclude.as_array()).into_iter().flatten();
+    Ok(packages.filter_map(|package| package.as_str().map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_left_out_are_those_that_the_workspace_excludes() {
+        let manifest = "[workspace]\nmembers = [\"a\"]\nexclude = [\"b/peers\", \"c/peers\"]\n";
+        assert_eq!(excluded(manifest).expect("valid"), ["b/peers", "c/peers"]);
+    }
+}
