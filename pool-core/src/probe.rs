@@ -37,6 +37,7 @@ pub(crate) struct ProbeConnection<D: Driver> {
     id: u64,
     /// Absent after a question that failed or was dropped.
     connection: Option<D::Connection>,
+    connect_took: Duration,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,12 @@ impl<D: Driver> ProbeConnection<D> {
         let started = shared.now();
         shared.lock().probe_opened();
         // From here on, dropping it counts it out.
-        let mut probe = Self { shared: Arc::clone(&shared), id, connection: None };
+        let mut probe = Self {
+            shared: Arc::clone(&shared),
+            id,
+            connection: None,
+            connect_took: Duration::ZERO,
+        };
         let context = ConnectContext::new(id, shared.statements(id));
         let opened = bounded(&*shared.runtime, "connect", limit, shared.driver.connect(context));
         let connection = opened.await?.map_err(|source| OpenError::Connect {
@@ -58,6 +64,7 @@ impl<D: Driver> ProbeConnection<D> {
             took: shared.now().since(started),
             source,
         })?;
+        probe.connect_took = shared.now().since(started);
         probe.connection = Some(connection);
         Ok(probe)
     }
@@ -75,9 +82,9 @@ impl<D: Driver> ProbeConnection<D> {
     /// Makes the connection one of the pool's, if there is room.
     pub(crate) fn join_pool(mut self) {
         let Some(connection) = self.connection.take() else { return };
-        let (now, id) = (self.shared.now(), self.id);
+        let (now, id, took) = (self.shared.now(), self.id, self.connect_took);
         let adopted =
-            self.shared.transition(|state, effects| state.adopt(connection, id, now, effects));
+            self.shared.transition(|state, fx| state.adopt(connection, id, took, now, fx));
         self.connection = adopted.err();
     }
 

@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::demand::SlowStart;
 use super::release::Left;
 use super::slots::Phase;
 use super::waiters::{Reason, Settled};
@@ -129,6 +130,9 @@ impl<C> State<C> {
             return Entry::Refused(Box::new(self.failure(reason, Duration::ZERO, site)));
         }
         self.counters.wait_count += 1;
+        if self.waiters.is_empty() {
+            self.slow_start = SlowStart::new(now);
+        }
         let deadline = now.after(timeout.unwrap_or(self.config.acquire_timeout));
         let key = self.waiters.push(site, now, deadline, waker);
         let wanted = self.next_demand(now).min(deadline);

@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `acquire` | take an idle connection; wait, collect, give up |
 //! | `release` | where a connection goes next |
-//! | `opening` | demand, connects, outages |
+//! | `demand` | when those who wait are worth another connection |
+//! | `opening` | connects and what becomes of them |
+//! | `outage` | connects that keep failing |
 //! | `work` | what the worker does and reports |
 //! | `expiry` | idle time, lifetime, surplus, keep-alive, leaks |
 //! | `lifecycle` | pause, close, invalidate, warm up |
@@ -18,10 +20,12 @@
 mod acquire;
 mod chain;
 mod command;
+mod demand;
 mod effects;
 mod expiry;
 mod lifecycle;
 mod opening;
+mod outage;
 mod reconfigure;
 mod release;
 mod report;
@@ -36,10 +40,11 @@ use std::time::Duration;
 
 pub(crate) use self::acquire::{Checkout, Collected, Entry};
 pub(crate) use self::command::{Command, Finished};
+use self::demand::{SlowStart, Smoothed};
 pub(crate) use self::effects::{Effects, Event, Rest};
 pub(crate) use self::lifecycle::WatchOutcome;
 use self::lifecycle::Watcher;
-use self::opening::Outage;
+use self::outage::Outage;
 pub(crate) use self::release::Left;
 use self::slots::Slots;
 use self::timer_queue::TimerQueue;
@@ -65,6 +70,8 @@ pub(crate) struct State<C> {
     waiters: Waiters<C>,
     /// When a connection last came back.
     last_release: Instant,
+    /// How long a connection is held.
+    hold: Smoothed,
     counters: Counters,
     /// Derived from `config`, for the hot path.
     limits: Limits,
@@ -74,6 +81,11 @@ pub(crate) struct State<C> {
     /// No connect starts at or above this many open connections; existing ones stay.
     opening_ceiling: usize,
     outage: Outage,
+    /// Connects allowed in flight after an outage: one, then twice as many with each success.
+    recovery: usize,
+    /// How long a connect takes.
+    connect: Smoothed,
+    slow_start: SlowStart,
     /// Until when each call of the driver may take, by slot.
     calls: TimerQueue,
     /// When each connection is too old, by slot.
@@ -188,6 +200,10 @@ impl<C> State<C> {
             lifetimes: TimerQueue::default(),
             commands: Vec::new(),
             outage: Outage::default(),
+            recovery: usize::MAX,
+            hold: Smoothed::default(),
+            connect: Smoothed::default(),
+            slow_start: SlowStart::new(Instant::EPOCH),
             idle_suspect: false,
             opening_ceiling: usize::MAX,
             watchers: Vec::new(),

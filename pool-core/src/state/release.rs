@@ -31,7 +31,12 @@ impl<C> State<C> {
         effects: &mut Effects<C>,
     ) -> Instant {
         let since = self.slots.get(slot).since;
-        self.counters.hold_time += recent.nanos_since(since);
+        let held = recent.nanos_since(since);
+        self.counters.hold_time += held;
+        if self.hold.add(held) {
+            // Now the figures can say whether those who wait need more connections.
+            self.wake_worker(effects);
+        }
         self.last_release = recent;
         self.settle(slot, connection, left, recent, effects);
         since

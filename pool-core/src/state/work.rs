@@ -106,7 +106,7 @@ impl<C> State<C> {
             self.next_expiry(),
             self.next_keepalive(),
             self.leak_scan_at,
-            self.next_open(),
+            self.next_open(now),
             self.next_watch(),
         ]
         .into_iter()

@@ -14,4 +14,5 @@ mod panics;
 mod reconfigure;
 mod release;
 mod rig;
+mod shapes;
 mod tokio_runtime;

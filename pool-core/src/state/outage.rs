@@ -1,0 +1,100 @@
+//! Outages: connects that keep failing, when the next may start, and who fails because of them.
+
+use std::time::Duration;
+
+use super::State;
+use super::slots::Phase;
+use crate::error::{ErrorClass, SharedError};
+use crate::runtime::Instant;
+
+/// The first retry comes soon: one refused connect is often a restart that is already over.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// Then a probe every 250 to 300 ms, drawn anew each time, so that many pools do not probe in step.
+const RETRY_MILLIS: std::ops::Range<u64> = 250..300;
+/// After this long, probes become rarer, doubling up to `LONGEST_RETRY`.
+const LONG_OUTAGE: Duration = Duration::from_secs(30);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
+/// The connects that failed since the last success.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    failures: Option<Failures>,
+}
+
+#[derive(Debug)]
+pub(super) struct Failures {
+    pub(super) attempts: u32,
+    pub(super) first: Instant,
+    pub(super) last: Instant,
+    pub(super) class: ErrorClass,
+    pub(super) error: SharedError,
+    pub(super) retry_at: Instant,
+    /// The pause before `retry_at`, once the outage is long.
+    pause: Duration,
+}
+
+impl Outage {
+    pub(super) const fn is_on(&self) -> bool {
+        self.failures.is_some()
+    }
+
+    pub(super) const fn failures(&self) -> Option<&Failures> {
+        self.failures.as_ref()
+    }
+
+    /// When the next connect may start.
+    pub(super) fn retry_at(&self) -> Instant {
+        self.failures.as_ref().map_or(Instant::EPOCH, |failures| failures.retry_at)
+    }
+
+    /// Notes a failed connect that was started at `started`.
+    pub(super) fn fail(
+        &mut self,
+        started: Instant,
+        now: Instant,
+        class: ErrorClass,
+        error: SharedError,
+        rng: &mut fastrand::Rng,
+    ) -> u32 {
+        let probe = Duration::from_millis(rng.u64(RETRY_MILLIS));
+        let Some(failures) = &mut self.failures else {
+            let retry_at = now.after(FIRST_RETRY);
+            let (first, last, attempts, pause) = (now, now, 1, probe);
+            self.failures = Some(Failures { attempts, first, last, class, error, retry_at, pause });
+            return 1;
+        };
+        failures.attempts = failures.attempts.saturating_add(1);
+        failures.last = now;
+        failures.class = class;
+        failures.error = error;
+        // One that was under way when the outage began says nothing new.
+        if started > failures.first {
+            let long = now.since(failures.first) > LONG_OUTAGE;
+            failures.pause = if long { (failures.pause * 2).min(LONGEST_RETRY) } else { probe };
+            failures.retry_at = now.after(failures.pause);
+        }
+        failures.attempts
+    }
+}
+
+impl<C> State<C> {
+    /// Whether an acquire that would have to wait fails at once: connects keep failing, no
+    /// connection circulates, and it is not yet time to try the next connect.
+    pub(super) fn unavailable(&self, now: Instant) -> bool {
+        let Some(failures) = self.outage.failures() else { return false };
+        let probing = self.slots.count(Phase::Opening) == 0 && now >= failures.retry_at;
+        !probing && self.slots.idle() == 0 && now >= self.fails_fast_at()
+    }
+
+    /// From when on waiting acquires fail during the present outage.
+    pub(super) fn fails_fast_at(&self) -> Instant {
+        let Some(failures) = self.outage.failures() else { return Instant::NEVER };
+        let nothing_open = self.slots.established() == 0;
+        if failures.class == ErrorClass::Permanent && nothing_open {
+            return failures.first;
+        }
+        let Some(grace) = self.config.outage_grace else { return Instant::NEVER };
+        let graced = failures.first.after(grace);
+        if nothing_open { graced } else { graced.max(self.last_release.after(grace)) }
+    }
+}
