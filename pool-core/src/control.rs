@@ -15,7 +15,7 @@ use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::stats::{DbStats, PoolState, PoolStats};
+use crate::stats::{Circuit, DbStats, PoolState, PoolStats};
 
 /// A cheaply cloned control handle. It does not keep the pool open: once the last
 /// [`Pool`](crate::Pool) is gone, [`Control::state`] says so.
@@ -33,6 +33,11 @@ pub trait Control: sealed::Sealed + Send + Sync {
 
     /// Whether the pool serves acquires.
     fn state(&self) -> PoolState;
+
+    /// Whether connects succeed.
+    fn circuit(&self) -> Circuit {
+        self.stats().circuit
+    }
 
     /// One consistent snapshot.
     fn stats(&self) -> PoolStats;

@@ -224,7 +224,8 @@ impl fmt::Display for AcquireError {
         holders.iter().try_for_each(|holder| write!(f, "; {holder}"))?;
         if let Some(ConnectFailures { attempts, lasting, ago, .. }) = connects {
             let (lasting, ago) = (Brief(*lasting), Brief(*ago));
-            write!(f, "; {attempts} connects failed in {lasting}, the last {ago} ago")?;
+            write!(f, "; circuit {}: ", stats.circuit)?;
+            write!(f, "{attempts} connects failed in {lasting}, the last {ago} ago")?;
         }
         Ok(())
     }

@@ -47,11 +47,13 @@ pub use self::error::{
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
 pub use self::listeners::Subscription;
 pub use self::observer::{
-    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed, PoolReconfigured,
-    Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
+    ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed,
+    PoolReconfigured, Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;
 pub use self::statements::{RunningStatement, Statements};
-pub use self::stats::{AcquireCounts, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats};
+pub use self::stats::{
+    AcquireCounts, Circuit, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats,
+};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::Reconfigured;
 use crate::error::{AcquireError, CallSite, ErrorClass};
-use crate::stats::CloseReason;
+use crate::stats::{Circuit, CloseReason};
 
 /// Told what happens in a pool.
 ///
@@ -44,6 +44,10 @@ pub trait Observer: Send + Sync + 'static {
     }
     /// A connect failed.
     fn open_failed(&self, event: &OpenFailed<'_>) {
+        let _ = event;
+    }
+    /// Connects begin to fail, are tried again, or succeed again.
+    fn circuit_changed(&self, event: &CircuitChanged<'_>) {
         let _ = event;
     }
     /// A connection has left the pool.
@@ -141,6 +145,13 @@ events! {
         attempts: u32,
         /// The driver's error, or a [`DriverFault`](crate::DriverFault).
         error: &'a (dyn Error + Send + Sync + 'static),
+    }
+    /// See [`Observer::circuit_changed`].
+    CircuitChanged {
+        /// What it was.
+        from: Circuit,
+        /// What it is.
+        to: Circuit,
     }
     /// See [`Observer::closed`].
     ConnectionClosed {

@@ -10,7 +10,9 @@ use crate::contain::contain;
 use crate::driver::Driver;
 use crate::listeners::Observers;
 use crate::lock::Lock;
-use crate::observer::{ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed};
+use crate::observer::{
+    CircuitChanged, ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed,
+};
 use crate::runtime::{Instant, Runtime};
 use crate::state::{Effects, Event, State};
 use crate::statements::Statements;
@@ -135,6 +137,9 @@ impl<D: Driver> Shared<D> {
             Event::Closed { connection_id, reason, age, ref error } => {
                 let error = error.as_deref();
                 observer.closed(&ConnectionClosed { pool, connection_id, reason, age, error });
+            }
+            Event::CircuitChanged { from, to } => {
+                observer.circuit_changed(&CircuitChanged { pool, from, to });
             }
             Event::LeakSuspected { site, held } => {
                 observer.leak_suspected(&LeakSuspected { pool, site, held });

@@ -140,6 +140,38 @@ pub enum PoolState {
     Closed,
 }
 
+/// Whether connects succeed: the state of the circuit breaker that keeps an outage from turning
+/// into a storm of connects.
+///
+/// It is about opening only. Connections that are open are handed out whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Circuit {
+    /// The last connect succeeded, or there was none yet: connects start as they are needed.
+    Closed,
+    /// The last connect failed: none starts until the pause is over.
+    Open,
+    /// The last connect failed, and one is being tried.
+    HalfOpen,
+}
+
+impl Circuit {
+    /// The name used in metrics and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+impl fmt::Display for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// One consistent snapshot of a pool.
 ///
 /// `open = idle + in_use + opening` and `opened - closed.total() = idle + in_use` in every
@@ -149,6 +181,8 @@ pub enum PoolState {
 pub struct PoolStats {
     /// Whether the pool serves acquires.
     pub state: PoolState,
+    /// Whether connects succeed.
+    pub circuit: Circuit,
     /// Hard cap on `open`; [`PoolConfig::UNLIMITED`](crate::PoolConfig::UNLIMITED) for none.
     pub max_open: usize,
     /// Idle connections kept at rest: the effective `max_idle`.

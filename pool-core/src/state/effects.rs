@@ -4,7 +4,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::error::{CallSite, ErrorClass, SharedError};
-use crate::stats::CloseReason;
+use crate::stats::{Circuit, CloseReason};
 
 /// Collected under the lock, carried out after it is released. Common transitions need no memory.
 #[derive(Debug)]
@@ -47,6 +47,10 @@ pub(crate) enum Event {
         age: Duration,
         /// Why the driver called it dead.
         error: Option<SharedError>,
+    },
+    CircuitChanged {
+        from: Circuit,
+        to: Circuit,
     },
     LeakSuspected {
         site: CallSite,

@@ -52,7 +52,7 @@ use self::waiters::Waiters;
 use crate::config::PoolConfig;
 use crate::error::Holder;
 use crate::runtime::{Instant, saturating_nanos};
-use crate::stats::{AcquireCounts, ClosedCounts, PoolState};
+use crate::stats::{AcquireCounts, Circuit, ClosedCounts, PoolState};
 
 /// Everything a pool knows.
 ///
@@ -81,7 +81,9 @@ pub(crate) struct State<C> {
     /// No connect starts at or above this many open connections; existing ones stay.
     opening_ceiling: usize,
     outage: Outage,
-    /// Connects allowed in flight after an outage: one, then twice as many with each success.
+    /// What observers were told of it.
+    told_circuit: Circuit,
+    /// Connects allowed in flight after an outage: one, and one more with each success.
     recovery: usize,
     /// How long a connect takes.
     connect: Smoothed,
@@ -200,6 +202,7 @@ impl<C> State<C> {
             lifetimes: TimerQueue::default(),
             commands: Vec::new(),
             outage: Outage::default(),
+            told_circuit: Circuit::Closed,
             recovery: usize::MAX,
             hold: Smoothed::default(),
             connect: Smoothed::default(),

@@ -78,7 +78,7 @@ impl<C> State<C> {
         now: Instant,
         effects: &mut Effects<C>,
     ) {
-        self.recovery = if self.outage.is_on() { 1 } else { self.recovery.saturating_mul(2) };
+        self.recovery = if self.outage.is_on() { 1 } else { self.recovery.saturating_add(1) };
         self.outage = Outage::default();
         self.idle_suspect = false;
         self.counters.opened += 1;
@@ -109,6 +109,7 @@ impl<C> State<C> {
         }
         let slot = self.slots.open_new(id, self.rng.u16(..), now);
         self.take_in(slot, connection, took, now, effects);
+        self.tell_circuit(effects);
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::State;
 use super::slots::Phase;
+use super::{Effects, Event, State};
 use crate::error::{ErrorClass, SharedError};
 use crate::runtime::Instant;
+use crate::stats::Circuit;
 
 /// The first retry comes soon: one refused connect is often a restart that is already over.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -78,6 +79,23 @@ impl Outage {
 }
 
 impl<C> State<C> {
+    pub(super) fn circuit(&self) -> Circuit {
+        match (self.outage.is_on(), self.slots.count(Phase::Opening)) {
+            (false, _) => Circuit::Closed,
+            (true, 0) => Circuit::Open,
+            (true, _) => Circuit::HalfOpen,
+        }
+    }
+
+    /// Tells observers of the circuit, if it is not what they were told last.
+    pub(super) fn tell_circuit(&mut self, effects: &mut Effects<C>) {
+        let (from, to) = (self.told_circuit, self.circuit());
+        if from != to {
+            self.told_circuit = to;
+            effects.tell(Event::CircuitChanged { from, to });
+        }
+    }
+
     /// Whether an acquire that would have to wait fails at once: connects keep failing, no
     /// connection circulates, and it is not yet time to try the next connect.
     pub(super) fn unavailable(&self, now: Instant) -> bool {

@@ -24,6 +24,7 @@ impl<C> State<C> {
         let ended = acquires.succeeded() + acquires.failed() + acquires.cancelled;
         PoolStats {
             state: self.gate,
+            circuit: self.circuit(),
             max_open: self.limits.max_open,
             max_idle: self.limits.max_idle,
             open: self.slots.open(),

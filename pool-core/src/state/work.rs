@@ -73,6 +73,7 @@ impl<C> State<C> {
         self.report_leaks(now, effects);
         self.meet_demand(now, effects);
         self.wake_watchers(now, effects);
+        self.tell_circuit(effects);
         commands.append(&mut self.commands);
         let nothing_out = self.slots.occupied().next().is_none();
         if self.gate == PoolState::Closed && nothing_out && self.watchers.is_empty() {
@@ -191,6 +192,7 @@ impl<C> State<C> {
                 unreachable!("bug: a call ended for a slot that is {phase:?}")
             }
         }
+        self.tell_circuit(effects);
     }
 
     fn checked(&mut self, slot: u32, connection: C, now: Instant, effects: &mut Effects<C>) {
@@ -265,6 +267,7 @@ impl<C> State<C> {
                 Phase::Vacant | Phase::Idle | Phase::InUse => {}
             }
         }
+        self.tell_circuit(effects);
         match missing {
             None => effects.wake_all(self.waiters.take_wakers()),
             Some(missing) => {

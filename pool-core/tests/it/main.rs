@@ -10,6 +10,7 @@ mod incidents;
 mod lifecycle;
 mod observer;
 mod opening;
+mod outages;
 mod panics;
 mod reconfigure;
 mod release;
