@@ -107,22 +107,20 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
                 if needs_worker {
                     return self.start_worker(key);
                 }
-                self.watchdog = Watchdog::new(self.shared(), driven);
-                self.watch_worker(cx);
+                self.watch_worker(driven, cx);
                 Poll::Pending
             }
         }
     }
 
-    fn watch_worker(&mut self, cx: &mut Context<'_>) {
+    fn watch_worker(&mut self, driven: Option<u64>, cx: &mut Context<'_>) {
         let mut watchdog = self.watchdog.take();
-        Watchdog::look(&mut watchdog, self.shared(), cx);
+        Watchdog::watch(&mut watchdog, self.shared(), driven, cx);
         self.watchdog = watchdog;
     }
 
     /// Looks whether the wait is over.
     fn look(&mut self, key: u32, cx: &mut Context<'_>) -> Poll<Outcome<D, P>> {
-        self.watch_worker(cx);
         let now = self.shared().runtime.now();
         let shared = self.shared();
         let mut state = shared.lock();
@@ -131,7 +129,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
             return Poll::Ready(self.settle(collected));
         }
         let same_task = state.will_wake(key, cx.waker());
-        let needs_worker = state.needs_worker();
+        let mut worker = (state.needs_worker(), state.worker_driven());
         drop(state);
         if !same_task {
             let waker = cx.waker().clone();
@@ -141,13 +139,20 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
                     Some(_) => effects.drop_waker(Some(waker)),
                     None => state.set_waker(key, waker, effects),
                 }
+                // A worker that was lost meanwhile woke only those whose wakers were there.
+                worker = (state.needs_worker(), state.worker_driven());
                 collected
             });
             if let Some(collected) = collected {
                 return Poll::Ready(self.settle(collected));
             }
         }
-        if needs_worker { self.start_worker(key) } else { Poll::Pending }
+        let (needs_worker, driven) = worker;
+        if needs_worker {
+            return self.start_worker(key);
+        }
+        self.watch_worker(driven, cx);
+        Poll::Pending
     }
 
     fn start_worker(&mut self, key: u32) -> Poll<Outcome<D, P>> {

@@ -369,6 +369,8 @@ pub struct CloseReport {
     /// Connections still out at the deadline, by call site, longest first. Each is closed when it
     /// comes back.
     pub still_out: Vec<Holder>,
+    /// What is missing, if it could not wait at all: it was called outside an async runtime.
+    pub no_runtime: Option<NoRuntime>,
 }
 
 impl fmt::Display for CloseReport {
@@ -377,7 +379,10 @@ impl fmt::Display for CloseReport {
         if self.drained {
             return write!(f, "closed after {took}; every connection was back");
         }
-        write!(f, "closed after {took} with connections still out")?;
+        match &self.no_runtime {
+            Some(missing) => write!(f, "closed without waiting: {}; still out", missing.reason)?,
+            None => write!(f, "closed after {took} with connections still out")?,
+        }
         self.still_out.iter().try_for_each(|holder| write!(f, "; {holder}"))
     }
 }

@@ -63,8 +63,12 @@ impl<D: Driver, P: Borrow<Pool<D>>> Guard<D, P> {
     pub fn detach(mut this: Self) -> D::Connection {
         let now = this.shared().runtime.now();
         let connection = this.connection.take().expect("bug: a guard without its connection");
-        let slot = this.slot;
-        this.shared().transition(|state, effects| state.detach(slot, now, effects));
+        let (slot, site) = (this.slot, this.site);
+        let since = this.shared().transition(|state, effects| state.detach(slot, now, effects));
+        this.shared().observers.notify(|observer, pool| {
+            let held = now.since(since);
+            observer.released(&ConnectionReleased { pool, site, held });
+        });
         connection
     }
 

@@ -194,10 +194,16 @@ impl<D: Driver> Pool<D> {
     fn try_checkout(&self, site: CallSite) -> Result<Checkout<D::Connection>, TryAcquireError> {
         let shared = self.shared();
         let recent = shared.recent();
-        let (checkout, gate) = shared
-            .transition(|state, effects| (state.take_idle(recent, site, effects), state.gate()));
+        let (checkout, gate, needs_worker) = shared.transition(|state, effects| {
+            let checkout = state.try_take_idle(recent, site, effects);
+            (checkout, state.gate(), state.needs_worker())
+        });
         match checkout {
             Some(checkout) => {
+                if needs_worker {
+                    // Served without one; only those who wait need to know that there is none.
+                    let _ = shared.ensure_worker();
+                }
                 shared.observers.notify(|observer, pool| {
                     observer.acquire_started(&AcquireStarted { pool, site });
                     let (served, waited) = (Served::Immediate, Duration::ZERO);
@@ -233,11 +239,12 @@ impl<D: Driver> Pool<D> {
         let until = self.shared().runtime.now().after(deadline);
         let watch =
             self.shared().transition(|state, effects| state.watch_warm_up(count, until, effects));
-        let outcome = self.shared().watch(watch).await?;
+        let outcome = self.shared().watch(watch).await;
         let state = self.shared().lock();
         match outcome {
             _ if state.gate() == PoolState::Closed => Err(OpenError::Closed),
             WatchOutcome::Reached => Ok(()),
+            WatchOutcome::NoRuntime(missing) => Err(missing.into()),
             WatchOutcome::TimedOut => {
                 let (open, source) = state.warm_up_failure();
                 drop(state);
@@ -359,32 +366,36 @@ impl<D: Driver> Shared<D> {
             state.begin_close(started, effects);
             state.watch_closed(started.after(deadline), effects)
         });
-        // Without a runtime there is nothing to wait with: what is idle has been let go of.
-        let _ = self.watch(watch).await;
+        let missing = match self.watch(watch).await {
+            // There is nothing to wait with: what is idle has been let go of.
+            WatchOutcome::NoRuntime(missing) => Some(missing),
+            WatchOutcome::Reached | WatchOutcome::TimedOut => None,
+        };
         let now = self.runtime.now();
-        self.lock().close_report(now.since(started), now)
+        self.lock().close_report(now.since(started), missing, now)
     }
 
     /// Waits until a watch has its answer.
-    async fn watch(self: &Arc<Self>, id: u64) -> Result<WatchOutcome, NoRuntime> {
+    async fn watch(self: &Arc<Self>, id: u64) -> WatchOutcome {
         let watch = WatchGuard { shared: self, id };
-        let driven = self.lock().worker_driven();
-        let mut watchdog = Watchdog::new(self, driven);
+        let mut watchdog = None;
         poll_fn(|cx| {
-            Watchdog::look(&mut watchdog, self, cx);
             loop {
                 let (now, waker) = (self.runtime.now(), cx.waker().clone());
-                let (outcome, needs_worker) = self.transition(|state, effects| {
+                let (outcome, needs_worker, driven) = self.transition(|state, effects| {
                     let outcome = state.poll_watch(watch.id, now, waker, effects);
-                    (outcome, state.needs_worker())
+                    (outcome, state.needs_worker(), state.worker_driven())
                 });
                 return match outcome {
-                    Some(outcome) => Poll::Ready(Ok(outcome)),
-                    None if !needs_worker => Poll::Pending,
-                    None => match self.ensure_worker() {
+                    Some(outcome) => Poll::Ready(outcome),
+                    None if needs_worker => match self.ensure_worker() {
                         Ok(()) => continue,
-                        Err(missing) => Poll::Ready(Err(missing)),
+                        Err(missing) => Poll::Ready(WatchOutcome::NoRuntime(missing)),
                     },
+                    None => {
+                        Watchdog::watch(&mut watchdog, self, driven, cx);
+                        Poll::Pending
+                    }
                 };
             }
         })

@@ -15,6 +15,7 @@ use crate::driver::{ConnectContext, Driver};
 use crate::error::{DriverFault, OpenError, SharedError};
 use crate::runtime::{NoRuntime, Runtime};
 use crate::shared::Shared;
+use crate::stats::PoolState;
 
 /// A connection opened by [`Control::probe`](crate::Control::probe). Dropping it lets go of the
 /// connection at once.
@@ -46,10 +47,15 @@ struct ProbeLost;
 
 impl<D: Driver> ProbeConnection<D> {
     pub(crate) async fn open(shared: Arc<Shared<D>>) -> Result<Self, OpenError> {
-        let id = shared.lock().take_connection_id();
-        let limit = shared.lock().config().connect_timeout;
         let started = shared.now();
-        shared.lock().probe_opened();
+        let (id, limit) = {
+            let mut state = shared.lock();
+            if state.gate() == PoolState::Closed {
+                return Err(OpenError::Closed);
+            }
+            state.probe_opened();
+            (state.take_connection_id(), state.config().connect_timeout)
+        };
         // From here on, dropping it counts it out.
         let mut probe = Self {
             shared: Arc::clone(&shared),
@@ -58,7 +64,9 @@ impl<D: Driver> ProbeConnection<D> {
             connect_took: Duration::ZERO,
         };
         let context = ConnectContext::new(id, shared.statements(id));
-        let opened = bounded(&*shared.runtime, "connect", limit, shared.driver.connect(context));
+        let opened = bounded(&*shared.runtime, "connect", limit, async {
+            shared.driver.connect(context).await
+        });
         let connection = opened.await?.map_err(|source| OpenError::Connect {
             pool: Arc::clone(&shared.observers.pool),
             took: shared.now().since(started),
@@ -73,7 +81,7 @@ impl<D: Driver> ProbeConnection<D> {
         let connection = self.take()?;
         let started = self.shared.now();
         let limit = self.shared.lock().config().check_timeout;
-        let check = self.shared.driver.check(connection);
+        let check = async { self.shared.driver.check(connection).await };
         let checked = bounded(&*self.shared.runtime, "check", limit, check).await;
         self.connection = Some(checked.map_err(|missing| Arc::new(missing) as SharedError)??);
         Ok(self.shared.now().since(started))

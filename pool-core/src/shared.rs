@@ -123,6 +123,13 @@ impl<D: Driver> Shared<D> {
         }
         for event in rest.events {
             self.tell(&event);
+            contain(|| drop(event));
+        }
+        for error in rest.errors {
+            contain(|| drop(error));
+        }
+        for circumstances in rest.circumstances {
+            contain(|| drop(circumstances));
         }
     }
 

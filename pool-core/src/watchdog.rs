@@ -18,51 +18,49 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Watchdog {
     timer: Box<dyn Timer>,
-    /// The worker's rounds at the last look.
-    rounds: u64,
+    /// The worker's seat and its rounds at the last look.
+    seen: (u64, u64),
 }
 
 impl Watchdog {
-    /// A watchdog, if the worker's runtime has to be driven and is not the one around the caller.
-    pub(crate) fn new<D: Driver>(
+    /// Watches the worker on behalf of a task that waits, if the worker runs on a runtime that has
+    /// to be `driven` and is not the one around the caller. Gives up a worker that does not run,
+    /// which wakes all who wait; otherwise registers the task for the next look.
+    ///
+    /// To be called at each poll that ends in waiting: the worker may have moved meanwhile.
+    pub(crate) fn watch<D: Driver>(
+        this: &mut Option<Box<Self>>,
         shared: &Arc<Shared<D>>,
-        worker_driven: Option<u64>,
-    ) -> Option<Box<Self>> {
-        if worker_driven.is_none() || shared.runtime.driven() == worker_driven {
-            return None;
+        driven: Option<u64>,
+        cx: &mut Context<'_>,
+    ) {
+        if driven.is_none() || shared.runtime.driven() == driven {
+            *this = None;
+            return;
         }
-        // Without a timer here there is no looking; the wait then ends as the worker ends it.
+        if this.is_none() {
+            *this = Self::new(shared);
+        }
+        let Some(watchdog) = this else { return };
+        while watchdog.timer.poll_expired(cx).is_ready() {
+            let now = shared.now();
+            watchdog.seen = shared.transition(|state, effects| {
+                let (seat, rounds, due) = state.worker_rounds(now);
+                if due && (seat, rounds) == watchdog.seen {
+                    state.evict_worker(None, now, effects);
+                }
+                (seat, rounds)
+            });
+            watchdog.timer.reset(now.after(PATIENCE));
+        }
+    }
+
+    fn new<D: Driver>(shared: &Arc<Shared<D>>) -> Option<Box<Self>> {
+        // A thread without a runtime has no timer to look with: its wait ends as the worker ends it.
         let mut timer = shared.runtime.timer().ok()?;
         let now = shared.now();
         timer.reset(now.after(PATIENCE));
-        let (rounds, _) = shared.lock().worker_rounds(now);
-        Some(Box::new(Self { timer, rounds }))
-    }
-
-    /// Gives up a worker that does not run, and itself with it; otherwise registers the task for
-    /// the next look.
-    pub(crate) fn look<D: Driver>(
-        this: &mut Option<Box<Self>>,
-        shared: &Arc<Shared<D>>,
-        cx: &mut Context<'_>,
-    ) {
-        while let Some(watchdog) = this
-            && watchdog.timer.poll_expired(cx).is_ready()
-        {
-            let now = shared.now();
-            let (rounds, stalled) = shared.transition(|state, effects| {
-                let (rounds, due) = state.worker_rounds(now);
-                let stalled = due && rounds == watchdog.rounds;
-                if stalled {
-                    state.evict_worker(None, now, effects);
-                }
-                (rounds, stalled)
-            });
-            watchdog.rounds = rounds;
-            watchdog.timer.reset(now.after(PATIENCE));
-            if stalled {
-                *this = None;
-            }
-        }
+        let (seat, rounds, _) = shared.lock().worker_rounds(now);
+        Some(Box::new(Self { timer, seen: (seat, rounds) }))
     }
 }

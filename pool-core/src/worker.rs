@@ -139,7 +139,8 @@ impl<D: Driver> Worker<D> {
             progress = true;
             self.abort_handles[slot as usize] = None;
             let now = self.shared.runtime.now();
-            self.shared.transition(|state, effects| state.finish(slot, finished, now, effects));
+            let seat = self.seat;
+            self.shared.transition(|state, fx| state.finish(seat, slot, finished, now, fx));
         }
         let timer = self.timer.as_mut().expect("bug: a round without a timer");
         timer.reset(plan.wake_at);

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::fields::{Value, format_time};
 use super::{ConfigError, FIELDS, PoolConfig, Problem};
 
+/// Below, a pool of a few connections would connect all the time.
+const SHORTEST_LIFETIME: Duration = Duration::from_millis(100);
+
 impl PoolConfig {
     /// Checks every field and every relation between fields.
     ///
@@ -32,6 +35,29 @@ impl PoolConfig {
             let value = format!("{}%", self.lifetime_jitter);
             let why = "more than the whole lifetime";
             problems.push(Problem::invalid("lifetime_jitter", value, why, "0% to 100%"));
+        }
+        for (name, value) in [
+            ("min_idle", self.min_idle),
+            ("max_waiters", self.max_waiters),
+            ("max_opening", self.max_opening),
+        ] {
+            if value == Self::UNLIMITED {
+                let why = "only max_open and max_idle may be without a limit";
+                let field = FIELDS.iter().find(|field| field.name == name);
+                let allowed = field.map_or("", |field| field.allowed);
+                problems.push(Problem::invalid(name, "unlimited", why, allowed));
+            }
+        }
+        if let Some(lifetime) = self.max_lifetime
+            && lifetime < SHORTEST_LIFETIME
+            && !lifetime.is_zero()
+        {
+            problems.push(Problem::invalid(
+                "max_lifetime",
+                format_time(lifetime),
+                "the pool would do little else than open and close connections",
+                format!("at least {}, or off", format_time(SHORTEST_LIFETIME)),
+            ));
         }
         let max_idle = self.effective_max_idle();
         if self.min_idle > max_idle {
@@ -64,6 +90,28 @@ mod tests {
     fn problems(config: &PoolConfig) -> Vec<String> {
         let error = config.validate().expect_err("invalid");
         error.problems().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_but_open_and_idle_connections_may_be_without_a_limit() {
+        let config = PoolConfig {
+            max_open: PoolConfig::UNLIMITED,
+            max_idle: PoolConfig::UNLIMITED,
+            min_idle: PoolConfig::UNLIMITED,
+            max_waiters: PoolConfig::UNLIMITED,
+            max_opening: PoolConfig::UNLIMITED,
+            ..PoolConfig::default()
+        };
+        let problems = problems(&config);
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems.iter().all(|problem| problem.contains("without a limit")), "{problems:?}");
+    }
+
+    #[test]
+    fn a_lifetime_that_would_only_churn_is_an_error() {
+        let config =
+            PoolConfig { max_lifetime: Some(Duration::from_nanos(1)), ..PoolConfig::default() };
+        assert!(problems(&config)[0].contains("at least 100ms"), "{:?}", problems(&config));
     }
 
     #[test]

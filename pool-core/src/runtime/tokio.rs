@@ -60,12 +60,12 @@ impl Runtime for TokioRuntime {
 
     fn now(&self) -> Instant {
         let epoch = epoch();
-        epoch.instant.after(TokioInstant::now().saturating_duration_since(epoch.tokio))
+        epoch.instant.after(TokioInstant::now().into_std().saturating_duration_since(epoch.std))
     }
 
     #[cfg(target_os = "linux")]
     fn cheap_clock(&self) -> Option<fn() -> Instant> {
-        Some(coarse)
+        (!is_paused()).then_some(coarse)
     }
 }
 
@@ -101,10 +101,21 @@ impl Timer for TokioTimer {
     }
 }
 
-/// The same point in time on both clocks.
+/// Whether tokio's clock stands still around the caller, as `tokio::time::pause` has it. The cheap
+/// clock cannot be paused, so it must not be mixed with one that is.
+fn is_paused() -> bool {
+    let (before, started) = (TokioInstant::now(), std::time::Instant::now());
+    while started == std::time::Instant::now() {
+        std::hint::spin_loop();
+    }
+    TokioInstant::now() == before
+}
+
+/// The same point in time on both clocks. Not tokio's, which may be paused and ahead where it is
+/// first read.
 #[derive(Debug)]
 struct Epoch {
-    tokio: TokioInstant,
+    std: std::time::Instant,
     instant: Instant,
 }
 
@@ -112,7 +123,7 @@ fn epoch() -> &'static Epoch {
     static EPOCH: OnceLock<Epoch> = OnceLock::new();
     EPOCH.get_or_init(|| {
         let instant = monotonic();
-        Epoch { tokio: TokioInstant::now(), instant }
+        Epoch { std: std::time::Instant::now(), instant }
     })
 }
 
@@ -120,8 +131,8 @@ fn epoch() -> &'static Epoch {
 fn to_tokio(at: Instant) -> TokioInstant {
     let now = TokioInstant::now();
     let epoch = epoch();
-    let due = epoch.tokio + at.since(epoch.instant).min(Duration::from_secs(u32::MAX.into()));
-    due.min(now + LONGEST_SLEEP)
+    let due = epoch.std + at.since(epoch.instant).min(Duration::from_secs(u32::MAX.into()));
+    TokioInstant::from_std(due).min(now + LONGEST_SLEEP)
 }
 
 /// The kernel's tick (1 to 10 ms): 7 ns a read where the exact clock takes 23 ns, and 50 to

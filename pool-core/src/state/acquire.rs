@@ -39,6 +39,20 @@ pub(crate) enum Collected<C> {
 }
 
 impl<C> State<C> {
+    /// Hands out the connection released last, if it needs no check and nobody waits, whether or
+    /// not there is a worker. For those who do not wait.
+    pub(crate) fn try_take_idle(
+        &mut self,
+        recent: Instant,
+        site: CallSite,
+        effects: &mut Effects<C>,
+    ) -> Option<Checkout<C>> {
+        if self.gate != PoolState::Open || !self.waiters.is_empty() {
+            return None;
+        }
+        self.take_fresh(recent, site, effects)
+    }
+
     /// The fast path: hands out the connection released last, if it needs no check and nobody
     /// waits. `recent` comes from the cheap clock.
     #[inline]
@@ -95,7 +109,8 @@ impl<C> State<C> {
         slot.since = now;
         slot.site = Some(site);
         slot.leak_reported = false;
-        self.counters.peak_in_use = self.counters.peak_in_use.max(self.slots.in_use());
+        let out = self.slots.count(Phase::InUse);
+        self.counters.peak_in_use = self.counters.peak_in_use.max(out);
         if self.limits.leak_after != u64::MAX {
             let due = now.after_nanos(self.limits.leak_after);
             if due < self.leak_scan_at {
@@ -159,7 +174,7 @@ impl<C> State<C> {
         let site = self.waiters.site(key);
         let settled = self.waiters.collect(key)?;
         let waited = now.since(since);
-        self.counters.wait_time += now.nanos_since(since);
+        self.counters.wait_time += u128::from(now.nanos_since(since));
         Some(match settled {
             Settled::Delivered { slot, connection, opened } => {
                 let acquires = &mut self.counters.acquires;
@@ -188,11 +203,15 @@ impl<C> State<C> {
     pub(crate) fn cancel(&mut self, key: u32, now: Instant, effects: &mut Effects<C>) -> Duration {
         let since = self.waiters.since(key);
         self.counters.acquires.cancelled += 1;
-        self.counters.wait_time += now.nanos_since(since);
+        self.counters.wait_time += u128::from(now.nanos_since(since));
         let (settled, waker) = self.waiters.remove(key);
         effects.drop_waker(waker);
-        if let Some(Settled::Delivered { slot, connection, .. }) = settled {
-            self.settle(slot, connection, Left::Clean, now, effects);
+        match settled {
+            Some(Settled::Delivered { slot, connection, .. }) => {
+                self.settle(slot, connection, Left::Clean, now, effects);
+            }
+            Some(Settled::Failed(reason)) => effects.drop_circumstances(reason.circumstances),
+            None => {}
         }
         now.since(since)
     }

@@ -102,14 +102,14 @@ impl<C> State<C> {
         if self.gate != PoolState::Open {
             return;
         }
-        while self.uncovered() > 0 {
-            let Some(slot) = self.slots.newest_idle() else { break };
-            // A dead connection was just found: a new one is surer than the next idle one.
-            if self.idle_suspect && self.may_open(now) {
-                self.start_open(now);
-            } else {
-                self.use_idle(slot, now, effects);
+        // A connect in flight is no reason to leave an idle connection lying: whichever is there
+        // first serves. But a dead one was just found: the next ones are tried one at a time.
+        while let Some(slot) = self.slots.newest_idle() {
+            let most = if self.idle_suspect { 1 } else { usize::MAX };
+            if self.checking_for_waiters() >= self.waiters.queued().min(most) {
+                break;
             }
+            self.use_idle(slot, now, effects);
         }
         for _ in 0..self.take_wanted(now) {
             self.start_open(now);
@@ -156,14 +156,23 @@ impl<C> State<C> {
         self.waiters.queued().saturating_sub(self.coming())
     }
 
-    /// Connections on their way to those who wait.
+    /// Connections on their way to those who wait. Idle ones being checked count only while there
+    /// is reason to believe that they are alive.
     fn coming(&self) -> usize {
-        self.slots.count(Phase::Opening) + self.slots.count(Phase::Checking)
+        let checking = if self.idle_suspect { 0 } else { self.checking_for_waiters() };
+        self.slots.count(Phase::Opening) + checking
+    }
+
+    /// Idle connections being checked for those who wait, not to keep them alive.
+    fn checking_for_waiters(&self) -> usize {
+        self.slots.count(Phase::Checking) - usize::from(self.keeping_alive.is_some())
     }
 
     /// Whether `min_idle` or a warm-up asks for one more connection.
     fn wants_spare(&self) -> bool {
-        let spare = (self.slots.idle() + self.coming()).saturating_sub(self.waiters.queued());
+        let there = self.slots.idle() + self.slots.count(Phase::Checking);
+        let coming = self.slots.count(Phase::Opening);
+        let spare = (there + coming).saturating_sub(self.waiters.queued());
         spare < self.limits.min_idle || self.slots.open() < self.warm_up_target()
     }
 

@@ -1,9 +1,10 @@
 //! What a transition leaves to be done outside the lock: wake, let go, tell.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::error::{CallSite, ErrorClass, SharedError};
+use crate::error::{CallSite, Circumstances, ErrorClass, SharedError};
 use crate::stats::{Circuit, CloseReason};
 
 /// Collected under the lock, carried out after it is released. Common transitions need no memory.
@@ -26,6 +27,9 @@ pub(crate) struct Rest<C> {
     /// Connections to be let go of at once: no worker could say goodbye.
     pub(crate) abort: Vec<C>,
     pub(crate) events: Vec<Event>,
+    /// What is not needed any more and may hold errors of a driver, whose `Drop` is foreign code.
+    pub(crate) errors: Vec<SharedError>,
+    pub(crate) circumstances: Vec<Arc<Circumstances>>,
 }
 
 /// Something observers are told.
@@ -79,6 +83,8 @@ impl<C> Effects<C> {
                 unused: Vec::new(),
                 abort: Vec::new(),
                 events: Vec::new(),
+                errors: Vec::new(),
+                circumstances: Vec::new(),
             };
             Box::new(rest)
         })
@@ -108,6 +114,14 @@ impl<C> Effects<C> {
 
     pub(super) fn abort(&mut self, connection: C) {
         self.rest().abort.push(connection);
+    }
+
+    pub(super) fn drop_error(&mut self, error: SharedError) {
+        self.rest().errors.push(error);
+    }
+
+    pub(super) fn drop_circumstances(&mut self, circumstances: Arc<Circumstances>) {
+        self.rest().circumstances.push(circumstances);
     }
 
     pub(super) fn tell(&mut self, event: Event) {

@@ -55,8 +55,10 @@ impl<C> State<C> {
         let slot = self.slots.oldest_idle()?;
         let since = self.slots.get(slot).since;
         let idle = self.slots.idle();
-        let surplus = (idle > self.limits.max_idle)
-            .then(|| (slot, since.after(self.config.idle_grace), CloseReason::Surplus));
+        let surplus = (idle > self.limits.max_idle).then(|| {
+            let since = since.max(self.surplus_since);
+            (slot, since.after(self.config.idle_grace), CloseReason::Surplus)
+        });
         let unused = (idle > self.limits.min_idle).then_some(self.config.max_idle_time).flatten();
         let unused = unused.map(|time| (slot, since.after(time), CloseReason::Idle));
         surplus.into_iter().chain(unused).min_by_key(|(_, at, _)| *at)
@@ -72,13 +74,14 @@ impl<C> State<C> {
         let Some((slot, at)) = self.next_to_keep_alive() else { return };
         if at <= now {
             let connection = self.slots.take_idle(slot, Phase::InUse);
+            self.keeping_alive = Some(slot);
             self.start_check(slot, connection, now);
         }
     }
 
     fn next_to_keep_alive(&self) -> Option<(u32, Instant)> {
         let interval = self.config.keepalive?;
-        if self.gate == PoolState::Closed || self.slots.count(Phase::Checking) > 0 {
+        if self.gate == PoolState::Closed || self.keeping_alive.is_some() {
             return None;
         }
         let verified = |slot: &u32| self.slots.get(*slot).verified();

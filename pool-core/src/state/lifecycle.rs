@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::slots::Phase;
 use super::{Effects, State};
 use crate::error::{AcquireErrorKind, CloseReport, SharedError};
-use crate::runtime::Instant;
+use crate::runtime::{Instant, NoRuntime};
 use crate::stats::{CloseReason, PoolState};
 
 /// Somebody who waits for the pool as a whole.
@@ -16,6 +16,8 @@ pub(super) struct Watcher {
     what: Watch,
     deadline: Instant,
     waker: Option<Waker>,
+    /// What the runtime lacks, once that is known: nobody will do the work.
+    missing: Option<NoRuntime>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,8 @@ pub(crate) enum WatchOutcome {
     Reached,
     /// The deadline has.
     TimedOut,
+    /// Nothing will: the runtime lacks something.
+    NoRuntime(NoRuntime),
 }
 
 impl<C> State<C> {
@@ -109,7 +113,7 @@ impl<C> State<C> {
     fn watch(&mut self, what: Watch, deadline: Instant, effects: &mut Effects<C>) -> u64 {
         let id = self.next_watcher;
         self.next_watcher += 1;
-        self.watchers.push(Watcher { id, what, deadline, waker: None });
+        self.watchers.push(Watcher { id, what, deadline, waker: None, missing: None });
         self.wake_worker(effects);
         id
     }
@@ -127,6 +131,8 @@ impl<C> State<C> {
         let Watcher { what, deadline, .. } = self.watchers[position];
         let outcome = if self.reached(what) {
             WatchOutcome::Reached
+        } else if let Some(missing) = self.watchers[position].missing.take() {
+            WatchOutcome::NoRuntime(missing)
         } else if now >= deadline {
             WatchOutcome::TimedOut
         } else {
@@ -169,6 +175,13 @@ impl<C> State<C> {
         }
     }
 
+    /// There can be no worker: those who wait for the pool as a whole are told what is missing.
+    pub(super) fn tell_watchers_of_missing(&mut self, missing: Option<&NoRuntime>) {
+        for watcher in &mut self.watchers {
+            watcher.missing = missing.cloned();
+        }
+    }
+
     /// With no worker to notice, a transition that may end a watch wakes the watchers itself.
     pub(super) fn wake_watchers_without_worker(&mut self, effects: &mut Effects<C>) {
         if self.needs_worker() {
@@ -193,10 +206,16 @@ impl<C> State<C> {
     }
 
     /// What closing came to.
-    pub(crate) fn close_report(&self, took: Duration, now: Instant) -> CloseReport {
+    pub(crate) fn close_report(
+        &self,
+        took: Duration,
+        no_runtime: Option<NoRuntime>,
+        now: Instant,
+    ) -> CloseReport {
         CloseReport {
             drained: self.slots.count(Phase::InUse) == 0,
             took,
+            no_runtime,
             closed: self.counters.closed.total(),
             still_out: self.all_holders(now),
         }

@@ -68,6 +68,8 @@ pub(crate) struct State<C> {
     idle_suspect: bool,
     slots: Slots<C>,
     waiters: Waiters<C>,
+    /// Since when more than `max_idle` connections have been idle, if they are.
+    surplus_since: Instant,
     /// When a connection last came back.
     last_release: Instant,
     /// How long a connection is held.
@@ -90,6 +92,8 @@ pub(crate) struct State<C> {
     slow_start: SlowStart,
     /// Until when each call of the driver may take, by slot.
     calls: TimerQueue,
+    /// The slot whose connection is being checked to keep it alive.
+    keeping_alive: Option<u32>,
     /// When each connection is too old, by slot.
     lifetimes: TimerQueue,
     /// What the worker is to start next.
@@ -103,7 +107,8 @@ pub(crate) struct State<C> {
     next_connection: u64,
     next_seat: u64,
     rng: fastrand::Rng,
-    holders: HoldersCache,
+    /// The longest holders, as of when; computed for failures and shared between them.
+    holders: Option<(Instant, Arc<[Holder]>)>,
 }
 
 /// Settings that the hot path reads, in the form it reads them.
@@ -165,13 +170,14 @@ enum WorkerSeat {
     },
 }
 
-/// Times in nanoseconds: enough for 584 years.
+/// Times in nanoseconds. They are sums over all users, which 64 bits do not hold for long: a thousand
+/// connections in use fill them in seven months.
 #[derive(Debug, Default)]
 #[repr(C)]
 struct Counters {
-    hold_time: u64,
+    hold_time: u128,
     wait_count: u64,
-    wait_time: u64,
+    wait_time: u128,
     peak_in_use: usize,
     /// Without `started`, which is derived.
     acquires: AcquireCounts,
@@ -180,12 +186,6 @@ struct Counters {
     closed: ClosedCounts,
     /// Probe connections open outside the pool.
     probes: usize,
-}
-
-#[derive(Debug)]
-struct HoldersCache {
-    at: Instant,
-    longest: Arc<[Holder]>,
 }
 
 impl<C> State<C> {
@@ -200,6 +200,7 @@ impl<C> State<C> {
             worker: WorkerSeat::Empty,
             calls: TimerQueue::default(),
             lifetimes: TimerQueue::default(),
+            keeping_alive: None,
             commands: Vec::new(),
             outage: Outage::default(),
             told_circuit: Circuit::Closed,
@@ -212,6 +213,7 @@ impl<C> State<C> {
             watchers: Vec::new(),
             next_watcher: 0,
             last_release: Instant::EPOCH,
+            surplus_since: Instant::EPOCH,
             leak_scan_at: Instant::NEVER,
             name,
             config,
@@ -220,7 +222,7 @@ impl<C> State<C> {
             next_seat: 1,
             rng: fastrand::Rng::with_seed(seed),
             counters: Counters::default(),
-            holders: HoldersCache { at: Instant::EPOCH, longest: Arc::new([]) },
+            holders: None,
         }
     }
 

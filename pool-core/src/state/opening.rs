@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::command::Command;
-use super::outage::Outage;
 use super::release::Left;
 use super::slots::Phase;
 use super::{Effects, Event, State};
@@ -44,6 +43,7 @@ impl<C> State<C> {
         }
     }
 
+    /// Has a connection checked that is neither idle nor in use.
     pub(super) fn start_check(&mut self, slot: u32, connection: C, now: Instant) {
         self.slots.set_phase(slot, Phase::Checking);
         self.calls.set(slot, now.after(self.config.check_timeout));
@@ -79,7 +79,9 @@ impl<C> State<C> {
         effects: &mut Effects<C>,
     ) {
         self.recovery = if self.outage.is_on() { 1 } else { self.recovery.saturating_add(1) };
-        self.outage = Outage::default();
+        if let Some(error) = self.outage.end() {
+            effects.drop_error(error);
+        }
         self.idle_suspect = false;
         self.counters.opened += 1;
         self.connect.add(saturating_nanos(took));
@@ -133,10 +135,12 @@ impl<C> State<C> {
         self.slots.vacate(slot);
         self.counters.open_failed += 1;
         let shared = SharedError::clone(&error);
-        let attempts = self.outage.fail(started, now, class, shared, &mut self.rng);
+        let (attempts, replaced) = self.outage.fail(started, now, class, shared, &mut self.rng);
+        if let Some(replaced) = replaced {
+            effects.drop_error(replaced);
+        }
         effects.tell(Event::OpenFailed { took, class, attempts, error });
-        let hopeless = class == ErrorClass::Permanent && self.slots.open() == 0;
-        if hopeless || self.unavailable(now) {
+        if self.gate == PoolState::Open && self.unavailable(now) {
             self.fail_waiters(AcquireErrorKind::ConnectFailed, now, effects);
         }
     }

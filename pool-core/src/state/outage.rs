@@ -39,6 +39,11 @@ impl Outage {
         self.failures.is_some()
     }
 
+    /// Ends the outage. Returns its last error.
+    pub(super) fn end(&mut self) -> Option<SharedError> {
+        self.failures.take().map(|failures| failures.error)
+    }
+
     pub(super) const fn failures(&self) -> Option<&Failures> {
         self.failures.as_ref()
     }
@@ -48,7 +53,8 @@ impl Outage {
         self.failures.as_ref().map_or(Instant::EPOCH, |failures| failures.retry_at)
     }
 
-    /// Notes a failed connect that was started at `started`.
+    /// Notes a failed connect that was started at `started`. Returns how many have failed now, and
+    /// the error that is not the last any more.
     pub(super) fn fail(
         &mut self,
         started: Instant,
@@ -56,25 +62,25 @@ impl Outage {
         class: ErrorClass,
         error: SharedError,
         rng: &mut fastrand::Rng,
-    ) -> u32 {
+    ) -> (u32, Option<SharedError>) {
         let probe = Duration::from_millis(rng.u64(RETRY_MILLIS));
         let Some(failures) = &mut self.failures else {
             let retry_at = now.after(FIRST_RETRY);
             let (first, last, attempts, pause) = (now, now, 1, probe);
             self.failures = Some(Failures { attempts, first, last, class, error, retry_at, pause });
-            return 1;
+            return (1, None);
         };
         failures.attempts = failures.attempts.saturating_add(1);
         failures.last = now;
         failures.class = class;
-        failures.error = error;
+        let replaced = std::mem::replace(&mut failures.error, error);
         // One that was under way when the outage began says nothing new.
         if started > failures.first {
             let long = now.since(failures.first) > LONG_OUTAGE;
             failures.pause = if long { (failures.pause * 2).min(LONGEST_RETRY) } else { probe };
             failures.retry_at = now.after(failures.pause);
         }
-        failures.attempts
+        (failures.attempts, Some(replaced))
     }
 }
 

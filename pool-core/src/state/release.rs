@@ -32,7 +32,7 @@ impl<C> State<C> {
     ) -> Instant {
         let since = self.slots.get(slot).since;
         let held = recent.nanos_since(since);
-        self.counters.hold_time += held;
+        self.counters.hold_time += u128::from(held);
         if self.hold.add(held) {
             // Now the figures can say whether those who wait need more connections.
             self.wake_worker(effects);
@@ -71,14 +71,27 @@ impl<C> State<C> {
         } else {
             connection
         };
-        // `max_idle = 0` and a zero grace keep no surplus for a moment; otherwise what stays
-        // unused ages out.
-        let surplus = self.slots.idle() >= self.limits.max_idle;
-        if surplus && self.limits.no_grace {
+        if self.is_surplus_at_once() {
             return self.retire(slot, connection, CloseReason::Surplus, now, effects);
         }
         self.slots.put_idle(slot, connection, now);
+        self.note_surplus(now);
         self.wake_worker_by(now.after_nanos(self.limits.shortest_rest), effects);
+    }
+
+    /// Whether one more idle connection is closed now: `max_idle = 0` and a zero grace keep no
+    /// surplus for a moment.
+    #[inline]
+    pub(super) fn is_surplus_at_once(&self) -> bool {
+        self.limits.no_grace && self.slots.idle() >= self.limits.max_idle
+    }
+
+    /// Notes since when there is surplus, after a connection was put to rest.
+    #[inline]
+    pub(super) fn note_surplus(&mut self, now: Instant) {
+        if self.slots.idle() == self.limits.max_idle.saturating_add(1) {
+            self.surplus_since = now;
+        }
     }
 
     /// Why a connection may not be used again, whatever its user did to it.
@@ -147,13 +160,17 @@ impl<C> State<C> {
     }
 
     /// A user keeps the connection: it leaves the pool without a goodbye.
-    pub(crate) fn detach(&mut self, slot: u32, now: Instant, effects: &mut Effects<C>) {
+    /// Returns since when it was held.
+    pub(crate) fn detach(&mut self, slot: u32, now: Instant, effects: &mut Effects<C>) -> Instant {
+        let since = self.slots.get(slot).since;
+        self.counters.hold_time += u128::from(now.nanos_since(since));
         let reason = CloseReason::Detached;
         let (connection_id, age) = self.leave(slot, reason, now);
         self.slots.vacate(slot);
         effects.tell(Event::Closed { connection_id, reason, age, error: None });
         self.wake_worker(effects);
         self.wake_watchers_without_worker(effects);
+        since
     }
 
     fn start_reset(&mut self, slot: u32, connection: C, now: Instant, effects: &mut Effects<C>) {

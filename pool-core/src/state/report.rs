@@ -40,8 +40,8 @@ impl<C> State<C> {
             peak_in_use: counters.peak_in_use,
             acquires: AcquireCounts { started: ended + self.waiters.pending() as u64, ..acquires },
             wait_count: counters.wait_count,
-            wait_time: Duration::from_nanos(counters.wait_time),
-            hold_time: Duration::from_nanos(counters.hold_time),
+            wait_time: from_nanos(counters.wait_time),
+            hold_time: from_nanos(counters.hold_time),
             opened: counters.opened,
             open_failed: counters.open_failed,
             closed: counters.closed,
@@ -105,13 +105,16 @@ impl<C> State<C> {
     }
 
     fn longest_holders(&mut self, now: Instant) -> Arc<[Holder]> {
-        if self.holders.longest.is_empty() || now.since(self.holders.at) >= HOLDERS_FRESH {
-            let mut holders = self.all_holders(now);
-            holders.truncate(NAMED_HOLDERS);
-            self.holders.at = now;
-            self.holders.longest = holders.into();
+        if let Some((at, longest)) = &self.holders
+            && now.since(*at) < HOLDERS_FRESH
+        {
+            return Arc::clone(longest);
         }
-        Arc::clone(&self.holders.longest)
+        let mut holders = self.all_holders(now);
+        holders.truncate(NAMED_HOLDERS);
+        let longest: Arc<[Holder]> = holders.into();
+        self.holders = Some((now, Arc::clone(&longest)));
+        longest
     }
 
     fn connect_failures(&self, now: Instant) -> Option<ConnectFailures> {
@@ -123,4 +126,9 @@ impl<C> State<C> {
             ago: now.since(failures.last),
         })
     }
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    Duration::new(seconds, (nanos % 1_000_000_000) as u32)
 }

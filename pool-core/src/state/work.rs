@@ -43,11 +43,11 @@ impl<C> State<C> {
         }
     }
 
-    /// How many rounds the worker has done, and whether it has one to do.
-    pub(crate) fn worker_rounds(&self, now: Instant) -> (u64, bool) {
+    /// Which worker there is, how many rounds it has done, and whether it has one to do.
+    pub(crate) fn worker_rounds(&self, now: Instant) -> (u64, u64, bool) {
         match self.worker {
-            WorkerSeat::Taken { rounds, wakes_at, .. } => (rounds, wakes_at <= now),
-            WorkerSeat::Empty => (0, false),
+            WorkerSeat::Taken { seat, rounds, wakes_at, .. } => (seat, rounds, wakes_at <= now),
+            WorkerSeat::Empty => (0, 0, false),
         }
     }
 
@@ -130,11 +130,10 @@ impl<C> State<C> {
                 next = self.waiters.next_expired(now);
             }
         }
-        let fails_fast_at = self.next_fail_fast();
-        if now >= fails_fast_at {
+        if now >= self.next_fail_fast() {
             let reason = self.reason(AcquireErrorKind::ConnectFailed, self.waiting_phase(), now);
             while let Some(key) = self.waiters.oldest() {
-                if self.waiters.since(key) >= fails_fast_at {
+                if !self.felt_the_outage(self.waiters.since(key)) {
                     break;
                 }
                 self.fail_waiter(key, &reason, effects);
@@ -142,25 +141,42 @@ impl<C> State<C> {
         }
     }
 
-    /// When acquires that wait already are to fail because of the outage. Those that came later
-    /// wait for the probe they started.
+    /// When acquires that wait already are to fail because of the outage.
     fn next_fail_fast(&self) -> Instant {
-        let at = self.fails_fast_at();
         match self.waiters.oldest_since() {
-            Some(since) if since < at => at,
+            Some(since) if self.gate == PoolState::Open && self.felt_the_outage(since) => {
+                self.fails_fast_at()
+            }
             _ => Instant::NEVER,
         }
     }
 
-    /// A call has ended.
+    /// Whether a connect has failed since an acquire came. One that came later waits for the
+    /// connect that it started, however old the outage is.
+    fn felt_the_outage(&self, since: Instant) -> bool {
+        self.outage.failures().is_some_and(|failures| failures.last >= since)
+    }
+
+    /// A call has ended. What comes from a worker that was given up meanwhile is nobody's.
     pub(crate) fn finish(
         &mut self,
+        own_seat: u64,
         slot: u32,
         finished: Finished<C>,
         now: Instant,
         effects: &mut Effects<C>,
     ) {
+        if !matches!(self.worker, WorkerSeat::Taken { seat, .. } if seat == own_seat) {
+            return match finished {
+                Finished::Good(connection) => effects.abort(connection),
+                Finished::Failed(error, _) => effects.drop_error(error),
+                Finished::Gone | Finished::Cut => {}
+            };
+        }
         self.calls.remove(slot);
+        if self.keeping_alive == Some(slot) {
+            self.keeping_alive = None;
+        }
         match (self.slots.phase(slot), finished) {
             (Phase::Opening, Finished::Good(connection)) => {
                 self.opened(slot, connection, now, effects);
@@ -199,11 +215,12 @@ impl<C> State<C> {
         self.idle_suspect = false;
         self.slots.get_mut(slot).checked = now;
         let wanted = self.gate == PoolState::Open && !self.waiters.is_empty();
-        if wanted || self.retire_reason(slot, now).is_some() {
+        if wanted || self.retire_reason(slot, now).is_some() || self.is_surplus_at_once() {
             self.settle(slot, connection, Left::Clean, now, effects);
         } else {
             // Checking is not using: the connection keeps its idle time.
             self.slots.put_back_idle(slot, connection);
+            self.note_surplus(now);
         }
     }
 
@@ -261,6 +278,7 @@ impl<C> State<C> {
                     self.slots.vacate(slot);
                 }
                 Phase::Checking | Phase::Resetting => {
+                    self.keeping_alive = None;
                     self.calls.remove(slot);
                     self.lost(slot, CloseReason::Broken, None, now, effects);
                 }
@@ -276,6 +294,7 @@ impl<C> State<C> {
                 }
             }
         }
+        self.tell_watchers_of_missing(missing);
         self.wake_watchers_without_worker(effects);
     }
 

@@ -264,7 +264,7 @@ fn a_dead_idle_connection_is_replaced_within_the_same_acquire() {
 }
 
 #[test]
-fn after_one_dead_idle_connection_the_same_acquire_opens_rather_than_tries_the_rest() {
+fn after_one_dead_idle_connection_the_same_acquire_opens_beside_the_next_check() {
     let rig = Rig::new(PoolConfig { max_open: 8, ..PoolConfig::default() });
     rig.fill(8);
     rig.sim.advance(10 * SEC);
@@ -272,7 +272,80 @@ fn after_one_dead_idle_connection_the_same_acquire_opens_rather_than_tries_the_r
     let started = rig.sim.now();
     drop(rig.acquire());
     assert_eq!(rig.sim.now().since(started), 2 * SEC, "one check_timeout, not eight");
+    assert_eq!(rig.server.started(Call::Check), 2, "the next one only, beside the connect");
+}
+
+#[test]
+fn an_idle_connection_serves_although_a_connect_is_in_flight() {
+    let rig = Rig::new(PoolConfig { max_open: 10, min_idle: 1, ..PoolConfig::default() });
+    rig.server.next(Call::Connect, &[Answer::Ok]);
+    rig.server.always(Call::Connect, Answer::Never);
+    drop(rig.acquire());
+    rig.sim.advance(SEC);
+    assert_eq!((rig.pool.stats().idle, rig.pool.stats().opening), (1, 1), "a spare hangs");
+    let started = rig.sim.now();
+    drop(rig.acquire());
+    assert_eq!(rig.sim.now(), started);
     assert_eq!(rig.server.started(Call::Check), 1);
+}
+
+#[test]
+fn after_a_dead_idle_connection_the_next_one_serves_although_the_connect_hangs() {
+    let rig = Rig::with_max_open(3);
+    rig.fill(2);
+    rig.sim.advance(SEC);
+    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.server.always(Call::Connect, Answer::Never);
+    let guard = rig.acquire();
+    assert_eq!(guard.id(), 1, "the older of the two");
+}
+
+#[test]
+fn a_keepalive_check_that_hangs_does_not_hold_up_those_who_wait() {
+    let rig = Rig::new(PoolConfig {
+        max_open: 2,
+        keepalive: Some(5 * SEC),
+        max_idle_time: None,
+        ..PoolConfig::default()
+    });
+    rig.fill(2);
+    rig.server.next(Call::Check, &[Answer::Never]);
+    rig.server.always(Call::Connect, Answer::Never);
+    rig.sim.advance(5 * SEC);
+    assert_eq!((rig.pool.stats().checking, rig.pool.stats().idle), (1, 1));
+    let started = rig.sim.now();
+    drop(rig.acquire());
+    assert_eq!(rig.sim.now(), started, "served by the other one");
+}
+
+#[test]
+fn try_acquire_takes_an_idle_connection_without_a_worker() {
+    let sim = pool_testkit::Sim::new(5);
+    let server = pool_testkit::FakeServer::new(sim.runtime());
+    let options = pool_core::PoolOptions {
+        runtime: Some(sim.runtime()),
+        ..PoolConfig { max_open: 2, ..PoolConfig::default() }.into()
+    };
+    let driver = pool_testkit::FakeDriver::new(&server);
+    let pool = sim.block_on(pool_core::Pool::open(driver, options)).expect("opened");
+    drop(pool.try_acquire().expect("idle and fresh"));
+}
+
+#[test]
+fn nobody_barges_past_a_waiter_while_a_connection_is_idle() {
+    let rig = Rig::with_max_open(1);
+    let held = rig.acquire();
+    let mut waiter = rig.waiter();
+    rig.pool.control().pause();
+    drop(held);
+    rig.pool.control().resume();
+    assert_eq!(rig.pool.stats().idle, 1, "the worker has not looked yet");
+    assert_eq!(rig.pool.try_acquire().expect_err("others wait"), TryAcquireError::NotIdle);
+    let mut newcomer = Hand::new(rig.pool.acquire());
+    newcomer.pending();
+    rig.sim.run();
+    drop(waiter.ready().expect("first"));
+    drop(newcomer.poll_if_woken());
 }
 
 #[test]

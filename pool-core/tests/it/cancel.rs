@@ -197,3 +197,17 @@ fn random_cancellation_under_any_task_order_loses_nothing() {
         rig.audit(0);
     });
 }
+
+#[test]
+fn a_connection_being_checked_when_its_worker_is_lost_frees_its_place() {
+    let rig = Rig::with_max_open(1);
+    rig.fill(1);
+    rig.sim.advance(SEC);
+    rig.server.next(Call::Check, &[Answer::Never]);
+    let waiter = rig.waiter();
+    rig.sim.shut_down();
+    rig.sim.restart();
+    drop(waiter);
+    drop(rig.acquire());
+    rig.audit(0);
+}

@@ -127,3 +127,38 @@ fn a_pool_can_be_closed_through_its_handle() {
     assert!(report.drained && report.took == Duration::ZERO, "{report}");
     assert_eq!(rig.pool.stats().state, PoolState::Closed);
 }
+
+#[test]
+fn a_resumed_pool_serves_from_idle_connections_although_a_connect_hangs() {
+    let rig = Rig::with_max_open(3);
+    let held = rig.acquire();
+    rig.server.always(Call::Connect, Answer::Never);
+    let mut waiter = rig.waiter();
+    rig.pool.control().pause();
+    drop(held);
+    rig.pool.control().resume();
+    rig.sim.run();
+    drop(waiter.ready().expect("served"));
+}
+
+#[test]
+fn those_who_wait_for_a_paused_pool_keep_their_deadline_in_an_outage() {
+    let rig = Rig::with_max_open(2);
+    rig.server.always(Call::Connect, Answer::Error);
+    let mut waiter = rig.waiter();
+    rig.pool.control().pause();
+    rig.sim.advance(30 * SEC - MS);
+    waiter.pending();
+    rig.sim.advance(MS);
+    assert!(waiter.ready().expect_err("its deadline").is_timeout());
+}
+
+#[test]
+fn a_closed_pool_makes_no_probe() {
+    let rig = Rig::with_max_open(1);
+    let control = rig.pool.control();
+    assert!(rig.sim.block_on(rig.pool.close(SEC)).drained);
+    let refused = rig.sim.block_on(control.probe()).err().expect("closed");
+    assert!(matches!(refused, pool_core::OpenError::Closed), "{refused}");
+    assert_eq!(rig.server.started(Call::Connect), 0);
+}

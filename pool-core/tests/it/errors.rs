@@ -54,18 +54,32 @@ fn a_timeout_says_what_where_and_why() {
 #[test]
 fn every_checkout_records_its_call_site() {
     let rig = Rig::new(config(8));
-    let guards = [
-        rig.sim.block_on(rig.pool.acquire()).expect("served"),
-        rig.pool.try_acquire().unwrap_or_else(|_| rig.acquire()),
-    ];
-    let owned = rig.sim.block_on(rig.pool.acquire_owned()).expect("served");
+    rig.fill(2);
+    let here = |line, site: pool_core::CallSite| {
+        assert_eq!((site.file(), site.line()), (file!(), line));
+    };
+    let guard = rig.sim.block_on(rig.pool.acquire()).expect("served");
+    here(line!() - 1, pool_core::Guard::site(&guard));
     let within = rig.sim.block_on(rig.pool.acquire_within(SEC)).expect("served");
-    let lines: Vec<_> = rig.pool.holders().iter().map(|holder| holder.site.line()).collect();
-    assert_eq!(lines.len(), 4, "four call sites: {lines:?}");
-    let site = pool_core::Guard::site(&owned);
-    assert_eq!((site.file(), site.line()), (file!(), line!() - 5));
-    drop((guards, within));
-    assert_eq!(rig.pool.holders().len(), 1);
+    here(line!() - 1, pool_core::Guard::site(&within));
+    let owned = rig.sim.block_on(rig.pool.acquire_owned()).expect("served");
+    here(line!() - 1, pool_core::Guard::site(&owned));
+    let owned_within = rig.sim.block_on(rig.pool.acquire_owned_within(SEC)).expect("served");
+    here(line!() - 1, pool_core::Guard::site(&owned_within));
+    drop((guard, within));
+    let tried = rig.pool.try_acquire().expect("idle");
+    here(line!() - 1, pool_core::Guard::site(&tried));
+    let tried_owned = rig.pool.try_acquire_owned().expect("idle");
+    here(line!() - 1, pool_core::Guard::site(&tried_owned));
+    let mut named: Vec<_> = rig.pool.holders().iter().map(|holder| holder.site.line()).collect();
+    named.sort_unstable();
+    let sites = [
+        pool_core::Guard::site(&owned),
+        pool_core::Guard::site(&owned_within),
+        pool_core::Guard::site(&tried),
+        pool_core::Guard::site(&tried_owned),
+    ];
+    assert_eq!(named, sites.map(|site| site.line()));
 }
 
 #[test]

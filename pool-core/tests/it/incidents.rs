@@ -12,7 +12,7 @@ use crate::rig::{MS, Rig, SEC};
 fn unlimited_opening_overruns_the_limit_of_the_server() {
     let rig = burst(PoolConfig {
         max_open: PoolConfig::UNLIMITED,
-        max_opening: PoolConfig::UNLIMITED,
+        max_opening: 1000,
         ..PoolConfig::default()
     });
     assert!(rig.server.refused() > 0, "the incident");
@@ -30,7 +30,7 @@ fn a_pool_within_the_limit_of_the_server_serves_the_same_burst_without_an_error(
 fn even_without_a_limit_the_overrun_is_told_and_the_connections_there_are_serve_everybody() {
     let rig = burst(PoolConfig {
         max_open: PoolConfig::UNLIMITED,
-        max_opening: PoolConfig::UNLIMITED,
+        max_opening: 1000,
         ..PoolConfig::default()
     });
     let stats = rig.pool.stats();

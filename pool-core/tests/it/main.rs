@@ -6,6 +6,7 @@ mod compat;
 mod control;
 mod driver;
 mod errors;
+mod hostile;
 mod incidents;
 mod lifecycle;
 mod observer;

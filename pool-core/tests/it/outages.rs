@@ -232,3 +232,19 @@ fn a_connect_in_flight_is_not_yet_an_outage() {
     rig.sim.advance(SEC);
     drop(waiter.ready().expect("served"));
 }
+
+/// A connect failed an hour ago, and nobody has asked since.
+#[test]
+fn an_old_failure_does_not_fail_an_acquire_whose_own_connect_is_in_flight() {
+    let rig = Rig::new(PoolConfig { max_open: 10, max_lifetime: None, ..PoolConfig::default() });
+    let held = rig.acquire();
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    drop(rig.waiter());
+    rig.sim.advance(3600 * SEC);
+    drop(held);
+    let _held = rig.acquire();
+    rig.server.always(Call::Connect, Answer::Late(1500 * MS));
+    let started = rig.sim.now();
+    drop(rig.acquire());
+    assert!(rig.sim.now().since(started) <= 1600 * MS);
+}

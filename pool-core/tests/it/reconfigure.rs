@@ -210,7 +210,7 @@ fn permutations(names: &[&'static str]) -> Vec<Vec<&'static str>> {
 fn an_unlimited_pool_opens_what_is_asked_for() {
     let rig = Rig::new(PoolConfig {
         max_open: PoolConfig::UNLIMITED,
-        max_opening: PoolConfig::UNLIMITED,
+        max_opening: 1000,
         ..PoolConfig::default()
     });
     rig.server.always(Call::Connect, Answer::Late(MS));
@@ -218,4 +218,18 @@ fn an_unlimited_pool_opens_what_is_asked_for() {
     rig.sim.advance(MS);
     let guards: Vec<_> = waiters.iter_mut().map(Hand::ready).collect();
     assert_eq!((guards.len(), rig.pool.stats().in_use), (500, 500));
+}
+
+#[test]
+fn max_idle_of_zero_closes_a_connection_whose_check_ends_later() {
+    let rig = Rig::with_max_open(1);
+    rig.fill(1);
+    rig.sim.advance(SEC);
+    rig.server.next(Call::Check, &[Answer::Gate]);
+    drop(rig.waiter());
+    let outcome = rig.pool.reconfigure(PoolConfig { max_idle: 0, ..rig.pool.config() });
+    assert_eq!(outcome.expect("valid").closed, 0, "it is being checked");
+    rig.server.open_gate(Call::Check, Answer::Ok);
+    rig.sim.run();
+    assert_eq!(rig.pool.stats().idle, 0);
 }

@@ -196,7 +196,8 @@ fn tiny_and_endless_idle_times_keep_the_worker_calm() {
             max_open: 3,
             min_idle: 1,
             max_idle_time: Some(time),
-            max_lifetime: Some(time),
+            // Shorter ones are errors.
+            max_lifetime: Some(time.max(100 * MS)),
             idle_grace: time,
             ..PoolConfig::default()
         });
@@ -280,5 +281,59 @@ fn a_detached_connection_leaves_the_pool_and_makes_room() {
     let connection = Guard::detach(rig.acquire());
     assert_eq!(closed(&rig, CloseReason::Detached), 1);
     assert_eq!(rig.acquire().id(), 2, "another is opened in its place");
+    drop(connection);
+}
+
+#[test]
+fn surplus_is_what_has_been_too_many_for_the_grace_however_long_it_was_unused() {
+    let rig = Rig::new(PoolConfig {
+        max_open: 10,
+        max_idle: 2,
+        idle_grace: 5 * SEC,
+        ..PoolConfig::default()
+    });
+    rig.fill(3);
+    let held = rig.acquire();
+    rig.sim.advance(10 * SEC);
+    assert_eq!(rig.pool.stats().idle, 2);
+    drop(held);
+    // Any round of the worker.
+    rig.pool.control().set_opening_ceiling(None);
+    rig.sim.advance(5 * SEC - MS);
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Surplus), 0, "one too many for too short");
+    rig.sim.advance(MS);
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Surplus), 1);
+}
+
+#[test]
+fn hold_times_are_summed_beyond_what_64_bits_hold() {
+    let rig = Rig::new(PoolConfig { max_open: 2, max_lifetime: None, ..PoolConfig::default() });
+    let guards = rig.acquire_many(2);
+    let years = Duration::from_hours(300 * 365 * 24);
+    rig.sim.advance(years);
+    drop(guards);
+    assert_eq!(rig.pool.stats().hold_time, 2 * years);
+}
+
+#[test]
+fn the_peak_counts_what_users_had_not_what_is_being_reset() {
+    let rig = Rig::with_max_open(2);
+    rig.server.always(Call::Reset, Answer::Never);
+    let mut guard = rig.acquire();
+    guard.begin();
+    drop(guard);
+    rig.sim.run();
+    let _guard = rig.acquire();
+    assert_eq!((rig.pool.stats().in_use, rig.pool.stats().peak_in_use), (2, 1));
+}
+
+#[test]
+fn a_detached_connection_makes_room_for_those_who_wait() {
+    let rig = Rig::with_max_open(1);
+    let held = rig.acquire();
+    let mut waiter = rig.waiter();
+    let connection = pool_core::Guard::detach(held);
+    rig.sim.run();
+    drop(waiter.ready().expect("room was made"));
     drop(connection);
 }

@@ -259,3 +259,74 @@ fn under_a_paused_tokio_clock_deadlines_come_in_virtual_time() {
         assert!(real.elapsed() < 60 * SEC);
     });
 }
+
+#[test]
+fn a_deadline_is_kept_when_the_worker_has_moved_to_a_runtime_that_nobody_drives() {
+    let (_server, pool) = pool(max_open(1));
+    let first = multi_thread();
+    let held = first.block_on(pool.acquire_owned()).expect("opened");
+    let (queued, is_queued) = std::sync::mpsc::channel();
+    let waiting = thread::spawn({
+        let pool = pool.clone();
+        move || {
+            current_thread().block_on(async {
+                let mut acquire = std::pin::pin!(pool.acquire_within(SEC));
+                let pending = std::future::poll_fn(|cx| {
+                    std::task::Poll::Ready(acquire.as_mut().poll(cx).is_pending())
+                });
+                assert!(pending.await);
+                queued.send(()).expect("awaited");
+                tokio::time::timeout(10 * SEC, acquire).await.map(|result| result.map(drop))
+            })
+        }
+    });
+    is_queued.recv().expect("queued");
+    // The worker moves here with this acquire, and stands still when that has failed.
+    let second = current_thread();
+    let error = second.block_on(async {
+        let mut acquire = std::pin::pin!(pool.acquire_within(300 * MS));
+        let pending = std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(acquire.as_mut().poll(cx).is_pending())
+        });
+        assert!(pending.await);
+        thread::spawn(move || drop(first)).join().expect("shut down");
+        acquire.await.map(drop)
+    });
+    assert!(error.is_err_and(|error| error.is_timeout()));
+    let outcome = waiting.join().expect("no panic").expect("ended long before");
+    assert!(outcome.is_err_and(|error| error.is_timeout()), "at its own deadline");
+    drop(held);
+}
+
+#[test]
+fn warming_up_and_closing_without_a_timer_say_so_at_once() {
+    let runtime = Builder::new_current_thread().build().expect("a runtime without a timer");
+    let (_server, pool) = pool(max_open(2));
+    let error = runtime.block_on(pool.warm_up(1, SEC)).expect_err("no timer");
+    assert!(matches!(error, OpenError::NoRuntime(_)), "{error}");
+    let report = runtime.block_on(pool.close(SEC));
+    assert!(report.drained, "{report}");
+}
+
+#[test]
+fn a_paused_clock_does_not_age_connections_and_leaves_other_runtimes_alone() {
+    let paused = Builder::new_current_thread().enable_all().start_paused(true).build();
+    let paused = paused.expect("a runtime");
+    paused.block_on(async {
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        let (_server, pool) = pool(max_open(1));
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            drop(pool.acquire().await.expect("served"));
+            tokio::time::sleep(SEC).await;
+            assert_eq!(pool.stats().idle, 1, "idle for a second: {:?}", pool.stats());
+        }
+    });
+    let (_server, pool) = pool(max_open(1));
+    let runtime = current_thread();
+    let _held = runtime.block_on(pool.acquire()).expect("served");
+    let waited = runtime.block_on(async {
+        tokio::time::timeout(10 * SEC, pool.acquire_within(50 * MS)).await.map(|it| it.map(drop))
+    });
+    assert!(waited.expect("its deadline").is_err_and(|error| error.is_timeout()));
+}
