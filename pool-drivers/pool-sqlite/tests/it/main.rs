@@ -1,5 +1,6 @@
 //! The SQLite driver against real databases. A test's name is its claim.
 
+mod abandon;
 mod cancel;
 mod conformance;
 mod databases;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use pool_core::{ConnectContext, Driver, Pool, PoolConfig, Statements};
 use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError, SqliteOptions, rusqlite};
 use tempfile::TempDir;
@@ -83,6 +84,24 @@ pub(crate) fn pool_of_one(options: SqliteOptions) -> Pool<SqliteDriver> {
         ..PoolConfig::default()
     };
     Pool::new(SqliteDriver::new(options), config).expect("valid")
+}
+
+/// Starts a call, waits until its closure has begun on the thread, and drops it there.
+pub(crate) async fn drop_once_begun(
+    connection: &mut SqliteConnection,
+    closure: impl FnOnce(&mut rusqlite::Connection) + Send + 'static,
+) {
+    let (begun, has_begun) = oneshot::channel();
+    let call = connection.call(move |sqlite| {
+        begun.send(()).expect("awaited");
+        closure(sqlite);
+        Ok(())
+    });
+    tokio::select! {
+        biased;
+        result = call => panic!("ended by itself: {result:?}"),
+        result = has_begun => result.expect("begun"),
+    }
 }
 
 /// Fails the test rather than let it hang.
