@@ -11,6 +11,7 @@ use crate::connection::SqliteConnection;
 use crate::error::SqliteError;
 use crate::open::Opening;
 use crate::options::{Hygiene, Source, SqliteOptions};
+use crate::private;
 use crate::worker::Worker;
 
 /// Opens connections to one SQLite database.
@@ -32,8 +33,8 @@ impl SqliteDriver {
         &self.opening.options
     }
 
-    /// The pool settings to start from with this database: the defaults, but one connection that
-    /// is never closed for a private database in memory, which would be gone with it.
+    /// The pool settings to start from with this database: the defaults, as
+    /// [`SqliteOptions::pool_defaults`] fits them to it.
     ///
     /// ```
     /// use pool_core::PoolConfig;
@@ -45,15 +46,7 @@ impl SqliteDriver {
     /// ```
     #[must_use]
     pub fn pool_config(&self) -> PoolConfig {
-        match self.options().source {
-            Source::PrivateMemory => PoolConfig {
-                max_open: 1,
-                max_lifetime: None,
-                max_idle_time: None,
-                ..PoolConfig::default()
-            },
-            Source::File(_) | Source::SharedMemory(_) => PoolConfig::default(),
-        }
+        self.options().pool_defaults(PoolConfig::default())
     }
 }
 
@@ -115,21 +108,11 @@ impl Driver for SqliteDriver {
     }
 
     fn objections(&self, config: &PoolConfig) -> Vec<Problem> {
-        let mut problems = Vec::new();
         match &self.options().source {
-            Source::PrivateMemory if config.max_open > 1 => {
-                let value = match config.max_open {
-                    PoolConfig::UNLIMITED => "unlimited".to_owned(),
-                    count => count.to_string(),
-                };
-                let why = "each connection to sqlite::memory: is a database of its own";
-                let allowed = "1; or a database in shared memory, sqlite:NAME?mode=memory";
-                problems.push(Problem::invalid("max_open", value, why, allowed));
-            }
-            Source::SharedMemory(name) if name.is_empty() => problems.push(nameless()),
-            _ => {}
+            Source::PrivateMemory => private::objections(self.options(), config),
+            Source::SharedMemory(name) if name.is_empty() => vec![nameless()],
+            Source::SharedMemory(_) | Source::File(_) => Vec::new(),
         }
-        problems
     }
 
     fn capabilities(&self) -> Capabilities<'_, SqliteConnection, SqliteError> {

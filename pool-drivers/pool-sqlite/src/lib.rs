@@ -20,6 +20,7 @@ mod mailbox;
 mod open;
 mod options;
 mod pair;
+mod private;
 mod thread;
 mod url;
 mod worker;

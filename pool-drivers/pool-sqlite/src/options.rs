@@ -95,7 +95,10 @@ pub enum Source {
     /// made.
     File(PathBuf),
     /// In the memory of one connection, which no other can see: a pool of it has one connection,
-    /// and the database is gone when that is closed.
+    /// and the database is gone when that is closed. The driver objects to settings that close a
+    /// good one ([`SqliteOptions::pool_defaults`] fits them); one that is lost all the same, by a
+    /// reset that takes longer than `check_timeout` or by the pool's `invalidate`, takes the
+    /// database with it, and the next is empty.
     PrivateMemory,
     /// In the memory of this process, under a name: all connections that use the name share it, for
     /// as long as one of them, or a driver that has connected to it, is there.

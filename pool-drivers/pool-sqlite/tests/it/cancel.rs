@@ -171,13 +171,9 @@ async fn a_cancelled_call_is_over_before_the_next_user_gets_the_connection() {
 
 #[tokio::test]
 async fn a_closure_that_never_comes_back_costs_its_connection_and_no_other() {
-    let config = PoolConfig {
-        max_open: 1,
-        check_timeout: Duration::from_millis(50),
-        ..PoolConfig::default()
-    };
-    let pool =
-        Pool::new(SqliteDriver::new(SqliteOptions::private_memory()), config).expect("valid");
+    let driver = SqliteDriver::new(SqliteOptions::private_memory());
+    let config = PoolConfig { check_timeout: Duration::from_millis(50), ..driver.pool_config() };
+    let pool = Pool::new(driver, config).expect("valid");
     let mut guard = pool.acquire().await.expect("opened");
     let (release, released) = mpsc::channel::<()>();
     drop_once_begun(&mut guard, move |_| released.recv().expect("released")).await;

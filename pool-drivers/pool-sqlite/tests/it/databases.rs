@@ -6,9 +6,7 @@ use pool_core::{Driver as _, Pool, PoolConfig, Role};
 use pool_sqlite::rusqlite::ErrorCode;
 use pool_sqlite::{Access, JournalMode, Source, SqliteDriver, SqliteOptions};
 
-use crate::rig::{
-    Directory, connect, connect_in_memory, number, pool_of_one, try_connect, unique_name, within,
-};
+use crate::rig::{Directory, connect, number, pool_of_one, try_connect, unique_name, within};
 
 async fn role(pool: &Pool<SqliteDriver>) -> Role {
     let mut probe = pool.control().probe().await.expect("opened");
@@ -179,39 +177,10 @@ async fn shared_memory_under_another_name_is_another_database() {
 }
 
 #[test]
-fn private_memory_objects_to_a_second_connection_and_says_what_to_do() {
-    let driver = SqliteDriver::new(SqliteOptions::private_memory());
-    let config = PoolConfig { max_open: 10, ..PoolConfig::default() };
-    let error = Pool::new(driver.clone(), config).expect_err("ten databases").to_string();
-    assert_eq!(
-        error,
-        "invalid configuration (1 problem)\n  max_open = \"10\": each connection to \
-         sqlite::memory: is a database of its own; allowed: 1; or a database in shared memory, \
-         sqlite:NAME?mode=memory"
-    );
-    let config = driver.pool_config();
-    Pool::new(driver, config).expect("one database");
-}
-
-#[test]
 fn shared_memory_without_a_name_is_objected_to() {
     let driver = SqliteDriver::new(SqliteOptions::shared_memory(""));
     let error = Pool::new(driver, PoolConfig::default()).expect_err("nameless").to_string();
     assert!(error.contains("found by its name"), "{error}");
-}
-
-#[tokio::test]
-async fn private_memory_keeps_its_data_from_user_to_user() {
-    let driver = SqliteDriver::new(SqliteOptions::private_memory());
-    let config = driver.pool_config();
-    let pool = Pool::open(driver, config).await.expect("opened");
-    let mut guard = pool.acquire().await.expect("idle");
-    guard.execute_batch("CREATE TABLE notes (text TEXT)").await.expect("created");
-    drop(guard);
-    let mut guard = pool.acquire().await.expect("idle");
-    assert_eq!(number(&mut guard, "SELECT count(*) FROM notes").await, 0);
-    let mut apart = connect_in_memory().await;
-    assert_eq!(number(&mut apart, "SELECT count(*) FROM sqlite_schema").await, 0);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod failing;
 mod hygiene;
 mod pair;
 mod panics;
+mod private;
 mod rig;
 mod statements;
 mod url;

@@ -77,13 +77,14 @@ pub(crate) async fn connect_in_memory() -> SqliteConnection {
 
 /// A pool of at most one connection, which is not checked between two uses.
 pub(crate) fn pool_of_one(options: SqliteOptions) -> Pool<SqliteDriver> {
+    let driver = SqliteDriver::new(options);
     let config = PoolConfig {
         max_open: 1,
         check_after_idle: None,
         check_timeout: LIMIT,
-        ..PoolConfig::default()
+        ..driver.pool_config()
     };
-    Pool::new(SqliteDriver::new(options), config).expect("valid")
+    Pool::new(driver, config).expect("valid")
 }
 
 /// Starts a call, waits until its closure has begun on the thread, and drops it there.
