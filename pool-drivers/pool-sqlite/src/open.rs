@@ -56,8 +56,13 @@ impl Opening {
         self.options.source.to_string()
     }
 
-    /// Opens, waiting for locks as [`busy::prepare`] has said and stopping when the board says so.
+    /// Opens, waiting for locks as [`busy::prepare`] has said, once for all steps together, and
+    /// stopping when the board says so.
     pub(crate) fn open(&self, board: &Arc<Board>) -> Result<Connection, SqliteError> {
+        busy::as_one_wait(|| self.open_in_steps(board))
+    }
+
+    fn open_in_steps(&self, board: &Arc<Board>) -> Result<Connection, SqliteError> {
         let failed = |source| SqliteError::Open { database: self.database(), source };
         let connection = self.connect().map_err(failed)?;
         watch(&connection, board).map_err(failed)?;
