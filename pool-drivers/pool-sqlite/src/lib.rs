@@ -16,6 +16,7 @@ mod busy;
 mod connection;
 mod driver;
 mod error;
+mod file;
 mod mailbox;
 mod open;
 mod options;
@@ -29,6 +30,6 @@ pub use rusqlite;
 
 pub use self::connection::SqliteConnection;
 pub use self::driver::SqliteDriver;
-pub use self::error::SqliteError;
+pub use self::error::{OpenFailure, SqliteError};
 pub use self::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
 pub use self::pair::{ReadWritePools, ReadWriteReport};

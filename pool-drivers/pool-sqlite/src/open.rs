@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::board::Board;
 use crate::busy;
-use crate::error::SqliteError;
+use crate::error::{OpenFailure, SqliteError};
+use crate::file;
 use crate::options::{Access, JournalMode, Source, SqliteOptions};
 
 /// Operations of SQLite's virtual machine between two looks at whether the job is cancelled.
@@ -63,8 +64,8 @@ impl Opening {
     }
 
     fn open_in_steps(&self, board: &Arc<Board>) -> Result<Connection, SqliteError> {
-        let failed = |source| SqliteError::Open { database: self.database(), source };
-        let connection = self.connect().map_err(failed)?;
+        let connection = self.connect().map_err(|source| self.failed(source))?;
+        let failed = |error| self.failed(OpenFailure::Sqlite(error));
         watch(&connection, board).map_err(failed)?;
         busy::install(&connection).map_err(failed)?;
         self.set_up(&connection).map_err(failed)?;
@@ -72,15 +73,29 @@ impl Opening {
         Ok(connection)
     }
 
-    fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | access_flags(self.options.access);
+    fn failed(&self, source: OpenFailure) -> SqliteError {
+        SqliteError::Open { database: self.database(), source }
+    }
+
+    fn connect(&self) -> Result<Connection, OpenFailure> {
+        let access = self.options.access;
         match &self.options.source {
-            Source::File(path) => Connection::open_with_flags(literal(path), flags),
-            Source::PrivateMemory => Connection::open_in_memory_with_flags(memory_flags()),
+            Source::File(path) => {
+                let path = literal(path);
+                file::check(&path)?;
+                let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | access_flags(access);
+                Connection::open_with_flags(&path, flags)
+                    .map_err(|error| file::explain(&path, access, error))
+            }
+            Source::PrivateMemory => {
+                Connection::open_in_memory_with_flags(memory_flags()).map_err(OpenFailure::Sqlite)
+            }
             Source::SharedMemory(name) => {
                 let uri = memory_uri(name);
-                self.anchor.hold(&uri)?;
-                Connection::open_with_flags(&uri, memory_flags())
+                self.anchor
+                    .hold(&uri)
+                    .and_then(|()| Connection::open_with_flags(&uri, memory_flags()))
+                    .map_err(OpenFailure::Sqlite)
             }
         }
     }
@@ -100,7 +115,7 @@ impl Opening {
     }
 
     fn set_journal_mode(&self, connection: &Connection) -> Result<(), SqliteError> {
-        let failed = |source| SqliteError::Open { database: self.database(), source };
+        let failed = |error| self.failed(OpenFailure::Sqlite(error));
         let in_memory = !matches!(self.options.source, Source::File(_));
         if in_memory || connection.is_readonly("main").map_err(failed)? {
             return Ok(());

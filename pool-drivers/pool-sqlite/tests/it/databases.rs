@@ -106,8 +106,7 @@ async fn a_name_that_means_something_to_sqlite_is_still_a_file() {
         connect(SqliteOptions::file(&path)).await;
         assert!(path.exists(), "{name}");
     }
-    let error = try_connect(SqliteOptions::file("")).await.expect_err("no file");
-    assert_eq!(error.code(), Some(ErrorCode::CannotOpen));
+    try_connect(SqliteOptions::file("")).await.expect_err("no file");
 }
 
 #[test]
