@@ -2,7 +2,7 @@
 //!
 //! Reading it from a URL is in `url.rs`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,14 +109,28 @@ pub enum Source {
 }
 
 impl fmt::Display for Source {
-    /// The path or the name.
+    /// The path or the name, with what would break a line or hide in it escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => write_visibly(&path.to_string_lossy(), f),
             Self::PrivateMemory => f.write_str(":memory:"),
-            Self::SharedMemory(name) => f.write_str(name),
+            Self::SharedMemory(name) => write_visibly(name, f),
         }
     }
+}
+
+/// Escapes control characters, and those that change the direction of text or show nothing.
+fn write_visibly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let is_hidden = |c: char| {
+        let formats = matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        );
+        formats || c.is_control()
+    };
+    text.chars().try_for_each(|c| {
+        if is_hidden(c) { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
+    })
 }
 
 /// What connections may do with a database.

@@ -1,6 +1,7 @@
 //! Databases that cannot be opened: the error says which one and why, in time.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use pool_core::{AcquireErrorKind, Driver as _, ErrorClass, Pool, PoolConfig};
@@ -100,6 +101,15 @@ async fn a_chain_of_causes_says_everything_once() {
     let _lock = directory.lock_all();
     let (error, ..) = failure(&impatient).await;
     assert_eq!(chain(&error), opening("database is locked"));
+}
+
+#[tokio::test]
+async fn a_name_cannot_break_the_line_it_stands_in() {
+    let options = SqliteOptions::file(Path::new("/missing/a\nb\u{1b}[2J\u{202e} \u{fc} \"c\".db"));
+    let (error, text, _) = failure(&options).await;
+    let shown = "/missing/a\\nb\\u{1b}[2J\\u{202e} \u{fc} \"c\".db";
+    assert_eq!(text, format!("cannot open the SQLite database {shown}"));
+    assert!(!chain(&error).contains(char::is_control), "{error:?}");
 }
 
 #[tokio::test]
