@@ -108,22 +108,16 @@ impl Driver for SqliteDriver {
     }
 
     fn objections(&self, config: &PoolConfig) -> Vec<Problem> {
-        match &self.options().source {
-            Source::PrivateMemory => private::objections(self.options(), config),
-            Source::SharedMemory(name) if name.is_empty() => vec![nameless()],
-            Source::SharedMemory(_) | Source::File(_) => Vec::new(),
+        let mut problems = self.options().problems();
+        if self.options().source == Source::PrivateMemory {
+            problems.extend(private::objections(self.options(), config));
         }
+        problems
     }
 
     fn capabilities(&self) -> Capabilities<'_, SqliteConnection, SqliteError> {
         Capabilities { role: Some(self), ..Capabilities::default() }
     }
-}
-
-/// A database in shared memory without a name, which SQLite would give to each connection apart.
-pub(crate) fn nameless() -> Problem {
-    let why = "a database in shared memory is found by its name";
-    Problem::invalid("source", "", why, "any name, as in sqlite:NAME?mode=memory")
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use pool_core::ErrorClass;
+use pool_core::{ConfigError, ErrorClass};
 use rusqlite::{ErrorCode, ffi};
 
 use crate::options::Access;
@@ -57,6 +57,8 @@ pub enum SqliteError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenFailure {
+    /// The options are not [valid](crate::SqliteOptions::validate).
+    Invalid(ConfigError),
     /// SQLite says so.
     Sqlite(rusqlite::Error),
     /// There is no such file, and [`Access::Create`] was not given.
@@ -104,7 +106,7 @@ impl SqliteError {
                 ErrorCode::ReadOnly if access != Access::ReadOnly => ErrorClass::RoleChanged,
                 _ => ErrorClass::Transient,
             },
-            // Without a code, not SQLite but what it was given is at fault: a directory, a NUL.
+            // Without a code, not SQLite but what it was given is at fault: a directory, for example.
             (Self::JournalMode { .. }, _) | (Self::Open { .. }, None) => ErrorClass::Permanent,
             _ => ErrorClass::Transient,
         }
@@ -161,6 +163,7 @@ impl fmt::Display for OpenFailure {
                 say(&rusqlite::Error::SqliteFailure(*error, Some(plain(*error))), f)
             }
             Self::Sqlite(error) => say(error, f),
+            Self::Invalid(error) => error.fmt(f),
             Self::Missing => f.write_str("there is no such file"),
             Self::NoDirectory => f.write_str("there is no such directory"),
             Self::NotAFile(kind) => write!(f, "it is {kind}, not a file"),
@@ -172,6 +175,7 @@ impl Error for OpenFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Sqlite(error) => unsaid(error),
+            Self::Invalid(error) => error.source(),
             Self::Missing | Self::NoDirectory | Self::NotAFile(_) => None,
         }
     }

@@ -24,6 +24,7 @@ mod pair;
 mod private;
 mod thread;
 mod url;
+mod validate;
 mod worker;
 
 pub use rusqlite;

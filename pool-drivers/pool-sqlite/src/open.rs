@@ -78,6 +78,7 @@ impl Opening {
     }
 
     fn connect(&self) -> Result<Connection, OpenFailure> {
+        self.options.validate().map_err(OpenFailure::Invalid)?;
         let access = self.options.access;
         match &self.options.source {
             Source::File(path) => {

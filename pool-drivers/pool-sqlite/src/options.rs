@@ -44,7 +44,7 @@ pub struct SqliteOptions {
     /// Most memory a connection uses for pages of the database, in KiB, taken as pages are read.
     /// Default: 8192. SQLite's own 2000 are meant for small devices; 8 MiB hold the inner pages of
     /// some GiB of tables (one in a few hundred pages is an inner one), and the whole pool stays
-    /// below 100 MiB with a dozen connections.
+    /// below 100 MiB with a dozen connections. At most 2147483647.
     pub cache_size_kib: u32,
     /// Prepared statements a connection keeps for
     /// [`prepare_cached`](rusqlite::Connection::prepare_cached), which
@@ -67,7 +67,7 @@ impl SqliteOptions {
         Self::of(Source::PrivateMemory)
     }
 
-    /// The database of this name in this process's memory.
+    /// The database of this name in this process's memory. A name is not empty and has no NUL.
     pub fn shared_memory(name: impl Into<String>) -> Self {
         Self::of(Source::SharedMemory(name.into()))
     }

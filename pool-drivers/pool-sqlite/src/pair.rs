@@ -136,7 +136,7 @@ pub struct ReadWriteReport {
 
 /// What speaks against a pair over this database.
 fn objections(options: &SqliteOptions) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = options.problems();
     if options.source == Source::PrivateMemory {
         problems.push(Problem::invalid(
             "source",

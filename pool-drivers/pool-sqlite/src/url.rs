@@ -8,6 +8,7 @@ use std::time::Duration;
 use pool_core::{ConfigError, Problem};
 
 use crate::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
+use crate::validate::MAX_CACHE_SIZE_KIB;
 
 /// What a URL looks like, for messages.
 const FORMS: &str =
@@ -70,9 +71,10 @@ const PARAMETERS: &[Parameter] = &[
     },
     Parameter {
         name: "cache_size",
-        allowed: "a whole number of KiB such as 8192",
+        allowed: "a whole number of KiB such as 8192, at most 2147483647",
         write: |options, text| {
-            options.cache_size_kib = text.parse().ok()?;
+            options.cache_size_kib =
+                text.parse().ok().filter(|size| *size <= MAX_CACHE_SIZE_KIB)?;
             Some(())
         },
     },
@@ -146,6 +148,7 @@ impl SqliteOptions {
         for (name, value) in pairs {
             problems.extend(options.set(&name, &value).err());
         }
+        problems.extend(options.problems());
         ConfigError::from_problems(problems)?;
         Ok(options)
     }
@@ -209,14 +212,11 @@ fn read_source(location: &str, in_memory: bool, problems: &mut Vec<Problem>) -> 
     }
     if in_memory {
         // `sqlite:name`, `sqlite:/name` and `sqlite:///name` are the same database.
-        let name = path.trim_start_matches('/').to_owned();
-        if name.is_empty() {
-            problems.push(crate::driver::nameless());
-        }
-        return Some(Source::SharedMemory(name));
+        return Some(Source::SharedMemory(path.trim_start_matches('/').to_owned()));
     }
     if path.is_empty() {
         problems.push(Problem::invalid("path", "", "no database is named", FORMS));
+        return None;
     }
     Some(Source::File(path.into()))
 }

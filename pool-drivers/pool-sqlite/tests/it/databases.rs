@@ -179,13 +179,6 @@ async fn shared_memory_under_another_name_is_another_database() {
     assert_eq!(number(&mut other, "SELECT count(*) FROM sqlite_schema").await, 0);
 }
 
-#[test]
-fn shared_memory_without_a_name_is_objected_to() {
-    let driver = SqliteDriver::new(SqliteOptions::shared_memory(""));
-    let error = Pool::new(driver, PoolConfig::default()).expect_err("nameless").to_string();
-    assert!(error.contains("found by its name"), "{error}");
-}
-
 #[tokio::test]
 async fn closing_the_last_connection_moves_the_log_into_the_file() {
     let directory = Directory::new();

@@ -12,3 +12,4 @@ mod private;
 mod rig;
 mod statements;
 mod url;
+mod valid;

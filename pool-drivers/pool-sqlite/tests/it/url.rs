@@ -88,7 +88,8 @@ fn every_problem_is_reported_at_once() {
              \"journal_mode\"?",
             "busy_timeout = \"5\": not understood; allowed: a duration such as 5s or 250ms, or 0",
             "foreign_keys = \"yes\": not understood; allowed: on or off",
-            "cache_size = \"-2000\": not understood; allowed: a whole number of KiB such as 8192",
+            "cache_size = \"-2000\": not understood; allowed: a whole number of KiB such as 8192, at \
+             most 2147483647",
             "hygiene = \"clean\": not understood; allowed: rollback or reopen",
             "statement_cache = \"many\": not understood; allowed: a whole number of statements \
              such as 64",
@@ -151,6 +152,20 @@ fn broken_escapes_and_fragments_are_refused() {
     assert!(problems("sqlite:a%FF.db")[0].contains("not UTF-8"));
     assert!(problems("sqlite:a.db#top")[0].contains("a fragment has no meaning here"));
     assert!(problems("sqlite:a.db?mode=%")[0].contains("two hexadecimal digits"));
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    assert_eq!(
+        problems("sqlite:x.db?cache_size=4294967295"),
+        ["cache_size = \"4294967295\": not understood; allowed: a whole number of KiB such as \
+          8192, at most 2147483647"]
+    );
+    let allowed = SqliteOptions::from_url("sqlite:x.db?cache_size=2147483647").expect("valid");
+    assert_eq!(allowed.cache_size_kib, 2_147_483_647);
+    for url in ["sqlite:a%00b?mode=memory", "sqlite:a%00b", "sqlite:///a%00b.db?mode=ro"] {
+        assert!(problems(url)[0].contains("up to its first NUL"), "{url}");
+    }
 }
 
 #[test]
