@@ -2,6 +2,7 @@
 
 use pool_core::Driver as _;
 use pool_core::{ErrorClass, OpenError, Pool, PoolConfig, Problem};
+use pool_sqlite::rusqlite::Connection;
 use pool_sqlite::{OpenFailure, ReadWritePools, SqliteDriver, SqliteError, SqliteOptions};
 
 use crate::rig::{connect, number, try_connect, unique_name};
@@ -82,4 +83,24 @@ async fn the_cache_has_the_size_that_was_asked_for_or_none() {
 async fn every_problem_is_reported_at_once() {
     let options = SqliteOptions { cache_size_kib: u32::MAX, ..SqliteOptions::shared_memory("") };
     assert_eq!(problems(options).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_slash_in_a_name_is_part_of_the_name() {
+    let unique = unique_name();
+    let names =
+        [unique.clone(), format!("/{unique}"), format!("//{unique}"), format!("{unique}/a")];
+    let mut connections = Vec::new();
+    for name in names {
+        let mut connection = connect(SqliteOptions::shared_memory(&name)).await;
+        let tables = number(&mut connection, "SELECT count(*) FROM sqlite_schema").await;
+        assert_eq!(tables, 0, "{name} is a database of its own");
+        connection.execute_batch("CREATE TABLE notes (text TEXT)").await.expect("created");
+        let mut again = connect(SqliteOptions::shared_memory(&name)).await;
+        assert_eq!(number(&mut again, "SELECT count(*) FROM notes").await, 0);
+        connections.push(connection);
+    }
+    let plain = Connection::open(format!("file:/{unique}?vfs=memdb")).expect("opened");
+    let count = plain.query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count, Ok(0), "and it has the name that the documentation gives it");
 }
