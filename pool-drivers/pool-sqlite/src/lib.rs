@@ -17,6 +17,7 @@ mod connection;
 mod driver;
 mod error;
 mod file;
+mod location;
 mod mailbox;
 mod open;
 mod options;

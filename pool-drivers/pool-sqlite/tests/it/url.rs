@@ -133,15 +133,56 @@ fn another_scheme_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn the_password_of_another_database_is_not_repeated() {
+fn a_password_is_not_repeated() {
     for url in [
         "postgres://user:hunter2@db/orders",
-        "sqlite://user:hunter2@db/orders.db",
+        "postgres:user:hunter2@db",
+        "user:hunter2@db/orders.db",
         "user=me password=hunter2",
+        "hunter2@db/orders.db",
         "//user:hunter2@db",
+        "sqlite//user:hunter2@db/orders.db",
+        "sqlite3://user:hunter2@db/orders.db",
+        "sqlite://user:hunter2@db/orders.db",
+        "sqlite://user:hunter2@db/orders.db#x",
+        "sqlite://user:hunter2@db/orders%2.db",
+        "sqlite://user:hunter2@db/orders%FF.db",
+        "sqlite://user:hunter2@db/orders%00.db",
+        "sqlite://user:hunter2@db:5432/orders.db?mode=never",
+        "sqlite://user:hunter2@",
+        "sqlite://user:hunter2@?mode=memory",
+        "sqlite://hunter2@db/orders.db",
+        "sqlite://:hunter2@db/orders.db",
+        "sqlite://user:a@hunter2@db/orders.db",
+        "sqlite://user:a/hunter2@db/orders.db",
+        "sqlite://user:a?hunter2@db/orders.db",
+        "sqlite://user:a?mode=hunter2@db/orders.db",
+        "sqlite://user:a?x=1&x=hunter2@db/orders.db",
+        "sqlite://user:a#hunter2@db/orders.db",
+        "sqlite://user:hunter2%@db/orders.db",
+        "sqlite://user:%FFhunter2@db/orders.db",
+        "sqlite://user:hunter2%40db/orders.db",
+        "sqlite://user:hunter2/orders.db",
+        "sqlite://user:hunter2",
+        "sqlite://user:a#hunter2",
+        "sqlite:///user:hunter2@db/orders.db#x",
+        "sqlite:user:hunter2@db/orders%.db",
+        "sqlite:user:hunter2@db/orders.db#x",
+        "sqlite:orders.db?password=hunter2",
+        "sqlite:orders.db?password=hunter2&password=hunter2",
+        "sqlite:orders.db?password=hunter2%",
+        "sqlite:orders.db?pass%word=hunter2",
     ] {
-        let error = SqliteOptions::from_url(url).expect_err("not SQLite's");
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        let error = SqliteOptions::from_url(url).expect_err(url);
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
+    }
+}
+
+#[test]
+fn messages_keep_to_their_line() {
+    let url = "sqlite:a%0Ab%2.db?x%0Ay=1&x%0Ay=1&c\n=%&\n=1";
+    for problem in problems(url) {
+        assert!(!problem.contains(char::is_control), "{problem:?}");
     }
 }
 
