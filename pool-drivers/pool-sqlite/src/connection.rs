@@ -52,11 +52,12 @@ use crate::worker::Worker;
 /// whole of it back with a write that is stopped. So whoever goes on in one after a cancelled call
 /// asks `is_autocommit` first.
 ///
-/// Three things cannot be stopped: a closure that does not come back to SQLite (a loop of its own),
-/// one that ignores SQLite's errors and goes on, and a single slow operation of the operating
-/// system, such as a flush to the disk. The connection's busy and progress handlers do the
-/// stopping: a closure that replaces them, or runs `PRAGMA busy_timeout`, gives it up for that
-/// connection.
+/// Four things cannot be stopped: a closure that does not come back to SQLite (a loop of its own),
+/// one that ignores SQLite's errors and goes on, a single slow operation of the operating system,
+/// such as a flush to the disk, and a single long operation of SQLite's machine, such as a function
+/// on a huge value: `length(replace(hex(zeroblob(60000000)), '0', 'ab'))`. The connection's busy and
+/// progress handlers do the stopping: a closure that replaces them, or runs `PRAGMA busy_timeout`,
+/// gives it up for that connection.
 pub struct SqliteConnection {
     id: u64,
     worker: Worker,

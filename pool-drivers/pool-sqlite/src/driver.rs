@@ -15,6 +15,10 @@ use crate::private;
 use crate::worker::Worker;
 
 /// Opens connections to one SQLite database.
+///
+/// The pool's check of an idle connection is `SELECT 1`: it sees a thread that is gone or stuck, not
+/// a file that was removed or replaced under the pool. Writes to such a file go on returning `Ok`
+/// and are lost; close the pool, or have its control handle `invalidate` it, before moving files.
 #[derive(Clone, Debug)]
 pub struct SqliteDriver {
     opening: Opening,
@@ -65,8 +69,10 @@ impl Driver for SqliteDriver {
         Ok(connection)
     }
 
-    /// Whether the thread and SQLite answer. Reads nothing of the database: another connection's
-    /// lock on it is no reason to discard this one.
+    /// Whether the thread and SQLite answer: `SELECT 1`. Reads nothing of the database, because
+    /// another connection's lock on it is no reason to discard this one. So it does not see that the
+    /// file was removed or replaced: on Unix its connections go on reading and writing the file that
+    /// has no name any more, and those writes return `Ok` and are lost.
     async fn check(
         &self,
         mut connection: SqliteConnection,

@@ -193,3 +193,22 @@ async fn closing_the_last_connection_moves_the_log_into_the_file() {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     assert_eq!(tables, Ok(1));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_removed_under_its_connection_is_missed_by_nobody() {
+    let directory = Directory::new();
+    let driver = SqliteDriver::new(directory.options());
+    let mut connection = connect(directory.options()).await;
+    connection.execute_batch("CREATE TABLE notes (text TEXT)").await.expect("created");
+    for name in ["test.db", "test.db-wal", "test.db-shm"] {
+        std::fs::remove_file(directory.path(name)).expect("removed");
+    }
+    // As the documentation of the driver has it: neither a write nor the check tells.
+    let changed = connection.execute("INSERT INTO notes VALUES ('lost')", []).await;
+    assert_eq!(changed.expect("written to a file without a name"), 1);
+    let mut connection = driver.check(connection).await.expect("alive");
+    assert_eq!(number(&mut connection, "SELECT count(*) FROM notes").await, 1);
+    let mut new = connect(directory.options()).await;
+    assert_eq!(number(&mut new, "SELECT count(*) FROM sqlite_schema").await, 0);
+}
