@@ -33,8 +33,8 @@ pub(crate) struct Board {
 impl Board {
     pub(crate) fn new() -> Self {
         Self {
-            // Opening comes before all jobs and is nobody's: it stops only when all is cancelled.
-            running: AtomicU64::new(1),
+            // Opening comes before all jobs and is nobody's.
+            running: AtomicU64::new(u64::MAX),
             cancelled: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             left: AtomicU8::new(Left::Clean as u8),
@@ -55,6 +55,11 @@ impl Board {
     pub(crate) fn start(&self, job: u64) -> bool {
         self.running.store(job, Ordering::Relaxed);
         !self.must_stop()
+    }
+
+    /// What is done next belongs to no job: it stops only when all is cancelled.
+    pub(crate) fn start_for_nobody(&self) {
+        self.running.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Whether the job that runs is cancelled. Asked every few operations of SQLite's machine: two
@@ -114,6 +119,18 @@ mod tests {
         board.cancel(1);
         assert!(!board.start(1));
         assert!(board.start(2));
+    }
+
+    #[test]
+    fn what_is_nobodys_stops_only_when_all_is_cancelled() {
+        let board = Board::new();
+        board.cancel(1);
+        assert!(!board.must_stop(), "opening");
+        assert!(!board.start(1));
+        board.start_for_nobody();
+        assert!(!board.must_stop());
+        board.cancel_all();
+        assert!(board.must_stop());
     }
 
     #[test]

@@ -27,12 +27,18 @@ struct Patience {
     timeout: Duration,
     /// When the present wait began.
     since: Cell<Option<Instant>>,
+    /// Whether a new wait goes on with the time of the one before.
+    one_wait: Cell<bool>,
 }
 
 /// Gives the calling thread, a connection's, its patience.
 pub(crate) fn prepare(board: &Arc<Board>, timeout: Duration) {
-    let patience = Patience { board: Arc::clone(board), timeout, since: Cell::new(None) };
-    PATIENCE.set(Some(patience));
+    PATIENCE.set(Some(Patience {
+        board: Arc::clone(board),
+        timeout,
+        since: Cell::new(None),
+        one_wait: Cell::new(false),
+    }));
 }
 
 /// Has `connection`, which only the calling thread uses, wait with that patience.
@@ -40,16 +46,32 @@ pub(crate) fn install(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait))
 }
 
-/// Tries again while the database is locked, for what SQLite does not call its busy handler for.
-pub(crate) fn retry<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-    for round in 0.. {
-        match attempt() {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait(round) => {}
-            result => return result,
+/// Has all waits within `work` take one timeout together, from the beginning of the first.
+pub(crate) fn as_one_wait<T>(work: impl FnOnce() -> T) -> T {
+    let outer = PATIENCE.with_borrow(|patience| patience.as_ref().map(Patience::begin_one_wait));
+    let result = work();
+    PATIENCE.with_borrow(|patience| {
+        if let (Some(patience), Some(outer)) = (patience, outer) {
+            patience.one_wait.set(outer);
         }
-    }
-    unreachable!("bug: patience without end")
+    });
+    result
+}
+
+/// Tries again while the database is locked, for what SQLite does not call its busy handler for, or
+/// not each time. All attempts are one wait.
+pub(crate) fn retry<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    as_one_wait(|| {
+        for round in 0.. {
+            match attempt() {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && wait(round) => {}
+                result => return result,
+            }
+        }
+        unreachable!("bug: patience without end")
+    })
 }
 
 /// SQLite's busy handler: waits a little and says whether to try again. `round` counts from zero
@@ -59,10 +81,19 @@ fn wait(round: i32) -> bool {
 }
 
 impl Patience {
+    /// Returns whether it was one wait before.
+    fn begin_one_wait(&self) -> bool {
+        let outer = self.one_wait.replace(true);
+        if !outer {
+            self.since.set(None);
+        }
+        outer
+    }
+
     fn wait(&self, round: i32) -> bool {
         let now = Instant::now();
         let since = match self.since.get() {
-            Some(since) if round > 0 => since,
+            Some(since) if round > 0 || self.one_wait.get() => since,
             _ => now,
         };
         self.since.set(Some(since));
@@ -80,6 +111,8 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::ffi;
+
     use super::*;
 
     #[test]
@@ -97,6 +130,23 @@ mod tests {
         assert!(!wait(0));
         assert!(board.start(2));
         assert!(wait(0));
+    }
+
+    #[test]
+    fn what_is_one_wait_has_one_timeout_however_often_it_begins() {
+        let board = Arc::new(Board::new());
+        prepare(&board, Duration::from_millis(20));
+        assert!(board.start(1));
+        let busy = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
+        let mut attempts = 0;
+        let result = retry(|| {
+            attempts += 1;
+            assert!((0..1000).any(|round| !wait(round)), "SQLite's own wait, to its end");
+            Err::<(), _>(busy())
+        });
+        assert_eq!(result, Err(busy()));
+        assert_eq!(attempts, 1, "no time is left for another");
+        assert!(wait(0), "the next wait has its own");
     }
 
     #[test]

@@ -45,16 +45,19 @@ use crate::worker::Worker;
 /// another, of this user or the next. The next call, and the pool's reset, wait until the thread is
 /// through with the cancelled one.
 ///
-/// A cancelled call may have taken effect all the same, if the cancel came too late; a `BEGIN` or a
-/// `COMMIT` too. And as always with SQLite, a write that is stopped inside a transaction rolls the
-/// whole transaction back. So whoever goes on after a cancelled call asks `is_autocommit` first; the
-/// pool's reset does.
+/// A cancelled call leaves no transaction that it began: whether the cancel came in its `BEGIN` or
+/// too late to stop anything, the transaction is rolled back before the next call. All else that a
+/// cancelled call did may have taken effect, if the cancel came too late; a `COMMIT` too. In a
+/// transaction that was open before, SQLite goes on after a read that is stopped, but rolls the
+/// whole of it back with a write that is stopped. So whoever goes on in one after a cancelled call
+/// asks `is_autocommit` first.
 ///
-/// Three things cannot be stopped: a closure that does not come back to SQLite (a loop of its own),
-/// one that ignores SQLite's errors and goes on, and a single slow operation of the operating
-/// system, such as a flush to the disk. The connection's busy and progress handlers do the
-/// stopping: a closure that replaces them, or runs `PRAGMA busy_timeout`, gives it up for that
-/// connection.
+/// Four things cannot be stopped: a closure that does not come back to SQLite (a loop of its own),
+/// one that ignores SQLite's errors and goes on, a single slow operation of the operating system,
+/// such as a flush to the disk, and a single long operation of SQLite's machine, such as a function
+/// on a huge value: `length(replace(hex(zeroblob(60000000)), '0', 'ab'))`. The connection's busy and
+/// progress handlers do the stopping: a closure that replaces them, or runs `PRAGMA busy_timeout`,
+/// gives it up for that connection.
 pub struct SqliteConnection {
     id: u64,
     worker: Worker,

@@ -11,9 +11,14 @@ use crate::connection::SqliteConnection;
 use crate::error::SqliteError;
 use crate::open::Opening;
 use crate::options::{Hygiene, Source, SqliteOptions};
+use crate::private;
 use crate::worker::Worker;
 
 /// Opens connections to one SQLite database.
+///
+/// The pool's check of an idle connection is `SELECT 1`: it sees a thread that is gone or stuck, not
+/// a file that was removed or replaced under the pool. Writes to such a file go on returning `Ok`
+/// and are lost; close the pool, or have its control handle `invalidate` it, before moving files.
 #[derive(Clone, Debug)]
 pub struct SqliteDriver {
     opening: Opening,
@@ -32,8 +37,8 @@ impl SqliteDriver {
         &self.opening.options
     }
 
-    /// The pool settings to start from with this database: the defaults, but one connection that
-    /// is never closed for a private database in memory, which would be gone with it.
+    /// The pool settings to start from with this database: the defaults, as
+    /// [`SqliteOptions::pool_defaults`] fits them to it.
     ///
     /// ```
     /// use pool_core::PoolConfig;
@@ -45,15 +50,7 @@ impl SqliteDriver {
     /// ```
     #[must_use]
     pub fn pool_config(&self) -> PoolConfig {
-        match self.options().source {
-            Source::PrivateMemory => PoolConfig {
-                max_open: 1,
-                max_lifetime: None,
-                max_idle_time: None,
-                ..PoolConfig::default()
-            },
-            Source::File(_) | Source::SharedMemory(_) => PoolConfig::default(),
-        }
+        self.options().pool_defaults(PoolConfig::default())
     }
 }
 
@@ -72,8 +69,10 @@ impl Driver for SqliteDriver {
         Ok(connection)
     }
 
-    /// Whether the thread and SQLite answer. Reads nothing of the database: another connection's
-    /// lock on it is no reason to discard this one.
+    /// Whether the thread and SQLite answer: `SELECT 1`. Reads nothing of the database, because
+    /// another connection's lock on it is no reason to discard this one. So it does not see that the
+    /// file was removed or replaced: on Unix its connections go on reading and writing the file that
+    /// has no name any more, and those writes return `Ok` and are lost.
     async fn check(
         &self,
         mut connection: SqliteConnection,
@@ -115,19 +114,9 @@ impl Driver for SqliteDriver {
     }
 
     fn objections(&self, config: &PoolConfig) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        match &self.options().source {
-            Source::PrivateMemory if config.max_open > 1 => {
-                let value = match config.max_open {
-                    PoolConfig::UNLIMITED => "unlimited".to_owned(),
-                    count => count.to_string(),
-                };
-                let why = "each connection to sqlite::memory: is a database of its own";
-                let allowed = "1; or a database in shared memory, sqlite:NAME?mode=memory";
-                problems.push(Problem::invalid("max_open", value, why, allowed));
-            }
-            Source::SharedMemory(name) if name.is_empty() => problems.push(nameless()),
-            _ => {}
+        let mut problems = self.options().problems();
+        if self.options().source == Source::PrivateMemory {
+            problems.extend(private::objections(self.options(), config));
         }
         problems
     }
@@ -135,12 +124,6 @@ impl Driver for SqliteDriver {
     fn capabilities(&self) -> Capabilities<'_, SqliteConnection, SqliteError> {
         Capabilities { role: Some(self), ..Capabilities::default() }
     }
-}
-
-/// A database in shared memory without a name, which SQLite would give to each connection apart.
-pub(crate) fn nameless() -> Problem {
-    let why = "a database in shared memory is found by its name";
-    Problem::invalid("source", "", why, "any name, as in sqlite:NAME?mode=memory")
 }
 
 #[async_trait]

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::board::Board;
 use crate::busy;
-use crate::error::SqliteError;
+use crate::error::{OpenFailure, SqliteError};
+use crate::file;
 use crate::options::{Access, JournalMode, Source, SqliteOptions};
 
 /// Operations of SQLite's virtual machine between two looks at whether the job is cancelled.
@@ -56,10 +57,15 @@ impl Opening {
         self.options.source.to_string()
     }
 
-    /// Opens, waiting for locks as [`busy::prepare`] has said and stopping when the board says so.
+    /// Opens, waiting for locks as [`busy::prepare`] has said, once for all steps together, and
+    /// stopping when the board says so.
     pub(crate) fn open(&self, board: &Arc<Board>) -> Result<Connection, SqliteError> {
-        let failed = |source| SqliteError::Open { database: self.database(), source };
-        let connection = self.connect().map_err(failed)?;
+        busy::as_one_wait(|| self.open_in_steps(board))
+    }
+
+    fn open_in_steps(&self, board: &Arc<Board>) -> Result<Connection, SqliteError> {
+        let connection = self.connect().map_err(|source| self.failed(source))?;
+        let failed = |error| self.failed(OpenFailure::Sqlite(error));
         watch(&connection, board).map_err(failed)?;
         busy::install(&connection).map_err(failed)?;
         self.set_up(&connection).map_err(failed)?;
@@ -67,15 +73,30 @@ impl Opening {
         Ok(connection)
     }
 
-    fn connect(&self) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | access_flags(self.options.access);
+    fn failed(&self, source: OpenFailure) -> SqliteError {
+        SqliteError::Open { database: self.database(), source }
+    }
+
+    fn connect(&self) -> Result<Connection, OpenFailure> {
+        self.options.validate().map_err(OpenFailure::Invalid)?;
+        let access = self.options.access;
         match &self.options.source {
-            Source::File(path) => Connection::open_with_flags(literal(path), flags),
-            Source::PrivateMemory => Connection::open_in_memory_with_flags(memory_flags()),
+            Source::File(path) => {
+                let path = literal(path);
+                file::check(&path)?;
+                let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | access_flags(access);
+                Connection::open_with_flags(&path, flags)
+                    .map_err(|error| file::explain(&path, access, error))
+            }
+            Source::PrivateMemory => {
+                Connection::open_in_memory_with_flags(memory_flags()).map_err(OpenFailure::Sqlite)
+            }
             Source::SharedMemory(name) => {
                 let uri = memory_uri(name);
-                self.anchor.hold(&uri)?;
-                Connection::open_with_flags(&uri, memory_flags())
+                self.anchor
+                    .hold(&uri)
+                    .and_then(|()| Connection::open_with_flags(&uri, memory_flags()))
+                    .map_err(OpenFailure::Sqlite)
             }
         }
     }
@@ -95,7 +116,7 @@ impl Opening {
     }
 
     fn set_journal_mode(&self, connection: &Connection) -> Result<(), SqliteError> {
-        let failed = |source| SqliteError::Open { database: self.database(), source };
+        let failed = |error| self.failed(OpenFailure::Sqlite(error));
         let in_memory = !matches!(self.options.source, Source::File(_));
         if in_memory || connection.is_readonly("main").map_err(failed)? {
             return Ok(());
@@ -144,10 +165,11 @@ fn literal(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }
 
-/// The shared database of this name. A name may hold anything: what is not plain is escaped.
+/// The shared database of this name. A name may hold anything but a NUL: what is not plain is escaped,
+/// also a slash, because two of them would begin a host.
 fn memory_uri(name: &str) -> String {
     let escaped = name.bytes().map(|byte| {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     });
     format!("file:/{}?vfs=memdb", escaped.collect::<String>())
@@ -160,7 +182,7 @@ mod tests {
     #[test]
     fn a_name_in_memory_may_hold_anything() {
         assert_eq!(memory_uri("orders"), "file:/orders?vfs=memdb");
-        assert_eq!(memory_uri("a b?c#d%e&f/ü"), "file:/a%20b%3Fc%23d%25e%26f/%C3%BC?vfs=memdb");
+        assert_eq!(memory_uri("a b?c#d%e&f/ü"), "file:/a%20b%3Fc%23d%25e%26f%2F%C3%BC?vfs=memdb");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Reading it from a URL is in `url.rs`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct SqliteOptions {
     /// Most memory a connection uses for pages of the database, in KiB, taken as pages are read.
     /// Default: 8192. SQLite's own 2000 are meant for small devices; 8 MiB hold the inner pages of
     /// some GiB of tables (one in a few hundred pages is an inner one), and the whole pool stays
-    /// below 100 MiB with a dozen connections.
+    /// below 100 MiB with a dozen connections. At most 2147483647.
     pub cache_size_kib: u32,
     /// Prepared statements a connection keeps for
     /// [`prepare_cached`](rusqlite::Connection::prepare_cached), which
@@ -67,7 +67,7 @@ impl SqliteOptions {
         Self::of(Source::PrivateMemory)
     }
 
-    /// The database of this name in this process's memory.
+    /// The database of this name in this process's memory. A name is not empty and has no NUL.
     pub fn shared_memory(name: impl Into<String>) -> Self {
         Self::of(Source::SharedMemory(name.into()))
     }
@@ -95,7 +95,10 @@ pub enum Source {
     /// made.
     File(PathBuf),
     /// In the memory of one connection, which no other can see: a pool of it has one connection,
-    /// and the database is gone when that is closed.
+    /// and the database is gone when that is closed. The driver objects to settings that close a
+    /// good one ([`SqliteOptions::pool_defaults`] fits them); one that is lost all the same, by a
+    /// reset that takes longer than `check_timeout` or by the pool's `invalidate`, takes the
+    /// database with it, and the next is empty.
     PrivateMemory,
     /// In the memory of this process, under a name: all connections that use the name share it, for
     /// as long as one of them, or a driver that has connected to it, is there.
@@ -106,14 +109,28 @@ pub enum Source {
 }
 
 impl fmt::Display for Source {
-    /// The path or the name.
+    /// The path or the name, with what would break a line or hide in it escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => write_visibly(&path.to_string_lossy(), f),
             Self::PrivateMemory => f.write_str(":memory:"),
-            Self::SharedMemory(name) => f.write_str(name),
+            Self::SharedMemory(name) => write_visibly(name, f),
         }
     }
+}
+
+/// Escapes control characters, and those that change the direction of text or show nothing.
+fn write_visibly(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let is_hidden = |c: char| {
+        let formats = matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        );
+        formats || c.is_control()
+    };
+    text.chars().try_for_each(|c| {
+        if is_hidden(c) { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
+    })
 }
 
 /// What connections may do with a database.

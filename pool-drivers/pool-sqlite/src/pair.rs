@@ -86,13 +86,32 @@ impl ReadWritePools {
         Ok(Self { readers, writer })
     }
 
-    /// Acquires a connection for reading; see [`Pool::acquire`].
+    /// Waits for a connection for reading, as [`Pool::acquire`] does: at most `acquire_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](pool_core::AcquireError), which names this pool of the two, who holds its
+    /// connections, and why connects failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: what it had been given goes to the next in line.
     #[track_caller]
     pub fn read(&self) -> Acquire<SqliteDriver, &Pool<SqliteDriver>> {
         self.readers.acquire()
     }
 
-    /// Acquires the connection for writing; see [`Pool::acquire`].
+    /// Waits for the one connection for writing, as [`Pool::acquire`] does: at most
+    /// `acquire_timeout`, and in the order of those who wait.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](pool_core::AcquireError), which names this pool of the two, who holds its
+    /// connections, and why connects failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: what it had been given goes to the next in line.
     #[track_caller]
     pub fn write(&self) -> Acquire<SqliteDriver, &Pool<SqliteDriver>> {
         self.writer.acquire()
@@ -136,7 +155,7 @@ pub struct ReadWriteReport {
 
 /// What speaks against a pair over this database.
 fn objections(options: &SqliteOptions) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = options.problems();
     if options.source == Source::PrivateMemory {
         problems.push(Problem::invalid(
             "source",

@@ -18,8 +18,8 @@ use crate::open::Opening;
 /// Work for the thread. It publishes its end on the board and answers by itself.
 pub(crate) type Job = Box<dyn FnOnce(&mut Seat) + Send>;
 
-/// How a closure ended: with its result, or with the message of its panic.
-pub(crate) type Outcome<R> = Result<R, String>;
+/// How a closure ended: with its result, or why it has none.
+pub(crate) type Outcome<R> = Result<R, SqliteError>;
 
 pub(crate) enum Message {
     Run(Job),
@@ -32,35 +32,64 @@ pub(crate) struct Seat {
     board: Arc<Board>,
     /// Whether a closure panicked since the connection was last cleaned.
     suspect: bool,
+    /// Whether the job before this one began the transaction that is open.
+    begun: bool,
 }
 
 impl Seat {
-    /// Runs a user's closure, unless it is cancelled already.
+    pub(crate) fn new(connection: Connection, board: Arc<Board>) -> Self {
+        Self { connection, board, suspect: false, begun: false }
+    }
+
+    /// Runs a user's closure, unless it is cancelled already. What the job before it began is
+    /// rolled back first if that one was `abandoned`: nobody has seen how it ended, so nobody knows
+    /// of the transaction, and what is written now would be lost in it.
     pub(crate) fn run<R>(
         &mut self,
         number: u64,
+        abandoned: bool,
         closure: impl FnOnce(&mut Connection) -> R,
         answer: oneshot::Sender<Outcome<R>>,
     ) {
+        let begun = std::mem::take(&mut self.begun);
+        let rolled_back = if abandoned && begun { self.roll_back() } else { Ok(()) };
         if !self.board.start(number) {
             self.publish(number);
             return;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| closure(&mut self.connection)));
-        let outcome = outcome.map_err(|payload| {
-            self.suspect = true;
-            // What half a closure has written must not be committed by who comes next. Whether
-            // this worked is seen by the reset, which such a connection does not go without.
-            let _ = roll_back(&self.connection);
-            panic_message(payload)
-        });
+        let outcome = rolled_back.map_err(SqliteError::Sqlite).and_then(|()| self.try_run(closure));
         // Before the answer: whoever has the answer may release the connection at once.
         self.publish(number);
         let _ = answer.send(outcome);
     }
 
+    fn try_run<R>(&mut self, closure: impl FnOnce(&mut Connection) -> R) -> Outcome<R> {
+        let outside = self.connection.is_autocommit();
+        let result = catch_unwind(AssertUnwindSafe(|| closure(&mut self.connection)));
+        self.begun = outside && !self.connection.is_autocommit();
+        let result = result.map_err(|payload| {
+            self.suspect = true;
+            SqliteError::Panicked { message: panic_message(payload) }
+        });
+        // What half a closure has written must not be committed by who comes next. A cancel that
+        // is seen in a BEGIN lets it take effect and calls it interrupted, so that the closure
+        // believes to be in no transaction.
+        let half_begun = self.begun && self.board.must_stop();
+        if (result.is_err() || half_begun) && self.roll_back().is_ok() {
+            self.begun = false;
+        }
+        result
+    }
+
+    /// Rolls back for good: what was cancelled does not stop this too.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        self.board.start_for_nobody();
+        roll_back(&self.connection)
+    }
+
     /// Cleans the connection for another user.
     pub(crate) fn clean(&mut self, number: u64, answer: oneshot::Sender<Result<(), SqliteError>>) {
+        self.begun = false;
         self.board.start(number);
         let result = self.try_clean();
         self.publish(number);
@@ -126,7 +155,7 @@ pub(crate) fn serve(
     if opened.send(Ok(())).is_err() {
         return;
     }
-    let mut seat = Seat { connection, board, suspect: false };
+    let mut seat = Seat::new(connection, board);
     while let Some(message) = inbox.next() {
         match message {
             Message::Run(job) => contain(|| job(&mut seat)),

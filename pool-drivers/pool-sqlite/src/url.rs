@@ -1,17 +1,15 @@
 //! Reading [`SqliteOptions`] from a URL.
 //!
-//! One table of parameters says what is understood and what is allowed. Parameters of the pool are
-//! not here.
+//! One table of parameters says what is understood and what is allowed. What stands before them is
+//! read in `location.rs`; parameters of the pool are not here.
 
 use std::time::Duration;
 
 use pool_core::{ConfigError, Problem};
 
+use crate::location::{authority, decode, no_host, read_source, strip_scheme};
 use crate::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
-
-/// What a URL looks like, for messages.
-const FORMS: &str =
-    "sqlite:relative/path, sqlite:/absolute/path, sqlite::memory: or sqlite:NAME?mode=memory";
+use crate::validate::MAX_CACHE_SIZE_KIB;
 
 /// The parameters of a URL.
 const PARAMETERS: &[Parameter] = &[
@@ -70,9 +68,10 @@ const PARAMETERS: &[Parameter] = &[
     },
     Parameter {
         name: "cache_size",
-        allowed: "a whole number of KiB such as 8192",
+        allowed: "a whole number of KiB such as 8192, at most 2147483647",
         write: |options, text| {
-            options.cache_size_kib = text.parse().ok()?;
+            options.cache_size_kib =
+                text.parse().ok().filter(|size| *size <= MAX_CACHE_SIZE_KIB)?;
             Some(())
         },
     },
@@ -137,6 +136,10 @@ impl SqliteOptions {
     /// name.
     pub fn from_url(url: &str) -> Result<Self, ConfigError> {
         let rest = strip_scheme(url)?;
+        if let Some(authority) = authority(rest).filter(|_| rest.contains('@')) {
+            // A password may hold any character: what looks like parameters may be part of it.
+            return Err(no_host(authority).into());
+        }
         let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut problems = Vec::new();
         let pairs = read_pairs(query, &mut problems);
@@ -146,6 +149,7 @@ impl SqliteOptions {
         for (name, value) in pairs {
             problems.extend(options.set(&name, &value).err());
         }
+        problems.extend(options.problems());
         ConfigError::from_problems(problems)?;
         Ok(options)
     }
@@ -167,102 +171,33 @@ impl SqliteOptions {
     }
 }
 
-/// What follows `sqlite:`. The URL of another database may hold a password: of such a one no more
-/// than the scheme is repeated.
-fn strip_scheme(url: &str) -> Result<&str, Problem> {
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
-    let length = url.find(|c| !is_scheme(c)).unwrap_or(url.len());
-    let (scheme, rest) = url.split_at(length);
-    match rest.strip_prefix(':') {
-        Some(rest) if scheme.eq_ignore_ascii_case("sqlite") => Ok(rest),
-        Some(_) => Err(Problem::unknown("scheme", scheme, ["sqlite"].into_iter())),
-        None => Err(Problem::invalid("url", scheme, "no scheme", FORMS)),
-    }
-}
-
 /// The parameters in their order, decoded.
 fn read_pairs(query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
     let mut pairs = Vec::<(String, String)>::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match (decode(name, name), decode(name, value)) {
+        match (decode("parameter", name), decode(name, value)) {
             (Ok(name), Ok(value)) if pairs.iter().any(|(known, _)| *known == name) => {
-                problems.push(Problem::invalid(name, value, "given twice", "one value"));
+                problems.push(about(
+                    &name,
+                    Problem::invalid(&*name, value, "given twice", "one value"),
+                ));
             }
             (Ok(name), Ok(value)) => pairs.push((name, value)),
-            (Err(problem), _) | (_, Err(problem)) => problems.push(problem),
+            (Err(problem), _) => problems.push(problem),
+            (_, Err(problem)) => problems.push(about(name, problem)),
         }
     }
     pairs
 }
 
-fn read_source(location: &str, in_memory: bool, problems: &mut Vec<Problem>) -> Option<Source> {
-    let path = match strip_authority(location).and_then(|path| decode("path", path)) {
-        Ok(path) => path,
-        Err(problem) => {
-            problems.push(problem);
-            return None;
-        }
-    };
-    if path == ":memory:" {
-        return Some(Source::PrivateMemory);
+/// A problem of a parameter: the value of one that is not ours may be a secret, and only its name
+/// is repeated.
+fn about(name: &str, problem: Problem) -> Problem {
+    let is_ours = PARAMETERS.iter().any(|parameter| parameter.name == name);
+    if is_ours {
+        problem
+    } else {
+        Problem::invalid("parameter", name, problem.why, problem.allowed)
     }
-    if in_memory {
-        // `sqlite:name`, `sqlite:/name` and `sqlite:///name` are the same database.
-        let name = path.trim_start_matches('/').to_owned();
-        if name.is_empty() {
-            problems.push(crate::driver::nameless());
-        }
-        return Some(Source::SharedMemory(name));
-    }
-    if path.is_empty() {
-        problems.push(Problem::invalid("path", "", "no database is named", FORMS));
-    }
-    Some(Source::File(path.into()))
-}
-
-/// The path of a location; an authority, the part after `//`, must be empty.
-fn strip_authority(location: &str) -> Result<&str, Problem> {
-    if location.contains('#') {
-        let why = "a fragment has no meaning here";
-        return Err(Problem::invalid("path", location, why, "%23 for a # in the path"));
-    }
-    let Some(rest) = location.strip_prefix("//") else { return Ok(location) };
-    if let Some(drive) = rest.strip_prefix('/').filter(|path| cfg!(windows) && has_drive(path)) {
-        return Ok(drive);
-    }
-    if rest.starts_with('/') {
-        return Ok(rest);
-    }
-    // What stands before an @ may be a password.
-    let shown = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let mut problem = Problem::invalid("path", shown, "what follows // would be a host", FORMS);
-    problem.nearest = Some(format!("sqlite:{shown}"));
-    Err(problem)
-}
-
-fn has_drive(path: &str) -> bool {
-    matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
-}
-
-/// Percent-decodes. A plus sign is a plus sign.
-fn decode(field: &str, text: &str) -> Result<String, Problem> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        match byte {
-            b'%' => match (digit(), digit()) {
-                (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
-                _ => {
-                    let why = "a % without two hexadecimal digits";
-                    return Err(Problem::invalid(field, text, why, "%25 for a % itself"));
-                }
-            },
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        Problem::invalid(field, text, "not UTF-8 once decoded", "percent-encoded UTF-8")
-    })
 }

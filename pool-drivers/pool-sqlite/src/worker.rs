@@ -26,6 +26,8 @@ pub(crate) struct Worker {
     /// Ends when the thread is through with a job whose future was dropped; the next job is sent
     /// after that.
     outstanding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether the future of the last job was dropped before it had told the job's end.
+    abandoned: bool,
 }
 
 /// Whether the connection could be opened.
@@ -43,7 +45,7 @@ impl Worker {
             move || serve(opening, board, opened, &inbox)
         })?;
         let outbox = outbox(thread.thread().clone());
-        Ok((Self { outbox, board, last: 0, outstanding: None }, opening_result))
+        Ok((Self { outbox, board, last: 0, outstanding: None, abandoned: false }, opening_result))
     }
 
     /// How the connection is left; dirty while a job is outstanding.
@@ -54,7 +56,7 @@ impl Worker {
     /// Runs a closure on the thread.
     ///
     /// Dropping the future cancels the closure. Until the thread is through with it, the next call
-    /// waits.
+    /// waits, and finds no transaction that the closure began.
     pub(crate) async fn run<R: Send + 'static>(
         &mut self,
         closure: impl FnOnce(&mut Connection) -> R + Send + 'static,
@@ -63,12 +65,11 @@ impl Worker {
             outstanding.await;
             self.outstanding = None;
         }
-        let answer = self.send(|seat, number, answer| seat.run(number, closure, answer))?;
-        match (Pending { answer: Some(answer), worker: self }).await {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(message)) => Err(SqliteError::Panicked { message }),
-            Err(_) => Err(SqliteError::ThreadGone),
-        }
+        let abandoned = std::mem::take(&mut self.abandoned);
+        let answer =
+            self.send(move |seat, number, answer| seat.run(number, abandoned, closure, answer))?;
+        let pending = Pending { answer: Some(answer), worker: self };
+        pending.await.unwrap_or(Err(SqliteError::ThreadGone))
     }
 
     /// Rolls back what is open. A job that is outstanding is cancelled: it ends first, or does not
@@ -126,6 +127,7 @@ impl<A: Send + 'static> Future for Pending<'_, A> {
 impl<A: Send + 'static> Drop for Pending<'_, A> {
     fn drop(&mut self) {
         let Some(answer) = self.answer.take() else { return };
+        self.worker.abandoned = true;
         let number = self.worker.last;
         if self.worker.board.has_finished(number) {
             return;

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use pool_core::{Pool, PoolConfig};
+use pool_core::Pool;
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 use pool_testkit::measure::{Figure, Report, Target};
 use tokio::runtime::{Builder, Runtime};
@@ -54,8 +54,9 @@ fn main() -> ExitCode {
 /// Microseconds for one call of ours.
 fn call(runtime: &Runtime, work: Work) -> f64 {
     on(runtime, async move {
-        let config = PoolConfig { max_open: 1, ..PoolConfig::default() };
-        let pool = Pool::open(SqliteDriver::new(SqliteOptions::private_memory()), config);
+        let driver = SqliteDriver::new(SqliteOptions::private_memory());
+        let config = driver.pool_config();
+        let pool = Pool::open(driver, config);
         let pool = pool.await.expect("a database in memory opens");
         let mut connection = pool.acquire().await.expect("it is idle");
         let mut started = Instant::now();

@@ -6,33 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use futures_channel::oneshot;
 use pool_core::{CloseReason, Pool, PoolConfig};
 use pool_sqlite::rusqlite::Connection;
-use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteOptions};
+use pool_sqlite::{SqliteDriver, SqliteOptions};
 use pool_testkit::Hand;
 
 use crate::rig::{
-    Directory, ENDLESS, LIMIT, connect, connect_in_memory, number, pool_of_one, unique_name, within,
+    Directory, ENDLESS, LIMIT, connect, connect_in_memory, drop_once_begun, number, pool_of_one,
+    unique_name, within,
 };
-
-/// Starts a call, waits until its closure has begun on the thread, and drops it there.
-async fn drop_once_begun(
-    connection: &mut SqliteConnection,
-    closure: impl FnOnce(&mut Connection) + Send + 'static,
-) {
-    let (begun, has_begun) = oneshot::channel();
-    let call = connection.call(move |sqlite| {
-        begun.send(()).expect("awaited");
-        closure(sqlite);
-        Ok(())
-    });
-    tokio::select! {
-        biased;
-        result = call => panic!("ended by itself: {result:?}"),
-        result = has_begun => result.expect("begun"),
-    }
-}
 
 #[tokio::test]
 async fn a_query_without_end_ends_when_its_future_is_dropped() {
@@ -115,6 +97,11 @@ async fn a_cancel_never_hits_the_next_user() {
             let polled = call.poll();
             // Long enough, at times, for the statement to end just now.
             (0..random.u32(0..4000)).for_each(|_| spin_loop());
+            // On a busy machine the thread may not get its turn by chance.
+            let to_the_end = polled.is_pending() && random.u8(0..8) == 0;
+            while to_the_end && call.wakes() == 0 {
+                std::thread::yield_now();
+            }
             if polled.is_pending() && call.wakes() == 0 { before += 1 } else { after += 1 }
         }
         if random.bool() {
@@ -184,13 +171,9 @@ async fn a_cancelled_call_is_over_before_the_next_user_gets_the_connection() {
 
 #[tokio::test]
 async fn a_closure_that_never_comes_back_costs_its_connection_and_no_other() {
-    let config = PoolConfig {
-        max_open: 1,
-        check_timeout: Duration::from_millis(50),
-        ..PoolConfig::default()
-    };
-    let pool =
-        Pool::new(SqliteDriver::new(SqliteOptions::private_memory()), config).expect("valid");
+    let driver = SqliteDriver::new(SqliteOptions::private_memory());
+    let config = PoolConfig { check_timeout: Duration::from_millis(50), ..driver.pool_config() };
+    let pool = Pool::new(driver, config).expect("valid");
     let mut guard = pool.acquire().await.expect("opened");
     let (release, released) = mpsc::channel::<()>();
     drop_once_begun(&mut guard, move |_| released.recv().expect("released")).await;
@@ -199,21 +182,6 @@ async fn a_closure_that_never_comes_back_costs_its_connection_and_no_other() {
     assert_eq!(number(&mut guard, "SELECT 1").await, 1);
     assert_eq!(pool.stats().closed.of(CloseReason::Broken), 1);
     release.send(()).expect("still awaited by the thread that was let go");
-}
-
-#[tokio::test]
-async fn a_cancelled_begin_leaves_no_transaction_to_the_next_user() {
-    let pool = pool_of_one(SqliteOptions::private_memory());
-    let mut random = fastrand::Rng::with_seed(28);
-    for _ in 0..2000 {
-        let mut guard = within(pool.acquire()).await.expect("the next turn");
-        let clean = within(guard.call(|sqlite| Ok(sqlite.is_autocommit()))).await;
-        assert!(clean.expect("answered"), "a transaction of the user before");
-        let mut begin = Hand::new(guard.execute_batch("BEGIN"));
-        let _ = begin.poll();
-        (0..random.u32(0..4000)).for_each(|_| spin_loop());
-    }
-    assert_eq!(pool.stats().opened, 1);
 }
 
 #[cfg(target_os = "linux")]

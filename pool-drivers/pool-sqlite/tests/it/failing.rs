@@ -1,19 +1,26 @@
 //! Databases that cannot be opened: the error says which one and why, in time.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use pool_core::{AcquireErrorKind, Driver as _, ErrorClass, Pool, PoolConfig};
 use pool_sqlite::rusqlite::{self, ErrorCode};
-use pool_sqlite::{Access, SqliteDriver, SqliteError, SqliteOptions};
+use pool_sqlite::{Access, OpenFailure, SqliteDriver, SqliteError, SqliteOptions};
 
 use crate::rig::{Directory, LIMIT, connect, try_connect, within};
+
+/// An error with all its causes, as programs print it.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// The error of a connect that fails, with what it says and what its cause says.
 async fn failure(options: &SqliteOptions) -> (SqliteError, String, ErrorClass) {
     let error = try_connect(options.clone()).await.expect_err("cannot be opened");
     let source = error.source().expect("a cause");
-    assert!(source.is::<rusqlite::Error>(), "{source:?}");
+    assert!(source.is::<OpenFailure>(), "{source:?}");
     let (text, class) = (error.to_string(), SqliteDriver::new(options.clone()).classify(&error));
     (error, text, class)
 }
@@ -41,6 +48,70 @@ async fn a_file_that_is_no_database_is_told_at_connect() {
     assert!(text.starts_with("a diary"), "and it is left as it was");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn whatever_is_no_file_is_refused_by_what_it_is() {
+    let directory = Directory::new();
+    let pipe = directory.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("run");
+    assert!(made.success());
+    let socket = directory.path("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    let kinds = [
+        (directory.path(""), "a directory"),
+        (pipe, "a named pipe"),
+        (socket, "a socket"),
+        ("/dev/null".into(), "a device"),
+    ];
+    for (path, kind) in kinds {
+        for access in [Access::Create, Access::ReadWrite, Access::ReadOnly] {
+            let options = SqliteOptions { access, ..SqliteOptions::file(&path) };
+            let (error, text, class) = failure(&options).await;
+            let expected = format!("{text}: it is {kind}, not a file");
+            assert_eq!((chain(&error), class), (expected, ErrorClass::Permanent), "{access:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_causes_says_everything_once() {
+    let directory = Directory::new();
+    let options = directory.options();
+    let name = directory.path("test.db").display().to_string();
+    let opening = |cause: &str| format!("cannot open the SQLite database {name}: {cause}");
+    let reading = SqliteOptions { access: Access::ReadOnly, ..options.clone() };
+    let (error, ..) = failure(&reading).await;
+    assert_eq!(chain(&error), opening("there is no such file"));
+
+    let impatient = SqliteOptions { busy_timeout: Duration::ZERO, ..options.clone() };
+    let mut connection = connect(impatient.clone()).await;
+    let sql = "CREATE TABLE fruit (name TEXT UNIQUE); INSERT INTO fruit VALUES ('apple')";
+    connection.execute_batch(sql).await.expect("done");
+    let twice = connection.execute("INSERT INTO fruit VALUES ('apple')", []).await;
+    let text = "UNIQUE constraint failed: fruit.name (SQLite code 2067)";
+    assert_eq!(chain(&twice.expect_err("unique")), text);
+    let typo = connection.execute_batch("SELEKT 1").await.expect_err("no SQL");
+    assert_eq!(chain(&typo).matches("syntax error").count(), 1, "{}", chain(&typo));
+    {
+        let _lock = directory.lock_writes();
+        let locked = connection.execute_batch("BEGIN IMMEDIATE").await.expect_err("locked");
+        assert_eq!(chain(&locked), "database is locked");
+    }
+    drop(connection);
+    let _lock = directory.lock_all();
+    let (error, ..) = failure(&impatient).await;
+    assert_eq!(chain(&error), opening("database is locked"));
+}
+
+#[tokio::test]
+async fn a_name_cannot_break_the_line_it_stands_in() {
+    let options = SqliteOptions::file(Path::new("/missing/a\nb\u{1b}[2J\u{202e} \u{fc} \"c\".db"));
+    let (error, text, _) = failure(&options).await;
+    let shown = "/missing/a\\nb\\u{1b}[2J\\u{202e} \u{fc} \"c\".db";
+    assert_eq!(text, format!("cannot open the SQLite database {shown}"));
+    assert!(!chain(&error).contains(char::is_control), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_permanent_failure_reaches_the_user_with_its_cause() {
     let directory = Directory::new();
@@ -51,7 +122,7 @@ async fn a_permanent_failure_reaches_the_user_with_its_cause() {
     let cause = error.source().expect("the driver's error");
     assert!(cause.to_string().contains("missing/test.db"), "{cause}");
     let root = cause.source().expect("SQLite's error").to_string();
-    assert!(root.contains("unable to open database file"), "{root}");
+    assert_eq!(root, "there is no such directory");
 }
 
 #[tokio::test]

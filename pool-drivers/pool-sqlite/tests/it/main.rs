@@ -1,5 +1,6 @@
 //! The SQLite driver against real databases. A test's name is its claim.
 
+mod abandon;
 mod cancel;
 mod conformance;
 mod databases;
@@ -7,6 +8,8 @@ mod failing;
 mod hygiene;
 mod pair;
 mod panics;
+mod private;
 mod rig;
 mod statements;
 mod url;
+mod valid;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use pool_core::{ConnectContext, Driver, Pool, PoolConfig, Statements};
 use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError, SqliteOptions, rusqlite};
 use tempfile::TempDir;
@@ -76,13 +77,32 @@ pub(crate) async fn connect_in_memory() -> SqliteConnection {
 
 /// A pool of at most one connection, which is not checked between two uses.
 pub(crate) fn pool_of_one(options: SqliteOptions) -> Pool<SqliteDriver> {
+    let driver = SqliteDriver::new(options);
     let config = PoolConfig {
         max_open: 1,
         check_after_idle: None,
         check_timeout: LIMIT,
-        ..PoolConfig::default()
+        ..driver.pool_config()
     };
-    Pool::new(SqliteDriver::new(options), config).expect("valid")
+    Pool::new(driver, config).expect("valid")
+}
+
+/// Starts a call, waits until its closure has begun on the thread, and drops it there.
+pub(crate) async fn drop_once_begun(
+    connection: &mut SqliteConnection,
+    closure: impl FnOnce(&mut rusqlite::Connection) + Send + 'static,
+) {
+    let (begun, has_begun) = oneshot::channel();
+    let call = connection.call(move |sqlite| {
+        begun.send(()).expect("awaited");
+        closure(sqlite);
+        Ok(())
+    });
+    tokio::select! {
+        biased;
+        result = call => panic!("ended by itself: {result:?}"),
+        result = has_begun => result.expect("begun"),
+    }
 }
 
 /// Fails the test rather than let it hang.

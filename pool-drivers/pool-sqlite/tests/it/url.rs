@@ -88,7 +88,8 @@ fn every_problem_is_reported_at_once() {
              \"journal_mode\"?",
             "busy_timeout = \"5\": not understood; allowed: a duration such as 5s or 250ms, or 0",
             "foreign_keys = \"yes\": not understood; allowed: on or off",
-            "cache_size = \"-2000\": not understood; allowed: a whole number of KiB such as 8192",
+            "cache_size = \"-2000\": not understood; allowed: a whole number of KiB such as 8192, at \
+             most 2147483647",
             "hygiene = \"clean\": not understood; allowed: rollback or reopen",
             "statement_cache = \"many\": not understood; allowed: a whole number of statements \
              such as 64",
@@ -132,15 +133,56 @@ fn another_scheme_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn the_password_of_another_database_is_not_repeated() {
+fn a_password_is_not_repeated() {
     for url in [
         "postgres://user:hunter2@db/orders",
-        "sqlite://user:hunter2@db/orders.db",
+        "postgres:user:hunter2@db",
+        "user:hunter2@db/orders.db",
         "user=me password=hunter2",
+        "hunter2@db/orders.db",
         "//user:hunter2@db",
+        "sqlite//user:hunter2@db/orders.db",
+        "sqlite3://user:hunter2@db/orders.db",
+        "sqlite://user:hunter2@db/orders.db",
+        "sqlite://user:hunter2@db/orders.db#x",
+        "sqlite://user:hunter2@db/orders%2.db",
+        "sqlite://user:hunter2@db/orders%FF.db",
+        "sqlite://user:hunter2@db/orders%00.db",
+        "sqlite://user:hunter2@db:5432/orders.db?mode=never",
+        "sqlite://user:hunter2@",
+        "sqlite://user:hunter2@?mode=memory",
+        "sqlite://hunter2@db/orders.db",
+        "sqlite://:hunter2@db/orders.db",
+        "sqlite://user:a@hunter2@db/orders.db",
+        "sqlite://user:a/hunter2@db/orders.db",
+        "sqlite://user:a?hunter2@db/orders.db",
+        "sqlite://user:a?mode=hunter2@db/orders.db",
+        "sqlite://user:a?x=1&x=hunter2@db/orders.db",
+        "sqlite://user:a#hunter2@db/orders.db",
+        "sqlite://user:hunter2%@db/orders.db",
+        "sqlite://user:%FFhunter2@db/orders.db",
+        "sqlite://user:hunter2%40db/orders.db",
+        "sqlite://user:hunter2/orders.db",
+        "sqlite://user:hunter2",
+        "sqlite://user:a#hunter2",
+        "sqlite:///user:hunter2@db/orders.db#x",
+        "sqlite:user:hunter2@db/orders%.db",
+        "sqlite:user:hunter2@db/orders.db#x",
+        "sqlite:orders.db?password=hunter2",
+        "sqlite:orders.db?password=hunter2&password=hunter2",
+        "sqlite:orders.db?password=hunter2%",
+        "sqlite:orders.db?pass%word=hunter2",
     ] {
-        let error = SqliteOptions::from_url(url).expect_err("not SQLite's");
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        let error = SqliteOptions::from_url(url).expect_err(url);
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
+    }
+}
+
+#[test]
+fn messages_keep_to_their_line() {
+    let url = "sqlite:a%0Ab%2.db?x%0Ay=1&x%0Ay=1&c\n=%&\n=1";
+    for problem in problems(url) {
+        assert!(!problem.contains(char::is_control), "{problem:?}");
     }
 }
 
@@ -151,6 +193,20 @@ fn broken_escapes_and_fragments_are_refused() {
     assert!(problems("sqlite:a%FF.db")[0].contains("not UTF-8"));
     assert!(problems("sqlite:a.db#top")[0].contains("a fragment has no meaning here"));
     assert!(problems("sqlite:a.db?mode=%")[0].contains("two hexadecimal digits"));
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    assert_eq!(
+        problems("sqlite:x.db?cache_size=4294967295"),
+        ["cache_size = \"4294967295\": not understood; allowed: a whole number of KiB such as \
+          8192, at most 2147483647"]
+    );
+    let allowed = SqliteOptions::from_url("sqlite:x.db?cache_size=2147483647").expect("valid");
+    assert_eq!(allowed.cache_size_kib, 2_147_483_647);
+    for url in ["sqlite:a%00b?mode=memory", "sqlite:a%00b", "sqlite:///a%00b.db?mode=ro"] {
+        assert!(problems(url)[0].contains("up to its first NUL"), "{url}");
+    }
 }
 
 #[test]
