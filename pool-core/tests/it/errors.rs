@@ -79,7 +79,7 @@ fn every_checkout_records_its_call_site() {
         pool_core::Guard::site(&tried),
         pool_core::Guard::site(&tried_owned),
     ];
-    assert_eq!(named, sites.map(|site| site.line()));
+    assert_eq!(named, sites.map(std::panic::Location::line));
 }
 
 #[test]
