@@ -44,11 +44,13 @@ pub struct PoolConfig {
     pub max_idle: usize,
     /// Idle connections opened ahead in the background. Default: 0.
     pub min_idle: usize,
-    /// How long an idle connection beyond `max_idle` must stay unused before it is closed.
+    /// How long there must have been more idle connections than `max_idle` before one is closed.
     /// Default: 5 s; zero closes at once, as Go's `database/sql` does, which churns.
     /// `max_idle = 0` and a reconfiguration ignore it.
     pub idle_grace: Duration,
-    /// Age at which a connection is replaced. Default: 30 min; `None`: never.
+    /// Age that no connection is handed out beyond, at least 100 ms. Default: 30 min; `None`: any.
+    /// One in use at that age is closed when it comes back. Those that are needed are replaced
+    /// ahead of it, by `connect_timeout` or a tenth of the lifetime, whichever is shorter.
     pub max_lifetime: Option<Duration>,
     /// Percent of `max_lifetime` by which a connection may retire early, drawn once at its birth,
     /// so that connections born together do not retire together. Default: 10.

@@ -54,6 +54,11 @@ impl Instant {
         self.after_nanos(saturating_nanos(duration))
     }
 
+    /// The point in time `duration` before `self`, or the epoch.
+    pub(crate) const fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(saturating_nanos(duration)))
+    }
+
     /// The same in nanoseconds, for the hot path.
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

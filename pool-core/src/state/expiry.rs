@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use super::schedule::APART;
 use super::slots::Phase;
 use super::{Effects, Event, State};
 use crate::runtime::Instant;
 use crate::stats::{CloseReason, PoolState};
 
 impl<C> State<C> {
-    /// Sets when the connection is too old: its lifetime less its own share of the jitter.
+    /// Sets when the connection is too old, its lifetime less its own share of the jitter, and when
+    /// its replacement is due: sooner by what a connect may take.
     pub(super) fn set_lifetime(&mut self, index: u32) {
         let slot = self.slots.get_mut(index);
+        self.lifetimes.remove(slot.due);
+        slot.due = Instant::NEVER;
         slot.retire_at = match self.config.max_lifetime {
             _ if slot.outdated => Instant::EPOCH,
             None => Instant::NEVER,
@@ -20,19 +24,70 @@ impl<C> State<C> {
                 // `mul_f64` of the longest durations may round up beyond what they can hold.
                 let early = Duration::try_from_secs_f64(lifetime.as_secs_f64() * early)
                     .unwrap_or(Duration::MAX);
-                slot.born.after(lifetime.saturating_sub(early))
+                let end = slot.born.after(lifetime.saturating_sub(early));
+                let ahead = self.config.connect_timeout.min(lifetime / 10);
+                let earliest = slot.born.after(lifetime / 2);
+                slot.due = self.lifetimes.file(index, earliest, end.before(ahead));
+                end
             }
         };
-        let retire_at = slot.retire_at;
-        self.lifetimes.set(index, retire_at);
     }
 
-    /// Closes idle connections that are too old. One in use is closed when it comes back.
-    pub(super) fn retire_old(&mut self, now: Instant, effects: &mut Effects<C>) {
-        while let Some(slot) = self.lifetimes.pop_due(now) {
-            if self.slots.phase(slot) == Phase::Idle {
-                self.retire_idle(slot, CloseReason::Lifetime, now, effects);
+    /// Replaces connections that are about to be too old. Below `max_open` the replacement is
+    /// opened first; at the cap one idle connection at a time is closed first. One in use is closed
+    /// when it comes back, and one that nobody needs is not replaced.
+    pub(super) fn replace_old(&mut self, now: Instant, effects: &mut Effects<C>) {
+        while let Some(index) = self.lifetimes.pop_due(now) {
+            self.slots.get_mut(index).due = Instant::NEVER;
+            let slot = self.slots.get(index);
+            let (id, end, phase) = (slot.id, slot.retire_at, slot.phase());
+            let idle = phase == Phase::Idle;
+            if idle && (end <= now || !self.is_needed(index, now)) {
+                self.retire_idle(index, CloseReason::Lifetime, now, effects);
+            } else if end <= now {
+                // Whoever has it brings it back to be closed.
+            } else if self.may_open(now) && !self.outage.is_on() {
+                self.start_replacement(id, now);
+                self.file_again(index, end);
+            } else if idle && self.slots.open() >= self.limits.max_open && !self.is_replacing() {
+                self.retire_idle(index, CloseReason::Lifetime, now, effects);
+                if self.may_open(now) && !self.outage.is_on() {
+                    self.start_replacement(id, now);
+                }
+            } else {
+                self.file_again(index, end.min(now.after(APART)));
             }
+        }
+    }
+
+    fn file_again(&mut self, index: u32, at: Instant) {
+        self.slots.get_mut(index).due = self.lifetimes.file(index, at, at);
+    }
+
+    /// Whether an idle connection is worth a replacement: it was used a moment ago, so it is no
+    /// surplus, or `min_idle` asks for it.
+    fn is_needed(&self, index: u32, now: Instant) -> bool {
+        let unused = now.since(self.slots.get(index).since);
+        unused < self.config.idle_grace || self.slots.idle() <= self.limits.min_idle
+    }
+
+    fn is_replacing(&self) -> bool {
+        self.slots.occupied().any(|(_, slot)| slot.phase() == Phase::Opening && slot.replaces != 0)
+    }
+
+    /// The replacement of the connection with number `id` is open: the old one may go.
+    pub(super) fn replaced(&mut self, id: u64, now: Instant, effects: &mut Effects<C>) {
+        let old = self.slots.occupied().find(|(_, slot)| slot.id == id);
+        let Some((index, phase)) = old.map(|(index, slot)| (index, slot.phase())) else { return };
+        if !phase.is_established() {
+            return;
+        }
+        let slot = self.slots.get_mut(index);
+        slot.retire_at = slot.retire_at.min(now);
+        self.lifetimes.remove(slot.due);
+        slot.due = Instant::NEVER;
+        if phase == Phase::Idle {
+            self.retire_idle(index, CloseReason::Lifetime, now, effects);
         }
     }
 

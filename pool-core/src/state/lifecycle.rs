@@ -70,9 +70,11 @@ impl<C> State<C> {
                 continue;
             }
             retired += 1;
-            self.slots.get_mut(slot).outdated = true;
-            self.slots.get_mut(slot).retire_at = Instant::EPOCH;
-            self.lifetimes.remove(slot);
+            let outdated = self.slots.get_mut(slot);
+            outdated.outdated = true;
+            outdated.retire_at = Instant::EPOCH;
+            self.lifetimes.remove(outdated.due);
+            outdated.due = Instant::NEVER;
             if self.slots.phase(slot) == Phase::Idle {
                 self.retire_idle(slot, CloseReason::Invalidated, now, effects);
             }

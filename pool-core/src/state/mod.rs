@@ -12,7 +12,7 @@
 //! | `opening` | connects and what becomes of them |
 //! | `outage` | connects that keep failing |
 //! | `work` | what the worker does and reports |
-//! | `expiry` | idle time, lifetime, surplus, keep-alive, leaks |
+//! | `expiry` | idle time, surplus, lifetime and replacement, keep-alive, leaks |
 //! | `lifecycle` | pause, close, invalidate, warm up |
 //! | `reconfigure` | a new configuration |
 //! | `report` | statistics, holders, failures |
@@ -29,6 +29,7 @@ mod outage;
 mod reconfigure;
 mod release;
 mod report;
+mod schedule;
 mod slots;
 mod timer_queue;
 mod waiters;
@@ -46,6 +47,7 @@ pub(crate) use self::lifecycle::WatchOutcome;
 use self::lifecycle::Watcher;
 use self::outage::Outage;
 pub(crate) use self::release::Left;
+use self::schedule::Schedule;
 use self::slots::Slots;
 use self::timer_queue::TimerQueue;
 use self::waiters::Waiters;
@@ -94,8 +96,8 @@ pub(crate) struct State<C> {
     calls: TimerQueue,
     /// The slot whose connection is being checked to keep it alive.
     keeping_alive: Option<u32>,
-    /// When each connection is too old, by slot.
-    lifetimes: TimerQueue,
+    /// When each connection is to be replaced for its age.
+    lifetimes: Schedule,
     /// What the worker is to start next.
     commands: Vec<Command<C>>,
     /// Closers and warm-ups that wait.
@@ -199,7 +201,7 @@ impl<C> State<C> {
             waiters: Waiters::new(),
             worker: WorkerSeat::Empty,
             calls: TimerQueue::default(),
-            lifetimes: TimerQueue::default(),
+            lifetimes: Schedule::default(),
             keeping_alive: None,
             commands: Vec::new(),
             outage: Outage::default(),

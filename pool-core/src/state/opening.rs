@@ -50,12 +50,18 @@ impl<C> State<C> {
         self.commands.push(Command::Check { slot, connection });
     }
 
-    pub(super) fn start_open(&mut self, now: Instant) {
+    pub(super) fn start_replacement(&mut self, old: u64, now: Instant) {
+        let slot = self.start_open(now);
+        self.slots.get_mut(slot).replaces = old;
+    }
+
+    pub(super) fn start_open(&mut self, now: Instant) -> u32 {
         let id = self.next_connection;
         self.next_connection += 1;
         let slot = self.slots.open_new(id, self.rng.u16(..), now);
         self.calls.set(slot, now.after(self.config.connect_timeout));
         self.commands.push(Command::Open { slot, id });
+        slot
     }
 
     /// Takes in a connection that the worker opened.
@@ -88,6 +94,10 @@ impl<C> State<C> {
         let born = self.slots.get_mut(slot);
         born.born = now;
         effects.tell(Event::Opened { connection_id: born.id, took });
+        let replaces = std::mem::take(&mut self.slots.get_mut(slot).replaces);
+        if replaces != 0 {
+            self.replaced(replaces, now, effects);
+        }
         self.set_lifetime(slot);
         self.settle(slot, connection, Left::New, now, effects);
     }

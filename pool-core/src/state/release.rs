@@ -141,7 +141,7 @@ impl<C> State<C> {
     ) -> (u64, std::time::Duration) {
         debug_assert_ne!(self.slots.phase(slot), Phase::Idle, "an idle connection is taken first");
         self.slots.set_phase(slot, Phase::Closing);
-        self.lifetimes.remove(slot);
+        self.lifetimes.remove(self.slots.get(slot).due);
         self.counters.closed.count(reason);
         let slot = self.slots.get(slot);
         (slot.id, now.since(slot.born))

@@ -56,6 +56,10 @@ pub(super) struct Slot<C> {
     pub(super) site: Option<CallSite>,
     /// Present while idle.
     pub(super) connection: Option<C>,
+    /// When its replacement is due: its place in `State::lifetimes`.
+    pub(super) due: Instant,
+    /// Number of the connection that it is to replace, while being opened; 0 if none.
+    pub(super) replaces: u64,
     /// When a check last found it alive.
     pub(super) checked: Instant,
     /// Number of the connection, unique in the pool.
@@ -154,6 +158,8 @@ impl<C> Slots<C> {
             id,
             born: now,
             retire_at: Instant::NEVER,
+            due: Instant::NEVER,
+            replaces: 0,
             since: now,
             site: None,
             checked: Instant::EPOCH,

@@ -67,7 +67,7 @@ impl<C> State<C> {
         }
         self.cut_overdue_calls(now);
         self.expire_waiters(now, effects);
-        self.retire_old(now, effects);
+        self.replace_old(now, effects);
         self.retire_surplus(now, effects);
         self.keep_alive(now);
         self.report_leaks(now, effects);

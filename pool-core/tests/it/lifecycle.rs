@@ -262,24 +262,99 @@ fn a_suspected_leak_is_reported_once_with_its_call_site_and_age() {
 }
 
 #[test]
-fn connections_born_together_do_not_retire_together() {
+fn of_a_hundred_connections_born_together_at_most_five_retire_in_any_second() {
+    for (lifetime, jitter) in [(1000 * SEC, 10), (120 * SEC, 10), (60 * SEC, 0)] {
+        let rig = Rig::new(PoolConfig {
+            max_open: 100,
+            max_opening: 100,
+            max_lifetime: Some(lifetime),
+            lifetime_jitter: jitter,
+            max_idle_time: None,
+            ..PoolConfig::default()
+        });
+        rig.fill(100);
+        rig.sim.advance(lifetime / 2);
+        assert_eq!(rig.pool.stats().idle, 100, "none before half of the lifetime");
+        let mut idle = vec![100];
+        while rig.pool.stats().idle > 0 {
+            rig.sim.advance(100 * MS);
+            idle.push(rig.pool.stats().idle);
+        }
+        let most = idle.windows(11).map(|second| second[0] - second[10]).max();
+        assert!(most.expect("many seconds") <= 5, "{most:?} within a second of {lifetime:?}");
+        assert!(idle.len() as u32 * 100 * MS <= lifetime / 2, "none after the latest time");
+    }
+}
+
+/// A pool of which three connections are in steady use, each connect taking 150 ms.
+fn three_in_use(max_open: usize) -> Rig {
     let rig = Rig::new(PoolConfig {
-        max_open: 100,
-        max_opening: 100,
-        max_lifetime: Some(1000 * SEC),
-        lifetime_jitter: 10,
+        max_open,
+        max_lifetime: Some(60 * SEC),
+        connect_timeout: SEC,
+        ..PoolConfig::default()
+    });
+    rig.server.always(Call::Connect, Answer::Late(150 * MS));
+    rig.sim.block_on(rig.pool.warm_up(3, SEC)).expect("opened");
+    for _ in 0..3 {
+        let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+        drop(rig.sim.spawn(async move {
+            loop {
+                let guard = pool.acquire_owned().await.expect("served");
+                sim.sleep(7 * MS).await;
+                drop(guard);
+                sim.sleep(13 * MS).await;
+            }
+        }));
+    }
+    rig
+}
+
+#[test]
+fn below_max_open_the_replacement_is_opened_before_the_old_one_is_retired() {
+    let rig = three_in_use(10);
+    for _ in 0..70 * 200 {
+        rig.sim.advance(5 * MS);
+        let stats = rig.pool.stats();
+        assert!(stats.open - stats.opening >= 3, "{stats:?}");
+    }
+    let stats = rig.pool.stats();
+    assert_eq!((stats.closed.of(CloseReason::Lifetime), stats.opened), (3, 6), "{stats:?}");
+    assert_eq!(stats.acquires.opened, 0, "nobody waited for a connect");
+}
+
+#[test]
+fn at_max_open_one_idle_connection_at_a_time_is_closed_first() {
+    let rig = three_in_use(3);
+    for _ in 0..70 * 200 {
+        rig.sim.advance(5 * MS);
+        let stats = rig.pool.stats();
+        assert!(stats.open <= 3 && stats.open - stats.opening >= 2, "{stats:?}");
+    }
+    let stats = rig.pool.stats();
+    assert_eq!((stats.closed.of(CloseReason::Lifetime), stats.opened), (3, 6), "{stats:?}");
+}
+
+#[test]
+fn a_connection_that_nobody_uses_is_not_replaced() {
+    let rig = Rig::new(PoolConfig {
+        max_open: 4,
+        max_lifetime: Some(60 * SEC),
         max_idle_time: None,
         ..PoolConfig::default()
     });
-    rig.fill(100);
-    rig.sim.advance(900 * SEC - MS);
-    assert_eq!(rig.pool.stats().idle, 100, "none before the earliest time");
-    let mut most = 0;
-    for _ in 0..=100 {
-        let before = rig.pool.stats().idle;
-        rig.sim.advance(SEC);
-        most = most.max(before - rig.pool.stats().idle);
-    }
-    assert!(most <= 5, "{most} retired within one second");
-    assert_eq!(rig.pool.stats().idle, 0, "none after the latest time");
+    rig.fill(2);
+    rig.sim.advance(61 * SEC);
+    assert_eq!((rig.pool.stats().open, rig.pool.stats().opened), (0, 2));
+}
+
+#[test]
+fn a_replacement_that_cannot_be_opened_leaves_the_old_one_until_its_end() {
+    let rig = three_in_use(10);
+    rig.server.always(Call::Connect, Answer::Error);
+    rig.sim.advance(50 * SEC);
+    assert_eq!(rig.pool.stats().open, 3, "before their end");
+    rig.server.always(Call::Connect, Answer::Late(150 * MS));
+    rig.sim.advance(20 * SEC);
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Lifetime), 3);
 }
