@@ -35,8 +35,10 @@ pub use async_trait::async_trait;
 pub use self::acquire::Acquire;
 pub use self::capability::{Capabilities, CapabilitySet, Capacity, CapacityQuery, Role, RoleQuery};
 pub use self::config::{
-    Change, ConfigError, FIELDS, Field, PoolConfig, Preset, Problem, Reconfigured, nearest,
+    Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured, nearest,
 };
+#[cfg(feature = "sources")]
+pub use self::config::{Explanation, Resolved, Secret, Sources, json_schema};
 pub use self::control::{Control, ControlHandle};
 pub use self::driver::{ConnectContext, Driver, Metadata, Released};
 pub use self::error::{

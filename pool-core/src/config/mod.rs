@@ -1,14 +1,16 @@
 //! What a pool is told: [`PoolConfig`], its presets, and its whole validation.
 //!
-//! One table of fields ([`FIELDS`]) drives text, serde and the command line. Reading a file or the
-//! environment is not here.
+//! One table of fields ([`FIELDS`]) drives text, serde, files, the environment and the command line.
 
 mod change;
 mod fields;
+mod origin;
 mod preset;
 mod problem;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(feature = "sources")]
+mod sources;
 mod validate;
 
 use std::thread::available_parallelism;
@@ -16,8 +18,11 @@ use std::time::Duration;
 
 pub use self::change::{Change, Reconfigured};
 pub use self::fields::{FIELDS, Field};
+pub use self::origin::Origin;
 pub use self::preset::Preset;
 pub use self::problem::{ConfigError, Problem, nearest};
+#[cfg(feature = "sources")]
+pub use self::sources::{Explanation, Resolved, Secret, Sources, json_schema};
 
 /// The settings of a pool.
 ///

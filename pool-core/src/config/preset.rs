@@ -44,6 +44,10 @@ impl Preset {
     pub const ALL: [Self; 5] =
         [Self::Development, Self::Testing, Self::Staging, Self::Production, Self::HighLoad];
 
+    /// The fields that a preset sets.
+    #[cfg(feature = "sources")]
+    pub(super) const FIELDS: [&str; 4] = ["max_open", "max_idle", "max_lifetime", "max_idle_time"];
+
     /// The name used in text.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Origin;
+
 /// One thing wrong with a configuration: the input, what is allowed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,7 +17,9 @@ pub struct Problem {
     /// What is allowed.
     pub allowed: String,
     /// The nearest allowed name, for a misspelt one.
-    pub nearest: Option<String>,
+    pub nearest: Option<Box<str>>,
+    /// Where the value came from, if there are several sources.
+    pub origin: Option<Box<Origin>>,
 }
 
 impl Problem {
@@ -32,7 +36,14 @@ impl Problem {
             why: why.into(),
             allowed: allowed.into(),
             nearest: None,
+            origin: None,
         }
+    }
+
+    /// The same problem, of a value that came from `origin`.
+    #[must_use]
+    pub fn at(self, origin: Origin) -> Self {
+        Self { origin: Some(Box::new(origin)), ..self }
     }
 
     /// A name that is none of `allowed`.
@@ -42,7 +53,7 @@ impl Problem {
         allowed: impl Iterator<Item = &'a str> + Clone,
     ) -> Self {
         let name = name.into();
-        let nearest = nearest(&name, allowed.clone()).map(str::to_owned);
+        let nearest = nearest(&name, allowed.clone()).map(Box::from);
         let allowed = allowed.collect::<Vec<_>>().join(", ");
         Self { nearest, ..Self::invalid(what, name, "unknown", allowed) }
     }
@@ -50,7 +61,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, why, allowed, nearest } = self;
+        let Self { field, value, why, allowed, nearest, origin } = self;
+        if let Some(origin) = origin {
+            write!(f, "{origin}: ")?;
+        }
         write!(f, "{field} = {value:?}: {why}; allowed: {allowed}")?;
         match nearest {
             Some(name) => write!(f, "; did you mean {name:?}?"),

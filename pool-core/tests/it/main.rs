@@ -17,4 +17,6 @@ mod reconfigure;
 mod release;
 mod rig;
 mod shapes;
+#[cfg(feature = "sources")]
+mod sources;
 mod tokio_runtime;

@@ -1,0 +1,44 @@
+//! The JSON Schema of the TOML form, for editors that complete and check it.
+
+use std::fmt::Write as _;
+
+use super::super::{FIELDS, Preset};
+use super::file::TABLE;
+
+/// The JSON Schema (draft 2020-12) of a TOML file with the table `[pool]`, made from the table of
+/// fields.
+#[must_use]
+pub fn json_schema() -> String {
+    let mut properties = String::new();
+    for field in FIELDS {
+        let description = format!("{}; {}", field.meaning, field.allowed);
+        let least = u8::from(!field.zero_allowed);
+        let _ = writeln!(
+            properties,
+            "        {:?}: {{ \"type\": [\"integer\", \"string\"], \"minimum\": {least}, \
+             \"description\": {description:?} }},",
+            field.name,
+        );
+    }
+    let presets: Vec<_> = Preset::ALL.iter().map(|preset| format!("{:?}", preset.name())).collect();
+    format!(
+        r#"{{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "Settings of a connection pool",
+  "type": "object",
+  "properties": {{
+    "{TABLE}": {{
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {{
+{properties}        "preset": {{ "enum": [{}], "description": "where to start from" }},
+        "url": {{ "type": "string", "description": "the database's URL; pool_* parameters are settings" }},
+        "url_file": {{ "type": "string", "description": "path of a file that holds the URL" }}
+      }}
+    }}
+  }}
+}}
+"#,
+        presets.join(", ")
+    )
+}

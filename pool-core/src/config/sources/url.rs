@@ -1,0 +1,72 @@
+//! The pool's own parameters in a database's URL, which its driver is not to see.
+
+use super::super::{Origin, Problem};
+use super::{Secret, Setting};
+
+const PREFIX: &str = "pool_";
+
+/// Takes the parameters that begin with `pool_` out of a URL's query.
+pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Setting>) {
+    let Some((base, rest)) = url.split_once('?') else { return (url.to_owned(), Vec::new()) };
+    let (query, fragment) = rest.split_once('#').map_or((rest, None), |(q, f)| (q, Some(f)));
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        query.split('&').partition(|parameter| parameter.starts_with(PREFIX));
+    let mut settings: Vec<Setting> = Vec::new();
+    for parameter in ours {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let field = name[PREFIX.len()..].to_owned();
+        let origin = Origin::Url { parameter: name.to_owned() };
+        if settings.iter().any(|setting| setting.field == field) {
+            let problem = Problem::invalid(field, decode(value), "given twice", "each once");
+            problems.push(problem.at(origin));
+        } else {
+            settings.push(Setting { field, value: Secret::new(decode(value)), origin });
+        }
+    }
+    let mut url = base.to_owned();
+    if !theirs.is_empty() {
+        url = format!("{url}?{}", theirs.join("&"));
+    }
+    if let Some(fragment) = fragment {
+        url = format!("{url}#{fragment}");
+    }
+    (url, settings)
+}
+
+/// Undoes percent encoding; what is none stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_driver_does_not_see_what_is_the_pools() {
+        let mut problems = Vec::new();
+        let url = "pg://u:p@h/d?sslmode=require&pool_max_open=7&x=1&pool_idle_grace=1h%2030m#f";
+        let (url, settings) = split(url, &mut problems);
+        assert_eq!(url, "pg://u:p@h/d?sslmode=require&x=1#f");
+        let found: Vec<_> = settings.iter().map(|it| (&*it.field, it.value.expose())).collect();
+        assert_eq!(found, [("max_open", "7"), ("idle_grace", "1h 30m")]);
+        assert_eq!(split("sqlite:a.db?pool_max_open=1", &mut problems).0, "sqlite:a.db");
+        assert_eq!(problems, []);
+    }
+}
