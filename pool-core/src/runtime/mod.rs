@@ -11,9 +11,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(any(feature = "tokio", feature = "smol"))]
+mod clock;
+#[cfg(feature = "smol")]
+mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
 
+#[cfg(feature = "smol")]
+pub use self::smol::SmolRuntime;
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioRuntime;
 
@@ -147,14 +153,19 @@ impl NoRuntime {
     }
 }
 
-/// The runtime that a pool uses when none is named: tokio, if the feature is on.
+/// The runtime that a pool uses when none is named: tokio, if that feature is on, otherwise smol, if
+/// that one is.
 #[must_use]
 pub fn default_runtime() -> Option<Arc<dyn Runtime>> {
     #[cfg(feature = "tokio")]
     {
         Some(Arc::new(TokioRuntime::new()))
     }
-    #[cfg(not(feature = "tokio"))]
+    #[cfg(all(feature = "smol", not(feature = "tokio")))]
+    {
+        Some(Arc::new(SmolRuntime::new()))
+    }
+    #[cfg(not(any(feature = "tokio", feature = "smol")))]
     {
         None
     }

@@ -1,15 +1,15 @@
-//! Tokio as the pool's runtime, and the one file of the crate that reads a clock.
+//! Tokio as the pool's runtime.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::panic::catch_unwind;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
+use super::clock;
 use super::{Instant, NoRuntime, Runtime, Task, Timer};
 
 /// Longest single sleep; a later point in time is reached by several (tokio's wheel spans about
@@ -59,13 +59,12 @@ impl Runtime for TokioRuntime {
     }
 
     fn now(&self) -> Instant {
-        let epoch = epoch();
-        epoch.instant.after(TokioInstant::now().into_std().saturating_duration_since(epoch.std))
+        clock::from_std(TokioInstant::now().into_std())
     }
 
     #[cfg(target_os = "linux")]
     fn cheap_clock(&self) -> Option<fn() -> Instant> {
-        (!is_paused()).then_some(coarse)
+        (!is_paused()).then_some(clock::coarse)
     }
 }
 
@@ -111,71 +110,17 @@ fn is_paused() -> bool {
     TokioInstant::now() == before
 }
 
-/// The same point in time on both clocks. Not tokio's, which may be paused and ahead where it is
-/// first read.
-#[derive(Debug)]
-struct Epoch {
-    std: std::time::Instant,
-    instant: Instant,
-}
-
-fn epoch() -> &'static Epoch {
-    static EPOCH: OnceLock<Epoch> = OnceLock::new();
-    EPOCH.get_or_init(|| {
-        let instant = monotonic();
-        Epoch { std: std::time::Instant::now(), instant }
-    })
-}
-
 /// Rounded up to the next millisecond, tokio's own resolution, by tokio.
 fn to_tokio(at: Instant) -> TokioInstant {
     let now = TokioInstant::now();
-    let epoch = epoch();
+    let epoch = clock::epoch();
     let due = epoch.std + at.since(epoch.instant).min(Duration::from_secs(u32::MAX.into()));
     TokioInstant::from_std(due).min(now + LONGEST_SLEEP)
-}
-
-/// The kernel's tick (1 to 10 ms): 7 ns a read where the exact clock takes 23 ns, and 50 to
-/// 115 ns on a busy virtual machine.
-#[cfg(target_os = "linux")]
-fn coarse() -> Instant {
-    read(rustix::time::ClockId::MonotonicCoarse)
-}
-
-#[cfg(target_os = "linux")]
-fn monotonic() -> Instant {
-    read(rustix::time::ClockId::Monotonic)
-}
-
-#[cfg(target_os = "linux")]
-fn read(clock: rustix::time::ClockId) -> Instant {
-    let time = rustix::time::clock_gettime(clock);
-    Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn monotonic() -> Instant {
-    Instant::from_nanos(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_cheap_clock_follows_the_exact_one_within_its_tick() {
-        let runtime = TokioRuntime::new();
-        for _ in 0..1000 {
-            let recent = coarse();
-            let now = runtime.now();
-            assert!(recent <= now.after(Duration::from_micros(100)), "{recent:?} ahead of {now:?}");
-            assert!(
-                now.since(recent) < Duration::from_millis(500),
-                "{recent:?} far behind {now:?}"
-            );
-        }
-    }
 
     #[test]
     fn without_a_runtime_spawn_and_timer_say_so() {

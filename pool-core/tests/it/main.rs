@@ -17,6 +17,8 @@ mod reconfigure;
 mod release;
 mod rig;
 mod shapes;
+#[cfg(feature = "smol")]
+mod smol_runtime;
 #[cfg(feature = "sources")]
 mod sources;
 mod tokio_runtime;

@@ -82,7 +82,7 @@ pub(crate) fn no_host(authority: &str) -> Problem {
     let is_whole = authority.contains('@') || host == ":memory:" || !host.contains(':');
     let shown = if is_whole { host } else { host.split(':').next().unwrap_or_default() };
     let mut problem = Problem::invalid("path", shown, "what follows // would be a host", FORMS);
-    problem.nearest = (is_whole && !host.is_empty()).then(|| format!("sqlite:{host}"));
+    problem.nearest = (is_whole && !host.is_empty()).then(|| format!("sqlite:{host}").into());
     problem
 }
 

@@ -8,11 +8,12 @@ use pool_sqlite::rusqlite::hooks::{AuthContext, Authorization};
 use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError, SqliteOptions};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 
-use crate::rig::{Directory, ENDLESS, number, unique_name};
+use crate::rig::{Directory, ENDLESS, unique_name};
 
 mod file {
     type Database = super::Sqlite<super::InFile>;
     pool_testkit::conformance!(Database);
+    pool_testkit::conformance!(Database on smol);
 }
 
 mod shared_memory {
@@ -155,7 +156,9 @@ impl<P: Place> Fixture for Sqlite<P> {
     }
 
     async fn sees_written(connection: &mut SqliteConnection) -> Supported<bool> {
-        Ok(number(connection, "SELECT count(*) FROM notes").await > 0)
+        let sql = "SELECT count(*) FROM notes";
+        let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).await;
+        Ok(count.expect("answered") > 0)
     }
 
     async fn run_long(connection: &mut SqliteConnection) -> Unsupported {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pool_core::{AcquireErrorKind, OpenError, Pool, PoolConfig};
 
 use super::fixture::{Error, Failing, Fixture, Supported};
+use super::rig::options;
 
 /// Longer than any claim waits for a failure, shorter than the suite's limit.
 const FAR: Duration = Duration::from_secs(45);
@@ -24,7 +25,7 @@ pub async fn a_failed_connect_is_the_source_of_the_error<F: Fixture>() -> Suppor
         outage_grace: Some(Duration::from_millis(50)),
         ..fixture.config()
     };
-    let pool = Pool::new(driver, config).expect("valid");
+    let pool = Pool::new(driver, options(config)).expect("valid");
     let error = pool.acquire().await.expect_err("nothing can be opened");
     assert_eq!(error.kind(), AcquireErrorKind::ConnectFailed, "{error}");
     assert!(is_the_drivers::<F>(error.source()), "{error}");
@@ -36,7 +37,7 @@ pub async fn a_permanent_failure_is_told_before_the_deadline<F: Fixture>() -> Su
     let fixture = F::start().await;
     let driver = fixture.failing_driver(Failing::Permanently)?;
     let config = PoolConfig { acquire_timeout: FAR, outage_grace: None, ..fixture.config() };
-    let pool = Pool::new(driver, config).expect("valid");
+    let pool = Pool::new(driver, options(config)).expect("valid");
     let error = pool.acquire().await.expect_err("nothing can be opened");
     assert_eq!(error.kind(), AcquireErrorKind::ConnectFailed, "{error}");
     assert!(error.details().waited < FAR / 2, "{error}");
@@ -48,7 +49,7 @@ pub async fn a_permanent_failure_is_told_before_the_deadline<F: Fixture>() -> Su
 pub async fn open_says_why_the_first_connection_failed<F: Fixture>() -> Supported<()> {
     let fixture = F::start().await;
     let driver = fixture.failing_driver(Failing::Transiently)?;
-    match Pool::open(driver, fixture.config()).await {
+    match Pool::open(driver, options(fixture.config())).await {
         Err(OpenError::Connect { source, .. }) => {
             assert!(is_the_drivers::<F>(Some(&*source)), "{source}");
         }
@@ -64,7 +65,7 @@ pub async fn an_acquire_keeps_its_deadline_while_nothing_can_be_opened<F: Fixtur
     let driver = fixture.failing_driver(Failing::Hanging)?;
     let deadline = Duration::from_millis(200);
     let config = PoolConfig { acquire_timeout: deadline, connect_timeout: FAR, ..fixture.config() };
-    let pool = Pool::new(driver, config).expect("valid");
+    let pool = Pool::new(driver, options(config)).expect("valid");
     for _ in 0..3 {
         let started = Instant::now();
         let error = pool.acquire().await.expect_err("nothing can be opened");

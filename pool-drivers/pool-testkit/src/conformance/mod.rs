@@ -29,6 +29,8 @@ pub use self::lifecycle::{
     a_guard_may_be_dropped_outside_the_runtime, a_probe_leaves_the_pool_alone,
     close_leaves_no_connection_behind,
 };
+#[cfg(feature = "smol")]
+pub use self::rig::block_on_smol;
 pub use self::rig::run;
 pub use self::serving::{
     a_severed_connection_is_replaced_within_the_acquire, connects_and_answers,
@@ -38,15 +40,25 @@ pub use self::serving::{
 pub use self::telling::{no_secret_is_ever_shown, statements_are_told_to_observers};
 
 /// Makes one `#[tokio::test]` of each claim, in a module named `conformance`, for a [`Fixture`] of
-/// the module that expands it.
+/// the module that expands it; with `on smol` one `#[test]` that runs on smol, in a module named
+/// `conformance_on_smol`.
 ///
 /// The crate that expands it needs `tokio` with `macros` and `rt-multi-thread`, and `pool-core` with
-/// the feature `tokio`.
+/// the feature `tokio`; for smol the test kit with its feature `smol`.
 #[macro_export]
 macro_rules! conformance {
     ($fixture:ident) => {
         mod conformance {
-            $crate::conformance! { @claims $fixture:
+            $crate::conformance! { @all tokio $fixture }
+        }
+    };
+    ($fixture:ident on smol) => {
+        mod conformance_on_smol {
+            $crate::conformance! { @all smol $fixture }
+        }
+    };
+    (@all $runtime:ident $fixture:ident) => {
+        $crate::conformance! { @claims $runtime $fixture:
                 a_failed_connect_is_the_source_of_the_error
                 a_guard_may_be_dropped_outside_the_runtime
                 a_panicking_user_passes_no_transaction_on
@@ -66,15 +78,24 @@ macro_rules! conformance {
                 the_connection_released_last_goes_out_next
                 the_server_knows_as_many_connections_as_the_pool
                 work_left_uncommitted_is_rolled_back
-            }
         }
     };
-    (@claims $fixture:ident: $($claim:ident)*) => {
+    (@claims tokio $fixture:ident: $($claim:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $claim() {
                 let claim = $crate::conformance::$claim::<super::$fixture>();
                 $crate::conformance::run::<super::$fixture>(stringify!($claim), claim).await;
+            }
+        )*
+    };
+    (@claims smol $fixture:ident: $($claim:ident)*) => {
+        $(
+            #[test]
+            fn $claim() {
+                let claim = $crate::conformance::$claim::<super::$fixture>();
+                let run = $crate::conformance::run::<super::$fixture>(stringify!($claim), claim);
+                $crate::conformance::block_on_smol(run);
             }
         )*
     };

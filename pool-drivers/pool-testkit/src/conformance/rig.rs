@@ -41,13 +41,24 @@ pub async fn run<F: Fixture>(claim: &str, trial: impl Future<Output = Supported<
     }
 }
 
+/// The runtime around the caller.
 pub(super) fn runtime() -> Arc<dyn Runtime> {
-    default_runtime().expect("the suite needs pool-core with the feature tokio")
+    let default = default_runtime().expect("the suite needs pool-core with the feature tokio");
+    #[cfg(feature = "smol")]
+    if default.timer().is_err() {
+        return Arc::new(pool_core::runtime::SmolRuntime::new());
+    }
+    default
+}
+
+/// These settings, on the runtime around the caller.
+pub(super) fn options(config: impl Into<PoolOptions>) -> PoolOptions {
+    PoolOptions { runtime: Some(runtime()), ..config.into() }
 }
 
 /// A pool of the fixture's, cold.
 pub(super) fn pool<F: Fixture>(fixture: &F, options: impl Into<PoolOptions>) -> Pool<F::Driver> {
-    Pool::new(fixture.driver(), options).expect("the fixture's settings are valid")
+    Pool::new(fixture.driver(), self::options(options)).expect("the fixture's settings are valid")
 }
 
 /// A pool of at most one connection, which is not checked between two uses: what the first user
@@ -55,6 +66,12 @@ pub(super) fn pool<F: Fixture>(fixture: &F, options: impl Into<PoolOptions>) -> 
 pub(super) fn pool_of_one<F: Fixture>(fixture: &F) -> Pool<F::Driver> {
     let config = PoolConfig { max_open: 1, check_after_idle: None, ..fixture.config() };
     pool(fixture, config)
+}
+
+/// Runs a future to its end on smol, for the tests that [`conformance!`](crate::conformance!) makes.
+#[cfg(feature = "smol")]
+pub fn block_on_smol<T>(future: impl Future<Output = T>) -> T {
+    smol::block_on(future)
 }
 
 /// Runs a future in a task of its own; resolves to `None` if it panicked.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pool_core::{CloseReason, Pool, PoolConfig};
 
 use super::fixture::{Fixture, Supported};
-use super::rig::{pool, pool_of_one, start, yield_now};
+use super::rig::{options, pool, pool_of_one, start, yield_now};
 
 /// A connection can be opened, used, released and used again.
 pub async fn connects_and_answers<F: Fixture>() -> Supported<()> {
@@ -98,7 +98,7 @@ pub async fn the_server_knows_as_many_connections_as_the_pool<F: Fixture>() -> S
 /// `Pool::open` connects and asks once; what it opened is the pool's.
 pub async fn open_checks_one_connection<F: Fixture>() -> Supported<()> {
     let fixture = F::start().await;
-    let pool = Pool::open(fixture.driver(), fixture.config()).await.expect("opened");
+    let pool = Pool::open(fixture.driver(), options(fixture.config())).await.expect("opened");
     let stats = pool.stats();
     assert_eq!((stats.open, stats.idle, stats.in_use, stats.probes), (1, 1, 0, 0));
     let mut guard = pool.acquire().await.expect("idle");

@@ -10,7 +10,7 @@ use pool_core::{
 };
 
 use super::fixture::{Failing, Fixture, Supported};
-use super::rig::pool;
+use super::rig::{options, pool};
 
 /// Notes statements, by connection and statement.
 #[derive(Default)]
@@ -59,7 +59,7 @@ pub async fn no_secret_is_ever_shown<F: Fixture>() -> Supported<()> {
     let fixture = F::start().await;
     let secret = fixture.secret()?;
     let mut shown = String::new();
-    let pool = Pool::open(fixture.driver(), fixture.config()).await.expect("opened");
+    let pool = Pool::open(fixture.driver(), options(fixture.config())).await.expect("opened");
     let guard = pool.acquire().await.expect("idle");
     note(&mut shown, &format_args!("{:?} {:?}", pool.driver(), pool.driver().metadata()));
     note(&mut shown, &format_args!("{pool:?} {guard:?} {:?}", *guard));
@@ -67,10 +67,13 @@ pub async fn no_secret_is_ever_shown<F: Fixture>() -> Supported<()> {
     for how in [Failing::Transiently, Failing::Permanently] {
         let Ok(driver) = fixture.failing_driver(how) else { continue };
         note(&mut shown, &format_args!("{driver:?}"));
-        let pool = Pool::new(driver, fixture.config()).expect("valid");
+        let pool = Pool::new(driver, options(fixture.config())).expect("valid");
         note_error(&mut shown, &pool.acquire().await.expect_err("nothing can be opened"));
         let driver = fixture.failing_driver(how)?;
-        note_error(&mut shown, &Pool::open(driver, fixture.config()).await.expect_err("nothing"));
+        note_error(
+            &mut shown,
+            &Pool::open(driver, options(fixture.config())).await.expect_err("nothing"),
+        );
     }
     assert!(!shown.contains(secret), "{}", shown.replace(secret, "THE SECRET"));
     Ok(())

@@ -1,27 +1,35 @@
-//! The fake driver as a fixture, under the real tokio.
+//! The fake driver as a fixture, under the real tokio and the real smol.
 
 use std::future::pending;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use pool_core::runtime::TokioRuntime;
+use pool_core::runtime::{Runtime, TokioRuntime};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};
 
-pool_testkit::conformance!(Fake);
+type OnTokio = Fake<TokioRuntime>;
+pool_testkit::conformance!(OnTokio);
 
-struct Fake {
+#[cfg(feature = "smol")]
+type OnSmol = Fake<pool_core::runtime::SmolRuntime>;
+#[cfg(feature = "smol")]
+pool_testkit::conformance!(OnSmol on smol);
+
+struct Fake<R> {
     server: FakeServer,
+    runtime: PhantomData<R>,
 }
 
-fn server() -> FakeServer {
-    FakeServer::new(Arc::new(TokioRuntime::new()))
+fn server<R: Runtime + Default>() -> FakeServer {
+    FakeServer::new(Arc::new(R::default()))
 }
 
-impl Fixture for Fake {
+impl<R: Runtime + Default> Fixture for Fake<R> {
     type Driver = FakeDriver;
 
     async fn start() -> Self {
-        Self { server: server() }
+        Self { server: server::<R>(), runtime: PhantomData }
     }
 
     fn driver(&self) -> FakeDriver {
@@ -29,7 +37,7 @@ impl Fixture for Fake {
     }
 
     fn failing_driver(&self, how: Failing) -> Supported<FakeDriver> {
-        let server = server();
+        let server = server::<R>();
         let answer = match how {
             Failing::Transiently => Answer::Error,
             Failing::Permanently => Answer::Permanent,
