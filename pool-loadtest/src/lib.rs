@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bank;
+mod bounds;
 pub mod cli;
 mod options;
 mod recorder;

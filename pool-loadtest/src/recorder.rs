@@ -77,7 +77,7 @@ impl Measured {
 }
 
 /// An error and its causes.
-fn in_full(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -8,7 +8,7 @@ use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
 use crate::options::LoadOptions;
-use crate::recorder::Measured;
+use crate::recorder::{Measured, in_full};
 use crate::verdict::{Evidence, Verdict};
 use crate::workload::{Checked, WorkloadError};
 
@@ -208,6 +208,12 @@ impl PoolReport {
     }
 }
 
+/// The database's file or name, or else its system, for messages.
+pub(crate) fn database<D: Driver>(driver: &D) -> String {
+    let metadata = driver.metadata();
+    metadata.namespace.unwrap_or_else(|| metadata.system_name.into_owned())
+}
+
 /// Everything a run brought to light.
 pub(crate) struct Run {
     pub(crate) outcome: Outcome,
@@ -242,7 +248,10 @@ impl Report {
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
             Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
-            Err(error) => (Invariant::Unchecked, format!("{error}: {}", error.source)),
+            Err(error) => {
+                let database = database(pool.driver());
+                (Invariant::Unchecked, format!("{database}: {}", in_full(&error)))
+            }
         };
         let throughput = operations as f64 / seconds;
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);

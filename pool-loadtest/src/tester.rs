@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::options::LoadOptions;
 use crate::recorder::Recorder;
-use crate::report::{Outcome, Report, Run};
+use crate::report::{Outcome, Report, Run, database};
 use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
@@ -23,12 +23,16 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// A run could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the load could not start")]
 #[non_exhaustive]
-pub struct LoadError {
-    /// What failed.
-    #[from]
-    pub source: WorkloadError,
+pub enum LoadError {
+    /// The workload could not be prepared.
+    #[error("the load on {database} could not start")]
+    Prepare {
+        /// The database's file or name, or else its system.
+        database: String,
+        /// What failed.
+        source: WorkloadError,
+    },
 }
 
 /// How far a run has come.
@@ -87,7 +91,10 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         stop: impl Future<Output = ()>,
         mut progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
-        self.workload.prepare(&self.pool).await?;
+        self.workload.prepare(&self.pool).await.map_err(|source| LoadError::Prepare {
+            database: database(self.pool.driver()),
+            source,
+        })?;
         let baseline = self.baseline().await;
         let before = self.pool.stats();
         let recorder = Arc::new(Recorder::new());

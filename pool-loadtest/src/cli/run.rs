@@ -4,15 +4,18 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Error, anyhow};
 use pool_core::{OpenError, Pool, PoolOptions};
+use pool_sqlite::SqliteDriver;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::Failure;
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
 use super::target::Target;
-use crate::bank::Bank;
+use crate::bank::{Bank, blocked};
+use crate::bounds::{OutOfTime, limit};
 use crate::options::LoadOptions;
-use crate::report::{Invariant, Outcome, Report};
+use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::LoadTester;
 
 /// How long the pool may take to close after a run.
@@ -36,11 +39,7 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
             .map_err(Failure::Run)?,
     };
     let target = Target::new(arguments, directory).map_err(usage)?;
-    let options = PoolOptions::from(target.config.clone());
-    let pool = Pool::open(target.driver.clone(), options).await.map_err(|error| match error {
-        OpenError::Config(error) => usage(error),
-        error => Failure::Run(Error::new(error).context("cannot open the database")),
-    })?;
+    let pool = open(&target).await?;
     let report = load(arguments, pool.clone()).await;
     let closed = pool.close(CLOSE).await;
     let report = report.map_err(Failure::Run)?;
@@ -51,14 +50,28 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     judge(&report)
 }
 
+/// Opens the pool within the time of one acquire.
+async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
+    let limit = limit(&target.config);
+    let options = PoolOptions::from(target.config.clone());
+    let error = match timeout(limit, Pool::open(target.driver.clone(), options)).await {
+        Ok(Ok(pool)) => return Ok(pool),
+        Ok(Err(OpenError::Config(error))) => return Err(usage(error)),
+        Ok(Err(error)) => Error::new(error),
+        Err(_) => {
+            let source = blocked::reason(target.driver.options()).await;
+            Error::new(OutOfTime { limit, source }).context("connecting and checking")
+        }
+    };
+    let database = database(&target.driver);
+    Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
+}
+
 fn usage(error: pool_core::ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
-async fn load(
-    arguments: &RunArguments,
-    pool: Pool<pool_sqlite::SqliteDriver>,
-) -> anyhow::Result<Report> {
+async fn load(arguments: &RunArguments, pool: Pool<SqliteDriver>) -> anyhow::Result<Report> {
     let options = LoadOptions {
         tasks: arguments.tasks as usize,
         duration: arguments.duration,

@@ -1,4 +1,5 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite.
 
+mod files;
 mod program;
 mod tester;

@@ -1,12 +1,9 @@
 //! The program as its users run it: what it prints where, and how it ends.
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pool-loadtest"));
@@ -14,7 +11,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     finished(program(arguments).output().expect("starts"))
 }
 
@@ -148,57 +145,6 @@ fn private_memory_has_one_connection_and_says_why_not_more() {
     assert_eq!(code, 2);
     assert!(stderr.contains("max_open = \"2\""), "{stderr}");
     assert!(stderr.contains("a database of its own"), "{stderr}");
-}
-
-fn url(path: &Path) -> String {
-    format!("sqlite:{}", path.display())
-}
-
-#[test]
-fn a_file_that_cannot_be_used_is_named_with_the_cause_and_ends_the_run() {
-    let directory = TempDir::new().expect("a directory");
-    let not_a_database = directory.path().join("notes.txt");
-    std::fs::write(&not_a_database, "not a database ".repeat(100)).expect("written");
-    let missing = directory.path().join("no/such/directory/bank.db");
-    for (path, cause) in [(&not_a_database, "not a database"), (&missing, "unable to open")] {
-        let started = Instant::now();
-        let (code, stdout, stderr) = run(&["run", "--url", &url(path), "--duration", "200ms"]);
-        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
-        assert!(stderr.contains(&*path.to_string_lossy()) && stderr.contains(cause), "{stderr}");
-        assert!(started.elapsed() < Duration::from_secs(20));
-    }
-    assert!(std::fs::read_to_string(&not_a_database).expect("there").starts_with("not a database"));
-}
-
-#[test]
-fn a_locked_database_is_an_error_within_the_time_of_an_acquire() {
-    let directory = TempDir::new().expect("a directory");
-    let path = directory.path().join("locked.db");
-    let holder = pool_sqlite::rusqlite::Connection::open(&path).expect("opened");
-    holder
-        .execute_batch("pragma locking_mode = exclusive; create table t (x); begin exclusive")
-        .expect("locked");
-    let url = format!("{}?busy_timeout=300ms", url(&path));
-    let started = Instant::now();
-    let (code, _, stderr) = run(&["run", "--url", &url, "--duration", "200ms"]);
-    assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("locked.db") && stderr.contains("locked"), "{stderr}");
-    assert!(started.elapsed() < Duration::from_secs(20));
-    drop(holder);
-}
-
-#[test]
-fn a_database_of_the_user_keeps_its_own_tables() {
-    let directory = TempDir::new().expect("a directory");
-    let path = directory.path().join("mine.db");
-    let mine = pool_sqlite::rusqlite::Connection::open(&path).expect("opened");
-    mine.execute_batch("create table accounts (id, balance); insert into accounts values (1, 2)")
-        .expect("created");
-    let (code, _, stderr) = run(&["run", "--url", &url(&path), "--duration", "200ms"]);
-    assert_eq!(code, 0, "{stderr}");
-    let tables = "select group_concat(name) from sqlite_schema where type = 'table'";
-    let tables: String = mine.query_row(tables, [], |row| row.get(0)).expect("read");
-    assert_eq!(tables, "accounts");
 }
 
 #[cfg(unix)]

@@ -1,12 +1,17 @@
 //! A bank: reads of balances and transfers between accounts, whose sum must not change.
 
+pub(crate) mod blocked;
+
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use fastrand::Rng;
-use pool_core::{Driver, Guard, Pool};
+use pool_core::Pool;
 use pool_sqlite::rusqlite::{self, Connection, TransactionBehavior, params};
 use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError};
+use tokio::time::timeout;
 
+use crate::bounds::{OutOfTime, limit};
 use crate::workload::{Checked, Workload, WorkloadError};
 
 const ACCOUNTS: i64 = 1000;
@@ -22,8 +27,7 @@ pub struct Bank(());
 
 impl Workload<SqliteDriver> for Bank {
     async fn prepare(&self, pool: &Pool<SqliteDriver>) -> Result<(), WorkloadError> {
-        let mut connection = acquire(pool, "acquiring a connection to create the accounts").await?;
-        connection.call(create).await.map_err(WorkloadError::during("creating the accounts"))
+        bounded(pool, "creating the accounts", create).await
     }
 
     async fn step(
@@ -43,9 +47,7 @@ impl Workload<SqliteDriver> for Bank {
     }
 
     async fn verify(&self, pool: &Pool<SqliteDriver>) -> Result<Checked, WorkloadError> {
-        let mut connection = acquire(pool, "acquiring a connection to add up the accounts").await?;
-        let found = connection.call(add_up).await;
-        let (accounts, sum) = found.map_err(WorkloadError::during("adding up the accounts"))?;
+        let (accounts, sum) = bounded(pool, "adding up the accounts", add_up).await?;
         let found = format!("{accounts} accounts hold {sum}");
         Ok(if (accounts, sum) == (ACCOUNTS, ACCOUNTS * OPENING_BALANCE) {
             Checked::Held(format!("{found}, as at the start"))
@@ -56,11 +58,22 @@ impl Workload<SqliteDriver> for Bank {
     }
 }
 
-async fn acquire<'a, D: Driver>(
-    pool: &'a Pool<D>,
+/// Acquires a connection and works on it, both within the time of one acquire.
+async fn bounded<T: Send + 'static>(
+    pool: &Pool<SqliteDriver>,
     step: &'static str,
-) -> Result<Guard<D, &'a Pool<D>>, WorkloadError> {
-    pool.acquire().await.map_err(WorkloadError::during(step))
+    work: fn(&mut Connection) -> rusqlite::Result<T>,
+) -> Result<T, WorkloadError> {
+    let (started, limit) = (Instant::now(), limit(&pool.config()));
+    let mut connection = pool.acquire().await.map_err(WorkloadError::during(step))?;
+    let left = limit.saturating_sub(started.elapsed());
+    match timeout(left, connection.call(work)).await {
+        Ok(done) => done.map_err(WorkloadError::during(step)),
+        Err(_) => {
+            let source = blocked::reason(pool.driver().options()).await;
+            Err(WorkloadError::during(step)(OutOfTime { limit, source }))
+        }
+    }
 }
 
 fn create(database: &mut Connection) -> rusqlite::Result<()> {
