@@ -61,6 +61,8 @@ pub struct Report {
     pub pool: PoolReport,
     /// What limited the run, and what to set.
     pub verdict: Verdict,
+    /// What else went wrong, such as a table that could not be dropped.
+    pub warnings: Vec<String>,
 }
 
 /// How a run ended.
@@ -224,11 +226,22 @@ pub(crate) struct Run {
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
     pub(crate) invariant: Result<Checked, WorkloadError>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, elapsed, options, baseline, measured, before, after, invariant } = run;
+        let Run {
+            outcome,
+            elapsed,
+            options,
+            baseline,
+            measured,
+            before,
+            after,
+            invariant,
+            warnings,
+        } = run;
         let metadata = pool.driver().metadata();
         let operations = measured.operations();
         let errors = measured.error_count();
@@ -287,6 +300,7 @@ impl Report {
             in_use: after.in_use,
             pool: PoolReport::new(&after, utilisation),
             verdict: Verdict::of(&evidence),
+            warnings,
         }
     }
 }

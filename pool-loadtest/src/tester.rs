@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::options::LoadOptions;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, in_full};
 use crate::report::{Outcome, Report, Run, database};
 use crate::workload::{Workload, WorkloadError};
 
@@ -20,6 +20,8 @@ use crate::workload::{Workload, WorkloadError};
 const TICK: Duration = Duration::from_millis(200);
 /// How long operations under way may go on after the end of a run, before they are dropped.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long removing what a workload made may take once something has gone wrong.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// A run could not start.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +124,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         drop(end);
         drain(&mut tasks).await;
         let invariant = self.workload.verify(&self.pool).await;
+        let patience = if invariant.is_ok() { Duration::MAX } else { QUICK };
+        let cleaned_up = self.clean_up(patience).await;
         let run = Run {
             outcome,
             elapsed,
@@ -131,8 +135,20 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             before,
             after: self.pool.stats(),
             invariant,
+            warnings: cleaned_up.err().into_iter().collect(),
         };
         Ok(Report::new(run, &self.pool))
+    }
+
+    /// Removes what the workload made, or says what is left.
+    async fn clean_up(&self, patience: Duration) -> Result<(), String> {
+        let why = match timeout(patience, self.workload.clean_up(&self.pool)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => in_full(&error),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        let database = database(self.pool.driver());
+        Err(format!("what the workload made in {database} may still be there: {why}"))
     }
 
     /// What an operation takes on average while nobody else works.

@@ -103,7 +103,8 @@ impl Report {
         match &self.verdict.recommendation {
             Some(it) => writeln!(f, "recommended {} = {}", it.field, it.value),
             None => writeln!(f, "recommended leave the settings as they are"),
-        }
+        }?;
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning     {warning}"))
     }
 }
 

@@ -31,6 +31,11 @@ const PRESET: &str = "Settings to start from: development, testing, staging, pro
 const POOL: &str = "A setting of the pool, such as max_open=8 or acquire_timeout=250ms; may be \
                     given several times";
 
+const URL: &str = "The database, such as sqlite:orders.db; a table pool_loadtest_... is created in \
+                   it and dropped at the end, and the journal mode of a file becomes WAL, unless \
+                   the URL says otherwise (?journal_mode=delete). Default: an SQLite file in a \
+                   temporary directory";
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// How long to run, such as 10s or 1m 30s.
@@ -43,8 +48,7 @@ pub(crate) struct RunArguments {
     pub(crate) preset: Option<String>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL)]
     pub(crate) pool: Vec<String>,
-    /// The database, such as sqlite:orders.db; without it, a SQLite database in a temporary file.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = URL)]
     pub(crate) url: Option<String>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

@@ -85,7 +85,7 @@ async fn load(arguments: &RunArguments, pool: Pool<SqliteDriver>) -> anyhow::Res
             std::future::pending::<()>().await;
         }
     };
-    let tester = LoadTester::new(pool, Bank::default(), options);
+    let tester = LoadTester::new(pool, Bank::new(), options);
     let report = tester.run_until(stop, |progress| line.show(progress)).await?;
     line.clear();
     Ok(report)

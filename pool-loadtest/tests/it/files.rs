@@ -1,12 +1,13 @@
 //! The program on files that others use, hold locked, or that are no database.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pool_sqlite::rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::program::run;
+use crate::program::{json, program, run};
 
 /// How long the program may take beyond `acquire_timeout`, on a busy machine.
 const MARGIN: Duration = Duration::from_millis(1500);
@@ -89,4 +90,25 @@ fn a_database_of_the_user_keeps_its_own_tables() {
     let tables = "select group_concat(name) from sqlite_schema where type = 'table'";
     let tables: String = mine.query_row(tables, [], |row| row.get(0)).expect("read");
     assert_eq!(tables, "accounts");
+}
+
+#[test]
+fn two_load_tests_on_one_file_do_not_disturb_each_other() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("shared.db");
+    let url = url(&path);
+    let arguments =
+        ["run", "--url", &url, "--duration", "600ms", "--tasks", "2", "--output", "json"];
+    let run = || program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let both = [run().expect("starts"), run().expect("starts")];
+    for child in both {
+        let output = child.wait_with_output().expect("ends");
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success(), "{stdout} {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(json(&stdout)["invariant"], "held");
+    }
+    let left = Connection::open(&path).expect("opened");
+    let count =
+        left.query_row("select count(*) from sqlite_schema", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count.expect("read"), 0, "each drops its own table");
 }

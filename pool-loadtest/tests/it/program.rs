@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::Value;
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pool-loadtest"));
     command.args(arguments).stdin(Stdio::null());
     command
@@ -20,7 +20,7 @@ fn finished(output: Output) -> (i32, String, String) {
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
 
-fn json(stdout: &str) -> Value {
+pub(crate) fn json(stdout: &str) -> Value {
     serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error} in {stdout}"))
 }
 

@@ -20,8 +20,16 @@ struct Counting {
     done: Arc<AtomicU64>,
     /// Every so many operations, the server hangs up.
     sever_every: Option<u64>,
-    /// Lost operations, as the check sees it.
-    lost: bool,
+    /// What the check finds.
+    check: Check,
+    cleaned_up: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Copy)]
+enum Check {
+    Held,
+    Lost,
+    Fails,
 }
 
 impl Workload<FakeDriver> for Counting {
@@ -41,12 +49,26 @@ impl Workload<FakeDriver> for Counting {
 
     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
         let words = "as counted".to_owned();
-        Ok(if self.lost { Checked::Broken(words) } else { Checked::Held(words) })
+        match self.check {
+            Check::Held => Ok(Checked::Held(words)),
+            Check::Lost => Ok(Checked::Broken(words)),
+            Check::Fails => Err(WorkloadError::during("counting")(FakeError::Severed)),
+        }
+    }
+
+    async fn clean_up(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        self.cleaned_up.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 fn counting() -> Counting {
-    Counting { done: Arc::default(), sever_every: None, lost: false }
+    Counting {
+        done: Arc::default(),
+        sever_every: None,
+        check: Check::Held,
+        cleaned_up: Arc::default(),
+    }
 }
 
 fn pool(config: PoolConfig) -> (FakeServer, Pool<FakeDriver>) {
@@ -113,9 +135,20 @@ async fn errors_are_counted_by_kind_and_the_run_goes_on() {
 #[tokio::test]
 async fn a_broken_invariant_is_reported() {
     let (_, pool) = pool(max_open(2));
-    let report = run(&pool, Counting { lost: true, ..counting() }, 2).await;
+    let report = run(&pool, Counting { check: Check::Lost, ..counting() }, 2).await;
     assert_eq!(report.invariant, Invariant::Broken);
     assert!(report.to_string().contains("invariant   BROKEN: as counted"));
+}
+
+#[tokio::test]
+async fn what_was_made_is_removed_even_after_a_check_that_failed() {
+    let (_, pool) = pool(max_open(2));
+    let workload = Counting { check: Check::Fails, ..counting() };
+    let cleaned_up = Arc::clone(&workload.cleaned_up);
+    let report = run(&pool, workload, 2).await;
+    assert_eq!(report.invariant, Invariant::Unchecked);
+    assert_eq!(report.invariant_detail, "fake: counting failed: the server has hung up");
+    assert_eq!(cleaned_up.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
