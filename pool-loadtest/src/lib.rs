@@ -10,6 +10,7 @@ pub mod cli;
 mod options;
 mod recorder;
 mod report;
+mod task;
 mod tester;
 mod text;
 mod verdict;
@@ -22,6 +23,7 @@ struct Readme;
 
 pub use self::bank::Bank;
 pub use self::options::LoadOptions;
+pub use self::recorder::Unfinished;
 pub use self::report::{
     AcquireReport, ErrorGroup, Invariant, Latency, Outcome, PoolReport, Report, SCHEMA_VERSION,
 };

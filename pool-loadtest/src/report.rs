@@ -8,7 +8,7 @@ use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
 use crate::options::LoadOptions;
-use crate::recorder::{Measured, in_full};
+use crate::recorder::{Measured, Unfinished, in_full};
 use crate::verdict::{Evidence, Verdict};
 use crate::workload::{Checked, WorkloadError};
 
@@ -35,17 +35,21 @@ pub struct Report {
     pub seed: u64,
     /// The pool's settings, as text.
     pub config: PoolConfig,
-    /// Operations that succeeded.
+    /// Operations that succeeded before the time was up.
     pub operations: u64,
-    /// Operations per second.
+    /// These, per second.
     pub throughput: f64,
+    /// Operations that succeeded after the time was up. They are among the latencies only.
+    pub late: u64,
+    /// Operations that had no end.
+    pub unfinished: Unfinished,
     /// Operations that failed.
     pub errors: u64,
     /// The errors by kind.
     pub error_groups: Vec<ErrorGroup>,
-    /// From wanting a connection to having it.
+    /// From wanting a connection to having it, or to failing to.
     pub wait: Latency,
-    /// From having it to having given it back.
+    /// From having it to having given it back, also of operations that failed.
     pub service: Latency,
     /// Both.
     pub response: Latency,
@@ -220,6 +224,8 @@ pub(crate) fn database<D: Driver>(driver: &D) -> String {
 pub(crate) struct Run {
     pub(crate) outcome: Outcome,
     pub(crate) elapsed: Duration,
+    /// Operations succeeded by then.
+    pub(crate) in_time: u64,
     pub(crate) options: LoadOptions,
     pub(crate) baseline: Option<Duration>,
     pub(crate) measured: Measured,
@@ -231,20 +237,10 @@ pub(crate) struct Run {
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run {
-            outcome,
-            elapsed,
-            options,
-            baseline,
-            measured,
-            before,
-            after,
-            invariant,
-            warnings,
-        } = run;
+        let Run { outcome, elapsed, in_time, options, baseline, measured, .. } = run;
+        let Run { before, after, invariant, warnings, .. } = run;
         let metadata = pool.driver().metadata();
-        let operations = measured.operations();
-        let errors = measured.error_count();
+        let (operations, errors) = (in_time, measured.failed());
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
         let most = if after.max_open == PoolConfig::UNLIMITED {
@@ -253,10 +249,10 @@ impl Report {
             after.max_open
         };
         let utilisation = (held / seconds / most as f64).min(1.0);
-        let groups = measured.errors.iter().map(|(kind, (count, first))| ErrorGroup {
+        let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
             kind: kind.clone(),
-            count: *count,
-            first: first.clone(),
+            count: group.count,
+            first: group.first.clone(),
         });
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
@@ -289,6 +285,8 @@ impl Report {
             config: pool.config(),
             operations,
             throughput,
+            late: measured.succeeded - in_time,
+            unfinished: measured.unfinished,
             errors,
             error_groups: groups.collect(),
             wait: Latency::new(&measured.wait),

@@ -1,19 +1,24 @@
-//! The run itself: tasks that acquire, work and release until the time is up.
+//! A run from beginning to end. What each task does is in `task.rs`.
+//!
+//! The load is a closed loop: a task asks again only after it has its answer. While the pool or the
+//! database stalls, fewer operations are asked for, so the percentiles understate what arrivals
+//! that do not wait for each other would see.
 
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
-use pool_core::{AcquireErrorKind, Driver, Pool, PoolStats};
+use pool_core::{Driver, Pool, PoolStats};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
 use crate::report::{Outcome, Report, Run, database};
+use crate::task::Task;
 use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
@@ -54,6 +59,10 @@ pub struct Progress {
 }
 
 /// Drives a pool with a workload.
+///
+/// The load is a closed loop: each task asks again only after it has its answer, so that its
+/// percentiles understate what independent arrivals would see. Operations that fail, or have no end
+/// when the run has one, count among the latencies with the time they took until then.
 #[derive(Debug)]
 pub struct LoadTester<D: Driver, W> {
     pool: Pool<D>,
@@ -104,15 +113,14 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         let started = Instant::now();
         let mut tasks = JoinSet::new();
         for task in 0..self.options.tasks {
-            let rng = Rng::with_seed(self.options.seed.wrapping_add(task as u64));
-            let load = Task {
+            let task = Task {
                 pool: self.pool.clone(),
                 workload: Arc::clone(&self.workload),
                 recorder: Arc::clone(&recorder),
                 number: task,
-                rng,
+                rng: Rng::with_seed(self.options.seed.wrapping_add(task as u64)),
             };
-            tasks.spawn(load.run(ended.clone()));
+            tasks.spawn(task.run(ended.clone()));
         }
         drop(ended);
         let outcome = tokio::select! {
@@ -121,6 +129,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             () = self.tell(&recorder, started, &mut progress) => Outcome::Completed,
         };
         let elapsed = started.elapsed();
+        let (in_time, _) = recorder.counts();
         drop(end);
         drain(&mut tasks).await;
         let invariant = self.workload.verify(&self.pool).await;
@@ -129,6 +138,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         let run = Run {
             outcome,
             elapsed,
+            in_time,
             options: self.options,
             baseline,
             measured: recorder.sum(),
@@ -205,56 +215,5 @@ async fn drain(tasks: &mut JoinSet<()>) {
     };
     if timeout(DRAIN, all_done).await.is_err() {
         tasks.shutdown().await;
-    }
-}
-
-struct Task<D: Driver, W> {
-    pool: Pool<D>,
-    workload: Arc<W>,
-    recorder: Arc<Recorder>,
-    number: usize,
-    rng: Rng,
-}
-
-impl<D: Driver, W: Workload<D>> Task<D, W> {
-    async fn run(mut self, mut ended: watch::Receiver<()>) {
-        loop {
-            let wanted = Instant::now();
-            // An acquire is dropped at the end of the run; an operation is not.
-            let acquired = tokio::select! {
-                biased;
-                _ = ended.changed() => return,
-                acquired = self.pool.acquire() => acquired,
-            };
-            let mut connection = match acquired {
-                Ok(connection) => connection,
-                Err(error) => {
-                    let kind = format!("acquire: {}", words(error.kind()));
-                    self.recorder.shard(self.number).record_error(kind, &error);
-                    // An error that comes at once must not become a busy loop.
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            };
-            let began = Instant::now();
-            let worked = self.workload.step(&mut connection, &mut self.rng).await;
-            drop(connection);
-            let service = began.elapsed();
-            let mut shard = self.recorder.shard(self.number);
-            match worked {
-                Ok(()) => shard.record(began - wanted, service),
-                Err(error) => shard.record_error(error.to_string(), &error),
-            }
-        }
-    }
-}
-
-fn words(kind: AcquireErrorKind) -> &'static str {
-    match kind {
-        AcquireErrorKind::Timeout => "timed out",
-        AcquireErrorKind::QueueFull => "too many waiting",
-        AcquireErrorKind::Closed => "pool closed",
-        AcquireErrorKind::ConnectFailed => "connect failed",
-        _ => "failed",
     }
 }

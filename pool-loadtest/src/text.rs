@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use pool_core::PoolConfig;
 
+use crate::recorder::Unfinished;
 use crate::report::{Invariant, Latency, Outcome, Report};
 use crate::verdict::Limit;
 
@@ -53,7 +54,21 @@ impl Report {
             [p50, p90, p99, p99_9, max].iter().try_for_each(|t| write!(f, "{:>11}", time(*t)))?;
             writeln!(f)?;
         }
-        Ok(())
+        let Unfinished { waiting, dropped } = self.unfinished;
+        let ends = [
+            (self.late, "finished after the time was up"),
+            (waiting, "still waiting then"),
+            (dropped, "dropped at work"),
+        ];
+        if ends.iter().any(|(count, _)| *count > 0) {
+            writeln!(f, "{:<10}  {}; each is timed up to its end", "", list(&ends))?;
+        }
+        writeln!(
+            f,
+            "{:<10}  closed loop: a task asks again only after its answer, so arrivals",
+            ""
+        )?;
+        writeln!(f, "{:<10}  that do not wait for each other would see longer times", "")
     }
 
     fn pool(&self, f: &mut Formatter<'_>) -> fmt::Result {

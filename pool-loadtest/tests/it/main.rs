@@ -2,4 +2,5 @@
 
 mod files;
 mod program;
+mod stalls;
 mod tester;
