@@ -4,6 +4,7 @@
 //! program: see `cli`, and `pool-loadtest --help`.
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod bank;
 mod bounds;
 pub mod cli;
@@ -14,6 +15,7 @@ mod task;
 mod tester;
 mod text;
 mod verdict;
+mod words;
 mod workload;
 
 /// The README's example is a test.

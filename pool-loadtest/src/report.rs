@@ -1,15 +1,16 @@
 //! What a run found, as numbers. The JSON form is this structure.
 
 use std::collections::BTreeMap;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use pool_core::{Driver, Pool, PoolConfig, PoolStats};
+use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
 use crate::options::LoadOptions;
 use crate::recorder::{Measured, Unfinished, in_full};
-use crate::verdict::{Evidence, Verdict};
+use crate::verdict::{Evidence, MostErrors, Verdict};
 use crate::workload::{Checked, WorkloadError};
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
@@ -264,15 +265,28 @@ impl Report {
         };
         let throughput = operations as f64 / seconds;
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
+        let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
         let evidence = Evidence {
             tasks: options.tasks,
-            max_open: after.max_open,
+            config: pool.config(),
+            cores: available_parallelism().map_or(1, usize::from),
+            operations: measured.succeeded,
+            errors,
+            most_errors: most.map(|(kind, group)| MostErrors {
+                kind: kind.clone(),
+                count: group.count,
+                acquire: group.acquire,
+            }),
             throughput,
             wait: measured.wait.mean() / 1e3,
             service: measured.service.mean() / 1e3,
             alone: baseline_us,
             utilisation,
             peak_in_use: after.peak_in_use,
+        };
+        let validate = |config: &PoolConfig| {
+            config.validate()?;
+            ConfigError::from_problems(pool.driver().objections(config))
         };
         Self {
             schema_version: SCHEMA_VERSION,
@@ -297,7 +311,7 @@ impl Report {
             invariant_detail,
             in_use: after.in_use,
             pool: PoolReport::new(&after, utilisation),
-            verdict: Verdict::of(&evidence),
+            verdict: Verdict::of(&evidence, validate),
             warnings,
         }
     }

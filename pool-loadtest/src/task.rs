@@ -5,9 +5,10 @@ use std::sync::Arc;
 use fastrand::Rng;
 use pool_core::{AcquireError, AcquireErrorKind, Driver, Pool};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::recorder::{Failure, Recorder};
+use crate::backoff::Backoff;
+use crate::recorder::{Failure, Measured, Recorder};
 use crate::workload::Workload;
 
 pub(crate) struct Task<D: Driver, W> {
@@ -22,6 +23,7 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
     /// Works until the sender of `ended` is gone. An acquire is dropped then; an operation is not.
     pub(crate) async fn run(self, mut ended: watch::Receiver<()>) {
         let Self { pool, workload, recorder, number, mut rng } = self;
+        let mut backoff = Backoff::new();
         while ended.has_changed().is_ok() {
             let mut operation = Operation::new(&recorder, number);
             let acquired = tokio::select! {
@@ -33,8 +35,7 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
                 Ok(connection) => connection,
                 Err(error) => {
                     operation.failed(Failure::acquire(words(&error), &error));
-                    // An error that comes at once must not become a busy loop.
-                    tokio::task::yield_now().await;
+                    pause(&mut backoff, &mut ended).await;
                     continue;
                 }
             };
@@ -42,11 +43,22 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
             let worked = workload.step(&mut connection, &mut rng).await;
             drop(connection);
             match worked {
-                Ok(()) => operation.succeeded(),
-                Err(error) => operation.failed(Failure::step(&error)),
+                Ok(()) => {
+                    operation.succeeded();
+                    backoff.reset();
+                }
+                Err(error) => {
+                    operation.failed(Failure::step(&error));
+                    pause(&mut backoff, &mut ended).await;
+                }
             }
         }
     }
+}
+
+/// Pauses after an error, but not beyond the end.
+async fn pause(backoff: &mut Backoff, ended: &mut watch::Receiver<()>) {
+    let _ = timeout(backoff.pause(), ended.changed()).await;
 }
 
 /// An operation under way. One that is dropped without an end is recorded as unfinished, with the
@@ -77,7 +89,7 @@ impl<'a> Operation<'a> {
         self.end(|shard| shard.record_failure(failure));
     }
 
-    fn end(&mut self, count: impl FnOnce(&mut crate::recorder::Measured)) {
+    fn end(&mut self, count: impl FnOnce(&mut Measured)) {
         self.under_way = false;
         let now = Instant::now();
         let (wait, service) = match self.began {

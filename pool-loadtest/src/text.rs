@@ -6,7 +6,8 @@ use pool_core::PoolConfig;
 
 use crate::recorder::Unfinished;
 use crate::report::{Invariant, Latency, Outcome, Report};
-use crate::verdict::Limit;
+use crate::verdict::{Limit, Verdict};
+use crate::words::{counted, grouped, paragraph, time};
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -24,17 +25,18 @@ impl Report {
         writeln!(f, "{system} {database}")?;
         let connections = match self.config.max_open {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
-            1 => "1 connection".to_owned(),
-            most => format!("at most {most} connections"),
+            most => format!("at most {}", counted(most as u64, "connection")),
         };
-        write!(f, "{tasks} tasks over {connections}, {duration_seconds:.1} s, seed {seed}")?;
+        let tasks = counted(*tasks as u64, "task");
+        write!(f, "{tasks} over {connections}, {duration_seconds:.1} s, seed {seed}")?;
         match self.outcome {
             Outcome::Completed => writeln!(f, "\n")?,
             Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n")?,
         }
-        let (operations, errors) = (grouped(self.operations), grouped(self.errors));
+        let operations = counted(self.operations, "operation");
+        let errors = counted(self.errors, "error");
         let throughput = grouped(self.throughput.round() as u64);
-        writeln!(f, "throughput  {throughput}/s ({operations} operations, {errors} errors)")?;
+        writeln!(f, "throughput  {throughput}/s ({operations}, {errors})")?;
         for group in &self.error_groups {
             writeln!(f, "  {} x {}: {}", grouped(group.count), group.kind, group.first)?;
         }
@@ -107,19 +109,20 @@ impl Report {
             Invariant::Broken => "BROKEN",
             Invariant::Unchecked => "could not be checked",
         };
-        writeln!(f, "\ninvariant   {invariant}: {}", self.invariant_detail)?;
-        let limit = match self.verdict.limit {
-            Limit::Pool => "pool-limited",
-            Limit::Database => "database-limited",
-            Limit::Idle => "idle",
-            Limit::Unknown => "unknown",
+        writeln!(f)?;
+        paragraph(f, "invariant", &format!("{invariant}: {}", self.invariant_detail))?;
+        let Verdict { limit, summary, recommendation } = &self.verdict;
+        paragraph(f, "verdict", &format!("{}: {summary}", limit.name()))?;
+        let advice = match (recommendation, limit) {
+            (Some(it), _) => format!("{} = {} ({})", it.field, it.value, it.effect),
+            (None, Limit::Failing) => {
+                "look into the errors; no setting of the pool mends them".into()
+            }
+            (None, Limit::Unknown) => "run it for longer, or with more tasks".to_owned(),
+            (None, _) => "leave the settings as they are".to_owned(),
         };
-        writeln!(f, "verdict     {limit}: {}", self.verdict.summary)?;
-        match &self.verdict.recommendation {
-            Some(it) => writeln!(f, "recommended {} = {}", it.field, it.value),
-            None => writeln!(f, "recommended leave the settings as they are"),
-        }?;
-        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning     {warning}"))
+        paragraph(f, "recommended", &advice)?;
+        self.warnings.iter().try_for_each(|warning| paragraph(f, "warning", warning))
     }
 }
 
@@ -131,42 +134,4 @@ fn list(counts: &[(u64, &str)]) -> String {
         .map(|(count, what)| format!("{} {what}", grouped(*count)))
         .collect();
     if some.is_empty() { "none".to_owned() } else { some.join(", ") }
-}
-
-/// `1234567` as `1 234 567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(" ")
-}
-
-/// Microseconds to three digits.
-fn time(micros: f64) -> String {
-    let (amount, unit) = match micros {
-        micros if micros < 1e3 => (micros, "us"),
-        micros if micros < 1e6 => (micros / 1e3, "ms"),
-        micros => (micros / 1e6, "s"),
-    };
-    let digits = match amount {
-        amount if amount < 9.995 => 2,
-        amount if amount < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{amount:.digits$} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_numbers_are_grouped() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
-    }
-
-    #[test]
-    fn times_have_three_digits_and_one_unit() {
-        let shown = [0.06, 12.345, 999.9, 1234.0, 2_500_000.0].map(time);
-        assert_eq!(shown, ["0.06 us", "12.3 us", "1000 us", "1.23 ms", "2.50 s"]);
-    }
 }

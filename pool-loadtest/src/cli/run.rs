@@ -99,18 +99,23 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
 }
 
+/// Whether the run was a good one.
 fn judge(report: &Report) -> Result<(), Failure> {
-    if report.invariant != Invariant::Held {
-        return Err(Failure::Run(anyhow!(
-            "the invariant did not hold: {}",
-            report.invariant_detail
-        )));
-    }
-    match report.outcome {
-        Outcome::Interrupted => Err(Failure::Interrupted),
-        Outcome::Completed if report.operations == 0 => {
-            Err(Failure::Run(anyhow!("not one operation succeeded")))
+    let Report { operations, late, errors, invariant_detail: detail, .. } = report;
+    let (succeeded, database) =
+        (operations + late, report.database.as_deref().unwrap_or("unnamed"));
+    let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
+    match (report.invariant, report.outcome) {
+        (Invariant::Broken, _) => failed(format!("the invariant did not hold: {detail}")),
+        (_, Outcome::Interrupted) => Err(Failure::Interrupted),
+        (Invariant::Unchecked, _) => {
+            failed(format!("the invariant could not be checked: {detail}"))
         }
-        Outcome::Completed => Ok(()),
+        (Invariant::Held, _) if *errors > succeeded => {
+            let all = errors + succeeded;
+            failed(format!("more than half of the operations failed: {errors} of {all}"))
+        }
+        (Invariant::Held, _) if succeeded == 0 => failed("not one operation succeeded".to_owned()),
+        (Invariant::Held, _) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{Checked, LoadOptions, LoadTester, Report, Workload, WorkloadError};
+use pool_loadtest::{Checked, Limit, LoadOptions, LoadTester, Report, Workload, WorkloadError};
 use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, FakeError};
 use tokio::time::sleep;
 
@@ -93,4 +93,25 @@ async fn throughput_counts_what_was_done_in_time() {
     assert_eq!((report.operations, report.late), (1, 1));
     assert!((report.throughput - 0.25).abs() < 0.01, "{report}");
     assert!(report.service.max >= 2.9 * MICROS, "the late one is timed too: {report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_that_come_at_once_are_no_busy_loop() {
+    // One works, one waits, the third is refused at once again and again.
+    let (_, pool) = pool(PoolConfig { max_waiters: 1, ..max_open(1) });
+    let report = run(&pool, slow(Duration::from_hours(1)), 3, 10).await;
+    // After pauses of 1, 2, 4 ... 64 ms, ten a second; timers are precise to a millisecond.
+    assert!((100..=107).contains(&report.errors), "{report}");
+    assert_eq!(report.verdict.limit, Limit::Failing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_what_the_verdict_is_about() {
+    let (_, pool) = pool(PoolConfig { max_waiters: 1, ..max_open(1) });
+    let report = run(&pool, slow(SECOND / 1000), 8, 10).await;
+    let verdict = report.verdict;
+    assert_eq!(verdict.limit, Limit::Failing, "{verdict:?}");
+    let advice = verdict.recommendation.expect("there is a setting for it");
+    assert_eq!((advice.field, advice.value.as_str()), ("max_waiters", "8"));
+    assert!(verdict.summary.contains("too many waiting"), "{}", verdict.summary);
 }
