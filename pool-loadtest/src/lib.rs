@@ -6,11 +6,14 @@
 
 mod backoff;
 mod bank;
+mod baseline;
 mod bounds;
 pub mod cli;
 mod options;
+mod pool_report;
 mod recorder;
 mod report;
+mod stop;
 mod task;
 mod tester;
 mod text;
@@ -25,10 +28,9 @@ struct Readme;
 
 pub use self::bank::Bank;
 pub use self::options::LoadOptions;
+pub use self::pool_report::{AcquireReport, PoolReport};
 pub use self::recorder::Unfinished;
-pub use self::report::{
-    AcquireReport, ErrorGroup, Invariant, Latency, Outcome, PoolReport, Report, SCHEMA_VERSION,
-};
+pub use self::report::{ErrorGroup, Invariant, Latency, Outcome, Report, SCHEMA_VERSION};
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Workload, WorkloadError};

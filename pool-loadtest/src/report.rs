@@ -1,6 +1,5 @@
 //! What a run found, as numbers. The JSON form is this structure.
 
-use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -9,9 +8,10 @@ use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
 use crate::options::LoadOptions;
-use crate::recorder::{Measured, Unfinished, in_full};
+use crate::pool_report::PoolReport;
+use crate::recorder::{Measured, Unfinished};
 use crate::verdict::{Evidence, MostErrors, Verdict};
-use crate::workload::{Checked, WorkloadError};
+use crate::workload::Checked;
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -62,7 +62,7 @@ pub struct Report {
     pub invariant_detail: String,
     /// Connections in use after the run; anything but 0 is a leak.
     pub in_use: usize,
-    /// The pool after the run.
+    /// What the pool did during the load.
     pub pool: PoolReport,
     /// What limited the run, and what to set.
     pub verdict: Verdict,
@@ -136,120 +136,42 @@ impl Latency {
     }
 }
 
-/// A pool's statistics; see [`PoolStats`].
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct PoolReport {
-    /// Connections idle, in use and being opened.
-    pub open: usize,
-    /// Idle connections.
-    pub idle: usize,
-    /// Connections in use.
-    pub in_use: usize,
-    /// Acquires waiting.
-    pub waiting: usize,
-    /// Most connections in use at once.
-    pub peak_in_use: usize,
-    /// Average share of `max_open` in use during the run, 0 to 1; of the peak if `max_open` is
-    /// unlimited.
-    pub utilisation: f64,
-    /// How acquires ended.
-    pub acquires: AcquireReport,
-    /// Acquires that had to wait.
-    pub wait_count: u64,
-    /// Time spent waiting, in sum, in seconds.
-    pub wait_seconds: f64,
-    /// Connections opened.
-    pub opened: u64,
-    /// Connects that failed.
-    pub open_failed: u64,
-    /// Connections closed, by reason.
-    pub closed: BTreeMap<&'static str, u64>,
-}
-
-/// How acquires ended; see [`pool_core::AcquireCounts`].
-#[derive(Clone, Copy, Debug, Serialize)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the fields of AcquireCounts, documented there")]
-pub struct AcquireReport {
-    pub started: u64,
-    pub immediate: u64,
-    pub waited: u64,
-    pub opened: u64,
-    pub timed_out: u64,
-    pub queue_full: u64,
-    pub closed: u64,
-    pub connect_failed: u64,
-    pub no_runtime: u64,
-    pub cancelled: u64,
-}
-
-impl PoolReport {
-    fn new(stats: &PoolStats, utilisation: f64) -> Self {
-        let acquires = stats.acquires;
-        Self {
-            open: stats.open,
-            idle: stats.idle,
-            in_use: stats.in_use,
-            waiting: stats.waiting,
-            peak_in_use: stats.peak_in_use,
-            utilisation,
-            acquires: AcquireReport {
-                started: acquires.started,
-                immediate: acquires.immediate,
-                waited: acquires.waited,
-                opened: acquires.opened,
-                timed_out: acquires.timed_out,
-                queue_full: acquires.queue_full,
-                closed: acquires.closed,
-                connect_failed: acquires.connect_failed,
-                no_runtime: acquires.no_runtime,
-                cancelled: acquires.cancelled,
-            },
-            wait_count: stats.wait_count,
-            wait_seconds: stats.wait_time.as_secs_f64(),
-            opened: stats.opened,
-            open_failed: stats.open_failed,
-            closed: stats.closed.iter().map(|(reason, count)| (reason.name(), count)).collect(),
-        }
-    }
-}
-
 /// The database's file or name, or else its system, for messages.
 pub(crate) fn database<D: Driver>(driver: &D) -> String {
     let metadata = driver.metadata();
     metadata.namespace.unwrap_or_else(|| metadata.system_name.into_owned())
 }
 
-/// Everything a run brought to light.
-pub(crate) struct Run {
-    pub(crate) outcome: Outcome,
+/// What the load itself brought to light.
+pub(crate) struct Loaded {
     pub(crate) elapsed: Duration,
     /// Operations succeeded by then.
     pub(crate) in_time: u64,
-    pub(crate) options: LoadOptions,
-    pub(crate) baseline: Option<Duration>,
     pub(crate) measured: Measured,
+    /// The pool before it and after its last operation.
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
-    pub(crate) invariant: Result<Checked, WorkloadError>,
+}
+
+/// Everything a run brought to light.
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
+    pub(crate) options: LoadOptions,
+    pub(crate) baseline: Option<Duration>,
+    pub(crate) loaded: Loaded,
+    /// The pool after everything.
+    pub(crate) end: PoolStats,
+    /// What was found, or why nothing was.
+    pub(crate) invariant: Result<Checked, String>,
     pub(crate) warnings: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, elapsed, in_time, options, baseline, measured, .. } = run;
-        let Run { before, after, invariant, warnings, .. } = run;
+        let Run { outcome, options, baseline, loaded, end, invariant, warnings } = run;
+        let Loaded { elapsed, in_time, measured, before, after } = loaded;
         let metadata = pool.driver().metadata();
         let (operations, errors) = (in_time, measured.failed());
-        let seconds = elapsed.as_secs_f64().max(1e-9);
-        let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
-        let most = if after.max_open == PoolConfig::UNLIMITED {
-            after.peak_in_use.max(1)
-        } else {
-            after.max_open
-        };
-        let utilisation = (held / seconds / most as f64).min(1.0);
         let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
             kind: kind.clone(),
             count: group.count,
@@ -258,13 +180,12 @@ impl Report {
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
             Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
-            Err(error) => {
-                let database = database(pool.driver());
-                (Invariant::Unchecked, format!("{database}: {}", in_full(&error)))
-            }
+            Err(why) => (Invariant::Unchecked, format!("{}: {why}", database(pool.driver()))),
         };
+        let seconds = elapsed.as_secs_f64().max(1e-9);
         let throughput = operations as f64 / seconds;
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
+        let pool_report = PoolReport::new(&before, &after, &end, elapsed);
         let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
         let evidence = Evidence {
             tasks: options.tasks,
@@ -281,8 +202,8 @@ impl Report {
             wait: measured.wait.mean() / 1e3,
             service: measured.service.mean() / 1e3,
             alone: baseline_us,
-            utilisation,
-            peak_in_use: after.peak_in_use,
+            utilisation: pool_report.utilisation,
+            peak_in_use: pool_report.peak_in_use,
         };
         let validate = |config: &PoolConfig| {
             config.validate()?;
@@ -309,8 +230,8 @@ impl Report {
             baseline_us,
             invariant,
             invariant_detail,
-            in_use: after.in_use,
-            pool: PoolReport::new(&after, utilisation),
+            in_use: pool_report.in_use,
+            pool: pool_report,
             verdict: Verdict::of(&evidence, validate),
             warnings,
         }

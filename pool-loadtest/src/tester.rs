@@ -4,7 +4,8 @@
 //! database stalls, fewer operations are asked for, so the percentiles understate what arrivals
 //! that do not wait for each other would see.
 
-use std::future::Future;
+use std::any::Any;
+use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use pool_core::{Driver, Pool, PoolStats};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::baseline;
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
-use crate::report::{Outcome, Report, Run, database};
+use crate::report::{Loaded, Outcome, Report, Run, database};
+use crate::stop::Stop;
 use crate::task::Task;
 use crate::workload::{Workload, WorkloadError};
 
@@ -40,6 +43,9 @@ pub enum LoadError {
         /// What failed.
         source: WorkloadError,
     },
+    /// The run was stopped before the load began.
+    #[error("interrupted before the load began")]
+    Interrupted,
 }
 
 /// How far a run has come.
@@ -76,37 +82,113 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Self { pool, workload: Arc::new(workload), options }
     }
 
-    /// Prepares the workload, runs it for its time, and checks its invariant. Needs a tokio runtime
-    /// with a timer.
+    /// Prepares the workload, runs it for its time, checks its invariant, and removes what it made.
+    /// Needs a tokio runtime with a timer. An acquire that is under way when the time is up is
+    /// dropped; an operation may go on for 5 s more.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the workload could not be prepared. Whatever goes wrong later is in the
-    /// report.
+    /// [`LoadError::Prepare`] if the workload could not be prepared. Whatever goes wrong later is in
+    /// the report.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops every operation under way and gives every connection back, but
+    /// what the workload has made stays. To end a run early, use [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<Report, LoadError> {
-        self.run_until(std::future::pending(), |_| {}).await
+        self.run_until(pending(), |_| {}).await
     }
 
     /// Like [`run`](Self::run), but ends early when `stop` does, and tells `progress` five times a
     /// second.
     ///
+    /// The phase in which `stop` comes is cut short, the others follow: the report then says what
+    /// was found until then. Removing what the workload made gets half a second.
+    ///
     /// # Errors
     ///
-    /// [`LoadError`] if the workload could not be prepared.
+    /// [`LoadError::Prepare`] if the workload could not be prepared; [`LoadError::Interrupted`] if
+    /// it was stopped before the load began.
     ///
     /// # Panics
     ///
-    /// With the panic of the workload, if it panics.
+    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
     pub async fn run_until(
         self,
         stop: impl Future<Output = ()>,
         mut progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
-        self.workload.prepare(&self.pool).await.map_err(|source| LoadError::Prepare {
-            database: database(self.pool.driver()),
-            source,
+        let mut stop = Stop::new(stop);
+        let baseline = match self.begin(&mut stop).await {
+            Ok(baseline) => baseline,
+            Err(error) => {
+                // What hindered it may hinder this too; then there is most likely nothing to
+                // remove.
+                let _ = self.clean_up(QUICK).await;
+                return Err(error);
+            }
+        };
+        let loaded = match self.load(&mut stop, &mut progress).await {
+            Ok(loaded) => loaded,
+            Err(panic) => {
+                let _ = self.clean_up(QUICK).await;
+                resume_unwind(panic);
+            }
+        };
+        let invariant = match stop.or(self.workload.verify(&self.pool)).await {
+            Some(checked) => checked.map_err(|error| in_full(&error)),
+            None => Err("interrupted".to_owned()),
+        };
+        let patience = if invariant.is_ok() && !stop.came() { Duration::MAX } else { QUICK };
+        let cleaned_up = match stop.or(self.clean_up(patience)).await {
+            Some(cleaned_up) => cleaned_up,
+            None => self.clean_up(QUICK).await,
+        };
+        let run = Run {
+            outcome: if stop.came() { Outcome::Interrupted } else { Outcome::Completed },
+            options: self.options,
+            baseline,
+            loaded,
+            end: self.pool.stats(),
+            invariant,
+            warnings: cleaned_up.err().into_iter().collect(),
+        };
+        Ok(Report::new(run, &self.pool))
+    }
+
+    /// What comes before the load: the preparation and the baseline.
+    async fn begin(
+        &self,
+        stop: &mut Stop<impl Future<Output = ()>>,
+    ) -> Result<Option<Duration>, LoadError> {
+        let prepared = stop.or(self.workload.prepare(&self.pool)).await;
+        prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
+            let database = database(self.pool.driver());
+            LoadError::Prepare { database, source }
         })?;
-        let baseline = self.baseline().await;
+        let LoadOptions { baseline, seed, .. } = self.options;
+        let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
+        stop.or(alone).await.ok_or(LoadError::Interrupted)
+    }
+
+    /// The load itself.
+    ///
+    /// # Errors
+    ///
+    /// With the panic of the workload.
+    async fn load(
+        &self,
+        stop: &mut Stop<impl Future<Output = ()>>,
+        progress: &mut impl FnMut(&Progress),
+    ) -> Result<Loaded, Panic> {
         let before = self.pool.stats();
         let recorder = Arc::new(Recorder::new());
         let (end, ended) = watch::channel(());
@@ -123,31 +205,18 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             tasks.spawn(task.run(ended.clone()));
         }
         drop(ended);
-        let outcome = tokio::select! {
-            () = sleep(self.options.duration) => Outcome::Completed,
-            () = stop => Outcome::Interrupted,
-            () = self.tell(&recorder, started, &mut progress) => Outcome::Completed,
-        };
+        let told = self.tell(&recorder, started, progress);
+        let _ = stop.or(timeout(self.options.duration, told)).await;
         let elapsed = started.elapsed();
         let (in_time, _) = recorder.counts();
         drop(end);
-        drain(&mut tasks).await;
-        let invariant = self.workload.verify(&self.pool).await;
-        let patience = if invariant.is_ok() { Duration::MAX } else { QUICK };
-        let cleaned_up = self.clean_up(patience).await;
-        let run = Run {
-            outcome,
-            elapsed,
-            in_time,
-            options: self.options,
-            baseline,
-            measured: recorder.sum(),
-            before,
-            after: self.pool.stats(),
-            invariant,
-            warnings: cleaned_up.err().into_iter().collect(),
-        };
-        Ok(Report::new(run, &self.pool))
+        let drained = stop.or(timeout(DRAIN, drain(&mut tasks))).await;
+        match drained {
+            Some(Ok(done)) => done?,
+            Some(Err(_)) | None => tasks.shutdown().await,
+        }
+        let (measured, after) = (recorder.sum(), self.pool.stats());
+        Ok(Loaded { elapsed, in_time, measured, before, after })
     }
 
     /// Removes what the workload made, or says what is left.
@@ -159,22 +228,6 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         };
         let database = database(self.pool.driver());
         Err(format!("what the workload made in {database} may still be there: {why}"))
-    }
-
-    /// What an operation takes on average while nobody else works.
-    async fn baseline(&self) -> Option<Duration> {
-        let mut rng = Rng::with_seed(self.options.seed);
-        let mut operations = 0;
-        let mut worked = Duration::ZERO;
-        while worked < self.options.baseline {
-            let mut connection = self.pool.acquire().await.ok()?;
-            let started = Instant::now();
-            self.workload.step(&mut connection, &mut rng).await.ok()?;
-            drop(connection);
-            worked += started.elapsed();
-            operations += 1;
-        }
-        (operations > 0).then(|| worked / operations)
     }
 
     /// Tells progress, for ever.
@@ -204,16 +257,13 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     }
 }
 
-/// Waits for the operations under way; drops those that take too long.
-async fn drain(tasks: &mut JoinSet<()>) {
-    let all_done = async {
-        while let Some(done) = tasks.join_next().await {
-            if let Err(error) = done {
-                resume_unwind(error.into_panic());
-            }
-        }
-    };
-    if timeout(DRAIN, all_done).await.is_err() {
-        tasks.shutdown().await;
+/// What a task panicked with.
+type Panic = Box<dyn Any + Send>;
+
+/// Waits for the operations under way.
+async fn drain(tasks: &mut JoinSet<()>) -> Result<(), Panic> {
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(JoinError::into_panic)?;
     }
+    Ok(())
 }

@@ -91,7 +91,7 @@ impl Report {
             (acquires.closed, "refused by a closed pool"),
             (acquires.connect_failed, "failed to connect"),
             (acquires.no_runtime, "without a runtime"),
-            (acquires.cancelled, "given up"),
+            (acquires.cancelled, "waiting when time was up"),
         ];
         writeln!(f, "acquires    {}", list(&ends))?;
         let opened = [(pool.opened, "opened"), (pool.open_failed, "failed to open")];

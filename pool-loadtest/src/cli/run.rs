@@ -99,11 +99,10 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
 }
 
-/// Whether the run was a good one.
+/// How the program ends after a report.
 fn judge(report: &Report) -> Result<(), Failure> {
     let Report { operations, late, errors, invariant_detail: detail, .. } = report;
-    let (succeeded, database) =
-        (operations + late, report.database.as_deref().unwrap_or("unnamed"));
+    let database = report.database.as_deref().unwrap_or("unnamed");
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
     match (report.invariant, report.outcome) {
         (Invariant::Broken, _) => failed(format!("the invariant did not hold: {detail}")),
@@ -111,11 +110,35 @@ fn judge(report: &Report) -> Result<(), Failure> {
         (Invariant::Unchecked, _) => {
             failed(format!("the invariant could not be checked: {detail}"))
         }
-        (Invariant::Held, _) if *errors > succeeded => {
-            let all = errors + succeeded;
-            failed(format!("more than half of the operations failed: {errors} of {all}"))
+        (Invariant::Held, _) => match what_failed(operations + late, *errors) {
+            Some(words) => failed(words),
+            None => Ok(()),
+        },
+    }
+}
+
+/// What to say of a run in which too little succeeded.
+fn what_failed(succeeded: u64, errors: u64) -> Option<String> {
+    let all = succeeded + errors;
+    match succeeded {
+        0 => Some(format!("not one operation succeeded, {errors} failed")),
+        _ if errors > succeeded => {
+            Some(format!("more than half of the operations failed: {errors} of {all}"))
         }
-        (Invariant::Held, _) if succeeded == 0 => failed("not one operation succeeded".to_owned()),
-        (Invariant::Held, _) => Ok(()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_which_more_than_half_failed_has_failed() {
+        assert_eq!((what_failed(50, 50), what_failed(1, 0)), (None, None));
+        let half = "more than half of the operations failed: 51 of 101";
+        assert_eq!(what_failed(50, 51).as_deref(), Some(half));
+        let none = "not one operation succeeded, 0 failed";
+        assert_eq!(what_failed(0, 0).as_deref(), Some(none));
     }
 }

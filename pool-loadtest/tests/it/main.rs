@@ -1,6 +1,7 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite.
 
 mod files;
+mod phases;
 mod program;
 mod stalls;
 mod tester;
