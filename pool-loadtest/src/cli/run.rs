@@ -1,25 +1,30 @@
 //! `pool-loadtest run`.
 
-use std::io::Write as _;
+use std::future::{Future, pending};
+use std::io::{Write as _, stdout};
+use std::time::Duration;
 
 use anyhow::{Context as _, Error, anyhow};
 use pool_core::{OpenError, Pool, PoolOptions};
 use pool_sqlite::SqliteDriver;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::Failure;
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
+use super::signals::Signals;
 use super::target::Target;
+use super::{Failure, say};
 use crate::bank::{Bank, blocked};
 use crate::bounds::{OutOfTime, limit};
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
-use crate::tester::LoadTester;
+use crate::tester::{LoadError, LoadTester};
 
 /// How long the pool may take to close after a run.
-const CLOSE: std::time::Duration = std::time::Duration::from_secs(5);
+const CLOSE: Duration = Duration::from_secs(5);
+/// How long opening may take before something is said about it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a load and prints its report.
 ///
@@ -32,17 +37,24 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
+    // First of all: whatever is made from here on is removed again.
+    let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let directory = match arguments.url {
         Some(_) => None,
         None => Some(TempDir::new().context("cannot make a temporary directory"))
             .transpose()
             .map_err(Failure::Run)?,
     };
+    let path = directory.as_ref().map(|directory| directory.path().to_owned());
+    let stopped = signals.listen(path);
     let target = Target::new(arguments, directory).map_err(usage)?;
-    let pool = open(&target).await?;
-    let report = load(arguments, pool.clone()).await;
+    let pool = tokio::select! {
+        pool = open(&target) => pool?,
+        () = stopped.wait() => return Err(Failure::Interrupted),
+    };
+    let report = load(arguments, pool.clone(), stopped.wait()).await;
     let closed = pool.close(CLOSE).await;
-    let report = report.map_err(Failure::Run)?;
+    let report = report?;
     print(&report, arguments.output).map_err(Failure::Run)?;
     if !closed.drained {
         return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -52,9 +64,20 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
 
 /// Opens the pool within the time of one acquire.
 async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
-    let limit = limit(&target.config);
+    let (limit, database) = (limit(&target.config), database(&target.driver));
     let options = PoolOptions::from(target.config.clone());
-    let error = match timeout(limit, Pool::open(target.driver.clone(), options)).await {
+    let opening = timeout(limit, Pool::open(target.driver.clone(), options));
+    let patience = async {
+        sleep(PATIENCE).await;
+        let limit = humantime::format_duration(limit);
+        say(&format!("still opening {database}, for at most {limit} (acquire_timeout)"));
+        pending().await
+    };
+    let opened = tokio::select! {
+        opened = opening => opened,
+        never = patience => never,
+    };
+    let error = match opened {
         Ok(Ok(pool)) => return Ok(pool),
         Ok(Err(OpenError::Config(error))) => return Err(usage(error)),
         Ok(Err(error)) => Error::new(error),
@@ -63,7 +86,6 @@ async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
             Error::new(OutOfTime { limit, source }).context("connecting and checking")
         }
     };
-    let database = database(&target.driver);
     Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
@@ -71,7 +93,11 @@ fn usage(error: pool_core::ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
-async fn load(arguments: &RunArguments, pool: Pool<SqliteDriver>) -> anyhow::Result<Report> {
+async fn load(
+    arguments: &RunArguments,
+    pool: Pool<SqliteDriver>,
+    stop: impl Future<Output = ()>,
+) -> Result<Report, Failure> {
     let options = LoadOptions {
         tasks: arguments.tasks as usize,
         duration: arguments.duration,
@@ -79,16 +105,13 @@ async fn load(arguments: &RunArguments, pool: Pool<SqliteDriver>) -> anyhow::Res
         ..LoadOptions::default()
     };
     let line = ProgressLine::new(arguments.duration);
-    let stop = async {
-        // Without a handler for it, ctrl-c ends the program the usual way.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress)).await?;
+    let report = tester.run_until(stop, |progress| line.show(progress)).await;
     line.clear();
-    Ok(report)
+    report.map_err(|error| match error {
+        LoadError::Interrupted => Failure::Interrupted,
+        error => Failure::Run(error.into()),
+    })
 }
 
 fn print(report: &Report, output: Output) -> anyhow::Result<()> {
@@ -96,7 +119,9 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
         Output::Text => report.to_string(),
         Output::Json => serde_json::to_string_pretty(report)? + "\n",
     };
-    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+    let mut out = stdout();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    printed.context("cannot print the report")
 }
 
 /// How the program ends after a report.

@@ -3,5 +3,7 @@
 mod files;
 mod phases;
 mod program;
+#[cfg(unix)]
+mod signals;
 mod stalls;
 mod tester;

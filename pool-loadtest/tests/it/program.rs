@@ -1,7 +1,6 @@
 //! The program as its users run it: what it prints where, and how it ends.
 
 use std::process::{Command, Output, Stdio};
-use std::thread;
 
 use serde_json::Value;
 
@@ -15,7 +14,7 @@ pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
     finished(program(arguments).output().expect("starts"))
 }
 
-fn finished(output: Output) -> (i32, String, String) {
+pub(crate) fn finished(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
@@ -147,27 +146,22 @@ fn private_memory_has_one_connection_and_says_why_not_more() {
     assert!(stderr.contains("a database of its own"), "{stderr}");
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
-fn ctrl_c_prints_the_report_of_the_part_that_ran() {
-    let mut child = program(&["run", "--duration", "1h", "--output", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    // Its second line of progress tells that the load is running.
-    let mut progress = std::io::BufReader::new(child.stderr.take().expect("piped"));
-    let mut line = String::new();
-    for _ in 0..2 {
-        std::io::BufRead::read_line(&mut progress, &mut line).expect("a line");
-    }
-    let rest = thread::spawn(move || std::io::copy(&mut progress, &mut std::io::sink()));
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.expect("sent").success());
-    let (code, stdout, _) = finished(child.wait_with_output().expect("ends"));
-    rest.join().expect("no panic").expect("read to the end");
-    assert_eq!(code, 130);
-    let report = json(&stdout);
-    assert_eq!((&report["outcome"], &report["invariant"]), (&"interrupted".into(), &"held".into()));
-    assert!(number(&report["throughput"]) > 0.0);
+fn progress_that_nobody_can_read_costs_no_report() {
+    let full = std::fs::File::create("/dev/full").expect("opened");
+    let arguments = ["run", "--duration", "1200ms", "--output", "json"];
+    let output = program(&arguments).stderr(full).output().expect("starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(json(&String::from_utf8_lossy(&output.stdout))["invariant"], "held");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_printed_is_an_error_and_no_panic() {
+    let full = std::fs::File::create("/dev/full").expect("opened");
+    let output = program(&["run", "--duration", "200ms"]).stdout(full).output().expect("starts");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("error: cannot print the report: No space left"), "{stderr}");
 }
