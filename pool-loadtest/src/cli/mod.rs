@@ -37,8 +37,11 @@ pub(crate) enum Failure {
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
-    let done = match command.unwrap_or_default() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
     };
     let (error, code) = match done {
@@ -49,6 +52,22 @@ pub fn main() -> ExitCode {
     };
     say(&format!("error: {error:#}"));
     ExitCode::from(code)
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let shown = error.to_string();
+    let is_secret = |argument: std::ffi::OsString| {
+        let argument = argument.to_string_lossy();
+        argument.contains('@') && shown.contains(&*argument)
+    };
+    if std::env::args_os().skip(1).any(is_secret) {
+        // It may be a URL with a password.
+        say("error: an argument is not understood; a database is given as --url URL, see --help");
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
 
 /// Prints a line on standard error. If nobody can read it, the run goes on all the same.
