@@ -3,10 +3,10 @@
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
+use crate::latency::Latency;
 use crate::options::LoadOptions;
 use crate::pool_report::PoolReport;
 use crate::recorder::{Measured, Unfinished};
@@ -34,7 +34,11 @@ pub struct Report {
     pub tasks: usize,
     /// The seed of the workload's random numbers.
     pub seed: u64,
-    /// The pool's settings, as text.
+    /// What kind of load it was: `closed_loop`, in which a task asks again only after it has its
+    /// answer. Arrivals that do not wait for each other would see longer times.
+    pub load: &'static str,
+    /// The pool's settings. In JSON counts are numbers or `"unlimited"`, times are text such as
+    /// `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
     pub config: PoolConfig,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
@@ -103,39 +107,6 @@ pub struct ErrorGroup {
     pub first: String,
 }
 
-/// Percentiles in microseconds, to three significant digits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Latency {
-    /// Average.
-    pub mean: f64,
-    /// Median.
-    pub p50: f64,
-    /// 90 % took no longer.
-    pub p90: f64,
-    /// 99 % took no longer.
-    pub p99: f64,
-    /// 99.9 % took no longer.
-    pub p99_9: f64,
-    /// The longest.
-    pub max: f64,
-}
-
-impl Latency {
-    fn new(nanos: &Histogram<u64>) -> Self {
-        let micros = |nanos: u64| nanos as f64 / 1e3;
-        let quantile = |quantile| micros(nanos.value_at_quantile(quantile));
-        Self {
-            mean: nanos.mean() / 1e3,
-            p50: quantile(0.5),
-            p90: quantile(0.9),
-            p99: quantile(0.99),
-            p99_9: quantile(0.999),
-            max: micros(nanos.max()),
-        }
-    }
-}
-
 /// The database's file or name, or else its system, for messages.
 pub(crate) fn database<D: Driver>(driver: &D) -> String {
     let metadata = driver.metadata();
@@ -170,7 +141,7 @@ impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
         let Run { outcome, options, baseline, loaded, end, invariant, warnings } = run;
         let Loaded { elapsed, in_time, measured, before, after } = loaded;
-        let metadata = pool.driver().metadata();
+        let (metadata, config) = (pool.driver().metadata(), pool.config());
         let (operations, errors) = (in_time, measured.failed());
         let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
             kind: kind.clone(),
@@ -189,7 +160,7 @@ impl Report {
         let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
         let evidence = Evidence {
             tasks: options.tasks,
-            config: pool.config(),
+            config: config.clone(),
             cores: available_parallelism().map_or(1, usize::from),
             operations: measured.succeeded,
             errors,
@@ -217,7 +188,8 @@ impl Report {
             duration_seconds: seconds,
             tasks: options.tasks,
             seed: options.seed,
-            config: pool.config(),
+            load: "closed_loop",
+            config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             operations,
             throughput,
             late: measured.succeeded - in_time,

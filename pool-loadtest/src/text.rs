@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use pool_core::PoolConfig;
 
+use crate::latency::Latency;
 use crate::recorder::Unfinished;
-use crate::report::{Invariant, Latency, Outcome, Report};
+use crate::report::{Invariant, Outcome, Report};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -53,7 +54,9 @@ impl Report {
         {
             let Latency { p50, p90, p99, p99_9, max, .. } = latency;
             write!(f, "{name:<10}")?;
-            [p50, p90, p99, p99_9, max].iter().try_for_each(|t| write!(f, "{:>11}", time(*t)))?;
+            for micros in [p50, p90, p99, p99_9, max] {
+                write!(f, "{:>11}", micros.map_or_else(|| "-".to_owned(), time))?;
+            }
             writeln!(f)?;
         }
         let Unfinished { waiting, dropped } = self.unfinished;
