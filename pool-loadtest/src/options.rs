@@ -11,8 +11,8 @@ pub struct LoadOptions {
     pub duration: Duration,
     /// Which random numbers the workload draws. Default: 1.
     pub seed: u64,
-    /// How long one task runs alone before, to learn what an operation takes without company.
-    /// Default: 300 ms; zero skips it.
+    /// How long one task runs alone before, to learn what an operation takes without company. Its
+    /// last operation may go on for as long again. Default: 300 ms; zero skips it.
     pub baseline: Duration,
 }
 

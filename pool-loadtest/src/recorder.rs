@@ -1,4 +1,4 @@
-//! What the tasks of a run measured: three histograms and the errors, in a few shards that tasks
+//! What the tasks of a run measured: three histograms and the failures, in a few shards that tasks
 //! share, so that memory does not grow with their number.
 
 use std::collections::BTreeMap;
@@ -7,10 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use pool_core::{AcquireError, AcquireErrorKind, AcquirePhase};
+use serde::Serialize;
 
 /// Latencies are kept to three significant digits, up to this one; longer ones count as this.
 const LONGEST: Duration = Duration::from_hours(1);
-/// Kinds of errors told apart; further ones count as one.
+/// Kinds of failures told apart; further ones count as one.
 const ERROR_KINDS: usize = 20;
 const SHARDS: usize = 8;
 
@@ -23,8 +25,56 @@ pub(crate) struct Measured {
     pub(crate) service: Histogram<u64>,
     /// Both.
     pub(crate) response: Histogram<u64>,
-    /// By their words: how often, and in full the first time.
-    pub(crate) errors: BTreeMap<String, (u64, String)>,
+    /// Operations that succeeded.
+    pub(crate) succeeded: u64,
+    /// Operations that failed, by the words they have in common.
+    pub(crate) failures: BTreeMap<String, Group>,
+    pub(crate) unfinished: Unfinished,
+}
+
+/// Operations that had no end when the run had one. They are among the latencies with the age they
+/// had then, so that a latency there is `at least` what is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// Acquires still waiting for a connection.
+    pub waiting: u64,
+    /// Operations dropped at work, because they went on for too long after the end.
+    pub dropped: u64,
+}
+
+/// Why an acquire failed, and what it was waiting for.
+pub(crate) type AcquireCause = (AcquireErrorKind, AcquirePhase);
+
+/// Failures of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) count: u64,
+    /// The first of them with its causes.
+    pub(crate) first: String,
+    /// If it was the acquire that failed: why.
+    pub(crate) acquire: Option<AcquireCause>,
+}
+
+/// A failed operation.
+pub(crate) struct Failure {
+    /// What groups failures whose words differ only in figures.
+    kind: String,
+    in_full: String,
+    acquire: Option<AcquireCause>,
+}
+
+impl Failure {
+    /// The acquire failed.
+    pub(crate) fn acquire(kind: String, error: &AcquireError) -> Self {
+        let cause = (error.kind(), error.details().phase);
+        Self { kind, in_full: in_full(error), acquire: Some(cause) }
+    }
+
+    /// The work failed.
+    pub(crate) fn step(error: &(dyn Error + 'static)) -> Self {
+        Self { kind: error.to_string(), in_full: in_full(error), acquire: None }
+    }
 }
 
 impl Measured {
@@ -35,31 +85,38 @@ impl Measured {
             wait: histogram(),
             service: histogram(),
             response: histogram(),
-            errors: BTreeMap::new(),
+            succeeded: 0,
+            failures: BTreeMap::new(),
+            unfinished: Unfinished::default(),
         }
     }
 
-    pub(crate) fn operations(&self) -> u64 {
-        self.response.len()
+    pub(crate) fn failed(&self) -> u64 {
+        self.failures.values().map(|group| group.count).sum()
     }
 
-    pub(crate) fn error_count(&self) -> u64 {
-        self.errors.values().map(|(count, _)| count).sum()
-    }
-
-    pub(crate) fn record(&mut self, wait: Duration, service: Duration) {
+    /// Records how long an operation took, however it ended. Without a service time it never had a
+    /// connection.
+    pub(crate) fn record_times(&mut self, wait: Duration, service: Option<Duration>) {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.wait.saturating_record(nanos(wait));
-        self.service.saturating_record(nanos(service));
-        self.response.saturating_record(nanos(wait + service));
+        if let Some(service) = service {
+            self.service.saturating_record(nanos(service));
+        }
+        self.response.saturating_record(nanos(wait.saturating_add(service.unwrap_or_default())));
     }
 
-    /// `kind` groups errors whose words differ only in figures.
-    pub(crate) fn record_error(&mut self, kind: String, error: &(dyn Error + 'static)) {
-        let known = self.errors.contains_key(&kind) || self.errors.len() < ERROR_KINDS;
-        let kind = if known { kind } else { "other errors".to_owned() };
-        let (count, _) = self.errors.entry(kind).or_insert_with(|| (0, in_full(error)));
-        *count += 1;
+    pub(crate) fn record_failure(&mut self, failure: Failure) {
+        let Failure { kind, in_full, acquire } = failure;
+        self.count_failures(kind, &Group { count: 1, first: in_full, acquire });
+    }
+
+    fn count_failures(&mut self, kind: String, group: &Group) {
+        let known = self.failures.contains_key(&kind) || self.failures.len() < ERROR_KINDS;
+        let other = || ("other errors".to_owned(), None);
+        let (kind, acquire) = if known { (kind, group.acquire) } else { other() };
+        let first = || Group { count: 0, first: group.first.clone(), acquire };
+        self.failures.entry(kind).or_insert_with(first).count += group.count;
     }
 
     fn add(&mut self, other: &Self) {
@@ -70,14 +127,17 @@ impl Measured {
         ] {
             sum.add(part).expect("bug: histograms of the same bounds");
         }
-        for (kind, (count, first)) in &other.errors {
-            self.errors.entry(kind.clone()).or_insert_with(|| (0, first.clone())).0 += count;
+        self.succeeded += other.succeeded;
+        self.unfinished.waiting += other.unfinished.waiting;
+        self.unfinished.dropped += other.unfinished.dropped;
+        for (kind, group) in &other.failures {
+            self.count_failures(kind.clone(), group);
         }
     }
 }
 
 /// An error and its causes.
-fn in_full(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -109,13 +169,13 @@ impl Recorder {
         sum
     }
 
-    /// Operations and errors so far, without adding up the histograms.
+    /// Operations succeeded and failed so far, without adding up the histograms.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let counts = self.shards.iter().map(|shard| {
             let shard = lock(shard);
-            (shard.operations(), shard.error_count())
+            (shard.succeeded, shard.failed())
         });
-        counts.fold((0, 0), |(a, b), (operations, errors)| (a + operations, b + errors))
+        counts.fold((0, 0), |(a, b), (succeeded, failed)| (a + succeeded, b + failed))
     }
 }
 
@@ -133,10 +193,12 @@ mod tests {
         let recorder = Recorder::new();
         for task in 0..100 {
             let wait = Duration::from_millis(task as u64);
-            recorder.shard(task).record(wait, Duration::from_millis(1));
+            let mut shard = recorder.shard(task);
+            shard.record_times(wait, Some(Duration::from_millis(1)));
+            shard.succeeded += 1;
         }
         let sum = recorder.sum();
-        assert_eq!((sum.operations(), recorder.counts()), (100, (100, 0)));
+        assert_eq!((sum.succeeded, recorder.counts()), (100, (100, 0)));
         let p50 = sum.wait.value_at_quantile(0.5);
         assert!((49_000_000..51_000_000).contains(&p50), "{p50}");
         assert_eq!(sum.response.max(), sum.response.highest_equivalent(100_000_000));
@@ -145,19 +207,33 @@ mod tests {
     #[test]
     fn a_latency_beyond_the_longest_counts_as_the_longest() {
         let mut measured = Measured::new();
-        measured.record(Duration::MAX / 2, Duration::ZERO);
+        measured.record_times(Duration::MAX, Some(Duration::ZERO));
         assert!(measured.wait.max() >= LONGEST.as_nanos() as u64);
     }
 
     #[test]
-    fn errors_are_grouped_by_kind_and_kinds_are_bounded() {
+    fn what_never_had_a_connection_has_no_service_time() {
         let mut measured = Measured::new();
-        for number in 0..100_u32 {
+        measured.record_times(Duration::from_secs(1), None);
+        assert_eq!(
+            (measured.wait.len(), measured.service.len(), measured.response.len()),
+            (1, 0, 1)
+        );
+    }
+
+    #[test]
+    fn errors_are_grouped_by_kind_and_kinds_are_bounded() {
+        let recorder = Recorder::new();
+        for number in 0..100_usize {
             let error = std::io::Error::other(format!("number {number}"));
-            measured.record_error(format!("kind {}", number % 50), &error);
+            let kind = format!("kind {:02}", number % 50);
+            let failure = Failure { kind, ..Failure::step(&error) };
+            recorder.shard(number / 50).record_failure(failure);
         }
-        assert_eq!((measured.errors.len(), measured.error_count()), (ERROR_KINDS + 1, 100));
-        assert_eq!(measured.errors["kind 7"], (2, "number 7".to_owned()));
-        assert_eq!(measured.errors["other errors"].0, 60);
+        let measured = recorder.sum();
+        assert_eq!((measured.failures.len(), measured.failed()), (ERROR_KINDS + 1, 100));
+        let first = Group { count: 2, first: "number 7".to_owned(), acquire: None };
+        assert_eq!(measured.failures["kind 07"], first);
+        assert_eq!(measured.failures["other errors"].count, 60);
     }
 }

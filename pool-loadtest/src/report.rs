@@ -1,16 +1,17 @@
 //! What a run found, as numbers. The JSON form is this structure.
 
-use std::collections::BTreeMap;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use pool_core::{Driver, Pool, PoolConfig, PoolStats};
+use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
+use crate::latency::Latency;
 use crate::options::LoadOptions;
-use crate::recorder::Measured;
-use crate::verdict::{Evidence, Verdict};
-use crate::workload::{Checked, WorkloadError};
+use crate::pool_report::PoolReport;
+use crate::recorder::{Measured, Unfinished};
+use crate::verdict::{Evidence, MostErrors, Verdict};
+use crate::workload::Checked;
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -33,19 +34,27 @@ pub struct Report {
     pub tasks: usize,
     /// The seed of the workload's random numbers.
     pub seed: u64,
-    /// The pool's settings, as text.
+    /// What kind of load it was: `closed_loop`, in which a task asks again only after it has its
+    /// answer. Arrivals that do not wait for each other would see longer times.
+    pub load: &'static str,
+    /// The pool's settings. In JSON counts are numbers or `"unlimited"`, times are text such as
+    /// `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
     pub config: PoolConfig,
-    /// Operations that succeeded.
+    /// Operations that succeeded before the time was up.
     pub operations: u64,
-    /// Operations per second.
+    /// These, per second.
     pub throughput: f64,
+    /// Operations that succeeded after the time was up. They are among the latencies only.
+    pub late: u64,
+    /// Operations that had no end.
+    pub unfinished: Unfinished,
     /// Operations that failed.
     pub errors: u64,
     /// The errors by kind.
     pub error_groups: Vec<ErrorGroup>,
-    /// From wanting a connection to having it.
+    /// From wanting a connection to having it, or to failing to.
     pub wait: Latency,
-    /// From having it to having given it back.
+    /// From having it to having given it back, also of operations that failed.
     pub service: Latency,
     /// Both.
     pub response: Latency,
@@ -57,10 +66,12 @@ pub struct Report {
     pub invariant_detail: String,
     /// Connections in use after the run; anything but 0 is a leak.
     pub in_use: usize,
-    /// The pool after the run.
+    /// What the pool did during the load.
     pub pool: PoolReport,
     /// What limited the run, and what to set.
     pub verdict: Verdict,
+    /// What else went wrong, such as a table that could not be dropped.
+    pub warnings: Vec<String>,
 }
 
 /// How a run ended.
@@ -96,165 +107,78 @@ pub struct ErrorGroup {
     pub first: String,
 }
 
-/// Percentiles in microseconds, to three significant digits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Latency {
-    /// Average.
-    pub mean: f64,
-    /// Median.
-    pub p50: f64,
-    /// 90 % took no longer.
-    pub p90: f64,
-    /// 99 % took no longer.
-    pub p99: f64,
-    /// 99.9 % took no longer.
-    pub p99_9: f64,
-    /// The longest.
-    pub max: f64,
+/// The database's file or name, or else its system, for messages.
+pub(crate) fn database<D: Driver>(driver: &D) -> String {
+    let metadata = driver.metadata();
+    metadata.namespace.unwrap_or_else(|| metadata.system_name.into_owned())
 }
 
-impl Latency {
-    fn new(nanos: &Histogram<u64>) -> Self {
-        let micros = |nanos: u64| nanos as f64 / 1e3;
-        let quantile = |quantile| micros(nanos.value_at_quantile(quantile));
-        Self {
-            mean: nanos.mean() / 1e3,
-            p50: quantile(0.5),
-            p90: quantile(0.9),
-            p99: quantile(0.99),
-            p99_9: quantile(0.999),
-            max: micros(nanos.max()),
-        }
-    }
-}
-
-/// A pool's statistics; see [`PoolStats`].
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct PoolReport {
-    /// Connections idle, in use and being opened.
-    pub open: usize,
-    /// Idle connections.
-    pub idle: usize,
-    /// Connections in use.
-    pub in_use: usize,
-    /// Acquires waiting.
-    pub waiting: usize,
-    /// Most connections in use at once.
-    pub peak_in_use: usize,
-    /// Average share of `max_open` in use during the run, 0 to 1; of the peak if `max_open` is
-    /// unlimited.
-    pub utilisation: f64,
-    /// How acquires ended.
-    pub acquires: AcquireReport,
-    /// Acquires that had to wait.
-    pub wait_count: u64,
-    /// Time spent waiting, in sum, in seconds.
-    pub wait_seconds: f64,
-    /// Connections opened.
-    pub opened: u64,
-    /// Connects that failed.
-    pub open_failed: u64,
-    /// Connections closed, by reason.
-    pub closed: BTreeMap<&'static str, u64>,
-}
-
-/// How acquires ended; see [`pool_core::AcquireCounts`].
-#[derive(Clone, Copy, Debug, Serialize)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the fields of AcquireCounts, documented there")]
-pub struct AcquireReport {
-    pub started: u64,
-    pub immediate: u64,
-    pub waited: u64,
-    pub opened: u64,
-    pub timed_out: u64,
-    pub queue_full: u64,
-    pub closed: u64,
-    pub connect_failed: u64,
-    pub no_runtime: u64,
-    pub cancelled: u64,
-}
-
-impl PoolReport {
-    fn new(stats: &PoolStats, utilisation: f64) -> Self {
-        let acquires = stats.acquires;
-        Self {
-            open: stats.open,
-            idle: stats.idle,
-            in_use: stats.in_use,
-            waiting: stats.waiting,
-            peak_in_use: stats.peak_in_use,
-            utilisation,
-            acquires: AcquireReport {
-                started: acquires.started,
-                immediate: acquires.immediate,
-                waited: acquires.waited,
-                opened: acquires.opened,
-                timed_out: acquires.timed_out,
-                queue_full: acquires.queue_full,
-                closed: acquires.closed,
-                connect_failed: acquires.connect_failed,
-                no_runtime: acquires.no_runtime,
-                cancelled: acquires.cancelled,
-            },
-            wait_count: stats.wait_count,
-            wait_seconds: stats.wait_time.as_secs_f64(),
-            opened: stats.opened,
-            open_failed: stats.open_failed,
-            closed: stats.closed.iter().map(|(reason, count)| (reason.name(), count)).collect(),
-        }
-    }
+/// What the load itself brought to light.
+pub(crate) struct Loaded {
+    pub(crate) elapsed: Duration,
+    /// Operations succeeded by then.
+    pub(crate) in_time: u64,
+    pub(crate) measured: Measured,
+    /// The pool before it and after its last operation.
+    pub(crate) before: PoolStats,
+    pub(crate) after: PoolStats,
 }
 
 /// Everything a run brought to light.
 pub(crate) struct Run {
     pub(crate) outcome: Outcome,
-    pub(crate) elapsed: Duration,
     pub(crate) options: LoadOptions,
     pub(crate) baseline: Option<Duration>,
-    pub(crate) measured: Measured,
-    pub(crate) before: PoolStats,
-    pub(crate) after: PoolStats,
-    pub(crate) invariant: Result<Checked, WorkloadError>,
+    pub(crate) loaded: Loaded,
+    /// The pool after everything.
+    pub(crate) end: PoolStats,
+    /// What was found, or why nothing was.
+    pub(crate) invariant: Result<Checked, String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, elapsed, options, baseline, measured, before, after, invariant } = run;
-        let metadata = pool.driver().metadata();
-        let operations = measured.operations();
-        let errors = measured.error_count();
-        let seconds = elapsed.as_secs_f64().max(1e-9);
-        let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
-        let most = if after.max_open == PoolConfig::UNLIMITED {
-            after.peak_in_use.max(1)
-        } else {
-            after.max_open
-        };
-        let utilisation = (held / seconds / most as f64).min(1.0);
-        let groups = measured.errors.iter().map(|(kind, (count, first))| ErrorGroup {
+        let Run { outcome, options, baseline, loaded, end, invariant, warnings } = run;
+        let Loaded { elapsed, in_time, measured, before, after } = loaded;
+        let (metadata, config) = (pool.driver().metadata(), pool.config());
+        let (operations, errors) = (in_time, measured.failed());
+        let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
             kind: kind.clone(),
-            count: *count,
-            first: first.clone(),
+            count: group.count,
+            first: group.first.clone(),
         });
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
             Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
-            Err(error) => (Invariant::Unchecked, format!("{error}: {}", error.source)),
+            Err(why) => (Invariant::Unchecked, format!("{}: {why}", database(pool.driver()))),
         };
+        let seconds = elapsed.as_secs_f64().max(1e-9);
         let throughput = operations as f64 / seconds;
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
+        let pool_report = PoolReport::new(&before, &after, &end, elapsed);
+        let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
         let evidence = Evidence {
             tasks: options.tasks,
-            max_open: after.max_open,
+            config: config.clone(),
+            cores: available_parallelism().map_or(1, usize::from),
+            operations: measured.succeeded,
+            errors,
+            most_errors: most.map(|(kind, group)| MostErrors {
+                kind: kind.clone(),
+                count: group.count,
+                acquire: group.acquire,
+            }),
             throughput,
             wait: measured.wait.mean() / 1e3,
             service: measured.service.mean() / 1e3,
             alone: baseline_us,
-            utilisation,
-            peak_in_use: after.peak_in_use,
+            utilisation: pool_report.utilisation,
+            peak_in_use: pool_report.peak_in_use,
+        };
+        let validate = |config: &PoolConfig| {
+            config.validate()?;
+            ConfigError::from_problems(pool.driver().objections(config))
         };
         Self {
             schema_version: SCHEMA_VERSION,
@@ -264,9 +188,12 @@ impl Report {
             duration_seconds: seconds,
             tasks: options.tasks,
             seed: options.seed,
-            config: pool.config(),
+            load: "closed_loop",
+            config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             operations,
             throughput,
+            late: measured.succeeded - in_time,
+            unfinished: measured.unfinished,
             errors,
             error_groups: groups.collect(),
             wait: Latency::new(&measured.wait),
@@ -275,9 +202,10 @@ impl Report {
             baseline_us,
             invariant,
             invariant_detail,
-            in_use: after.in_use,
-            pool: PoolReport::new(&after, utilisation),
-            verdict: Verdict::of(&evidence),
+            in_use: pool_report.in_use,
+            pool: pool_report,
+            verdict: Verdict::of(&evidence, validate),
+            warnings,
         }
     }
 }

@@ -1,34 +1,51 @@
-//! The run itself: tasks that acquire, work and release until the time is up.
+//! A run from beginning to end. What each task does is in `task.rs`.
+//!
+//! The load is a closed loop: a task asks again only after it has its answer. While the pool or the
+//! database stalls, fewer operations are asked for, so the percentiles understate what arrivals
+//! that do not wait for each other would see.
 
-use std::future::Future;
+use std::any::Any;
+use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
-use pool_core::{AcquireErrorKind, Driver, Pool, PoolStats};
+use pool_core::{Driver, Pool, PoolStats};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::baseline;
 use crate::options::LoadOptions;
-use crate::recorder::Recorder;
-use crate::report::{Outcome, Report, Run};
+use crate::recorder::{Recorder, in_full};
+use crate::report::{Loaded, Outcome, Report, Run, database};
+use crate::stop::Stop;
+use crate::task::Task;
 use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
 /// How long operations under way may go on after the end of a run, before they are dropped.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long removing what a workload made may take once something has gone wrong.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// A run could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the load could not start")]
 #[non_exhaustive]
-pub struct LoadError {
-    /// What failed.
-    #[from]
-    pub source: WorkloadError,
+pub enum LoadError {
+    /// The workload could not be prepared.
+    #[error("the load on {database} could not start")]
+    Prepare {
+        /// The database's file or name, or else its system.
+        database: String,
+        /// What failed.
+        source: WorkloadError,
+    },
+    /// The run was stopped before the load began.
+    #[error("interrupted before the load began")]
+    Interrupted,
 }
 
 /// How far a run has come.
@@ -48,6 +65,10 @@ pub struct Progress {
 }
 
 /// Drives a pool with a workload.
+///
+/// The load is a closed loop: each task asks again only after it has its answer, so that its
+/// percentiles understate what independent arrivals would see. Operations that fail, or have no end
+/// when the run has one, count among the latencies with the time they took until then.
 #[derive(Debug)]
 pub struct LoadTester<D: Driver, W> {
     pool: Pool<D>,
@@ -61,87 +82,152 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Self { pool, workload: Arc::new(workload), options }
     }
 
-    /// Prepares the workload, runs it for its time, and checks its invariant. Needs a tokio runtime
-    /// with a timer.
+    /// Prepares the workload, runs it for its time, checks its invariant, and removes what it made.
+    /// Needs a tokio runtime with a timer. An acquire that is under way when the time is up is
+    /// dropped; an operation may go on for 5 s more.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the workload could not be prepared. Whatever goes wrong later is in the
-    /// report.
+    /// [`LoadError::Prepare`] if the workload could not be prepared. Whatever goes wrong later is in
+    /// the report.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops every operation under way and gives every connection back, but
+    /// what the workload has made stays. To end a run early, use [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<Report, LoadError> {
-        self.run_until(std::future::pending(), |_| {}).await
+        self.run_until(pending(), |_| {}).await
     }
 
     /// Like [`run`](Self::run), but ends early when `stop` does, and tells `progress` five times a
     /// second.
     ///
+    /// The phase in which `stop` comes is cut short, the others follow: the report then says what
+    /// was found until then. Removing what the workload made gets half a second.
+    ///
     /// # Errors
     ///
-    /// [`LoadError`] if the workload could not be prepared.
+    /// [`LoadError::Prepare`] if the workload could not be prepared; [`LoadError::Interrupted`] if
+    /// it was stopped before the load began.
     ///
     /// # Panics
     ///
-    /// With the panic of the workload, if it panics.
+    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`run`](Self::run).
     pub async fn run_until(
         self,
         stop: impl Future<Output = ()>,
         mut progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
-        self.workload.prepare(&self.pool).await?;
-        let baseline = self.baseline().await;
+        let mut stop = Stop::new(stop);
+        let baseline = match self.begin(&mut stop).await {
+            Ok(baseline) => baseline,
+            Err(error) => {
+                // What hindered it may hinder this too; then there is most likely nothing to
+                // remove.
+                let _ = self.clean_up(QUICK).await;
+                return Err(error);
+            }
+        };
+        let loaded = match self.load(&mut stop, &mut progress).await {
+            Ok(loaded) => loaded,
+            Err(panic) => {
+                let _ = self.clean_up(QUICK).await;
+                resume_unwind(panic);
+            }
+        };
+        let invariant = match stop.or(self.workload.verify(&self.pool)).await {
+            Some(checked) => checked.map_err(|error| in_full(&error)),
+            None => Err("interrupted".to_owned()),
+        };
+        let patience = if invariant.is_ok() && !stop.came() { Duration::MAX } else { QUICK };
+        let cleaned_up = match stop.or(self.clean_up(patience)).await {
+            Some(cleaned_up) => cleaned_up,
+            None => self.clean_up(QUICK).await,
+        };
+        let run = Run {
+            outcome: if stop.came() { Outcome::Interrupted } else { Outcome::Completed },
+            options: self.options,
+            baseline,
+            loaded,
+            end: self.pool.stats(),
+            invariant,
+            warnings: cleaned_up.err().into_iter().collect(),
+        };
+        Ok(Report::new(run, &self.pool))
+    }
+
+    /// What comes before the load: the preparation and the baseline.
+    async fn begin(
+        &self,
+        stop: &mut Stop<impl Future<Output = ()>>,
+    ) -> Result<Option<Duration>, LoadError> {
+        let prepared = stop.or(self.workload.prepare(&self.pool)).await;
+        prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
+            let database = database(self.pool.driver());
+            LoadError::Prepare { database, source }
+        })?;
+        let LoadOptions { baseline, seed, .. } = self.options;
+        let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
+        stop.or(alone).await.ok_or(LoadError::Interrupted)
+    }
+
+    /// The load itself.
+    ///
+    /// # Errors
+    ///
+    /// With the panic of the workload.
+    async fn load(
+        &self,
+        stop: &mut Stop<impl Future<Output = ()>>,
+        progress: &mut impl FnMut(&Progress),
+    ) -> Result<Loaded, Panic> {
         let before = self.pool.stats();
         let recorder = Arc::new(Recorder::new());
         let (end, ended) = watch::channel(());
         let started = Instant::now();
         let mut tasks = JoinSet::new();
         for task in 0..self.options.tasks {
-            let rng = Rng::with_seed(self.options.seed.wrapping_add(task as u64));
-            let load = Task {
+            let task = Task {
                 pool: self.pool.clone(),
                 workload: Arc::clone(&self.workload),
                 recorder: Arc::clone(&recorder),
                 number: task,
-                rng,
+                rng: Rng::with_seed(self.options.seed.wrapping_add(task as u64)),
             };
-            tasks.spawn(load.run(ended.clone()));
+            tasks.spawn(task.run(ended.clone()));
         }
         drop(ended);
-        let outcome = tokio::select! {
-            () = sleep(self.options.duration) => Outcome::Completed,
-            () = stop => Outcome::Interrupted,
-            () = self.tell(&recorder, started, &mut progress) => Outcome::Completed,
-        };
+        let told = self.tell(&recorder, started, progress);
+        let _ = stop.or(timeout(self.options.duration, told)).await;
         let elapsed = started.elapsed();
+        let (in_time, _) = recorder.counts();
         drop(end);
-        drain(&mut tasks).await;
-        let invariant = self.workload.verify(&self.pool).await;
-        let run = Run {
-            outcome,
-            elapsed,
-            options: self.options,
-            baseline,
-            measured: recorder.sum(),
-            before,
-            after: self.pool.stats(),
-            invariant,
-        };
-        Ok(Report::new(run, &self.pool))
+        let drained = stop.or(timeout(DRAIN, drain(&mut tasks))).await;
+        match drained {
+            Some(Ok(done)) => done?,
+            Some(Err(_)) | None => tasks.shutdown().await,
+        }
+        let (measured, after) = (recorder.sum(), self.pool.stats());
+        Ok(Loaded { elapsed, in_time, measured, before, after })
     }
 
-    /// What an operation takes on average while nobody else works.
-    async fn baseline(&self) -> Option<Duration> {
-        let mut rng = Rng::with_seed(self.options.seed);
-        let mut operations = 0;
-        let mut worked = Duration::ZERO;
-        while worked < self.options.baseline {
-            let mut connection = self.pool.acquire().await.ok()?;
-            let started = Instant::now();
-            self.workload.step(&mut connection, &mut rng).await.ok()?;
-            drop(connection);
-            worked += started.elapsed();
-            operations += 1;
-        }
-        (operations > 0).then(|| worked / operations)
+    /// Removes what the workload made, or says what is left.
+    async fn clean_up(&self, patience: Duration) -> Result<(), String> {
+        let why = match timeout(patience, self.workload.clean_up(&self.pool)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => in_full(&error),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        let database = database(self.pool.driver());
+        Err(format!("what the workload made in {database} may still be there: {why}"))
     }
 
     /// Tells progress, for ever.
@@ -171,67 +257,13 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     }
 }
 
-/// Waits for the operations under way; drops those that take too long.
-async fn drain(tasks: &mut JoinSet<()>) {
-    let all_done = async {
-        while let Some(done) = tasks.join_next().await {
-            if let Err(error) = done {
-                resume_unwind(error.into_panic());
-            }
-        }
-    };
-    if timeout(DRAIN, all_done).await.is_err() {
-        tasks.shutdown().await;
-    }
-}
+/// What a task panicked with.
+type Panic = Box<dyn Any + Send>;
 
-struct Task<D: Driver, W> {
-    pool: Pool<D>,
-    workload: Arc<W>,
-    recorder: Arc<Recorder>,
-    number: usize,
-    rng: Rng,
-}
-
-impl<D: Driver, W: Workload<D>> Task<D, W> {
-    async fn run(mut self, mut ended: watch::Receiver<()>) {
-        loop {
-            let wanted = Instant::now();
-            // An acquire is dropped at the end of the run; an operation is not.
-            let acquired = tokio::select! {
-                biased;
-                _ = ended.changed() => return,
-                acquired = self.pool.acquire() => acquired,
-            };
-            let mut connection = match acquired {
-                Ok(connection) => connection,
-                Err(error) => {
-                    let kind = format!("acquire: {}", words(error.kind()));
-                    self.recorder.shard(self.number).record_error(kind, &error);
-                    // An error that comes at once must not become a busy loop.
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            };
-            let began = Instant::now();
-            let worked = self.workload.step(&mut connection, &mut self.rng).await;
-            drop(connection);
-            let service = began.elapsed();
-            let mut shard = self.recorder.shard(self.number);
-            match worked {
-                Ok(()) => shard.record(began - wanted, service),
-                Err(error) => shard.record_error(error.to_string(), &error),
-            }
-        }
+/// Waits for the operations under way.
+async fn drain(tasks: &mut JoinSet<()>) -> Result<(), Panic> {
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(JoinError::into_panic)?;
     }
-}
-
-fn words(kind: AcquireErrorKind) -> &'static str {
-    match kind {
-        AcquireErrorKind::Timeout => "timed out",
-        AcquireErrorKind::QueueFull => "too many waiting",
-        AcquireErrorKind::Closed => "pool closed",
-        AcquireErrorKind::ConnectFailed => "connect failed",
-        _ => "failed",
-    }
+    Ok(())
 }

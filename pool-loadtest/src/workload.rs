@@ -19,9 +19,16 @@ pub trait Workload<D: Driver>: Send + Sync + 'static {
         rng: &mut Rng,
     ) -> impl Future<Output = Result<(), D::Error>> + Send;
 
-    /// Checks, after the last operation, that none was lost or done twice, and cleans up.
+    /// Checks, after the last operation, that none was lost or done twice.
     fn verify(&self, pool: &Pool<D>)
     -> impl Future<Output = Result<Checked, WorkloadError>> + Send;
+
+    /// Removes what [`prepare`](Self::prepare) made. Called last, whether or not the steps before
+    /// succeeded. Default: nothing to remove.
+    fn clean_up(&self, pool: &Pool<D>) -> impl Future<Output = Result<(), WorkloadError>> + Send {
+        let _ = pool;
+        async { Ok(()) }
+    }
 }
 
 /// What checking a workload's invariant found, in words for the report.

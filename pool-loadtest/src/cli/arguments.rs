@@ -2,52 +2,97 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pool_core::{FIELDS, PoolConfig};
+
+/// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
+const MOST_TASKS: u32 = 100_000;
 
 /// Puts a connection pool under load and says in plain words what limits it.
 ///
-/// Without a command: `run` with its defaults, on a SQLite database in a temporary file.
+/// Without a command: `run`, on an SQLite file in a temporary directory.
 #[derive(Debug, Parser)]
-#[command(name = "pool-loadtest", version)]
+#[command(
+    name = "pool-loadtest",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = EXIT_CODES,
+    after_long_help = after_long_help()
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+impl Arguments {
+    /// What is to be done.
+    pub(crate) fn chosen(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
+    #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
 }
 
-impl Default for Command {
-    fn default() -> Self {
-        let Arguments { command } = Arguments::parse_from(["pool-loadtest", "run"]);
-        command.expect("bug: a command was given")
-    }
-}
-
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    the run was completed
+  1    the run failed: the database could not be used, the invariant did not hold or could not be
+       checked, more than half of the operations failed, or the report could not be printed
+  2    the command line makes no sense
+  130  a signal ended the run; the report of the part that ran is printed";
 const PRESET: &str = "Settings to start from: development, testing, staging, production, high_load";
-const POOL: &str = "A setting of the pool, such as max_open=8 or acquire_timeout=250ms; may be \
-                    given several times";
+const POOL: &str = "A setting of the pool, such as max_open=8; may be given for several fields";
+const POOL_LONG: &str = "\
+A setting of the pool, such as max_open=8 or acquire_timeout=250ms; may be given for
+several fields, which are listed below";
+const URL: &str = "The database, such as sqlite:orders.db [default: a temporary SQLite file]";
+const URL_LONG: &str = "\
+The database, such as sqlite:orders.db; without it, an SQLite file in a temporary
+directory.
+
+A table with a name of its own (pool_loadtest_...) is created in the database, and it is
+dropped at the end. The journal mode of a file becomes WAL and stays so, unless the URL
+says otherwise, as in sqlite:orders.db?journal_mode=delete";
+
+/// What `--help` says at its end.
+fn after_long_help() -> String {
+    let (mut help, defaults) = (String::from("Fields of --pool:\n"), PoolConfig::default());
+    for field in FIELDS {
+        let lines = [
+            format!("  {:<18}{}", field.name, field.meaning),
+            format!("  {:<18}{} [default: {}]", "", field.allowed, field.text(&defaults)),
+        ];
+        help.extend(lines.map(|line| line + "\n"));
+    }
+    help + "\n" + EXIT_CODES
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// How long to run, such as 10s or 1m 30s.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(allow_hyphen_values = true)]
     pub(crate) duration: Duration,
     /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
+    #[arg(allow_hyphen_values = true)]
     pub(crate) tasks: u32,
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    #[arg(long, value_name = "FIELD=VALUE", help = POOL)]
+    #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
     pub(crate) pool: Vec<String>,
-    /// The database, such as sqlite:orders.db; without it, a SQLite database in a temporary file.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
     pub(crate) url: Option<String>,
     /// Which random numbers the workload draws.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
+    #[arg(allow_hyphen_values = true)]
     pub(crate) seed: u64,
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -70,6 +115,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn tasks(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_TASKS).contains(number));
+    number.ok_or_else(|| format!("allowed: a whole number from 1 to {MOST_TASKS}"))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("allowed: a whole number from 0 to {}", u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_a_command_the_defaults_of_run_apply() {
-        let Command::Run(arguments) = Command::default();
+        let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen();
         assert_eq!((arguments.duration, arguments.tasks), (Duration::from_secs(10), 16));
         assert_eq!((arguments.url, arguments.output), (None, Output::Text));
     }

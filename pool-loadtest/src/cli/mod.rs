@@ -6,13 +6,22 @@
 mod arguments;
 mod progress;
 mod run;
+mod signals;
 mod target;
 
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use self::arguments::{Arguments, Command};
+
+/// The exit code of a run that failed.
+const FAILED: u8 = 1;
+/// The exit code of a command line that makes no sense.
+const USAGE: u8 = 2;
+/// The exit code of a run that a signal ended.
+const INTERRUPTED: u8 = 130;
 
 /// Why the program ends other than well.
 #[derive(Debug)]
@@ -21,27 +30,47 @@ pub(crate) enum Failure {
     Run(anyhow::Error),
     /// What was asked for makes no sense.
     Usage(anyhow::Error),
-    /// The user stopped it; what there is was printed.
+    /// A signal stopped it; what there is was printed.
     Interrupted,
 }
 
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
-    let done = match command.unwrap_or_default() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Run(error)) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(1)
-        }
-        Err(Failure::Usage(error)) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-        Err(Failure::Interrupted) => ExitCode::from(130),
+    let (error, code) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Interrupted) => return ExitCode::from(INTERRUPTED),
+        Err(Failure::Run(error)) => (error, FAILED),
+        Err(Failure::Usage(error)) => (error, USAGE),
+    };
+    say(&format!("error: {error:#}"));
+    ExitCode::from(code)
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let shown = error.to_string();
+    let is_secret = |argument: std::ffi::OsString| {
+        let argument = argument.to_string_lossy();
+        argument.contains('@') && shown.contains(&*argument)
+    };
+    if std::env::args_os().skip(1).any(is_secret) {
+        // It may be a URL with a password.
+        say("error: an argument is not understood; a database is given as --url URL, see --help");
+    } else {
+        let _ = error.print();
     }
+    ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
+}
+
+/// Prints a line on standard error. If nobody can read it, the run goes on all the same.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::say;
 use crate::tester::Progress;
 
 /// Where there is no terminal, a line is printed this often.
@@ -38,7 +39,7 @@ impl ProgressLine {
             self.bar.set_message(message);
         } else if elapsed >= self.next_line.get() {
             self.next_line.set(elapsed + LINE_EVERY);
-            eprintln!("{message}");
+            say(&message);
         }
     }
 

@@ -1,22 +1,30 @@
 //! `pool-loadtest run`.
 
-use std::io::Write as _;
+use std::future::{Future, pending};
+use std::io::{Write as _, stdout};
+use std::time::Duration;
 
 use anyhow::{Context as _, Error, anyhow};
 use pool_core::{OpenError, Pool, PoolOptions};
+use pool_sqlite::SqliteDriver;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
-use super::Failure;
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
+use super::signals::Signals;
 use super::target::Target;
-use crate::bank::Bank;
+use super::{Failure, say};
+use crate::bank::{Bank, blocked};
+use crate::bounds::{OutOfTime, limit};
 use crate::options::LoadOptions;
-use crate::report::{Invariant, Outcome, Report};
-use crate::tester::LoadTester;
+use crate::report::{Invariant, Outcome, Report, database};
+use crate::tester::{LoadError, LoadTester};
 
 /// How long the pool may take to close after a run.
-const CLOSE: std::time::Duration = std::time::Duration::from_secs(5);
+const CLOSE: Duration = Duration::from_secs(5);
+/// How long opening may take before something is said about it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a load and prints its report.
 ///
@@ -29,26 +37,56 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 }
 
 async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
+    // First of all: whatever is made from here on is removed again.
+    let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let directory = match arguments.url {
         Some(_) => None,
         None => Some(TempDir::new().context("cannot make a temporary directory"))
             .transpose()
             .map_err(Failure::Run)?,
     };
+    let path = directory.as_ref().map(|directory| directory.path().to_owned());
+    let stopped = signals.listen(path);
     let target = Target::new(arguments, directory).map_err(usage)?;
-    let options = PoolOptions::from(target.config.clone());
-    let pool = Pool::open(target.driver.clone(), options).await.map_err(|error| match error {
-        OpenError::Config(error) => usage(error),
-        error => Failure::Run(Error::new(error).context("cannot open the database")),
-    })?;
-    let report = load(arguments, pool.clone()).await;
+    let pool = tokio::select! {
+        pool = open(&target) => pool?,
+        () = stopped.wait() => return Err(Failure::Interrupted),
+    };
+    let report = load(arguments, pool.clone(), stopped.wait()).await;
     let closed = pool.close(CLOSE).await;
-    let report = report.map_err(Failure::Run)?;
+    let report = report?;
     print(&report, arguments.output).map_err(Failure::Run)?;
     if !closed.drained {
         return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
     }
     judge(&report)
+}
+
+/// Opens the pool within the time of one acquire.
+async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
+    let (limit, database) = (limit(&target.config), database(&target.driver));
+    let options = PoolOptions::from(target.config.clone());
+    let opening = timeout(limit, Pool::open(target.driver.clone(), options));
+    let patience = async {
+        sleep(PATIENCE).await;
+        let limit = humantime::format_duration(limit);
+        say(&format!("still opening {database}, for at most {limit} (acquire_timeout)"));
+        pending().await
+    };
+    let opened = tokio::select! {
+        opened = opening => opened,
+        never = patience => never,
+    };
+    let error = match opened {
+        Ok(Ok(pool)) => return Ok(pool),
+        Ok(Err(OpenError::Config(error))) => return Err(usage(error)),
+        Ok(Err(error)) => Error::new(error),
+        Err(_) => {
+            let source = blocked::reason(target.driver.options()).await;
+            Error::new(OutOfTime { limit, source }).context("connecting and checking")
+        }
+    };
+    Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
 fn usage(error: pool_core::ConfigError) -> Failure {
@@ -57,8 +95,9 @@ fn usage(error: pool_core::ConfigError) -> Failure {
 
 async fn load(
     arguments: &RunArguments,
-    pool: Pool<pool_sqlite::SqliteDriver>,
-) -> anyhow::Result<Report> {
+    pool: Pool<SqliteDriver>,
+    stop: impl Future<Output = ()>,
+) -> Result<Report, Failure> {
     let options = LoadOptions {
         tasks: arguments.tasks as usize,
         duration: arguments.duration,
@@ -66,16 +105,13 @@ async fn load(
         ..LoadOptions::default()
     };
     let line = ProgressLine::new(arguments.duration);
-    let stop = async {
-        // Without a handler for it, ctrl-c ends the program the usual way.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let tester = LoadTester::new(pool, Bank::default(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress)).await?;
+    let tester = LoadTester::new(pool, Bank::new(), options);
+    let report = tester.run_until(stop, |progress| line.show(progress)).await;
     line.clear();
-    Ok(report)
+    report.map_err(|error| match error {
+        LoadError::Interrupted => Failure::Interrupted,
+        error => Failure::Run(error.into()),
+    })
 }
 
 fn print(report: &Report, output: Output) -> anyhow::Result<()> {
@@ -83,21 +119,51 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
         Output::Text => report.to_string(),
         Output::Json => serde_json::to_string_pretty(report)? + "\n",
     };
-    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+    let mut out = stdout();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    printed.context("cannot print the report")
 }
 
+/// How the program ends after a report.
 fn judge(report: &Report) -> Result<(), Failure> {
-    if report.invariant != Invariant::Held {
-        return Err(Failure::Run(anyhow!(
-            "the invariant did not hold: {}",
-            report.invariant_detail
-        )));
-    }
-    match report.outcome {
-        Outcome::Interrupted => Err(Failure::Interrupted),
-        Outcome::Completed if report.operations == 0 => {
-            Err(Failure::Run(anyhow!("not one operation succeeded")))
+    let Report { operations, late, errors, invariant_detail: detail, .. } = report;
+    let database = report.database.as_deref().unwrap_or("unnamed");
+    let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
+    match (report.invariant, report.outcome) {
+        (Invariant::Broken, _) => failed(format!("the invariant did not hold: {detail}")),
+        (_, Outcome::Interrupted) => Err(Failure::Interrupted),
+        (Invariant::Unchecked, _) => {
+            failed(format!("the invariant could not be checked: {detail}"))
         }
-        Outcome::Completed => Ok(()),
+        (Invariant::Held, _) => match what_failed(operations + late, *errors) {
+            Some(words) => failed(words),
+            None => Ok(()),
+        },
+    }
+}
+
+/// What to say of a run in which too little succeeded.
+fn what_failed(succeeded: u64, errors: u64) -> Option<String> {
+    let all = succeeded + errors;
+    match succeeded {
+        0 => Some(format!("not one operation succeeded, {errors} failed")),
+        _ if errors > succeeded => {
+            Some(format!("more than half of the operations failed: {errors} of {all}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_which_more_than_half_failed_has_failed() {
+        assert_eq!((what_failed(50, 50), what_failed(1, 0)), (None, None));
+        let half = "more than half of the operations failed: 51 of 101";
+        assert_eq!(what_failed(50, 51).as_deref(), Some(half));
+        let none = "not one operation succeeded, 0 failed";
+        assert_eq!(what_failed(0, 0).as_deref(), Some(none));
     }
 }

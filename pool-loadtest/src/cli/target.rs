@@ -2,13 +2,13 @@
 //! once.
 
 use pool_core::{ConfigError, PoolConfig, Preset, Problem};
-use pool_sqlite::{SqliteDriver, SqliteOptions};
+use pool_sqlite::{Source, SqliteDriver, SqliteOptions};
 use tempfile::TempDir;
 
 use super::arguments::RunArguments;
 
-/// URL schemes there is a driver for.
-const SCHEMES: [&str; 1] = ["sqlite"];
+/// What a URL looks like, for messages.
+const FORMS: &str = "sqlite:PATH, sqlite::memory: or sqlite:NAME?mode=memory";
 
 /// A database to run on, and the settings of its pool.
 #[derive(Debug)]
@@ -38,9 +38,8 @@ impl Target {
             Ok(options) => (Some(options), Vec::new()),
             Err(error) => (None, error.problems().to_vec()),
         };
+        let (config, wrong) = settings(options.as_ref(), arguments);
         let driver = options.map(SqliteDriver::new);
-        let default = driver.as_ref().map_or_else(PoolConfig::default, SqliteDriver::pool_config);
-        let (config, wrong) = settings(default, arguments);
         problems.extend(wrong);
         match driver {
             Some(driver) if problems.is_empty() => {
@@ -57,34 +56,85 @@ impl Target {
     }
 }
 
+/// Reads a URL as the driver does. Of one that has no scheme nothing is repeated, unless it is
+/// clearly a path: it may be the connection string of another database, with a password.
 fn from_url(url: &str) -> Result<SqliteOptions, ConfigError> {
-    let scheme = url.split(':').next().unwrap_or_default();
-    if !SCHEMES.contains(&scheme) {
-        // The scheme alone: the rest may hold a password.
-        return Err(Problem::unknown("url scheme", scheme, SCHEMES.into_iter()).into());
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    match url.split_once(':') {
+        Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme) => {
+            SqliteOptions::from_url(url).map_err(|error| {
+                let problems = error.problems().iter().cloned().map(of_this_build).collect();
+                ConfigError::from_problems(problems).expect_err("bug: an error without problems")
+            })
+        }
+        _ => {
+            let mut problem = Problem::invalid("--url", "", "no scheme", FORMS);
+            if is_path(url) {
+                url.clone_into(&mut problem.value);
+                problem.nearest = Some(format!("sqlite:{url}"));
+            }
+            Err(problem.into())
+        }
     }
-    SqliteOptions::from_url(url)
+}
+
+/// A scheme without a driver is one that this build has no driver for.
+fn of_this_build(mut problem: Problem) -> Problem {
+    if problem.field == "scheme" {
+        "url scheme".clone_into(&mut problem.field);
+        "this build has no driver for it".clone_into(&mut problem.why);
+    }
+    problem
+}
+
+/// Whether it looks like the path of an SQLite file and like nothing else.
+fn is_path(url: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    [".db", ".db3", ".sqlite", ".sqlite3"].iter().any(|end| url.ends_with(end))
+        && url.chars().all(plain)
+}
+
+/// `base` with what the database demands of settings the user left open.
+fn pool_defaults(options: &SqliteOptions, base: PoolConfig) -> PoolConfig {
+    match options.source {
+        Source::PrivateMemory => {
+            PoolConfig { max_open: 1, max_lifetime: None, max_idle_time: None, ..base }
+        }
+        _ => base,
+    }
 }
 
 /// The settings asked for, and what is wrong with them.
-fn settings(default: PoolConfig, arguments: &RunArguments) -> (PoolConfig, Vec<Problem>) {
+fn settings(
+    options: Option<&SqliteOptions>,
+    arguments: &RunArguments,
+) -> (PoolConfig, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut config = match arguments.preset.as_deref().map(str::parse::<Preset>) {
-        None => default,
+    let base = match arguments.preset.as_deref().map(str::parse::<Preset>) {
+        None => PoolConfig::default(),
         Some(Ok(preset)) => PoolConfig::preset(preset),
         Some(Err(problem)) => {
             problems.push(problem);
-            default
+            PoolConfig::default()
         }
     };
+    let mut config = match options {
+        Some(options) => pool_defaults(options, base),
+        None => base,
+    };
+    let mut known = Vec::new();
     for setting in &arguments.pool {
-        match setting.split_once('=') {
-            Some((field, value)) => problems.extend(config.set(field.trim(), value).err()),
-            None => {
-                let allowed = "FIELD=VALUE, such as max_open=8";
-                problems.push(Problem::invalid("--pool", setting, "no value", allowed));
-            }
+        let Some((field, value)) = setting.split_once('=') else {
+            let allowed = "FIELD=VALUE, such as max_open=8";
+            problems.push(Problem::invalid("--pool", setting, "no value", allowed));
+            continue;
+        };
+        let field = field.trim();
+        if known.contains(&field) {
+            problems.push(Problem::invalid("--pool", field, "given twice", "each field once"));
         }
+        known.push(field);
+        problems.extend(config.set(field, value).err());
     }
     (config, problems)
 }

@@ -20,8 +20,16 @@ struct Counting {
     done: Arc<AtomicU64>,
     /// Every so many operations, the server hangs up.
     sever_every: Option<u64>,
-    /// Lost operations, as the check sees it.
-    lost: bool,
+    /// What the check finds.
+    check: Check,
+    cleaned_up: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Copy)]
+enum Check {
+    Held,
+    Lost,
+    Fails,
 }
 
 impl Workload<FakeDriver> for Counting {
@@ -41,15 +49,29 @@ impl Workload<FakeDriver> for Counting {
 
     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
         let words = "as counted".to_owned();
-        Ok(if self.lost { Checked::Broken(words) } else { Checked::Held(words) })
+        match self.check {
+            Check::Held => Ok(Checked::Held(words)),
+            Check::Lost => Ok(Checked::Broken(words)),
+            Check::Fails => Err(WorkloadError::during("counting")(FakeError::Severed)),
+        }
+    }
+
+    async fn clean_up(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        self.cleaned_up.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 fn counting() -> Counting {
-    Counting { done: Arc::default(), sever_every: None, lost: false }
+    Counting {
+        done: Arc::default(),
+        sever_every: None,
+        check: Check::Held,
+        cleaned_up: Arc::default(),
+    }
 }
 
-fn pool(config: PoolConfig) -> (FakeServer, Pool<FakeDriver>) {
+pub(crate) fn pool(config: PoolConfig) -> (FakeServer, Pool<FakeDriver>) {
     let server = FakeServer::new(Arc::new(TokioRuntime::new()));
     let pool = Pool::new(FakeDriver::new(&server), config).expect("valid");
     (server, pool)
@@ -59,7 +81,7 @@ fn options(tasks: usize) -> LoadOptions {
     LoadOptions { tasks, duration: 200 * MS, baseline: 5 * MS, ..LoadOptions::default() }
 }
 
-fn max_open(max_open: usize) -> PoolConfig {
+pub(crate) fn max_open(max_open: usize) -> PoolConfig {
     PoolConfig { max_open, ..PoolConfig::default() }
 }
 
@@ -74,9 +96,9 @@ async fn every_operation_is_counted_and_every_connection_given_back() {
     let workload = counting();
     let done = Arc::clone(&workload.done);
     let report = run(&pool, workload, 12).await;
-    let baseline =
-        report.pool.acquires.started - report.operations - report.pool.acquires.cancelled;
-    assert_eq!(done.load(Ordering::Relaxed), report.operations + baseline);
+    let acquires = report.pool.acquires;
+    assert_eq!(report.operations + report.late, acquires.started - acquires.cancelled);
+    assert!(done.load(Ordering::Relaxed) > report.operations + report.late, "and the baseline");
     assert!(report.operations > 0 && report.errors == 0 && report.throughput > 0.0);
     assert_eq!((report.in_use, report.pool.peak_in_use), (0, 3));
     assert_eq!((report.invariant, report.outcome), (Invariant::Held, Outcome::Completed));
@@ -113,9 +135,20 @@ async fn errors_are_counted_by_kind_and_the_run_goes_on() {
 #[tokio::test]
 async fn a_broken_invariant_is_reported() {
     let (_, pool) = pool(max_open(2));
-    let report = run(&pool, Counting { lost: true, ..counting() }, 2).await;
+    let report = run(&pool, Counting { check: Check::Lost, ..counting() }, 2).await;
     assert_eq!(report.invariant, Invariant::Broken);
     assert!(report.to_string().contains("invariant   BROKEN: as counted"));
+}
+
+#[tokio::test]
+async fn what_was_made_is_removed_even_after_a_check_that_failed() {
+    let (_, pool) = pool(max_open(2));
+    let workload = Counting { check: Check::Fails, ..counting() };
+    let cleaned_up = Arc::clone(&workload.cleaned_up);
+    let report = run(&pool, workload, 2).await;
+    assert_eq!(report.invariant, Invariant::Unchecked);
+    assert_eq!(report.invariant_detail, "fake: counting failed: the server has hung up");
+    assert_eq!(cleaned_up.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

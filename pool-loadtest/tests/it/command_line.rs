@@ -1,0 +1,158 @@
+//! What the command line understands, and what it says of the rest.
+
+use crate::program::{json, run};
+
+#[test]
+fn every_problem_of_the_command_line_is_reported_at_once() {
+    let (code, stdout, stderr) = run(&[
+        "run",
+        "--preset",
+        "prodution",
+        "--pool",
+        "max_opn=8",
+        "--pool",
+        "acquire_timeout=0s",
+        "--pool",
+        "min_idle",
+        "--url",
+        "postgres://user:secret@host/db",
+    ]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    for part in [
+        "url scheme = \"postgres\": this build has no driver for it; allowed: sqlite",
+        "preset = \"prodution\": unknown",
+        "did you mean \"production\"?",
+        "field = \"max_opn\": unknown",
+        "did you mean \"max_open\"?",
+        "acquire_timeout = \"0s\": must not be zero",
+        "--pool = \"min_idle\": no value; allowed: FIELD=VALUE",
+    ] {
+        assert!(stderr.contains(part), "{part} not in {stderr}");
+    }
+    assert!(!stderr.contains("secret"), "{stderr}");
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_reported_together() {
+    let (code, _, stderr) = run(&[
+        "run",
+        "--pool",
+        "max_open=0",
+        "--pool",
+        "min_idle=3",
+        "--pool",
+        "max_idle=2",
+        "--pool",
+        "connect_timeout=0s",
+    ]);
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("error: invalid configuration (3 problems)"), "{stderr}");
+}
+
+#[test]
+fn arguments_that_make_no_sense_name_what_is_allowed() {
+    for (arguments, words) in [
+        (&["run", "--duration", "0s"][..], "more than zero"),
+        (&["run", "--duration", "soon"], "such as 10s"),
+        (&["run", "--tasks", "0"], "a whole number from 1 to 100000"),
+        (&["run", "--output", "xml"], "[possible values: text, json]"),
+        (&["run", "--tasks", "abc"], "a whole number from 1 to 100000"),
+        (&["run", "--tasks", "100001"], "a whole number from 1 to 100000"),
+        (&["run", "--tasks", "-3"], "a whole number from 1 to 100000"),
+        (&["run", "--duration", "-1s"], "such as 10s"),
+        (&["run", "--seed", "-1"], "a whole number from 0"),
+        (&["run", "--pool", "max_open=2", "--pool", "max_open=3"], "given twice"),
+        (&["sprint"], "unrecognized subcommand"),
+        (&["run", "--poll", "max_open=3"], "--pool"),
+    ] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(stderr.contains(words), "{words} not in {stderr}");
+    }
+}
+
+#[test]
+fn private_memory_has_one_connection_and_says_why_not_more() {
+    let (code, stdout, stderr) =
+        run(&["run", "--url", "sqlite::memory:", "--duration", "200ms", "--output", "json"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(json(&stdout)["config"]["max_open"], 1);
+    let (code, _, stderr) = run(&["run", "--url", "sqlite::memory:", "--pool", "max_open=2"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("max_open = \"2\""), "{stderr}");
+    assert!(stderr.contains("a database of its own"), "{stderr}");
+}
+
+#[test]
+fn a_preset_is_fitted_to_private_memory_and_what_the_user_set_is_not() {
+    let memory = ["run", "--url", "sqlite::memory:", "--preset", "production"];
+    let short = ["--duration", "200ms", "--output", "json"];
+    let (code, stdout, stderr) = run(&[&memory[..], &short[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let config = &json(&stdout)["config"];
+    assert_eq!((&config["max_open"], &config["max_lifetime"]), (&1.into(), &"off".into()));
+    let (code, _, stderr) = run(&[&memory[..], &["--pool", "max_open=25"]].concat());
+    assert_eq!(code, 2);
+    assert!(stderr.contains("max_open = \"25\": each connection to sqlite::memory:"), "{stderr}");
+}
+
+#[test]
+fn of_a_url_that_is_not_understood_no_more_than_the_scheme_is_repeated() {
+    for url in [
+        "host=x password=hunter2",
+        "hunter2",
+        "hunter2@host",
+        "hunter2@host:5432/db",
+        "postgres://user:hunter2@host/db",
+        "mysql:user:hunter2",
+        "user:hunter2@host/db",
+        "hunter2 is.db",
+        "x:y@hunter2.db",
+    ] {
+        let (code, stdout, stderr) = run(&["run", "--url", url]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{url}");
+        assert!(!stderr.contains("hunter2"), "{url}: {stderr}");
+        assert!(stderr.contains("allowed: sqlite"), "{url}: {stderr}");
+    }
+    for arguments in [&["postgres://user:hunter2@host/db"][..], &["run", "user:hunter2@host"]] {
+        let (code, _, stderr) = run(arguments);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains("--url") && !stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_path_without_a_scheme_is_told_what_was_probably_meant() {
+    let (code, _, stderr) = run(&["run", "--url", "data/foo.db"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("did you mean \"sqlite:data/foo.db\"?"), "{stderr}");
+}
+
+#[test]
+fn a_scheme_may_be_spelled_in_capitals() {
+    let arguments = ["run", "--url", "SQLITE:capitals?mode=memory", "--duration", "200ms"];
+    let (code, _, stderr) = run(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+}
+
+#[test]
+fn the_flags_of_run_work_without_its_name() {
+    let (code, stdout, stderr) = run(&["--duration", "200ms", "--tasks", "3", "--output", "json"]);
+    assert_eq!((code, &json(&stdout)["tasks"]), (0, &3.into()), "{stderr}");
+}
+
+#[test]
+fn help_tells_the_exit_codes_and_every_field_of_the_pool() {
+    for arguments in [&["--help"][..], &["run", "--help"]] {
+        let (code, help, _) = run(arguments);
+        assert_eq!(code, 0);
+        for field in pool_core::FIELDS {
+            assert!(help.contains(field.name) && help.contains(field.meaning), "{}", field.name);
+        }
+        for words in
+            ["Exit codes:", "130", "more than half of the operations failed", "dropped at the end"]
+        {
+            assert!(help.contains(words), "{words:?} not in {help}");
+        }
+    }
+}

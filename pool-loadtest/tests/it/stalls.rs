@@ -1,0 +1,119 @@
+//! What goes wrong or does not end shows in the latencies. In virtual time.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use pool_core::{Pool, PoolConfig};
+use pool_loadtest::{Checked, Limit, LoadOptions, LoadTester, Report, Workload, WorkloadError};
+use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, FakeError};
+use tokio::time::sleep;
+
+use crate::tester::{max_open, pool};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MICROS: f64 = 1e6;
+
+/// Every operation takes this long and ends so.
+#[derive(Clone, Copy)]
+struct Slow {
+    takes: Duration,
+    fails: bool,
+}
+
+impl Workload<FakeDriver> for Slow {
+    async fn prepare(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        Ok(())
+    }
+
+    async fn step(&self, _: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+        sleep(self.takes).await;
+        if self.fails { Err(FakeError::Severed) } else { Ok(()) }
+    }
+
+    async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
+        Ok(Checked::Held("not counted".to_owned()))
+    }
+}
+
+fn slow(takes: Duration) -> Slow {
+    Slow { takes, fails: false }
+}
+
+async fn run(pool: &Pool<FakeDriver>, workload: Slow, tasks: usize, seconds: u64) -> Report {
+    let options = LoadOptions {
+        tasks,
+        duration: Duration::from_secs(seconds),
+        baseline: Duration::ZERO,
+        ..LoadOptions::default()
+    };
+    LoadTester::new(pool.clone(), workload, options).run().await.expect("prepared")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_fails_late_is_as_slow_as_one_that_succeeds_late() {
+    let (_, pool) = pool(max_open(1));
+    let report = run(&pool, Slow { fails: true, ..slow(SECOND) }, 1, 10).await;
+    assert!(report.errors >= 8, "{report}");
+    assert!(report.service.p50 >= Some(0.99 * MICROS), "{report}");
+    assert!(report.response.p50 >= Some(0.99 * MICROS), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acquire_that_times_out_has_waited() {
+    let (_, pool) = pool(PoolConfig { acquire_timeout: SECOND, ..max_open(1) });
+    let report = run(&pool, slow(60 * SECOND), 2, 10).await;
+    assert!(report.errors >= 8, "{report}");
+    assert!(report.wait.p50 >= Some(0.99 * MICROS), "{report}");
+    assert!(report.response.p50 >= Some(0.99 * MICROS), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acquire_still_waiting_at_the_end_counts_with_its_age() {
+    let (server, pool) = pool(PoolConfig { outage_grace: None, ..max_open(1) });
+    server.always(Call::Connect, Answer::Never);
+    let report = run(&pool, slow(SECOND), 3, 9).await;
+    assert!(report.wait.p50 >= Some(8.9 * MICROS), "{report}");
+    assert_eq!((report.unfinished.waiting, report.unfinished.dropped), (3, 0));
+    assert_eq!(report.errors, 0, "waiting is not an error");
+    assert_eq!((report.service.count, report.service.p99), (0, None), "nobody had a connection");
+    assert!(report.to_string().contains("service             -"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_never_ends_counts_with_its_age() {
+    let (_, pool) = pool(max_open(2));
+    let report = run(&pool, slow(Duration::from_hours(1)), 2, 10).await;
+    assert!(report.service.p50 >= Some(9.9 * MICROS), "{report}");
+    assert_eq!((report.unfinished.waiting, report.unfinished.dropped), (0, 2));
+    assert_eq!((report.operations, report.in_use), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn throughput_counts_what_was_done_in_time() {
+    let (_, pool) = pool(max_open(1));
+    let report = run(&pool, slow(3 * SECOND), 1, 4).await;
+    assert_eq!((report.operations, report.late), (1, 1));
+    assert!((report.throughput - 0.25).abs() < 0.01, "{report}");
+    assert!(report.service.max >= Some(2.9 * MICROS), "the late one is timed too: {report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_that_come_at_once_are_no_busy_loop() {
+    // One works, one waits, the third is refused at once again and again.
+    let (_, pool) = pool(PoolConfig { max_waiters: 1, ..max_open(1) });
+    let report = run(&pool, slow(Duration::from_hours(1)), 3, 10).await;
+    // After pauses of 1, 2, 4 ... 64 ms, ten a second; timers are precise to a millisecond.
+    assert!((100..=107).contains(&report.errors), "{report}");
+    assert_eq!(report.verdict.limit, Limit::Failing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_what_the_verdict_is_about() {
+    let (_, pool) = pool(PoolConfig { max_waiters: 1, ..max_open(1) });
+    let report = run(&pool, slow(SECOND / 1000), 8, 10).await;
+    let verdict = report.verdict;
+    assert_eq!(verdict.limit, Limit::Failing, "{verdict:?}");
+    let advice = verdict.recommendation.expect("there is a setting for it");
+    assert_eq!((advice.field, advice.value.as_str()), ("max_waiters", "8"));
+    assert!(verdict.summary.contains("too many waiting"), "{}", verdict.summary);
+}
