@@ -2,7 +2,7 @@
 //! once.
 
 use pool_core::{ConfigError, PoolConfig, Preset, Problem};
-use pool_sqlite::{Source, SqliteDriver, SqliteOptions};
+use pool_sqlite::{SqliteDriver, SqliteOptions};
 use tempfile::TempDir;
 
 use super::arguments::RunArguments;
@@ -71,7 +71,7 @@ fn from_url(url: &str) -> Result<SqliteOptions, ConfigError> {
             let mut problem = Problem::invalid("--url", "", "no scheme", FORMS);
             if is_path(url) {
                 url.clone_into(&mut problem.value);
-                problem.nearest = Some(format!("sqlite:{url}"));
+                problem.nearest = Some(format!("sqlite:{url}").into());
             }
             Err(problem.into())
         }
@@ -94,16 +94,6 @@ fn is_path(url: &str) -> bool {
         && url.chars().all(plain)
 }
 
-/// `base` with what the database demands of settings the user left open.
-fn pool_defaults(options: &SqliteOptions, base: PoolConfig) -> PoolConfig {
-    match options.source {
-        Source::PrivateMemory => {
-            PoolConfig { max_open: 1, max_lifetime: None, max_idle_time: None, ..base }
-        }
-        _ => base,
-    }
-}
-
 /// The settings asked for, and what is wrong with them.
 fn settings(
     options: Option<&SqliteOptions>,
@@ -119,7 +109,7 @@ fn settings(
         }
     };
     let mut config = match options {
-        Some(options) => pool_defaults(options, base),
+        Some(options) => options.pool_defaults(base),
         None => base,
     };
     let mut known = Vec::new();
