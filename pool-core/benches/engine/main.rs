@@ -3,8 +3,10 @@
 //! `cargo bench -p pool-core` alternates the pools round by round and prints the median of each
 //! with its spread, and each figure beside its target. It exits with 1 if a target is missed.
 
+mod load;
 mod memory;
 mod noop;
+mod outage;
 mod peers;
 mod shapes;
 
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
     uncontended(&mut report);
     shared(&mut report);
     memory(&mut report);
+    load::shapes(&mut report);
+    outage::outages(&mut report);
     report.finish()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pool_core::{CloseReason, FIELDS, PoolConfig};
-use pool_testkit::{Answer, Call, Hand, SimTask};
+use pool_testkit::{Answer, Call, Hand, Sim, SimTask};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -232,4 +232,59 @@ fn max_idle_of_zero_closes_a_connection_whose_check_ends_later() {
     rig.server.open_gate(Call::Check, Answer::Ok);
     rig.sim.run();
     assert_eq!(rig.pool.stats().idle, 0);
+}
+
+/// Under full load every field is changed, one after another, up and down; no acquire fails.
+#[test]
+fn a_reconfiguration_of_every_field_under_full_load_fails_no_acquire() {
+    Sim::for_each_seed(0..10, |sim| {
+        let rig = Rig::in_sim(sim, PoolConfig { max_open: 8, ..PoolConfig::default() });
+        rig.server.always(Call::Connect, Answer::Late(20 * MS));
+        rig.server.always(Call::Check, Answer::Late(MS));
+        for _ in 0..50 {
+            let (pool, sim) = (rig.pool.clone(), sim.clone());
+            drop(rig.sim.spawn(async move {
+                loop {
+                    let mut guard = pool.acquire_owned().await.expect("no acquire fails");
+                    sim.sleep(7 * MS).await;
+                    guard.query("select 1").expect("alive");
+                    drop(guard);
+                    sim.sleep(3 * MS).await;
+                }
+            }));
+        }
+        let changes = [
+            ("max_open", ["2", "20"]),
+            ("max_idle", ["0", "10"]),
+            ("min_idle", ["5", "0"]),
+            ("idle_grace", ["0", "1s"]),
+            ("max_lifetime", ["100ms", "off"]),
+            ("lifetime_jitter", ["100%", "0%"]),
+            ("max_idle_time", ["1ms", "off"]),
+            ("acquire_timeout", ["5s", "max"]),
+            ("connect_timeout", ["100ms", "max"]),
+            ("check_timeout", ["50ms", "max"]),
+            ("check_after_idle", ["0", "off"]),
+            ("keepalive", ["1ms", "off"]),
+            ("max_waiters", ["60", "100000"]),
+            ("max_opening", ["1", "1000"]),
+            ("outage_grace", ["1ms", "off"]),
+            ("leak_after", ["1ms", "off"]),
+        ];
+        assert!(FIELDS.iter().all(|field| changes.iter().any(|it| it.0 == field.name)));
+        for (field, values) in changes {
+            for value in values {
+                let mut config = rig.pool.config();
+                config.set(field, value).expect("understood");
+                let outcome = rig.pool.reconfigure(config).expect("valid");
+                assert_eq!(outcome.changes.len(), 1, "{field} = {value}");
+                let before = rig.pool.stats().acquires.succeeded();
+                sim.advance(SEC);
+                let stats = rig.pool.stats();
+                assert_eq!(stats.acquires.failed(), 0, "{field} = {value}: {stats:?}");
+                let served = stats.acquires.succeeded() - before;
+                assert!(served >= 100, "{field} = {value}: {served} served in a second");
+            }
+        }
+    });
 }
