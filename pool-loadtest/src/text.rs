@@ -22,8 +22,10 @@ impl Display for Report {
 impl Report {
     fn heading(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { system, tasks, duration_seconds, seed, .. } = self;
-        let database = self.database.as_deref().unwrap_or("unnamed");
-        writeln!(f, "{system} {database}")?;
+        match &self.database {
+            Some(database) => writeln!(f, "{system}, {database}")?,
+            None => writeln!(f, "{system}")?,
+        }
         let connections = match self.config.max_open {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
             most => format!("at most {}", counted(most as u64, "connection")),
