@@ -1,13 +1,59 @@
 //! Puts a connection pool under load and says in plain words what limits it.
 //!
 //! As a library: a [`LoadTester`] drives any pool with a [`Workload`] and returns a [`Report`]. As a
-//! program: see `cli`, and `pool-loadtest --help`.
+//! program, with the feature `cli` (on by default): see `pool-loadtest --help`.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use fastrand::Rng;
+//! use pool_core::{Pool, PoolConfig};
+//! use pool_loadtest::{Checked, Invariant, LoadOptions, LoadTester, Workload, WorkloadError};
+//! # use std::sync::Arc;
+//! # use pool_core::runtime::TokioRuntime;
+//! # use pool_testkit::{FakeConnection, FakeDriver, FakeError, FakeServer};
+//!
+//! struct Queries;
+//!
+//! impl Workload<FakeDriver> for Queries {
+//!     async fn prepare(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+//!         Ok(())
+//!     }
+//!
+//!     async fn step(&self, connection: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+//!         connection.query("select 1")
+//!     }
+//!
+//!     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
+//!         Ok(Checked::Held("nothing was written".to_owned()))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
+//! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
+//! let options = LoadOptions {
+//!     tasks: 8,
+//!     duration: Duration::from_millis(50),
+//!     ..LoadOptions::default()
+//! };
+//! let report = LoadTester::new(pool, Queries, options).run().await?;
+//! assert!(report.operations > 0 && report.errors == 0);
+//! assert_eq!((report.invariant, report.in_use), (Invariant::Held, 0));
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 mod backoff;
+#[cfg(feature = "cli")]
 mod bank;
 mod baseline;
+#[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod latency;
 mod options;
@@ -23,10 +69,11 @@ mod words;
 mod workload;
 
 /// The README's example is a test.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "cli")]
 pub use self::bank::Bank;
 pub use self::latency::Latency;
 pub use self::options::LoadOptions;

@@ -77,6 +77,7 @@ pub struct Report {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Its time was up.
     Completed,
@@ -87,6 +88,7 @@ pub enum Outcome {
 /// Whether a workload's invariant held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Invariant {
     /// Nothing was lost or done twice.
     Held,
@@ -98,6 +100,7 @@ pub enum Invariant {
 
 /// Errors of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ErrorGroup {
     /// What they have in common.
     pub kind: String,

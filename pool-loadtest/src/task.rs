@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use pool_core::{AcquireError, AcquireErrorKind, Driver, Pool};
 use tokio::sync::watch;
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout};
 
 use crate::backoff::Backoff;
@@ -25,6 +26,8 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
         let Self { pool, workload, recorder, number, mut rng } = self;
         let mut backoff = Backoff::new();
         while ended.has_changed().is_ok() {
+            // On a runtime of one thread, work that never waits would keep the end from coming.
+            consume_budget().await;
             let mut operation = Operation::new(&recorder, number);
             let acquired = tokio::select! {
                 biased;

@@ -60,6 +60,8 @@ pub struct Progress {
     pub errors: u64,
     /// Operations per second since the last time progress was told.
     pub throughput: f64,
+    /// Whether the time is up and this is told for the last time.
+    pub ended: bool,
     /// The pool now.
     pub pool: PoolStats,
 }
@@ -104,7 +106,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     }
 
     /// Like [`run`](Self::run), but ends early when `stop` does, and tells `progress` five times a
-    /// second.
+    /// second and at the end of the load.
     ///
     /// The phase in which `stop` comes is cut short, the others follow: the report then says what
     /// was found until then. Removing what the workload made gets half a second.
@@ -205,10 +207,12 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             tasks.spawn(task.run(ended.clone()));
         }
         drop(ended);
-        let told = self.tell(&recorder, started, progress);
-        let _ = stop.or(timeout(self.options.duration, told)).await;
+        let mut teller =
+            Teller { pool: &self.pool, recorder: &recorder, started, last: (started, 0), progress };
+        let _ = stop.or(timeout(self.options.duration, teller.tell_on())).await;
         let elapsed = started.elapsed();
         let (in_time, _) = recorder.counts();
+        teller.tell(true);
         drop(end);
         let drained = stop.or(timeout(DRAIN, drain(&mut tasks))).await;
         match drained {
@@ -229,31 +233,43 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         let database = database(self.pool.driver());
         Err(format!("what the workload made in {database} may still be there: {why}"))
     }
+}
 
-    /// Tells progress, for ever.
-    async fn tell(
-        &self,
-        recorder: &Recorder,
-        started: Instant,
-        progress: &mut impl FnMut(&Progress),
-    ) {
+/// Tells progress.
+struct Teller<'a, D: Driver, F> {
+    pool: &'a Pool<D>,
+    recorder: &'a Recorder,
+    started: Instant,
+    /// When it was last told, and the operations by then.
+    last: (Instant, u64),
+    progress: F,
+}
+
+impl<D: Driver, F: FnMut(&Progress)> Teller<'_, D, F> {
+    /// Tells it again and again.
+    async fn tell_on(&mut self) {
         let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = (started, 0);
+        // Whole seconds stay whole seconds, however late one tick was.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            let now = Instant::now();
-            let (operations, errors) = recorder.counts();
-            let seconds = (now - last.0).as_secs_f64().max(1e-3);
-            progress(&Progress {
-                elapsed: now - started,
-                operations,
-                errors,
-                throughput: (operations - last.1) as f64 / seconds,
-                pool: self.pool.stats(),
-            });
-            last = (now, operations);
+            self.tell(false);
         }
+    }
+
+    fn tell(&mut self, ended: bool) {
+        let now = Instant::now();
+        let (operations, errors) = self.recorder.counts();
+        let seconds = (now - self.last.0).as_secs_f64().max(1e-3);
+        (self.progress)(&Progress {
+            elapsed: now - self.started,
+            operations,
+            errors,
+            throughput: (operations - self.last.1) as f64 / seconds,
+            ended,
+            pool: self.pool.stats(),
+        });
+        self.last = (now, operations);
     }
 }
 

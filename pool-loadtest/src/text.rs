@@ -6,7 +6,7 @@ use pool_core::PoolConfig;
 
 use crate::latency::Latency;
 use crate::recorder::Unfinished;
-use crate::report::{Invariant, Outcome, Report};
+use crate::report::{ErrorGroup, Invariant, Outcome, Report};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -22,8 +22,10 @@ impl Display for Report {
 impl Report {
     fn heading(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { system, tasks, duration_seconds, seed, .. } = self;
-        let database = self.database.as_deref().unwrap_or("unnamed");
-        writeln!(f, "{system} {database}")?;
+        match &self.database {
+            Some(database) => writeln!(f, "{system}, {database}")?,
+            None => writeln!(f, "{system}")?,
+        }
         let connections = match self.config.max_open {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
             most => format!("at most {}", counted(most as u64, "connection")),
@@ -38,8 +40,11 @@ impl Report {
         let errors = counted(self.errors, "error");
         let throughput = grouped(self.throughput.round() as u64);
         writeln!(f, "throughput  {throughput}/s ({operations}, {errors})")?;
-        for group in &self.error_groups {
-            writeln!(f, "  {} x {}: {}", grouped(group.count), group.kind, group.first)?;
+        for ErrorGroup { kind, count, first } in &self.error_groups {
+            paragraph(f, "", &format!("{} x {kind}", grouped(*count)))?;
+            if first != kind {
+                paragraph(f, "", &format!("such as: {first}"))?;
+            }
         }
         Ok(())
     }
@@ -96,14 +101,17 @@ impl Report {
             (acquires.no_runtime, "without a runtime"),
             (acquires.cancelled, "waiting when time was up"),
         ];
-        writeln!(f, "acquires    {}", list(&ends))?;
-        let opened = [(pool.opened, "opened"), (pool.open_failed, "failed to open")];
-        write!(f, "connections {}", list(&opened))?;
+        paragraph(f, "acquires", &list(&ends))?;
+        let opened = match [(pool.opened, "opened"), (pool.open_failed, "failed to open")] {
+            [(0, _), (0, _)] => "none opened".to_owned(),
+            opened => list(&opened),
+        };
         let closed: Vec<_> = pool.closed.iter().map(|(reason, count)| (*count, *reason)).collect();
-        match closed.iter().map(|(count, _)| count).sum::<u64>() {
-            0 => writeln!(f, ", none closed"),
-            sum => writeln!(f, ", {} closed ({})", grouped(sum), list(&closed)),
-        }
+        let closed = match closed.iter().map(|(count, _)| count).sum::<u64>() {
+            0 => "none closed".to_owned(),
+            sum => format!("{} closed ({})", grouped(sum), list(&closed)),
+        };
+        paragraph(f, "connections", &format!("{opened}, {closed}"))
     }
 
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -223,7 +223,7 @@ impl Evidence {
         let failed =
             format!("{errors} of {} operations failed ({})", grouped(attempts), percent(share));
         let Some(most) = &self.most_errors else { return (Limit::Failing, failed, None) };
-        let summary = format!("{failed}, {} of them so: {}", grouped(most.count), most.kind);
+        let summary = format!("{failed}; {} of these: {}", grouped(most.count), most.kind);
         let advice = match most.acquire {
             Some((AcquireErrorKind::QueueFull, _)) => Some(Advice {
                 field: "max_waiters",

@@ -83,7 +83,7 @@ impl Bank {
                  outcome nobody knows"
             ),
         };
-        let words = format!("{balance}; it counts {transfers} transfers, and {reported}");
+        let words = format!("{balance}; the database counts {transfers} transfers, and {reported}");
         if (done..=begun).contains(&transfers) {
             Checked::Held(words)
         } else {
@@ -172,7 +172,8 @@ mod tests {
         let (bank, pool) = used("holds").await;
         let done = bank.done.load(Ordering::Relaxed);
         assert!(done > 0);
-        let expected = format!("it counts {done} transfers, and {done} were reported as done");
+        let expected =
+            format!("the database counts {done} transfers, and {done} were reported as done");
         let checked = checked(&bank, &pool).await;
         assert!(
             matches!(&checked, Checked::Held(words) if words.ends_with(&expected)),

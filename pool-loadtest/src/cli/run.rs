@@ -54,7 +54,11 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     };
     let report = load(arguments, pool.clone(), stopped.wait()).await;
     let closed = pool.close(CLOSE).await;
-    let report = report?;
+    let mut report = report?;
+    if arguments.url.is_none() {
+        // Its path is of no use to anybody: it is about to be removed.
+        report.database = Some("a file in a temporary directory".to_owned());
+    }
     print(&report, arguments.output).map_err(Failure::Run)?;
     if !closed.drained {
         return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -104,7 +108,7 @@ async fn load(
         seed: arguments.seed,
         ..LoadOptions::default()
     };
-    let line = ProgressLine::new(arguments.duration);
+    let mut line = ProgressLine::new(arguments.duration);
     let tester = LoadTester::new(pool, Bank::new(), options);
     let report = tester.run_until(stop, |progress| line.show(progress)).await;
     line.clear();

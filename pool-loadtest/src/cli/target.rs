@@ -83,6 +83,9 @@ fn of_this_build(mut problem: Problem) -> Problem {
     if problem.field == "scheme" {
         "url scheme".clone_into(&mut problem.field);
         "this build has no driver for it".clone_into(&mut problem.why);
+        // A database of its own is no slip of the pen.
+        let others = ["mariadb", "mysql", "postgres", "postgresql"];
+        problem.nearest = problem.nearest.filter(|_| !others.contains(&&*problem.value));
     }
     problem
 }

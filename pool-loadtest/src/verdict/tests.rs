@@ -108,7 +108,7 @@ fn an_unlimited_pool_is_told_no_limit_below_what_it_uses() {
 fn errors_beyond_one_percent_are_the_verdict_and_fewer_are_not() {
     let timeouts = failing(AcquireErrorKind::Timeout, AcquirePhase::Queued);
     let summary = verdict(&timeouts).summary;
-    let expected = "20 000 of 120 000 operations failed (17 %), 15 000 of them so: it timed out";
+    let expected = "20 000 of 120 000 operations failed (17 %); 15 000 of these: it timed out";
     assert_eq!(summary, expected);
     assert_eq!(judged(&Evidence { errors: 1_011, ..timeouts.clone() }).0, Limit::Failing);
     assert_eq!(judged(&Evidence { errors: 1_010, ..timeouts }).0, Limit::Pool);

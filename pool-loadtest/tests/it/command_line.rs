@@ -113,6 +113,7 @@ fn of_a_url_that_is_not_understood_no_more_than_the_scheme_is_repeated() {
         assert_eq!((code, stdout.as_str()), (2, ""), "{url}");
         assert!(!stderr.contains("hunter2"), "{url}: {stderr}");
         assert!(stderr.contains("allowed: sqlite"), "{url}: {stderr}");
+        assert!(!stderr.contains("did you mean"), "{url}: {stderr}");
     }
     for arguments in [&["postgres://user:hunter2@host/db"][..], &["run", "user:hunter2@host"]] {
         let (code, _, stderr) = run(arguments);

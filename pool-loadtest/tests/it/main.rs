@@ -1,10 +1,13 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite.
 
+#[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
 mod files;
 mod phases;
+#[cfg(feature = "cli")]
 mod program;
-#[cfg(unix)]
+#[cfg(all(feature = "cli", unix))]
 mod signals;
 mod stalls;
 mod tester;

@@ -187,3 +187,28 @@ async fn a_stop_from_the_start_does_nothing_at_all() {
     assert!(matches!(stopped, Err(LoadError::Interrupted)), "{stopped:?}");
     assert_eq!(workload.steps.load(Ordering::Relaxed), 0);
 }
+
+/// Work that is done before it could wait.
+struct NeverWaits;
+
+impl Workload<FakeDriver> for NeverWaits {
+    async fn prepare(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        Ok(())
+    }
+
+    async fn step(&self, connection: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+        connection.query("work")
+    }
+
+    async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
+        Ok(Checked::Held("all of it".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn work_that_never_waits_ends_in_time_on_one_thread() {
+    let (_, pool) = pool(max_open(1));
+    let options = LoadOptions { tasks: 2, duration: 100 * MS, ..LoadOptions::default() };
+    let report = LoadTester::new(pool, NeverWaits, options).run().await.expect("prepared");
+    assert!(report.operations > 0, "{report}");
+}

@@ -71,7 +71,11 @@ fn a_text_report_has_every_part_and_progress_goes_to_stderr() {
     ] {
         assert!(stdout.contains(part), "{part:?} not in {stdout}");
     }
+    assert!((1..=2).contains(&stderr.lines().count()), "one a second, one at the end: {stderr}");
     assert!(stderr.contains("/s ") && stderr.contains(" waiting "), "{stderr}");
+    assert!(stdout.starts_with("sqlite, a file in a temporary directory\n"), "{stdout}");
+    let longest = stdout.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest < 100), "{stdout}");
     assert!(!stdout.contains(" waiting  "), "progress stays off the report");
 }
 
