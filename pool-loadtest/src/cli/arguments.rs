@@ -1,5 +1,7 @@
 //! The arguments and their defaults.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,8 +40,23 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// Show the settings of a pool and where each comes from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting in effect and where it came from.
+    #[command(after_help = SOURCES)]
+    Explain(SettingsArguments),
+    /// Print the JSON Schema of the TOML file.
+    Schema,
+}
+
+const SOURCES: &str = "\
+Sources, the later ones win: preset, --file, pool_* parameters of the URL, POOL_* variables of the
+environment, arguments";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the run was completed
@@ -84,12 +101,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) tasks: u32,
-    #[arg(long, value_name = "NAME", help = PRESET)]
-    pub(crate) preset: Option<String>,
-    #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
-    pub(crate) pool: Vec<String>,
-    #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
-    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
@@ -97,6 +110,26 @@ pub(crate) struct RunArguments {
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct SettingsArguments {
+    #[arg(long, value_name = "NAME", help = PRESET)]
+    pub(crate) preset: Option<String>,
+    /// A TOML file whose table [pool] has settings.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
+    #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
+    pub(crate) pool: Vec<String>,
+    #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
+    pub(crate) url: Option<String>,
+}
+
+/// Says nothing of the URL, which may have a password.
+impl fmt::Debug for SettingsArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SettingsArguments").field("pool", &self.pool).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -136,9 +169,11 @@ mod tests {
 
     #[test]
     fn without_a_command_the_defaults_of_run_apply() {
-        let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen();
+        let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen() else {
+            panic!("not a run")
+        };
         assert_eq!((arguments.duration, arguments.tasks), (Duration::from_secs(10), 16));
-        assert_eq!((arguments.url, arguments.output), (None, Output::Text));
+        assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! run failed, 2 usage or configuration, 130 interrupted.
 
 mod arguments;
+mod config;
 mod progress;
 mod run;
 mod signals;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Command, ConfigCommand};
 
 /// The exit code of a run that failed.
 const FAILED: u8 = 1;
@@ -43,6 +44,8 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
+        Command::Config(ConfigCommand::Schema) => config::schema(),
     };
     let (error, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
 use super::signals::Signals;
-use super::target::Target;
+use super::target::{Target, sources};
 use super::{Failure, say};
 use crate::bank::{Bank, blocked};
 use crate::bounds::{OutOfTime, limit};
@@ -39,12 +39,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
 async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
-    let directory = match arguments.url {
-        Some(_) => None,
-        None => Some(TempDir::new().context("cannot make a temporary directory"))
-            .transpose()
-            .map_err(Failure::Run)?,
-    };
+    let (sources, _) = sources(&arguments.settings);
+    let in_temporary_file = sources.database_url().is_none();
+    let directory = in_temporary_file.then(TempDir::new).transpose();
+    let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
     let path = directory.as_ref().map(|directory| directory.path().to_owned());
     let stopped = signals.listen(path);
     let target = Target::new(arguments, directory).map_err(usage)?;
@@ -55,7 +53,7 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     let report = load(arguments, pool.clone(), stopped.wait()).await;
     let closed = pool.close(CLOSE).await;
     let mut report = report?;
-    if arguments.url.is_none() {
+    if in_temporary_file {
         // Its path is of no use to anybody: it is about to be removed.
         report.database = Some("a file in a temporary directory".to_owned());
     }

@@ -1,11 +1,11 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, PoolConfig, Preset, Problem};
+use pool_core::{ConfigError, FIELDS, Origin, PoolConfig, Problem, Sources};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 use tempfile::TempDir;
 
-use super::arguments::RunArguments;
+use super::arguments::{RunArguments, SettingsArguments};
 
 /// What a URL looks like, for messages.
 const FORMS: &str = "sqlite:PATH, sqlite::memory: or sqlite:NAME?mode=memory";
@@ -20,39 +20,29 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads the URL, the preset and the settings.
+    /// Reads the URL and the settings of every source.
     ///
     /// # Errors
     ///
-    /// Every problem of all three at once.
+    /// Every problem of all of them at once.
     pub(crate) fn new(
         arguments: &RunArguments,
         directory: Option<TempDir>,
     ) -> Result<Self, ConfigError> {
-        let options = match (&arguments.url, &directory) {
-            (Some(url), _) => from_url(url),
+        let (sources, mut problems) = sources(&arguments.settings);
+        let options = match (sources.database_url(), &directory) {
+            (Some(url), _) => from_url(url.expose()),
             (None, Some(directory)) => Ok(SqliteOptions::file(directory.path().join("bank.db"))),
             (None, None) => Ok(SqliteOptions::private_memory()),
         };
-        let (options, mut problems) = match options {
-            Ok(options) => (Some(options), Vec::new()),
-            Err(error) => (None, error.problems().to_vec()),
+        let options = options.map_err(|error| problems.extend_from_slice(error.problems())).ok();
+        let config = settings(&sources, options.as_ref())
+            .map_err(|error| problems.extend_from_slice(error.problems()));
+        ConfigError::from_problems(problems)?;
+        let (Some(options), Ok(config)) = (options, config) else {
+            unreachable!("bug: nothing is missing without a problem")
         };
-        let (config, wrong) = settings(options.as_ref(), arguments);
-        let driver = options.map(SqliteDriver::new);
-        problems.extend(wrong);
-        match driver {
-            Some(driver) if problems.is_empty() => {
-                Ok(Self { driver, config, _directory: directory })
-            }
-            _ => {
-                problems.extend(
-                    config.validate().err().iter().flat_map(ConfigError::problems).cloned(),
-                );
-                ConfigError::from_problems(problems)?;
-                unreachable!("bug: without a driver there is a problem")
-            }
-        }
+        Ok(Self { driver: SqliteDriver::new(options), config, _directory: directory })
     }
 }
 
@@ -97,24 +87,19 @@ fn is_path(url: &str) -> bool {
         && url.chars().all(plain)
 }
 
-/// The settings asked for, and what is wrong with them.
-fn settings(
-    options: Option<&SqliteOptions>,
-    arguments: &RunArguments,
-) -> (PoolConfig, Vec<Problem>) {
+/// Where settings come from, and what is wrong with the arguments among them.
+pub(super) fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
     let mut problems = Vec::new();
-    let base = match arguments.preset.as_deref().map(str::parse::<Preset>) {
-        None => PoolConfig::default(),
-        Some(Ok(preset)) => PoolConfig::preset(preset),
-        Some(Err(problem)) => {
-            problems.push(problem);
-            PoolConfig::default()
-        }
-    };
-    let mut config = match options {
-        Some(options) => options.pool_defaults(base),
-        None => base,
-    };
+    let mut sources = Sources::default().environment(None, &[], std::env::vars());
+    if let Some(file) = &arguments.file {
+        sources = sources.toml_file(file);
+    }
+    if let Some(url) = &arguments.url {
+        sources = sources.code("--url", "url", url);
+    }
+    if let Some(preset) = &arguments.preset {
+        sources = sources.code("--preset", "preset", preset);
+    }
     let mut known = Vec::new();
     for setting in &arguments.pool {
         let Some((field, value)) = setting.split_once('=') else {
@@ -127,7 +112,22 @@ fn settings(
             problems.push(Problem::invalid("--pool", field, "given twice", "each field once"));
         }
         known.push(field);
-        problems.extend(config.set(field, value).err());
+        sources = sources.code("--pool", field, value);
     }
-    (config, problems)
+    (sources, problems)
+}
+
+/// The settings of all sources. What nobody set but a preset is what the database demands.
+fn settings(sources: &Sources, options: Option<&SqliteOptions>) -> Result<PoolConfig, ConfigError> {
+    let resolved = sources.resolve()?;
+    let mut config = resolved.config().clone();
+    if let Some(options) = options {
+        let demanded = options.pool_defaults(config.clone());
+        for field in FIELDS {
+            if matches!(resolved.origin(field.name), Origin::Default | Origin::Preset(_)) {
+                config.set(field.name, &field.text(&demanded))?;
+            }
+        }
+    }
+    Ok(config)
 }

@@ -22,7 +22,7 @@ fn every_problem_of_the_command_line_is_reported_at_once() {
         "url scheme = \"postgres\": this build has no driver for it; allowed: sqlite",
         "preset = \"prodution\": unknown",
         "did you mean \"production\"?",
-        "field = \"max_opn\": unknown",
+        "--pool: setting = \"max_opn\": unknown",
         "did you mean \"max_open\"?",
         "acquire_timeout = \"0s\": must not be zero",
         "--pool = \"min_idle\": no value; allowed: FIELD=VALUE",
@@ -156,4 +156,35 @@ fn help_tells_the_exit_codes_and_every_field_of_the_pool() {
             assert!(help.contains(words), "{words:?} not in {help}");
         }
     }
+}
+
+#[test]
+fn config_explain_shows_where_each_setting_comes_from() {
+    let (code, stdout, stderr) =
+        run(&["config", "explain", "--preset", "production", "--pool", "max_open=7"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let line = |field: &str| {
+        let mut lines = stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.find(|line| line[0] == field).expect("a line").join(" ")
+    };
+    assert_eq!(line("max_open"), "max_open 7 --pool");
+    assert_eq!(line("max_lifetime"), "max_lifetime 5m preset production");
+    assert_eq!(line("acquire_timeout"), "acquire_timeout 30s default");
+    assert_eq!(stdout.lines().count(), pool_core::FIELDS.len());
+}
+
+#[test]
+fn a_run_takes_its_settings_from_the_url_too_and_its_driver_sees_none_of_them() {
+    let arguments = [
+        "run",
+        "--duration",
+        "300ms",
+        "--url",
+        "sqlite:x?mode=memory&pool_max_open=3",
+        "--output",
+        "json",
+    ];
+    let (code, stdout, stderr) = run(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(json(&stdout)["config"]["max_open"], 3);
 }

@@ -178,6 +178,13 @@ impl Sources {
         Ok(Resolved { config, origins, url })
     }
 
+    /// The database's URL without the pool's own parameters, whatever else is wrong.
+    #[must_use]
+    pub fn database_url(&self) -> Option<Secret> {
+        let (url, _) = self.find_url(&mut Vec::new())?;
+        Some(Secret::new(url::split(url.expose(), &mut Vec::new()).0))
+    }
+
     /// The URL of the highest source, from the file that is named for it if it is.
     fn find_url(&self, problems: &mut Vec<Problem>) -> Option<(Secret, Origin)> {
         let ranked = [&self.code, &self.environment, &self.file];
