@@ -26,6 +26,10 @@ use crate::watchdog::Watchdog;
 ///
 /// Dropping it at any point loses no capacity, no connection and no wake-up: what it had been given
 /// goes to the next in line.
+///
+/// # Panics
+///
+/// If it is polled again after it was ready.
 #[must_use = "an acquire does nothing until it is awaited"]
 pub struct Acquire<D: Driver, P: Borrow<Pool<D>>> {
     /// Present until it moves on to the guard.

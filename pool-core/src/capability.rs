@@ -48,6 +48,14 @@ pub struct CapabilitySet {
 #[async_trait]
 pub trait CapacityQuery<C, E>: Send + Sync {
     /// The server's limit and how much of it is taken.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
     async fn capacity(&self, connection: &mut C) -> Result<Capacity, E>;
 }
 
@@ -77,6 +85,14 @@ impl Capacity {
 #[async_trait]
 pub trait RoleQuery<C, E>: Send + Sync {
     /// The server's present role.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
     async fn role(&self, connection: &mut C) -> Result<Role, E>;
 }
 

@@ -84,11 +84,21 @@ pub trait Control: sealed::Sealed + Send + Sync {
     /// Opens a connection outside the pool, beyond `max_open`, counted in
     /// [`PoolStats::probes`]. Bounded by `connect_timeout`.
     ///
-    /// Resolves to [`OpenError::Connect`] if it cannot be opened, [`OpenError::NoRuntime`] outside
-    /// an async runtime. Dropping the future drops the connection being opened.
+    /// # Errors
+    ///
+    /// [`OpenError::Connect`] if it cannot be opened, [`OpenError::Closed`] once the pool is,
+    /// [`OpenError::NoRuntime`] outside an async runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the connection being opened.
     fn probe(&self) -> BoxFuture<'static, Result<Box<dyn Probe>, OpenError>>;
 
-    /// Closes the pool; see [`Pool::close`](crate::Pool::close).
+    /// Closes the pool, waiting at most `deadline`; see [`Pool::close`](crate::Pool::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// The pool is closed from the first poll on, whether or not the future is awaited to its end.
     fn close(&self, deadline: Duration) -> BoxFuture<'static, CloseReport>;
 }
 

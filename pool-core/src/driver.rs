@@ -23,6 +23,11 @@ use crate::statements::Statements;
 /// is itself a driver, so instrumenting or fault-injecting wrappers can be layered at run time.
 ///
 /// Nothing secret of a DSN may appear in errors, metadata or `Debug` output.
+///
+/// # Cancel safety
+///
+/// The pool drops the future of a call that takes too long, and calls under way when it is closed.
+/// A dropped future must let go of its connection without blocking.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
     /// An open connection. It moves between the pool and its users: box it if it is large.
@@ -30,17 +35,33 @@ pub trait Driver: Send + Sync + 'static {
     /// What can go wrong.
     type Error: Error + Send + Sync + 'static;
 
-    /// Opens a connection that is ready for use.
+    /// Opens a connection that is ready for use. Bounded by `connect_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be opened. [`classify`](Self::classify) says what follows from it.
     async fn connect(&self, context: ConnectContext) -> Result<Self::Connection, Self::Error>;
 
-    /// Finds out whether an idle connection is still alive; an error discards it.
+    /// Finds out whether an idle connection is still alive. Bounded by `check_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not; the connection is discarded.
     async fn check(&self, connection: Self::Connection) -> Result<Self::Connection, Self::Error>;
 
-    /// Makes a connection clean for the next user; an error discards it. Runs after the release of
-    /// a connection that [`released`](Self::released) called dirty.
+    /// Makes a connection clean for the next user, after the release of one that
+    /// [`released`](Self::released) called dirty. Bounded by `check_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not clean; the connection is discarded.
     async fn reset(&self, connection: Self::Connection) -> Result<Self::Connection, Self::Error>;
 
-    /// Says a polite goodbye.
+    /// Says a polite goodbye. Bounded by `check_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be said; the connection is gone all the same.
     async fn close(&self, connection: Self::Connection) -> Result<(), Self::Error>;
 
     /// Lets go of a connection at once, without waiting. Called where no background task runs;

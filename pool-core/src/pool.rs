@@ -39,7 +39,7 @@ pub struct PoolOptions {
     /// The pool's name in errors, events and metrics. Default: the database system's name. Not to
     /// be made from a DSN, which may hold a password.
     pub name: Option<Arc<str>>,
-    /// The async runtime. Default: tokio, if the feature is on.
+    /// The async runtime. Default: tokio, if that feature is on, otherwise smol, if that one is.
     pub runtime: Option<Arc<dyn Runtime>>,
     /// Who is told what happens, from the first event on.
     pub observers: Vec<Arc<dyn Observer>>,
@@ -65,6 +65,28 @@ impl fmt::Debug for PoolOptions {
 ///
 /// Cloning gives another handle to the same pool; dropping the last handle closes it. Control
 /// handles do not keep a pool open.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use std::time::Duration;
+/// use pool_core::{Pool, PoolConfig};
+/// # use pool_core::runtime::TokioRuntime;
+/// # use pool_testkit::{FakeDriver, FakeServer};
+/// # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+///
+/// let pool = Pool::open(driver, PoolConfig { max_open: 1, ..PoolConfig::default() }).await?;
+/// let connection = pool.acquire().await?;
+/// let error = pool.acquire_within(Duration::from_millis(10)).await.unwrap_err();
+/// assert!(error.is_timeout());
+/// assert_eq!(pool.holders()[0].site.file(), file!()); // whoever has the only one
+/// drop(connection);
+/// assert_eq!((pool.stats().idle, pool.stats().in_use), (1, 0));
+/// assert!(pool.close(Duration::from_secs(5)).await.drained);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Pool<D: Driver> {
     shared: Arc<Shared<D>>,
     last: Arc<LastHandle<D>>,
@@ -88,11 +110,12 @@ impl<D: Driver> Pool<D> {
     /// # Errors
     ///
     /// [`OpenError::Config`] with every problem of the configuration; [`OpenError::NoRuntime`] if
-    /// no runtime is named and the feature `tokio` is off.
+    /// no runtime is named and the features `tokio` and `smol` are off.
     pub fn new(driver: D, options: impl Into<PoolOptions>) -> Result<Self, OpenError> {
         let PoolOptions { config, name, runtime, observers } = options.into();
         validate(&driver, &config)?;
-        let missing = NoRuntime::new("no runtime was named and the feature `tokio` is off");
+        let missing =
+            NoRuntime::new("no runtime was named, and the features `tokio` and `smol` are off");
         let runtime = runtime.or_else(default_runtime).ok_or(missing)?;
         let name = name.unwrap_or_else(|| driver.metadata().system_name.as_ref().into());
         let listeners = Arc::new(Observers::new(Arc::clone(&name)));
@@ -151,19 +174,44 @@ impl<D: Driver> Pool<D> {
         Acquire::new(self, Location::caller(), None)
     }
 
-    /// Like [`acquire`](Self::acquire), with a deadline of its own instead of `acquire_timeout`.
+    /// Like [`acquire`](Self::acquire), with a deadline of its own instead of `acquire_timeout`,
+    /// counted from the first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](crate::AcquireError), as for [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing, as for [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_within(&self, timeout: Duration) -> Acquire<D, &Self> {
         Acquire::new(self, Location::caller(), Some(timeout))
     }
 
     /// Like [`acquire`](Self::acquire), for a guard (and a future) that borrow nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](crate::AcquireError), as for [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing, as for [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_owned(&self) -> Acquire<D, Self> {
         Acquire::new(self.clone(), Location::caller(), None)
     }
 
     /// Like [`acquire_within`](Self::acquire_within), for a guard (and a future) that borrow nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](crate::AcquireError), as for [`acquire`](Self::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing, as for [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_owned_within(&self, timeout: Duration) -> Acquire<D, Self> {
         Acquire::new(self.clone(), Location::caller(), Some(timeout))
