@@ -48,8 +48,13 @@ async fn a_begin_that_is_told_to_stop_leaves_no_transaction_to_the_next_call() {
 async fn a_begin_whose_end_nobody_saw_leaves_no_transaction_to_the_next_call() {
     let mut connection = connect_in_memory().await;
     for begin in BEGINNINGS {
-        let mut call = Hand::new(connection.execute_batch(begin));
+        let (release, released) = mpsc::channel::<()>();
+        let mut call = Hand::new(connection.call(move |sqlite| {
+            released.recv().expect("released");
+            sqlite.execute_batch(begin)
+        }));
         call.pending();
+        release.send(()).expect("awaited");
         within(async {
             while call.wakes() == 0 {
                 tokio::task::yield_now().await;
