@@ -25,9 +25,11 @@ impl<C> State<C> {
                 let early = Duration::try_from_secs_f64(lifetime.as_secs_f64() * early)
                     .unwrap_or(Duration::MAX);
                 let end = slot.born.after(lifetime.saturating_sub(early));
-                let ahead = self.config.connect_timeout.min(lifetime / 10);
-                let earliest = slot.born.after(lifetime / 2);
-                slot.due = self.lifetimes.file(index, earliest, end.before(ahead));
+                if end < Instant::NEVER {
+                    let ahead = self.config.connect_timeout.min(lifetime / 10);
+                    let earliest = slot.born.after(lifetime / 2);
+                    slot.due = self.lifetimes.file(index, earliest, end.before(ahead));
+                }
                 end
             }
         };
@@ -46,12 +48,12 @@ impl<C> State<C> {
                 self.retire_idle(index, CloseReason::Lifetime, now, effects);
             } else if end <= now {
                 // Whoever has it brings it back to be closed.
-            } else if self.may_open(now) && !self.outage.is_on() {
+            } else if self.may_replace(now) {
                 self.start_replacement(id, now);
                 self.file_again(index, end);
             } else if idle && self.slots.open() >= self.limits.max_open && !self.is_replacing() {
                 self.retire_idle(index, CloseReason::Lifetime, now, effects);
-                if self.may_open(now) && !self.outage.is_on() {
+                if self.may_replace(now) {
                     self.start_replacement(id, now);
                 }
             } else {
@@ -60,8 +62,14 @@ impl<C> State<C> {
         }
     }
 
+    /// Whether a replacement may be opened now.
+    fn may_replace(&self, now: Instant) -> bool {
+        self.gate == PoolState::Open && !self.outage.is_on() && self.may_open(now)
+    }
+
+    /// Has a slot looked at again, not before `at`.
     fn file_again(&mut self, index: u32, at: Instant) {
-        self.slots.get_mut(index).due = self.lifetimes.file(index, at, at);
+        self.slots.get_mut(index).due = self.lifetimes.file_from(index, at);
     }
 
     /// Whether an idle connection is worth a replacement: it was used a moment ago, so it is no
@@ -94,8 +102,7 @@ impl<C> State<C> {
     /// Closes connections that have been idle for too long: beyond `max_idle` after `idle_grace`,
     /// beyond `min_idle` after `max_idle_time`.
     ///
-    /// Idle connections go out newest first, so one that was unused for the whole grace was
-    /// surplus for the whole grace: no other bookkeeping is needed.
+    /// Idle connections go out newest first, so the one closed is the one unused for longest.
     pub(super) fn retire_surplus(&mut self, now: Instant, effects: &mut Effects<C>) {
         while let Some((slot, at, reason)) = self.next_surplus() {
             if at > now {

@@ -16,7 +16,20 @@ impl Schedule {
     /// Files a slot at `latest`, or as much sooner as it takes to keep it apart from all others,
     /// but no sooner than `earliest`: where that many are due, some are due together. Returns when.
     pub(super) fn file(&mut self, slot: u32, earliest: Instant, latest: Instant) -> Instant {
-        let at = self.free_place(earliest, latest).unwrap_or_else(|| self.free_instant(latest));
+        let Some(at) = self.free_place(earliest, latest) else {
+            return self.file_from(slot, latest);
+        };
+        self.0.insert(at, slot);
+        at
+    }
+
+    /// Files a slot at `at`, or at the first instant after it that is free. Never before: whoever
+    /// files again what was due now must not find it due at once.
+    pub(super) fn file_from(&mut self, slot: u32, at: Instant) -> Instant {
+        let mut at = at;
+        while self.0.contains_key(&at) {
+            at = at.after(Duration::from_nanos(1));
+        }
         self.0.insert(at, slot);
         at
     }
@@ -30,14 +43,6 @@ impl Schedule {
             }
         }
         None
-    }
-
-    fn free_instant(&self, latest: Instant) -> Instant {
-        let mut at = latest;
-        while self.0.contains_key(&at) {
-            at = at.before(Duration::from_nanos(1));
-        }
-        at
     }
 
     pub(super) fn remove(&mut self, at: Instant) {
@@ -89,7 +94,19 @@ mod tests {
         for slot in 0..100 {
             schedule.file(slot, at(1_000), at(2_000));
         }
-        let due: Vec<_> = std::iter::from_fn(|| schedule.pop_due(at(2_000))).collect();
+        let last = at(2_000).after(Duration::from_nanos(100));
+        let due: Vec<_> = std::iter::from_fn(|| schedule.pop_due(last)).collect();
         assert_eq!(due.len(), 100);
+    }
+
+    #[test]
+    fn what_is_filed_again_is_never_due_before_its_time() {
+        let mut schedule = Schedule::default();
+        for slot in 0..3 {
+            schedule.file_from(slot, at(1_000));
+        }
+        assert_eq!(schedule.pop_due(at(999)), None);
+        assert_eq!(schedule.pop_due(at(1_000)), Some(0));
+        assert_eq!(schedule.pop_due(at(1_000)), None, "the others have instants of their own");
     }
 }

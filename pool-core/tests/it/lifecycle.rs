@@ -358,3 +358,42 @@ fn a_replacement_that_cannot_be_opened_leaves_the_old_one_until_its_end() {
     rig.sim.advance(20 * SEC);
     assert_eq!(rig.pool.stats().closed.of(CloseReason::Lifetime), 3);
 }
+
+#[test]
+fn a_pool_that_is_paused_or_closed_opens_no_replacement() {
+    for close in [false, true] {
+        let rig = Rig::new(PoolConfig {
+            max_open: 4,
+            max_lifetime: Some(60 * SEC),
+            ..PoolConfig::default()
+        });
+        let held = rig.acquire();
+        let mut closing = Hand::new(rig.pool.close(600 * SEC));
+        if close {
+            closing.pending();
+        } else {
+            rig.pool.control().pause();
+        }
+        rig.sim.advance(120 * SEC);
+        assert_eq!(rig.server.started(Call::Connect), 1, "close: {close}");
+        drop(held);
+        rig.sim.run();
+        assert_eq!(rig.pool.stats().open, 0, "it was too old");
+    }
+}
+
+#[test]
+fn the_longest_lifetimes_never_end_and_are_never_replaced() {
+    for connect_timeout in [10 * SEC, Duration::MAX] {
+        let rig = Rig::new(PoolConfig {
+            max_open: 4,
+            max_lifetime: Some(Duration::MAX),
+            max_idle_time: None,
+            connect_timeout,
+            ..PoolConfig::default()
+        });
+        rig.fill(3);
+        rig.sim.advance(3600 * SEC);
+        assert_eq!((rig.pool.stats().idle, rig.server.started(Call::Connect)), (3, 3));
+    }
+}
