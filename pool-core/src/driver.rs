@@ -84,6 +84,12 @@ pub trait Driver: Send + Sync + 'static {
     /// What is known of the database, for telemetry. Nothing secret.
     fn metadata(&self) -> Metadata;
 
+    /// The settings from which a pool of this database starts: `base`, a default or a preset, with
+    /// what the database cannot have changed. What a user sets is put on top of them.
+    fn pool_defaults(&self, base: PoolConfig) -> PoolConfig {
+        base
+    }
+
     /// What speaks against a pool of these settings, reported together with what the settings'
     /// own rules find. An in-memory database that only its own connection can see objects to more
     /// than one.
@@ -133,6 +139,10 @@ impl<D: Driver + ?Sized> Driver for Arc<D> {
 
     fn metadata(&self) -> Metadata {
         (**self).metadata()
+    }
+
+    fn pool_defaults(&self, base: PoolConfig) -> PoolConfig {
+        (**self).pool_defaults(base)
     }
 
     fn objections(&self, config: &PoolConfig) -> Vec<Problem> {

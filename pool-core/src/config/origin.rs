@@ -1,5 +1,6 @@
 //! Where a value of a configuration came from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +14,11 @@ pub enum Origin {
     Default,
     /// The preset that was chosen.
     Preset(Preset),
+    /// The driver: nobody else set it, and its database cannot have the default.
+    Driver {
+        /// The database system.
+        system: Cow<'static, str>,
+    },
     /// A line of a file.
     File {
         /// The file as it was named.
@@ -42,6 +48,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::Preset(preset) => write!(f, "preset {preset}"),
+            Self::Driver { system } => write!(f, "demanded by {system}"),
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Url { parameter } => write!(f, "{parameter} in the URL"),
             Self::Environment { variable } => f.write_str(variable),

@@ -1,6 +1,9 @@
 //! Configuration from several sources: who wins, who is to blame, what is never shown.
 
-use pool_core::{FIELDS, Origin, PoolConfig, Preset, Sources, json_schema};
+use pool_core::{
+    ConnectContext, Driver, FIELDS, Metadata, Origin, PoolConfig, Preset, Problem, Released,
+    Sources, json_schema,
+};
 
 const NONE: [(&str, &str); 0] = [];
 
@@ -204,4 +207,70 @@ fn the_json_schema_describes_every_field() {
         assert!(description.contains(field.meaning), "{description}");
     }
     assert_eq!(properties.len(), FIELDS.len() + 3, "and preset, url, url_file");
+}
+
+#[test]
+fn a_variable_belongs_to_the_pool_with_the_longest_name_that_it_begins_with() {
+    let variables = [("POOL_ORDERS_EU_MAX_OPEN", "7"), ("POOL_ORDERS_MAX_OPEN", "5")];
+    let of = |own: &str, other: &str| {
+        let resolved = Sources::default().environment(Some(own), &[other], variables).resolve();
+        resolved.expect("valid").config().max_open
+    };
+    assert_eq!((of("orders", "orders-eu"), of("orders-eu", "orders")), (5, 7));
+}
+
+/// A database that takes one writer.
+struct Single;
+
+#[pool_core::async_trait]
+impl Driver for Single {
+    type Connection = ();
+    type Error = std::fmt::Error;
+
+    async fn connect(&self, _: ConnectContext) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+    async fn check(&self, (): ()) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+    async fn reset(&self, (): ()) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+    async fn close(&self, (): ()) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+    fn released(&self, (): &mut ()) -> Released {
+        Released::Clean
+    }
+    fn metadata(&self) -> Metadata {
+        Metadata::new("single")
+    }
+    fn pool_defaults(&self, base: PoolConfig) -> PoolConfig {
+        PoolConfig { max_open: 1, max_idle_time: None, ..base }
+    }
+    fn objections(&self, config: &PoolConfig) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if config.max_open > 1 {
+            let value = config.max_open.to_string();
+            problems.push(Problem::invalid("max_open", value, "one writer", "1"));
+        }
+        problems
+    }
+}
+
+#[test]
+fn what_a_database_demands_replaces_defaults_and_presets_but_nothing_that_was_set() {
+    let sources = Sources::default().preset(Preset::Production).code("--pool", "max_idle", "2");
+    let resolved = sources.resolve_for(&Single).expect("valid");
+    let config = resolved.config();
+    assert_eq!((config.max_open, config.max_idle, config.max_idle_time), (1, 2, None));
+    assert_eq!(resolved.origin("max_open").to_string(), "demanded by single");
+    assert_eq!(resolved.origin("max_lifetime").to_string(), "preset production");
+
+    let set = sources.code("--pool", "max_open", "3").toml("p.toml", "[pool]\nmin_idle = 4\n");
+    let error = set.resolve_for(&Single).expect_err("set on purpose");
+    let problems: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("p.toml:2: min_idle = \"4\": more than"), "{problems:?}");
+    assert_eq!(problems[1], "--pool: max_open = \"3\": one writer; allowed: 1");
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use pool_core::{
-    Capabilities, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem, Released,
-    Role, RoleQuery,
+    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
+    Released, Role, RoleQuery,
 };
 
 use crate::board::Left;
@@ -29,6 +29,18 @@ impl SqliteDriver {
     #[must_use]
     pub fn new(options: SqliteOptions) -> Self {
         Self { opening: Opening::new(options) }
+    }
+
+    /// The schemes of the URLs that [`from_url`](Self::from_url) reads.
+    pub const SCHEMES: &[&str] = &["sqlite"];
+
+    /// A driver for the database at `url`; see [`SqliteOptions::from_url`]. Touches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem at once.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        SqliteOptions::from_url(url).map(Self::new)
     }
 
     /// What connections are set up with.
@@ -111,6 +123,10 @@ impl Driver for SqliteDriver {
         let mut metadata = Metadata::new("sqlite");
         metadata.namespace = Some(self.opening.database());
         metadata
+    }
+
+    fn pool_defaults(&self, base: PoolConfig) -> PoolConfig {
+        self.options().pool_defaults(base)
     }
 
     fn objections(&self, config: &PoolConfig) -> Vec<Problem> {

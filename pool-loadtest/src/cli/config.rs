@@ -3,11 +3,12 @@
 use std::io::{Write as _, stdout};
 
 use anyhow::Context as _;
-use pool_core::{ConfigError, json_schema};
+use pool_core::json_schema;
+use pool_sqlite::SqliteOptions;
 
 use super::Failure;
 use super::arguments::SettingsArguments;
-use super::target::sources;
+use super::target::resolve;
 
 /// Prints every setting in effect and where it came from.
 ///
@@ -15,9 +16,8 @@ use super::target::sources;
 ///
 /// [`Failure::Usage`] with every problem of every source.
 pub(crate) fn explain(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let (sources, problems) = sources(arguments);
-    ConfigError::from_problems(problems).map_err(|error| Failure::Usage(error.into()))?;
-    let resolved = sources.resolve().map_err(|error| Failure::Usage(error.into()))?;
+    let (_, resolved) = resolve(arguments, SqliteOptions::file("bank.db"))
+        .map_err(|error| Failure::Usage(error.into()))?;
     print(&resolved.explain().to_string())
 }
 

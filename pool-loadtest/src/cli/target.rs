@@ -1,7 +1,7 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, FIELDS, Origin, PoolConfig, Problem, Sources};
+use pool_core::{ConfigError, PoolConfig, Problem, Resolved, Sources};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 use tempfile::TempDir;
 
@@ -29,20 +29,38 @@ impl Target {
         arguments: &RunArguments,
         directory: Option<TempDir>,
     ) -> Result<Self, ConfigError> {
-        let (sources, mut problems) = sources(&arguments.settings);
-        let options = match (sources.database_url(), &directory) {
-            (Some(url), _) => from_url(url.expose()),
-            (None, Some(directory)) => Ok(SqliteOptions::file(directory.path().join("bank.db"))),
-            (None, None) => Ok(SqliteOptions::private_memory()),
+        let fallback = match &directory {
+            Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
+            None => SqliteOptions::private_memory(),
         };
-        let options = options.map_err(|error| problems.extend_from_slice(error.problems())).ok();
-        let config = settings(&sources, options.as_ref())
-            .map_err(|error| problems.extend_from_slice(error.problems()));
-        ConfigError::from_problems(problems)?;
-        let (Some(options), Ok(config)) = (options, config) else {
-            unreachable!("bug: nothing is missing without a problem")
-        };
-        Ok(Self { driver: SqliteDriver::new(options), config, _directory: directory })
+        let (driver, resolved) = resolve(&arguments.settings, fallback)?;
+        Ok(Self { driver, config: resolved.config().clone(), _directory: directory })
+    }
+}
+
+/// The driver and the settings that all sources come to, with a database to use if none names one.
+///
+/// # Errors
+///
+/// Every problem of all of them at once.
+pub(super) fn resolve(
+    arguments: &SettingsArguments,
+    fallback: SqliteOptions,
+) -> Result<(SqliteDriver, Resolved), ConfigError> {
+    let (sources, mut problems) = sources(arguments);
+    let options = sources.database_url().map_or(Ok(fallback), |url| from_url(url.expose()));
+    let driver = options.map(SqliteDriver::new);
+    let resolved = match &driver {
+        Ok(driver) => sources.resolve_for(driver),
+        Err(_) => sources.resolve(),
+    };
+    match (driver, resolved) {
+        (Ok(driver), Ok(resolved)) if problems.is_empty() => Ok((driver, resolved)),
+        (driver, resolved) => {
+            let errors = [driver.err(), resolved.err()];
+            problems.extend(errors.iter().flatten().flat_map(ConfigError::problems).cloned());
+            Err(ConfigError::from_problems(problems).expect_err("bug: an error without problems"))
+        }
     }
 }
 
@@ -115,19 +133,4 @@ pub(super) fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) 
         sources = sources.code("--pool", field, value);
     }
     (sources, problems)
-}
-
-/// The settings of all sources. What nobody set but a preset is what the database demands.
-fn settings(sources: &Sources, options: Option<&SqliteOptions>) -> Result<PoolConfig, ConfigError> {
-    let resolved = sources.resolve()?;
-    let mut config = resolved.config().clone();
-    if let Some(options) = options {
-        let demanded = options.pool_defaults(config.clone());
-        for field in FIELDS {
-            if matches!(resolved.origin(field.name), Origin::Default | Origin::Preset(_)) {
-                config.set(field.name, &field.text(&demanded))?;
-            }
-        }
-    }
-    Ok(config)
 }

@@ -3,30 +3,41 @@
 //! Low to high: preset, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
 //! every source is reported at once, also of values that a higher source overrides.
 
-mod file;
+pub(crate) mod file;
+mod resolved;
 mod schema;
 mod secret;
 mod url;
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::resolved::index_of;
+pub use self::resolved::{Explanation, Resolved};
 pub use self::schema::json_schema;
 pub use self::secret::Secret;
 use super::{ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem};
+use crate::driver::Driver;
 
 /// Fields that are no settings of the pool: what chooses its preset and its database.
 const PRESET: &str = "preset";
 const URL: &str = "url";
 const URL_FILE: &str = "url_file";
-const BESIDES: [&str; 3] = [PRESET, URL, URL_FILE];
+pub(crate) const BESIDES: [&str; 3] = [PRESET, URL, URL_FILE];
+
+/// What the names of all environment variables begin with.
+pub(crate) const VARIABLE_PREFIX: &str = "POOL_";
+
+/// What the names of the environment variables of one pool begin with.
+pub(crate) fn variable_prefix(pool: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}_", pool.replace('-', "_").to_uppercase())
+}
 
 /// A value of one source, as text that may be a URL, or meant to be one.
 #[derive(Clone, Debug)]
-struct Setting {
-    field: String,
+pub(crate) struct Setting {
+    pub(crate) field: String,
     value: Secret,
     origin: Origin,
 }
@@ -104,22 +115,25 @@ impl Sources {
         other_pools: &[&str],
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let prefix_of = |pool: &str| format!("POOL_{}_", pool.replace('-', "_").to_uppercase());
-        let own = pool.map(prefix_of);
-        let others: Vec<_> = other_pools.iter().map(|pool| prefix_of(pool)).collect();
+        let own = pool.map(variable_prefix);
+        let others: Vec<_> = other_pools.iter().map(|pool| variable_prefix(pool)).collect();
         let (mut general, mut named) = (Vec::new(), Vec::new());
         for (variable, value) in variables {
             let (variable, value) = (variable.as_ref(), value.as_ref());
-            let Some(rest) = variable.strip_prefix("POOL_") else { continue };
+            let Some(rest) = variable.strip_prefix(VARIABLE_PREFIX) else { continue };
             let origin = Origin::Environment { variable: variable.to_owned() };
             let setting = |field: &str| {
                 let field = field.to_lowercase();
                 Setting { field, value: Secret::new(value), origin: origin.clone() }
             };
-            match own.as_ref().and_then(|own| variable.strip_prefix(own.as_str())) {
-                Some(field) => named.push(setting(field)),
-                None if others.iter().any(|other| variable.starts_with(other.as_str())) => {}
+            // `POOL_ORDERS_EU_URL` is no variable of `orders` if there is an `orders_eu`.
+            let prefixes = own.iter().chain(&others).filter(|it| variable.starts_with(&***it));
+            match prefixes.max_by_key(|prefix| prefix.len()) {
                 None => general.push(setting(rest)),
+                Some(prefix) if own.as_ref() == Some(prefix) => {
+                    named.push(setting(&variable[prefix.len()..]));
+                }
+                Some(_) => {}
             }
         }
         // What names the pool counts more.
@@ -143,17 +157,42 @@ impl Sources {
     /// [`ConfigError`] with every problem of every source, each with its origin.
     pub fn resolve(&self) -> Result<Resolved, ConfigError> {
         let mut problems = self.problems.clone();
-        let url = self.find_url(&mut problems);
-        let (url, parameters) = match url {
+        let resolved = self.read(&mut problems);
+        resolved.locate(resolved.config.problems(), &mut problems);
+        ConfigError::from_problems(problems)?;
+        Ok(resolved)
+    }
+
+    /// What all sources come to for a pool of `driver`: what nobody set but a preset is as
+    /// [`Driver::pool_defaults`] fits it to the database.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every source and every objection of the driver, each
+    /// with its origin.
+    pub fn resolve_for<D: Driver>(&self, driver: &D) -> Result<Resolved, ConfigError> {
+        let mut problems = self.problems.clone();
+        let mut resolved = self.read(&mut problems);
+        resolved.fit(driver);
+        let mut found = resolved.config.problems();
+        found.extend(driver.objections(&resolved.config));
+        resolved.locate(found, &mut problems);
+        ConfigError::from_problems(problems)?;
+        Ok(resolved)
+    }
+
+    /// The sources one upon the other, before the whole is looked at.
+    fn read(&self, problems: &mut Vec<Problem>) -> Resolved {
+        let (url, parameters) = match self.find_url(problems) {
             None => (None, Vec::new()),
             Some((url, origin)) => {
-                let (url, parameters) = url::split(url.expose(), &mut problems);
+                let (url, parameters) = url::split(url.expose(), problems);
                 (Some((Secret::new(url), origin)), parameters)
             }
         };
         let ranked = [&self.file, &parameters, &self.environment, &self.code];
         let settings: Vec<_> = ranked.into_iter().flatten().collect();
-        let preset = find_preset(&settings, &mut problems).or(self.preset);
+        let preset = find_preset(&settings, problems).or(self.preset);
         let mut config = preset.map_or_else(PoolConfig::default, PoolConfig::preset);
         let mut origins = vec![Origin::Default; FIELDS.len()];
         if let Some(preset) = preset {
@@ -170,12 +209,7 @@ impl Sources {
                 Err(problem) => problems.push(problem.at(setting.origin.clone())),
             }
         }
-        for problem in config.problems() {
-            let origin = origins[index_of(&problem.field)].clone();
-            problems.push(problem.at(origin));
-        }
-        ConfigError::from_problems(problems)?;
-        Ok(Resolved { config, origins, url })
+        Resolved { config, origins, url }
     }
 
     /// The database's URL without the pool's own parameters, whatever else is wrong.
@@ -187,9 +221,7 @@ impl Sources {
 
     /// The URL of the highest source, from the file that is named for it if it is.
     fn find_url(&self, problems: &mut Vec<Problem>) -> Option<(Secret, Origin)> {
-        let ranked = [&self.code, &self.environment, &self.file];
-        let mut settings = ranked.into_iter().flat_map(|settings| settings.iter().rev());
-        let found = settings.find(|it| it.field == URL || it.field == URL_FILE)?;
+        let found = self.url_setting()?;
         if found.field == URL {
             return Some((found.value.clone(), found.origin.clone()));
         }
@@ -203,6 +235,13 @@ impl Sources {
                 None
             }
         }
+    }
+
+    /// The highest setting of a URL or its file.
+    fn url_setting(&self) -> Option<&Setting> {
+        let ranked = [&self.code, &self.environment, &self.file];
+        let mut settings = ranked.into_iter().flat_map(|settings| settings.iter().rev());
+        settings.find(|it| it.field == URL || it.field == URL_FILE)
     }
 }
 
@@ -228,87 +267,4 @@ fn find_preset(settings: &[&Setting], problems: &mut Vec<Problem>) -> Option<Pre
         }
     }
     found
-}
-
-fn index_of(name: &str) -> usize {
-    let position = FIELDS.iter().position(|field| field.name == name);
-    position.expect("bug: a field that is not in the table")
-}
-
-/// A configuration whose values know where they came from.
-#[derive(Clone, Debug)]
-pub struct Resolved {
-    config: PoolConfig,
-    /// In the order of `FIELDS`.
-    origins: Vec<Origin>,
-    url: Option<(Secret, Origin)>,
-}
-
-impl Resolved {
-    /// The configuration. It is valid.
-    #[must_use]
-    pub fn config(&self) -> &PoolConfig {
-        &self.config
-    }
-
-    /// The database's URL without the pool's own parameters, if a source gave one.
-    #[must_use]
-    pub fn url(&self) -> Option<&Secret> {
-        self.url.as_ref().map(|(url, _)| url)
-    }
-
-    /// Where the URL came from.
-    #[must_use]
-    pub fn url_origin(&self) -> Option<&Origin> {
-        self.url.as_ref().map(|(_, origin)| origin)
-    }
-
-    /// Where a field's value came from.
-    ///
-    /// # Panics
-    ///
-    /// With a name that no field has.
-    #[must_use]
-    pub fn origin(&self, field: &str) -> &Origin {
-        &self.origins[index_of(field)]
-    }
-
-    /// Every field with its value in effect and where it came from, as lines of a table. The URL's
-    /// line tells its scheme only.
-    #[must_use]
-    pub fn explain(&self) -> Explanation<'_> {
-        Explanation(self)
-    }
-}
-
-/// What [`Resolved::explain`] shows.
-#[derive(Debug)]
-pub struct Explanation<'a>(&'a Resolved);
-
-impl fmt::Display for Explanation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Resolved { config, origins, url } = self.0;
-        if let Some((url, origin)) = url {
-            let scheme = url.expose().split_once(':').map_or("", |(scheme, _)| scheme);
-            writeln!(f, "{:<18} {:<14} {origin}", "url", format!("{scheme}:..."))?;
-        }
-        for (field, origin) in FIELDS.iter().zip(origins) {
-            let effective = config.effective_max_idle();
-            if field.name == "max_idle" && effective != config.max_idle {
-                let given = field.text(config);
-                let value = match effective {
-                    PoolConfig::UNLIMITED => "unlimited".to_owned(),
-                    effective => effective.to_string(),
-                };
-                writeln!(
-                    f,
-                    "{:<18} {value:<14} {origin} ({given}), lowered to max_open",
-                    field.name
-                )?;
-            } else {
-                writeln!(f, "{:<18} {:<14} {origin}", field.name, field.text(config))?;
-            }
-        }
-        Ok(())
-    }
 }
