@@ -19,6 +19,8 @@ mod error;
 mod guard;
 mod listeners;
 mod lock;
+#[cfg(feature = "manager")]
+mod manager;
 mod observer;
 mod pool;
 mod probe;
@@ -48,6 +50,11 @@ pub use self::error::{
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
 pub use self::listeners::Subscription;
+#[cfg(feature = "manager")]
+pub use self::manager::{
+    ConnectionManager, Drivers, JointStats, ManagerCloseReport, ManagerError, ManagerOptions,
+    ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, RestartReason, Totals,
+};
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
     ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed,

@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::error::{CallSite, CloseReport, Holder, OpenError, TryAcquireError};
 use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
 use crate::listeners::Observers;
-use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, Served};
+use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, Served};
 use crate::probe::ProbeConnection;
 use crate::runtime::{NoRuntime, Runtime, default_runtime};
 use crate::shared::Shared;
@@ -146,13 +146,19 @@ impl<D: Driver> Pool<D> {
     /// Dropping the future drops the connection being opened.
     pub async fn open(driver: D, options: impl Into<PoolOptions>) -> Result<Self, OpenError> {
         let pool = Self::new(driver, options)?;
-        let mut probe = ProbeConnection::open(Arc::clone(pool.shared())).await?;
+        pool.open_first().await?;
+        Ok(pool)
+    }
+
+    /// Opens and checks one connection, and keeps it if there is room.
+    pub(crate) async fn open_first(&self) -> Result<(), OpenError> {
+        let mut probe = ProbeConnection::open(Arc::clone(self.shared())).await?;
         probe.check().await.map_err(|source| OpenError::Check {
-            pool: Arc::clone(&pool.shared().observers.pool),
+            pool: Arc::clone(&self.shared().observers.pool),
             source,
         })?;
         probe.join_pool();
-        Ok(pool)
+        Ok(())
     }
 
     /// Waits for a connection: an idle one, one that comes back, or a newly opened one, whichever
@@ -399,13 +405,21 @@ impl<D: Driver> Shared<D> {
 
     pub(crate) fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError> {
         validate(&self.driver, &config)?;
-        let now = self.runtime.now();
-        let outcome = self.transition(|state, effects| state.reconfigure(config, now, effects));
-        self.observers.notify(|observer, pool| {
-            let event = crate::observer::PoolReconfigured { pool, outcome: &outcome };
-            observer.reconfigured(&event);
-        });
+        let outcome = self.apply(config);
+        self.announce(&outcome);
         Ok(outcome)
+    }
+
+    /// Applies a valid configuration.
+    pub(crate) fn apply(&self, config: PoolConfig) -> Reconfigured {
+        let now = self.runtime.now();
+        self.transition(|state, effects| state.reconfigure(config, now, effects))
+    }
+
+    /// Tells observers about a configuration that was applied.
+    pub(crate) fn announce(&self, outcome: &Reconfigured) {
+        self.observers
+            .notify(|observer, pool| observer.reconfigured(&PoolReconfigured { pool, outcome }));
     }
 
     pub(crate) async fn close(self: &Arc<Self>, deadline: Duration) -> CloseReport {

@@ -1,6 +1,7 @@
 //! What a pool has counted: one consistent snapshot, and the same in the words of Go.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 /// Why a connection left the pool.
@@ -126,6 +127,33 @@ impl AcquireCounts {
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.timed_out + self.queue_full + self.closed + self.connect_failed + self.no_runtime
+    }
+}
+
+impl AddAssign for AcquireCounts {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            started,
+            immediate,
+            waited,
+            opened,
+            timed_out,
+            queue_full,
+            closed,
+            connect_failed,
+            no_runtime,
+            cancelled,
+        } = other;
+        self.started += started;
+        self.immediate += immediate;
+        self.waited += waited;
+        self.opened += opened;
+        self.timed_out += timed_out;
+        self.queue_full += queue_full;
+        self.closed += closed;
+        self.connect_failed += connect_failed;
+        self.no_runtime += no_runtime;
+        self.cancelled += cancelled;
     }
 }
 

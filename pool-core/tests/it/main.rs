@@ -9,6 +9,8 @@ mod errors;
 mod hostile;
 mod incidents;
 mod lifecycle;
+#[cfg(feature = "manager")]
+mod manager;
 mod observer;
 mod opening;
 mod outages;

@@ -201,7 +201,8 @@ fn the_explanation_names_every_field_and_shows_what_is_in_effect() {
 #[test]
 fn the_json_schema_describes_every_field() {
     let schema: serde_json::Value = serde_json::from_str(&json_schema()).expect("JSON");
-    let properties = schema["properties"]["pool"]["properties"].as_object().expect("properties");
+    let pool = &schema["$defs"]["pool"]["properties"];
+    let properties = pool.as_object().expect("properties");
     for field in FIELDS {
         let description = properties[field.name]["description"].as_str().expect("described");
         assert!(description.contains(field.meaning), "{description}");

@@ -11,11 +11,63 @@ use super::{Secret, Setting};
 /// The table in which a file without names keeps its pool.
 pub(super) const TABLE: &str = "pool";
 
+/// The table of tables in which a file keeps pools by name.
+pub(super) const TABLES: &str = "pools";
+
 /// Reads the table `[pool]` of a file's text. What its other tables mean is not our business.
 pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Vec<Setting> {
     let document = Document { file, text };
     let root = document.parse(problems);
     document.pool(root.get_ref(), problems)
+}
+
+/// What a file says about pools by name.
+#[cfg(feature = "manager")]
+pub(crate) struct NamedPools {
+    /// The table `[pool]`: what goes for all of them.
+    pub(crate) general: Vec<Setting>,
+    /// The tables `[pools.NAME]`, in their order.
+    pub(crate) named: Vec<NamedPool>,
+}
+
+/// A table `[pools.NAME]`.
+#[cfg(feature = "manager")]
+pub(crate) struct NamedPool {
+    pub(crate) name: String,
+    pub(crate) origin: Origin,
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// Reads the tables `[pool]` and `[pools.NAME]` of a file's text.
+#[cfg(feature = "manager")]
+pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> NamedPools {
+    let document = Document { file, text };
+    let root = document.parse(problems);
+    let general = document.pool(root.get_ref(), problems);
+    let tables = document.table(root.get_ref(), TABLES, "[pools.NAME]", problems);
+    let mut entries: Vec<_> = tables.into_iter().flatten().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut named = Vec::new();
+    for (key, value) in entries {
+        let (name, origin) = (key.get_ref().to_string(), document.origin(key.span().start));
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                let settings = document.settings(table, problems);
+                named.push(NamedPool { name, origin, settings });
+            }
+            other => {
+                let allowed = "a table, [pools.NAME]";
+                let problem = Problem::invalid(
+                    format!("{TABLES}.{name}"),
+                    other.type_str(),
+                    "not a table",
+                    allowed,
+                );
+                problems.push(problem.at(origin));
+            }
+        }
+    }
+    NamedPools { general, named }
 }
 
 #[derive(Clone, Copy)]

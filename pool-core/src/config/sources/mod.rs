@@ -98,6 +98,13 @@ impl Sources {
         }
     }
 
+    /// What a file with several pools says about one of them.
+    #[cfg(feature = "manager")]
+    pub(crate) fn with_file(mut self, settings: impl IntoIterator<Item = Setting>) -> Self {
+        self.file.extend(settings);
+        self
+    }
+
     /// The database's URL, as code gives it. A URL from another source counts the same way: its
     /// `pool_*` parameters are settings.
     #[must_use]
@@ -217,6 +224,13 @@ impl Sources {
     pub fn database_url(&self) -> Option<Secret> {
         let (url, _) = self.find_url(&mut Vec::new())?;
         Some(Secret::new(url::split(url.expose(), &mut Vec::new()).0))
+    }
+
+    /// The same, and where it comes from; without a text if its file cannot be read.
+    #[cfg(feature = "manager")]
+    pub(crate) fn located_url(&self) -> Option<(Option<Secret>, Origin)> {
+        let origin = self.url_setting()?.origin.clone();
+        Some((self.database_url(), origin))
     }
 
     /// The URL of the highest source, from the file that is named for it if it is.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::super::{FIELDS, Preset};
-use super::file::TABLE;
+use super::file::{TABLE, TABLES};
 
-/// The JSON Schema (draft 2020-12) of a TOML file with the table `[pool]`, made from the table of
-/// fields.
+/// The JSON Schema (draft 2020-12) of a TOML file with the tables `[pool]` and `[pools.NAME]`, made
+/// from the table of fields.
 #[must_use]
 pub fn json_schema() -> String {
     let mut properties = String::new();
@@ -22,12 +22,21 @@ pub fn json_schema() -> String {
     }
     let presets: Vec<_> = Preset::ALL.iter().map(|preset| format!("{:?}", preset.name())).collect();
     format!(
-        r#"{{
+        r##"{{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "title": "Settings of a connection pool",
+  "title": "Settings of connection pools",
   "type": "object",
   "properties": {{
-    "{TABLE}": {{
+    "{TABLE}": {{ "$ref": "#/$defs/pool", "description": "the pool, or what goes for all of {TABLES}" }},
+    "{TABLES}": {{
+      "type": "object",
+      "propertyNames": {{ "pattern": "^[a-z][a-z0-9]*([-_][a-z0-9]+)*$" }},
+      "additionalProperties": {{ "$ref": "#/$defs/pool" }},
+      "description": "pools by name"
+    }}
+  }},
+  "$defs": {{
+    "pool": {{
       "type": "object",
       "additionalProperties": false,
       "properties": {{
@@ -38,7 +47,7 @@ pub fn json_schema() -> String {
     }}
   }}
 }}
-"#,
+"##,
         presets.join(", ")
     )
 }

@@ -6,6 +6,7 @@ mod conformance;
 mod databases;
 mod failing;
 mod hygiene;
+mod managed;
 mod pair;
 mod panics;
 mod private;

@@ -1,0 +1,168 @@
+//! Which driver opens which URL, and pools whose driver is known to themselves only.
+
+use std::any::{Any, type_name};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::sources::Asked;
+use crate::config::{ConfigError, PoolConfig, Problem, Reconfigured, Resolved, Secret, Sources};
+use crate::control::ControlHandle;
+use crate::driver::Driver;
+use crate::error::OpenError;
+use crate::pool::{Pool, PoolOptions};
+
+/// The drivers of a manager, by URL scheme.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use pool_core::runtime::TokioRuntime;
+/// # use pool_testkit::{FakeDriver, FakeServer};
+/// # let server = FakeServer::new(Arc::new(TokioRuntime::new()));
+/// use pool_core::Drivers;
+///
+/// let drivers = Drivers::default().register(&["fake"], move |_url| Ok(FakeDriver::new(&server)));
+/// assert_eq!(format!("{drivers:?}"), r#"{"fake"}"#);
+/// ```
+#[derive(Clone, Default)]
+pub struct Drivers {
+    factories: BTreeMap<String, Factory>,
+}
+
+type Factory = Arc<dyn Fn(&str) -> Result<Box<dyn AnyDriver>, ConfigError> + Send + Sync>;
+
+impl Drivers {
+    /// Has `factory` make the drivers of URLs with one of `schemes`; the last one registered for a
+    /// scheme counts. It is given the URL without the pool's own parameters, whenever the sources
+    /// are read; what it says about a URL must not repeat a password.
+    #[must_use]
+    pub fn register<D: Driver>(
+        mut self,
+        schemes: &[&str],
+        factory: impl Fn(&str) -> Result<D, ConfigError> + Send + Sync + 'static,
+    ) -> Self {
+        let factory: Factory =
+            Arc::new(move |url| factory(url).map(|driver| Box::new(driver) as Box<dyn AnyDriver>));
+        for scheme in schemes {
+            self.factories.insert(scheme.to_lowercase(), Arc::clone(&factory));
+        }
+        self
+    }
+
+    /// The driver that a pool asks for, and the URL it was made from.
+    pub(super) fn make(&self, asked: &Asked) -> Result<(Secret, Box<dyn AnyDriver>), Vec<Problem>> {
+        let Some((url, origin)) = asked.sources.located_url() else {
+            let why = "a pool without a database";
+            let problem = Problem::invalid("url", "", why, self.forms());
+            return Err(vec![problem.at(asked.origin.clone())]);
+        };
+        // A file that cannot be read is a problem of the sources.
+        let Some(url) = url else { return Err(Vec::new()) };
+        match self.factory(url.expose()).and_then(|factory| factory(url.expose())) {
+            Ok(driver) => Ok((url, driver)),
+            Err(error) => {
+                let problems = error.problems().iter().cloned();
+                Err(problems.map(|problem| problem.at(origin.clone())).collect())
+            }
+        }
+    }
+
+    fn factory(&self, url: &str) -> Result<&Factory, ConfigError> {
+        let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        match url.split_once(':') {
+            // Only what is a scheme for sure may be repeated: a password may hold a colon.
+            Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme) => {
+                self.factories.get(&scheme.to_lowercase()).ok_or_else(|| {
+                    let schemes = self.factories.keys().map(String::as_str);
+                    Problem::unknown("url scheme", scheme, schemes).into()
+                })
+            }
+            _ => Err(Problem::invalid("url", "", "no scheme", self.forms()).into()),
+        }
+    }
+
+    /// What a URL begins with, for messages.
+    fn forms(&self) -> String {
+        let forms: Vec<_> = self.factories.keys().map(|scheme| format!("{scheme}:...")).collect();
+        if forms.is_empty() { "none: no driver is registered".to_owned() } else { forms.join(", ") }
+    }
+}
+
+impl fmt::Debug for Drivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.factories.keys()).finish()
+    }
+}
+
+/// A driver whose type only itself knows.
+pub(super) trait AnyDriver: Send + Sync {
+    /// What the sources come to for it.
+    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError>;
+
+    fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError>;
+}
+
+impl<D: Driver> AnyDriver for D {
+    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError> {
+        sources.resolve_for(self)
+    }
+
+    fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError> {
+        Ok(Arc::new(Pool::new(*self, options)?))
+    }
+}
+
+/// A pool whose driver's type only itself knows.
+pub(super) trait AnyPool: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+
+    /// The type of its driver.
+    fn driver(&self) -> &'static str;
+
+    fn control(&self) -> ControlHandle;
+
+    /// Opens and checks one connection.
+    fn open_first(&self) -> BoxFuture<'_, Result<(), OpenError>>;
+
+    /// What the sources come to for its driver.
+    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError>;
+
+    /// Applies a valid configuration; observers are not told.
+    fn apply(&self, config: PoolConfig) -> Reconfigured;
+
+    /// Tells observers what was applied.
+    fn announce(&self, outcome: &Reconfigured);
+}
+
+impl<D: Driver> AnyPool for Pool<D> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn driver(&self) -> &'static str {
+        type_name::<D>()
+    }
+
+    fn control(&self) -> ControlHandle {
+        self.control()
+    }
+
+    fn open_first(&self) -> BoxFuture<'_, Result<(), OpenError>> {
+        self.open_first().boxed()
+    }
+
+    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError> {
+        sources.resolve_for(self.driver())
+    }
+
+    fn apply(&self, config: PoolConfig) -> Reconfigured {
+        self.shared().apply(config)
+    }
+
+    fn announce(&self, outcome: &Reconfigured) {
+        self.shared().announce(outcome);
+    }
+}

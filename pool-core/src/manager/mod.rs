@@ -1,0 +1,331 @@
+//! Named pools of different drivers, from one TOML file, under one handle.
+//!
+//! The manager is neither on the way of a query nor generic: whoever runs queries takes the typed
+//! pool from it once, everybody else a control handle. The set of pools is fixed for its life.
+
+mod drivers;
+mod error;
+mod joint;
+mod reconfigure;
+mod sources;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+
+pub use self::drivers::Drivers;
+use self::drivers::{AnyDriver, AnyPool};
+pub use self::error::{ManagerError, PoolLookupError};
+pub use self::joint::{JointStats, ManagerCloseReport, Totals};
+pub use self::reconfigure::{ManagerReconfigured, PoolOutcome, RestartReason};
+pub use self::sources::NamedSources;
+use self::sources::{Asked, join_problems};
+use crate::config::{ConfigError, Problem, Resolved, Secret};
+use crate::control::ControlHandle;
+use crate::driver::Driver;
+use crate::observer::Observer;
+use crate::pool::{Pool, PoolOptions};
+use crate::runtime::{NoRuntime, Runtime, default_runtime};
+
+/// What a manager is made of.
+#[derive(Clone, Default)]
+pub struct ManagerOptions {
+    /// Which driver opens which URL.
+    pub drivers: Drivers,
+    /// Where the settings of the pools come from.
+    pub sources: NamedSources,
+    /// The async runtime of every pool, as in [`PoolOptions`].
+    pub runtime: Option<Arc<dyn Runtime>>,
+    /// Who is told what happens in any of the pools, from the first event on.
+    pub observers: Vec<Arc<dyn Observer>>,
+}
+
+impl fmt::Debug for ManagerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerOptions")
+            .field("drivers", &self.drivers)
+            .field("sources", &self.sources)
+            .field("runtime", &self.runtime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Named pools of different drivers.
+///
+/// Cloning gives another handle to the same manager. It keeps its pools open; a pool taken from it
+/// stays open without it.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use std::time::Duration;
+/// use pool_core::{ConnectionManager, Drivers, ManagerOptions, NamedSources};
+/// # use pool_core::runtime::TokioRuntime;
+/// # use pool_testkit::{FakeDriver, FakeServer};
+/// # let server = FakeServer::new(Arc::new(TokioRuntime::new()));
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+///
+/// let toml = "
+///     [pool]
+///     preset = 'production'
+///     [pools.orders]
+///     url = 'fake://db/orders'
+///     [pools.reports]
+///     url = 'fake://db/reports?pool_max_open=2'
+/// ";
+/// let manager = ConnectionManager::open(ManagerOptions {
+///     drivers: Drivers::default().register(&["fake"], move |_url| Ok(FakeDriver::new(&server))),
+///     sources: NamedSources::default().toml("pools.toml", toml).environment(std::env::vars()),
+///     ..ManagerOptions::default()
+/// }).await?;
+/// let reports = manager.pool::<FakeDriver>("reports")?;
+/// assert_eq!(reports.config().max_open, 2);
+/// assert_eq!(manager.stats().total.open, 2); // each has opened its first
+///
+/// let changed = toml.replace("pool_max_open=2", "pool_max_open=3");
+/// let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &changed))?;
+/// assert_eq!(outcome.to_string(), "orders: unchanged\nreports: max_open 2 -> 3\n");
+/// assert!(manager.close(Duration::from_secs(5)).await.drained());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct ConnectionManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// In the order of the file.
+    pools: Vec<Managed>,
+    drivers: Drivers,
+    runtime: Arc<dyn Runtime>,
+    /// What was asked for last. Held while it is applied, but for no call of a driver's or an
+    /// observer's.
+    asked: Mutex<Current>,
+}
+
+struct Managed {
+    name: Arc<str>,
+    /// What its driver was made from.
+    url: Secret,
+    pool: Arc<dyn AnyPool>,
+}
+
+struct Current {
+    sources: NamedSources,
+    /// In the order of `pools`.
+    resolved: Vec<Resolved>,
+}
+
+impl ConnectionManager {
+    /// Makes every pool without opening a connection. Needs no runtime around it.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Config`] with every problem of every pool; [`ManagerError::NoRuntime`] if no
+    /// runtime is named and the features `tokio` and `smol` are off. No pool is made then.
+    pub fn new(options: ManagerOptions) -> Result<Self, ManagerError> {
+        let ManagerOptions { drivers, sources, runtime, observers } = options;
+        let missing =
+            NoRuntime::new("no runtime was named, and the features `tokio` and `smol` are off");
+        let runtime = runtime.or_else(default_runtime).ok_or(missing)?;
+        let prepared = prepare(&drivers, &sources)?;
+        let mut pools = Vec::with_capacity(prepared.len());
+        let mut resolved = Vec::with_capacity(prepared.len());
+        for Prepared { name, url, driver, settings } in prepared {
+            let options = PoolOptions {
+                config: settings.config().clone(),
+                name: Some(Arc::clone(&name)),
+                runtime: Some(Arc::clone(&runtime)),
+                observers: observers.clone(),
+            };
+            let made = driver.into_pool(options);
+            let pool =
+                made.map_err(|error| ManagerError::Open(vec![(Arc::clone(&name), error)]))?;
+            pools.push(Managed { name, url, pool });
+            resolved.push(settings);
+        }
+        let asked = Mutex::new(Current { sources, resolved });
+        Ok(Self { inner: Arc::new(Inner { pools, drivers, runtime, asked }) })
+    }
+
+    /// Makes every pool, and opens and checks one connection of each, all at the same time: the
+    /// check at start-up. Nothing is retried.
+    ///
+    /// Bounded by the longest `connect_timeout` plus `check_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new); [`ManagerError::Open`] with every pool that could not be
+    /// opened. All are closed again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what it has opened.
+    pub async fn open(options: ManagerOptions) -> Result<Self, ManagerError> {
+        let manager = Self::new(options)?;
+        let pools = &manager.inner.pools;
+        let opened = join_all(pools.iter().map(|managed| managed.pool.open_first())).await;
+        let failures: Vec<_> = pools
+            .iter()
+            .zip(opened)
+            .filter_map(|(managed, opened)| Some((Arc::clone(&managed.name), opened.err()?)))
+            .collect();
+        if failures.is_empty() { Ok(manager) } else { Err(ManagerError::Open(failures)) }
+    }
+
+    /// The pool called `name`, whose driver is a `D`. To be taken once and kept: it is a handle like
+    /// any other.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolLookupError`] if there is none of that name, or its driver is another.
+    pub fn pool<D: Driver>(&self, name: &str) -> Result<Pool<D>, PoolLookupError> {
+        let pool = &self.managed(name)?.pool;
+        pool.as_any().downcast_ref::<Pool<D>>().cloned().ok_or_else(|| {
+            PoolLookupError::OtherDriver {
+                pool: name.to_owned(),
+                driver: pool.driver(),
+                asked: std::any::type_name::<D>(),
+            }
+        })
+    }
+
+    /// The control handle of the pool called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolLookupError::Unknown`].
+    pub fn control(&self, name: &str) -> Result<ControlHandle, PoolLookupError> {
+        Ok(self.managed(name)?.pool.control())
+    }
+
+    /// The control handles of all pools, in the order of the file.
+    #[must_use]
+    pub fn controls(&self) -> Vec<ControlHandle> {
+        self.inner.pools.iter().map(|managed| managed.pool.control()).collect()
+    }
+
+    /// The pools' names, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.inner.pools.iter().map(|managed| &*managed.name)
+    }
+
+    /// A snapshot of every pool, one after the other, and their sums.
+    #[must_use]
+    pub fn stats(&self) -> JointStats {
+        let pools = self.inner.pools.iter();
+        JointStats::new(pools.map(|it| (Arc::clone(&it.name), it.pool.control().stats())).collect())
+    }
+
+    /// The sources in force, to be changed and handed to [`reconfigure`](Self::reconfigure).
+    #[must_use]
+    pub fn sources(&self) -> NamedSources {
+        self.inner.asked.lock().sources.clone()
+    }
+
+    /// The settings of the pool called `name`, each with where it came from. A change that was made
+    /// at the pool itself, past the manager, is not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolLookupError::Unknown`].
+    pub fn resolved(&self, name: &str) -> Result<Resolved, PoolLookupError> {
+        let managed = self.managed(name)?;
+        let index = self.inner.pools.iter().position(|it| Arc::ptr_eq(&it.name, &managed.name));
+        Ok(self.inner.asked.lock().resolved[index.expect("bug: a pool out of nowhere")].clone())
+    }
+
+    /// Applies what `sources` say to the pools there are: every setting that differs from the one in
+    /// force, now and without touching a connection in use. Whatever else differs (a URL, a pool too
+    /// many or too few) is reported as what needs a restart.
+    ///
+    /// ```no_run
+    /// # use pool_core::{ConfigError, ConnectionManager};
+    /// # fn reload(manager: &ConnectionManager) -> Result<(), ConfigError> {
+    /// let outcome = manager.reconfigure(manager.sources().toml_file("pools.toml".as_ref()))?;
+    /// print!("{outcome}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every pool; nothing has changed then.
+    pub fn reconfigure(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
+        self.inner.reconfigure(sources)
+    }
+
+    /// Closes every pool for good, all at the same time, and waits at most `deadline` for the
+    /// connections in use. May be called again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The pools are closed from the first poll on, whether or not the future is awaited to its end.
+    pub async fn close(&self, deadline: Duration) -> ManagerCloseReport {
+        let started = self.inner.runtime.now();
+        let pools = &self.inner.pools;
+        let reports = join_all(pools.iter().map(|it| it.pool.control().close(deadline))).await;
+        let took = self.inner.runtime.now().since(started);
+        let names = pools.iter().map(|managed| Arc::clone(&managed.name));
+        ManagerCloseReport { took, pools: names.zip(reports).collect() }
+    }
+
+    fn managed(&self, name: &str) -> Result<&Managed, PoolLookupError> {
+        let found = self.inner.pools.iter().find(|managed| &*managed.name == name);
+        found.ok_or_else(|| Problem::unknown("pool", name, self.names()).into())
+    }
+}
+
+impl fmt::Debug for ConnectionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionManager")
+            .field("names", &self.names().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pool that could be made.
+struct Prepared {
+    name: Arc<str>,
+    url: Secret,
+    driver: Box<dyn AnyDriver>,
+    settings: Resolved,
+}
+
+/// Makes every driver and settles every setting.
+fn prepare(drivers: &Drivers, sources: &NamedSources) -> Result<Vec<Prepared>, ConfigError> {
+    let (asked, mut problems) = sources.read();
+    let mut prepared = Vec::new();
+    let mut failed = Vec::new();
+    for asked in asked {
+        match prepare_one(drivers, &asked) {
+            Ok(ready) => prepared.push(ready),
+            Err(problems) => failed.push((asked.name, problems)),
+        }
+    }
+    problems.extend(join_problems(prepared.len() + failed.len(), &failed));
+    ConfigError::from_problems(problems)?;
+    Ok(prepared)
+}
+
+fn prepare_one(drivers: &Drivers, asked: &Asked) -> Result<Prepared, Vec<Problem>> {
+    let made = drivers.make(asked);
+    let resolved = match &made {
+        Ok((_, driver)) => driver.resolve(&asked.sources),
+        Err(_) => asked.sources.resolve(),
+    };
+    match (made, resolved) {
+        (Ok((url, driver)), Ok(settings)) => {
+            Ok(Prepared { name: asked.name.as_str().into(), url, driver, settings })
+        }
+        (made, resolved) => {
+            let mut problems = made.err().unwrap_or_default();
+            problems.extend(resolved.err().iter().flat_map(ConfigError::problems).cloned());
+            Err(problems)
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Where the settings of several pools come from, and what is wrong with them as a whole.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::file::{NamedPools, read_named};
+use crate::config::{
+    BESIDES, FIELDS, Origin, Preset, Problem, Secret, Sources, VARIABLE_PREFIX, variable_prefix,
+};
+
+/// What a pool may be called.
+const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orders-eu";
+
+/// What the sources say about several pools. They rank as in [`Sources`], for every pool by itself.
+///
+/// The pools are the tables `[pools.NAME]` of one TOML file; its table `[pool]` goes for all of
+/// them. `POOL_MAX_OPEN` and so on go for all of them, too, `POOL_ORDERS_MAX_OPEN` for the pool
+/// called `orders`. Only the URL of a pool must be its own: `POOL_URL` is a problem.
+#[derive(Clone, Debug, Default)]
+pub struct NamedSources {
+    preset: Option<Preset>,
+    file: Option<File>,
+    variables: Vec<(String, Secret)>,
+    code: Vec<Code>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    name: Arc<str>,
+    /// Its text, or why there is none.
+    text: Result<Secret, Problem>,
+}
+
+#[derive(Clone, Debug)]
+struct Code {
+    pool: Option<String>,
+    name: String,
+    field: String,
+    value: Secret,
+}
+
+/// A pool that the sources ask for.
+pub(super) struct Asked {
+    pub(super) name: String,
+    /// Where it is named first.
+    pub(super) origin: Origin,
+    pub(super) sources: Sources,
+}
+
+impl NamedSources {
+    /// The preset to start from, unless a source names another.
+    #[must_use]
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(preset);
+        self
+    }
+
+    /// The TOML file, in place of the one before; `file` is what messages call it.
+    #[must_use]
+    pub fn toml(mut self, file: &str, text: &str) -> Self {
+        self.file = Some(File { name: file.into(), text: Ok(Secret::new(text)) });
+        self
+    }
+
+    /// The TOML file at `path`, read now, in place of the one before. One that cannot be read is a
+    /// problem.
+    #[must_use]
+    pub fn toml_file(mut self, path: &Path) -> Self {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {
+            Problem::invalid("file", &*name, error.to_string(), "a readable TOML file")
+        });
+        self.file = Some(File { name: name.into(), text });
+        self
+    }
+
+    /// Environment variables, in place of the ones before. Those that do not begin with `POOL_` are
+    /// left alone.
+    #[must_use]
+    pub fn environment<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let ours =
+            variables.into_iter().filter(|(name, _)| name.as_ref().starts_with(VARIABLE_PREFIX));
+        let kept =
+            ours.map(|(name, value)| (name.as_ref().to_owned(), Secret::new(value.as_ref())));
+        self.variables = kept.collect();
+        self
+    }
+
+    /// A value that the program sets for one pool, or for all; `name` is what messages call it, such
+    /// as `--pool`.
+    #[must_use]
+    pub fn code(mut self, name: &str, pool: Option<&str>, field: &str, value: &str) -> Self {
+        self.code.push(Code {
+            pool: pool.map(str::to_owned),
+            name: name.to_owned(),
+            field: field.to_owned(),
+            value: Secret::new(value),
+        });
+        self
+    }
+
+    /// Every pool with its own sources, and what is wrong beyond the pools.
+    pub(super) fn read(&self) -> (Vec<Asked>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let NamedPools { general, named } = self.read_file(&mut problems);
+        let mut names: Vec<&str> = Vec::new();
+        for pool in &named {
+            match check_name(&pool.name, &names) {
+                Ok(()) => names.push(&pool.name),
+                Err(problem) => problems.push(problem.at(pool.origin.clone())),
+            }
+        }
+        let foreign = self.code.iter().filter_map(|code| Some((code, code.pool.as_deref()?)));
+        for (code, pool) in foreign.filter(|(_, pool)| !names.contains(pool)) {
+            let origin = Origin::Code { name: code.name.as_str().into() };
+            problems.push(Problem::unknown("pool", pool, names.iter().copied()).at(origin));
+        }
+        let (nobodys, variables): (Vec<_>, Vec<_>) =
+            self.variables.iter().partition(|(variable, _)| is_url_of_nobody(variable));
+        for (variable, _) in nobodys {
+            let why = "it would be the database of every pool";
+            let allowed = "POOL_<NAME>_URL, or url in the table [pool]";
+            let origin = Origin::Environment { variable: variable.clone() };
+            problems.push(Problem::invalid("url", "", why, allowed).at(origin));
+        }
+        let asked = named.iter().filter(|pool| names.contains(&&*pool.name)).map(|pool| {
+            let others: Vec<_> = names.iter().copied().filter(|name| *name != pool.name).collect();
+            let variables = variables.iter().map(|(name, value)| (name, value.expose()));
+            let mut sources = Sources::default()
+                .with_file(general.iter().chain(&pool.settings).cloned())
+                .environment(Some(&pool.name), &others, variables);
+            if let Some(preset) = self.preset {
+                sources = sources.preset(preset);
+            }
+            let is_its = |code: &&Code| code.pool.as_ref().is_none_or(|name| *name == pool.name);
+            for Code { name, field, value, .. } in self.code.iter().filter(is_its) {
+                sources = sources.code(name, field, value.expose());
+            }
+            Asked { name: pool.name.clone(), origin: pool.origin.clone(), sources }
+        });
+        (asked.collect(), problems)
+    }
+
+    /// What the file says. One without pools is a problem.
+    fn read_file(&self, problems: &mut Vec<Problem>) -> NamedPools {
+        let mut pools = NamedPools { general: Vec::new(), named: Vec::new() };
+        let before = problems.len();
+        let file = match &self.file {
+            None => "",
+            Some(File { name, text: Ok(text) }) => {
+                pools = read_named(name, text.expose(), problems);
+                name
+            }
+            Some(File { name, text: Err(problem) }) => {
+                problems.push(problem.clone());
+                name
+            }
+        };
+        if pools.named.is_empty() && problems.len() == before {
+            problems.push(Problem::invalid("file", file, "names no pool", "tables [pools.NAME]"));
+        }
+        pools
+    }
+}
+
+fn is_url_of_nobody(variable: &str) -> bool {
+    matches!(variable.strip_prefix(VARIABLE_PREFIX), Some("URL" | "URL_FILE"))
+}
+
+/// Whether a pool may be called `name` beside those `known`: its environment variables must be
+/// nobody else's.
+fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    if !name.split(['-', '_']).all(is_word) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Err(Problem::invalid("pool", name, "not a name of a pool", NAME));
+    }
+    let own = variable_prefix(name);
+    let general = VARIABLE_PREFIX.to_owned();
+    let others = known.iter().map(|other| (variable_prefix(other), format!("the pool {other:?}")));
+    for (other, whose) in others.chain([(general, "all pools".to_owned())]) {
+        if let Some(variable) = shared_variable(&own, &other) {
+            let why = format!("its variable {variable} would be one of {whose}, too");
+            return Err(Problem::invalid("pool", name, why, "another name"));
+        }
+    }
+    Ok(())
+}
+
+/// A variable that begins with both prefixes and means something with either.
+fn shared_variable(one: &str, other: &str) -> Option<String> {
+    let (shorter, longer) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    let fields = FIELDS.iter().map(|field| field.name).chain(BESIDES);
+    let mut variables = fields.map(|field| format!("{shorter}{}", field.to_uppercase()));
+    variables.find(|variable| variable.starts_with(longer))
+}
+
+/// What is wrong with `failed` of `pools` pools. What is wrong with all of them alike is said once,
+/// the rest with the pool's name before the field's.
+pub(super) fn join_problems(pools: usize, failed: &[(String, Vec<Problem>)]) -> Vec<Problem> {
+    let is_common = |problem: &Problem| {
+        failed.len() == pools && failed.iter().all(|(_, problems)| problems.contains(problem))
+    };
+    let mut joined = Vec::new();
+    for (index, (pool, problems)) in failed.iter().enumerate() {
+        for problem in problems {
+            if !is_common(problem) {
+                let field = format!("{pool}.{}", problem.field);
+                joined.push(Problem { field, ..problem.clone() });
+            } else if index == 0 {
+                joined.push(problem.clone());
+            }
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_whose_variables_could_be_anothers_is_refused() {
+        for (name, known) in [
+            ("max", &[][..]),     // POOL_MAX_OPEN
+            ("url", &[]),         // POOL_URL_FILE
+            ("check_after", &[]), // POOL_CHECK_AFTER_IDLE
+            ("a-b", &["a_b"]),    // POOL_A_B_...
+            ("a", &["a-max"]),    // POOL_A_MAX_OPEN
+            ("a-max", &["a"]),    // POOL_A_MAX_OPEN
+        ] {
+            let problem = check_name(name, known).expect_err(name);
+            assert!(problem.why.contains("variable POOL_"), "{problem}");
+        }
+        for (name, known) in
+            [("orders", &["orders-eu"][..]), ("orders-eu", &["orders"]), ("m", &[])]
+        {
+            assert_eq!(check_name(name, known), Ok(()));
+        }
+        for name in ["", "Orders", "1st", "a--b", "-a", "a.b", "a b", "ä"] {
+            assert_eq!(check_name(name, &[]).expect_err(name).allowed, NAME);
+        }
+    }
+}
