@@ -18,6 +18,7 @@ mod panics;
 mod reconfigure;
 mod release;
 mod rig;
+mod settings;
 mod shapes;
 #[cfg(feature = "smol")]
 mod smol_runtime;
