@@ -4,6 +4,7 @@ mod acquire;
 mod cancel;
 mod compat;
 mod control;
+mod demand;
 mod driver;
 mod errors;
 mod hostile;
