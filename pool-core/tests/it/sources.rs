@@ -78,6 +78,17 @@ min_idle = 90
 }
 
 #[test]
+fn a_file_with_nothing_but_named_pools_is_a_problem_where_one_pool_is_read() {
+    let toml = "title = 'x'\n[pools.orders]\nmax_open = 3\n";
+    let found = problems(&Sources::default().toml("pools.toml", toml));
+    let why = "pools by name, where one without a name is read; allowed: a table [pool]";
+    assert_eq!(found, [format!("pools.toml:2: pools = \"\": {why}")]);
+    let both = format!("[pool]\nmax_open = 4\n{toml}");
+    let resolved = Sources::default().toml("pools.toml", &both.replace("title = 'x'\n", ""));
+    assert_eq!(resolved.resolve().expect("the first is read").config().max_open, 4);
+}
+
+#[test]
 fn a_wrong_value_is_a_problem_even_if_a_higher_source_overrides_it() {
     let sources = Sources::default()
         .toml("p.toml", "[pool]\nmax_open = 'all'\nmax_idle = ]\n")

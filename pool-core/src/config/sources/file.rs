@@ -18,7 +18,14 @@ pub(super) const TABLES: &str = "pools";
 pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Vec<Setting> {
     let document = Document { file, text };
     let root = document.parse(problems);
-    document.pool(root.get_ref(), problems)
+    let root = root.get_ref();
+    if let Some((key, _)) = root.get_key_value(TABLES).filter(|_| !root.contains_key(TABLE)) {
+        // Silence would look as if one of them had been read.
+        let why = "pools by name, where one without a name is read";
+        let problem = Problem::invalid(TABLES, "", why, "a table [pool]");
+        problems.push(problem.at(document.origin(key.span().start)));
+    }
+    document.pool(root, problems)
 }
 
 /// What a file says about pools by name.
