@@ -3,6 +3,7 @@
 //! They are asked on a probe connection, through the control handle.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -12,11 +13,13 @@ pub struct Capabilities<'a, C, E> {
     pub capacity: Option<&'a dyn CapacityQuery<C, E>>,
     /// Whether the server takes writes.
     pub role: Option<&'a dyn RoleQuery<C, E>>,
+    /// How far a replica is behind.
+    pub lag: Option<&'a dyn ReplicationLagQuery<C, E>>,
 }
 
 impl<C, E> Default for Capabilities<'_, C, E> {
     fn default() -> Self {
-        Self { capacity: None, role: None }
+        Self { capacity: None, role: None, lag: None }
     }
 }
 
@@ -30,7 +33,11 @@ impl<C, E> Capabilities<'_, C, E> {
     /// Which questions can be answered.
     #[must_use]
     pub fn set(&self) -> CapabilitySet {
-        CapabilitySet { capacity: self.capacity.is_some(), role: self.role.is_some() }
+        CapabilitySet {
+            capacity: self.capacity.is_some(),
+            role: self.role.is_some(),
+            lag: self.lag.is_some(),
+        }
     }
 }
 
@@ -42,6 +49,8 @@ pub struct CapabilitySet {
     pub capacity: bool,
     /// [`RoleQuery`].
     pub role: bool,
+    /// [`ReplicationLagQuery`].
+    pub lag: bool,
 }
 
 /// Asks a server how many connections it allows and has.
@@ -104,4 +113,31 @@ pub enum Role {
     ReadWrite,
     /// Takes reads only.
     ReadOnly,
+}
+
+/// Asks a server how far it is behind the one it replicates.
+#[async_trait]
+pub trait ReplicationLagQuery<C, E>: Send + Sync {
+    /// Age of the newest change that the server has applied, as it estimates it itself.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
+    async fn replication_lag(&self, connection: &mut C) -> Result<ReplicationLag, E>;
+}
+
+/// How far a server is behind the one it replicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplicationLag {
+    /// It replicates no other server.
+    Primary,
+    /// By so much.
+    Behind(Duration),
+    /// It is a replica that does not replicate now, or cannot tell.
+    Unknown,
 }

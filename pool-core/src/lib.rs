@@ -35,7 +35,10 @@ mod worker;
 pub use async_trait::async_trait;
 
 pub use self::acquire::Acquire;
-pub use self::capability::{Capabilities, CapabilitySet, Capacity, CapacityQuery, Role, RoleQuery};
+pub use self::capability::{
+    Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery,
+    Role, RoleQuery,
+};
 pub use self::config::{
     Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured, nearest,
 };

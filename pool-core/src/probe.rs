@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::capability::{Capacity, Role};
+use crate::capability::{Capacity, ReplicationLag, Role};
 use crate::contain::{contain, panic_message};
 use crate::driver::{ConnectContext, Driver};
 use crate::error::{DriverFault, OpenError, SharedError};
@@ -31,6 +31,9 @@ pub trait Probe: Send {
 
     /// Whether the server takes writes; `None` if the driver cannot ask.
     fn role(&mut self) -> BoxFuture<'_, Option<Result<Role, SharedError>>>;
+
+    /// How far the server is behind the one it replicates; `None` if the driver cannot ask.
+    fn replication_lag(&mut self) -> BoxFuture<'_, Option<Result<ReplicationLag, SharedError>>>;
 }
 
 pub(crate) struct ProbeConnection<D: Driver> {
@@ -144,6 +147,16 @@ impl<D: Driver> Probe for ProbeConnection<D> {
         self.ask("role query", async |driver, connection| match driver.capabilities().role {
             Some(query) => Some(query.role(connection).await),
             None => None,
+        })
+        .boxed()
+    }
+
+    fn replication_lag(&mut self) -> BoxFuture<'_, Option<Result<ReplicationLag, SharedError>>> {
+        self.ask("replication lag query", async |driver, connection| {
+            match driver.capabilities().lag {
+                Some(query) => Some(query.replication_lag(connection).await),
+                None => None,
+            }
         })
         .boxed()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{ControlHandle, Holder, OpenError, PoolConfig, PoolState, Role};
+use pool_core::{ControlHandle, Holder, OpenError, PoolConfig, PoolState, ReplicationLag, Role};
 use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
@@ -72,13 +72,17 @@ fn a_probe_answers_what_its_driver_can_ask() {
     rig.server.set_read_only(true);
     let control = rig.pool.control();
     let can = control.capabilities();
-    assert!(can.capacity && can.role);
+    assert!(can.capacity && can.role && can.lag);
     let _held = rig.acquire_many(2);
     let mut probe = rig.sim.block_on(control.probe()).expect("up");
     let capacity = rig.sim.block_on(probe.capacity()).expect("can ask").expect("answers");
     assert_eq!((capacity.max_connections, capacity.in_use), (10, 3));
     let role = rig.sim.block_on(probe.role()).expect("can ask").expect("answers");
     assert_eq!(role, Role::ReadOnly);
+    let mut lag = || rig.sim.block_on(probe.replication_lag()).expect("can ask").expect("answers");
+    assert_eq!(lag(), ReplicationLag::Primary);
+    rig.server.set_behind(Some(3 * SEC));
+    assert_eq!(lag(), ReplicationLag::Behind(3 * SEC));
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub async fn a_probe_leaves_the_pool_alone<F: Fixture>() -> Supported<()> {
         let capacity = probe.capacity().await.expect("able").expect("answered");
         assert!(capacity.in_use <= capacity.max_connections, "{capacity:?}");
     }
+    if able.lag {
+        probe.replication_lag().await.expect("able").expect("answered");
+    }
     let during = pool.stats();
     assert_eq!((during.open, during.in_use, during.probes), (1, 1, 1));
     drop(probe);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
-    Role, RoleQuery, Statements,
+    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, Statements,
 };
 
 use super::ledger::{FakeServer, Session};
@@ -142,7 +142,7 @@ impl Driver for FakeDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
-        Capabilities { capacity: Some(self), role: Some(self) }
+        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
     }
 }
 
@@ -163,6 +163,18 @@ impl RoleQuery<FakeConnection, FakeError> for FakeDriver {
         connection.alive()?;
         let read_only = self.server.ledger.lock().read_only;
         Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
+    }
+}
+
+#[async_trait]
+impl ReplicationLagQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn replication_lag(
+        &self,
+        connection: &mut FakeConnection,
+    ) -> Result<ReplicationLag, FakeError> {
+        connection.alive()?;
+        let behind = self.server.ledger.lock().behind;
+        Ok(behind.map_or(ReplicationLag::Primary, ReplicationLag::Behind))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pool_core::PoolStats;
@@ -51,6 +52,8 @@ pub(super) struct Ledger {
     /// When each connect was started.
     connects_at: Vec<pool_core::runtime::Instant>,
     pub(super) read_only: bool,
+    /// How far it is behind the server it replicates, if it does.
+    pub(super) behind: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,12 @@ impl FakeServer {
     /// Answers role queries with read-only from now on, or no longer.
     pub fn set_read_only(&self, read_only: bool) {
         self.ledger.lock().read_only = read_only;
+    }
+
+    /// Answers lag queries with `behind` from now on; with `None`, as a server that replicates no
+    /// other.
+    pub fn set_behind(&self, behind: Option<Duration>) {
+        self.ledger.lock().behind = behind;
     }
 
     /// Opens the gate of the call of this kind that has waited longest.
