@@ -22,7 +22,7 @@ pub use self::origin::Origin;
 pub use self::preset::Preset;
 pub use self::problem::{ConfigError, Problem, nearest};
 #[cfg(feature = "manager")]
-pub(crate) use self::sources::{BESIDES, VARIABLE_PREFIX, file, variable_prefix};
+pub(crate) use self::sources::{BESIDES, environment, file};
 #[cfg(feature = "sources")]
 pub use self::sources::{Explanation, Resolved, Secret, Sources, json_schema};
 

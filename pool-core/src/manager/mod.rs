@@ -78,7 +78,7 @@ impl fmt::Debug for ManagerOptions {
 /// ";
 /// let manager = ConnectionManager::open(ManagerOptions {
 ///     drivers: Drivers::default().register(&["fake"], move |_url| Ok(FakeDriver::new(&server))),
-///     sources: NamedSources::default().toml("pools.toml", toml).environment(std::env::vars()),
+///     sources: NamedSources::default().toml("pools.toml", toml).environment(std::env::vars_os()),
 ///     ..ManagerOptions::default()
 /// }).await?;
 /// let reports = manager.pool::<FakeDriver>("reports")?;

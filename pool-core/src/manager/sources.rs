@@ -1,13 +1,13 @@
 //! Where the settings of several pools come from, and what is wrong with them as a whole.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::config::environment::{Environment, PREFIX, prefix_of};
 use crate::config::file::{NamedPools, read_named};
-use crate::config::{
-    BESIDES, FIELDS, Origin, Preset, Problem, Secret, Sources, VARIABLE_PREFIX, variable_prefix,
-};
+use crate::config::{BESIDES, FIELDS, Origin, Preset, Problem, Secret, Sources};
 
 /// What a pool may be called.
 const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orders-eu";
@@ -21,7 +21,7 @@ const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orde
 pub struct NamedSources {
     preset: Option<Preset>,
     file: Option<File>,
-    variables: Vec<(String, Secret)>,
+    environment: Environment,
     code: Vec<Code>,
 }
 
@@ -75,18 +75,14 @@ impl NamedSources {
         self
     }
 
-    /// Environment variables, in place of the ones before. Those that do not begin with `POOL_` are
-    /// left alone.
+    /// Environment variables, as from [`std::env::vars_os`], in place of the ones before. Those that
+    /// do not begin with `POOL_` are left alone.
     #[must_use]
-    pub fn environment<N: AsRef<str>, V: AsRef<str>>(
+    pub fn environment<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let ours =
-            variables.into_iter().filter(|(name, _)| name.as_ref().starts_with(VARIABLE_PREFIX));
-        let kept =
-            ours.map(|(name, value)| (name.as_ref().to_owned(), Secret::new(value.as_ref())));
-        self.variables = kept.collect();
+        self.environment = Environment::new(variables);
         self
     }
 
@@ -119,20 +115,23 @@ impl NamedSources {
             let origin = Origin::Code { name: code.name.as_str().into() };
             problems.push(Problem::unknown("pool", pool, names.iter().copied()).at(origin));
         }
-        let (nobodys, variables): (Vec<_>, Vec<_>) =
-            self.variables.iter().partition(|(variable, _)| is_url_of_nobody(variable));
-        for (variable, _) in nobodys {
-            let why = "it would be the database of every pool";
-            let allowed = "POOL_<NAME>_URL, or url in the table [pool]";
-            let origin = Origin::Environment { variable: variable.clone() };
-            problems.push(Problem::invalid("url", "", why, allowed).at(origin));
-        }
+        let mut environment = self.environment.clone();
+        problems.append(&mut environment.problems);
+        environment.variables.retain(|(variable, _)| match variable.strip_prefix(PREFIX) {
+            Some("URL" | "URL_FILE") => {
+                let why = "it would be the database of every pool";
+                let allowed = "POOL_<NAME>_URL, or url in the table [pool]";
+                let origin = Origin::Environment { variable: variable.clone() };
+                problems.push(Problem::invalid("url", "", why, allowed).at(origin));
+                false
+            }
+            _ => true,
+        });
         let asked = named.iter().filter(|pool| names.contains(&&*pool.name)).map(|pool| {
             let others: Vec<_> = names.iter().copied().filter(|name| *name != pool.name).collect();
-            let variables = variables.iter().map(|(name, value)| (name, value.expose()));
             let mut sources = Sources::default()
                 .with_file(general.iter().chain(&pool.settings).cloned())
-                .environment(Some(&pool.name), &others, variables);
+                .with_environment(environment.settings(Some(&pool.name), &others));
             if let Some(preset) = self.preset {
                 sources = sources.preset(preset);
             }
@@ -167,10 +166,6 @@ impl NamedSources {
     }
 }
 
-fn is_url_of_nobody(variable: &str) -> bool {
-    matches!(variable.strip_prefix(VARIABLE_PREFIX), Some("URL" | "URL_FILE"))
-}
-
 /// Whether a pool may be called `name` beside those `known`: its environment variables must be
 /// nobody else's.
 fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
@@ -180,9 +175,9 @@ fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
     if !name.split(['-', '_']).all(is_word) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
         return Err(Problem::invalid("pool", name, "not a name of a pool", NAME));
     }
-    let own = variable_prefix(name);
-    let general = VARIABLE_PREFIX.to_owned();
-    let others = known.iter().map(|other| (variable_prefix(other), format!("the pool {other:?}")));
+    let own = prefix_of(name);
+    let general = PREFIX.to_owned();
+    let others = known.iter().map(|other| (prefix_of(other), format!("the pool {other:?}")));
     for (other, whose) in others.chain([(general, "all pools".to_owned())]) {
         if let Some(variable) = shared_variable(&own, &other) {
             let why = format!("its variable {variable} would be one of {whose}, too");

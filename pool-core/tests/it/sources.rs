@@ -286,3 +286,26 @@ fn what_a_database_demands_replaces_defaults_and_presets_but_nothing_that_was_se
     assert!(problems[0].starts_with("p.toml:2: min_idle = \"4\": more than"), "{problems:?}");
     assert_eq!(problems[1], "--pool: max_open = \"3\": one writer; allowed: 1");
 }
+
+#[cfg(unix)]
+#[test]
+fn variables_that_are_no_text_are_problems_only_if_they_are_ours() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let bytes = |text: &[u8]| OsStr::from_bytes(text).to_owned();
+    let foreign = [(bytes(b"LC_\xff"), OsString::from("x")), ("OLD".into(), bytes(b"hunter2\xff"))];
+    assert!(Sources::default().environment(None, &[], foreign).resolve().is_ok());
+
+    let ours = [
+        (OsString::from("POOL_URL"), bytes(b"pg://app:hunter2\xff@db")),
+        (bytes(b"POOL_\xff"), OsString::from("hunter2")),
+    ];
+    assert_eq!(
+        problems(&Sources::default().environment(None, &[], ours)),
+        [
+            "POOL_URL: value = \"\": not UTF-8; allowed: text in UTF-8",
+            "variable = \"POOL_\u{fffd}\": its name is not UTF-8; allowed: names in UTF-8",
+        ]
+    );
+}

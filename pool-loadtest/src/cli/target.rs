@@ -108,7 +108,7 @@ fn is_path(url: &str) -> bool {
 /// Where settings come from, and what is wrong with the arguments among them.
 pub(super) fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut sources = Sources::default().environment(None, &[], std::env::vars());
+    let mut sources = Sources::default().environment(None, &[], std::env::vars_os());
     if let Some(file) = &arguments.file {
         sources = sources.toml_file(file);
     }

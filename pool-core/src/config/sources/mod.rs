@@ -3,16 +3,19 @@
 //! Low to high: preset, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
 //! every source is reported at once, also of values that a higher source overrides.
 
+pub(crate) mod environment;
 pub(crate) mod file;
 mod resolved;
 mod schema;
 mod secret;
 mod url;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::environment::Environment;
 use self::resolved::index_of;
 pub use self::resolved::{Explanation, Resolved};
 pub use self::schema::json_schema;
@@ -25,14 +28,6 @@ const PRESET: &str = "preset";
 const URL: &str = "url";
 const URL_FILE: &str = "url_file";
 pub(crate) const BESIDES: [&str; 3] = [PRESET, URL, URL_FILE];
-
-/// What the names of all environment variables begin with.
-pub(crate) const VARIABLE_PREFIX: &str = "POOL_";
-
-/// What the names of the environment variables of one pool begin with.
-pub(crate) fn variable_prefix(pool: &str) -> String {
-    format!("{VARIABLE_PREFIX}{}_", pool.replace('-', "_").to_uppercase())
-}
 
 /// A value of one source, as text that may be a URL, or meant to be one.
 #[derive(Clone, Debug)]
@@ -112,40 +107,26 @@ impl Sources {
         self.code("url", URL, url)
     }
 
-    /// Environment variables: `POOL_MAX_OPEN` and so on for every pool, `POOL_ORDERS_MAX_OPEN` for
-    /// the pool called `orders`, `POOL_URL_FILE` for a URL that is kept in a file. Variables of
-    /// `other_pools` are left alone; any other that begins with `POOL_` is a problem.
+    /// Environment variables, as from [`std::env::vars_os`]: `POOL_MAX_OPEN` and so on for every
+    /// pool, `POOL_ORDERS_MAX_OPEN` for the pool called `orders`, `POOL_URL_FILE` for a URL that is
+    /// kept in a file. Variables of `other_pools` are left alone; any other that begins with `POOL_`
+    /// is a problem.
     #[must_use]
-    pub fn environment<N: AsRef<str>, V: AsRef<str>>(
-        mut self,
+    pub fn environment<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        self,
         pool: Option<&str>,
         other_pools: &[&str],
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let own = pool.map(variable_prefix);
-        let others: Vec<_> = other_pools.iter().map(|pool| variable_prefix(pool)).collect();
-        let (mut general, mut named) = (Vec::new(), Vec::new());
-        for (variable, value) in variables {
-            let (variable, value) = (variable.as_ref(), value.as_ref());
-            let Some(rest) = variable.strip_prefix(VARIABLE_PREFIX) else { continue };
-            let origin = Origin::Environment { variable: variable.to_owned() };
-            let setting = |field: &str| {
-                let field = field.to_lowercase();
-                Setting { field, value: Secret::new(value), origin: origin.clone() }
-            };
-            // `POOL_ORDERS_EU_URL` is no variable of `orders` if there is an `orders_eu`.
-            let prefixes = own.iter().chain(&others).filter(|it| variable.starts_with(&***it));
-            match prefixes.max_by_key(|prefix| prefix.len()) {
-                None => general.push(setting(rest)),
-                Some(prefix) if own.as_ref() == Some(prefix) => {
-                    named.push(setting(&variable[prefix.len()..]));
-                }
-                Some(_) => {}
-            }
-        }
-        // What names the pool counts more.
-        general.append(&mut named);
-        self.environment.extend(general);
+        let mut environment = Environment::new(variables);
+        let mut sources = self;
+        sources.problems.append(&mut environment.problems);
+        sources.with_environment(environment.settings(pool, other_pools))
+    }
+
+    /// What the environment says about one of several pools.
+    pub(crate) fn with_environment(mut self, settings: Vec<Setting>) -> Self {
+        self.environment.extend(settings);
         self
     }
 
