@@ -6,6 +6,7 @@
 mod drivers;
 mod error;
 mod joint;
+mod prepare;
 mod reconfigure;
 mod sources;
 
@@ -16,13 +17,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 
+use self::drivers::AnyPool;
 pub use self::drivers::Drivers;
-use self::drivers::{AnyDriver, AnyPool};
 pub use self::error::{ManagerError, PoolLookupError};
 pub use self::joint::{JointStats, ManagerCloseReport, Totals};
+use self::prepare::{Prepared, prepare};
 pub use self::reconfigure::{ManagerReconfigured, PoolOutcome, RestartReason};
 pub use self::sources::NamedSources;
-use self::sources::{Asked, join_problems};
 use crate::config::{ConfigError, Problem, Resolved, Secret};
 use crate::control::ControlHandle;
 use crate::driver::Driver;
@@ -184,7 +185,7 @@ impl ConnectionManager {
     ///
     /// [`PoolLookupError`] if there is none of that name, or its driver is another.
     pub fn pool<D: Driver>(&self, name: &str) -> Result<Pool<D>, PoolLookupError> {
-        let pool = &self.managed(name)?.pool;
+        let pool = &self.inner.pools[self.index(name)?].pool;
         pool.as_any().downcast_ref::<Pool<D>>().cloned().ok_or_else(|| {
             PoolLookupError::OtherDriver {
                 pool: name.to_owned(),
@@ -200,7 +201,7 @@ impl ConnectionManager {
     ///
     /// [`PoolLookupError::Unknown`].
     pub fn control(&self, name: &str) -> Result<ControlHandle, PoolLookupError> {
-        Ok(self.managed(name)?.pool.control())
+        Ok(self.inner.pools[self.index(name)?].pool.control())
     }
 
     /// The control handles of all pools, in the order of the file.
@@ -234,9 +235,8 @@ impl ConnectionManager {
     ///
     /// [`PoolLookupError::Unknown`].
     pub fn resolved(&self, name: &str) -> Result<Resolved, PoolLookupError> {
-        let managed = self.managed(name)?;
-        let index = self.inner.pools.iter().position(|it| Arc::ptr_eq(&it.name, &managed.name));
-        Ok(self.inner.asked.lock().resolved[index.expect("bug: a pool out of nowhere")].clone())
+        let index = self.index(name)?;
+        Ok(self.inner.asked.lock().resolved[index].clone())
     }
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
@@ -274,8 +274,8 @@ impl ConnectionManager {
         ManagerCloseReport { took, pools: names.zip(reports).collect() }
     }
 
-    fn managed(&self, name: &str) -> Result<&Managed, PoolLookupError> {
-        let found = self.inner.pools.iter().find(|managed| &*managed.name == name);
+    fn index(&self, name: &str) -> Result<usize, PoolLookupError> {
+        let found = self.inner.pools.iter().position(|managed| &*managed.name == name);
         found.ok_or_else(|| Problem::unknown("pool", name, self.names()).into())
     }
 }
@@ -285,47 +285,5 @@ impl fmt::Debug for ConnectionManager {
         f.debug_struct("ConnectionManager")
             .field("names", &self.names().collect::<Vec<_>>())
             .finish_non_exhaustive()
-    }
-}
-
-/// A pool that could be made.
-struct Prepared {
-    name: Arc<str>,
-    url: Secret,
-    driver: Box<dyn AnyDriver>,
-    settings: Resolved,
-}
-
-/// Makes every driver and settles every setting.
-fn prepare(drivers: &Drivers, sources: &NamedSources) -> Result<Vec<Prepared>, ConfigError> {
-    let (asked, mut problems) = sources.read();
-    let mut prepared = Vec::new();
-    let mut failed = Vec::new();
-    for asked in asked {
-        match prepare_one(drivers, &asked) {
-            Ok(ready) => prepared.push(ready),
-            Err(problems) => failed.push((asked.name, problems)),
-        }
-    }
-    problems.extend(join_problems(prepared.len() + failed.len(), &failed));
-    ConfigError::from_problems(problems)?;
-    Ok(prepared)
-}
-
-fn prepare_one(drivers: &Drivers, asked: &Asked) -> Result<Prepared, Vec<Problem>> {
-    let made = drivers.make(asked);
-    let resolved = match &made {
-        Ok((_, driver)) => driver.resolve(&asked.sources),
-        Err(_) => asked.sources.resolve(),
-    };
-    match (made, resolved) {
-        (Ok((url, driver)), Ok(settings)) => {
-            Ok(Prepared { name: asked.name.as_str().into(), url, driver, settings })
-        }
-        (made, resolved) => {
-            let mut problems = made.err().unwrap_or_default();
-            problems.extend(resolved.err().iter().flat_map(ConfigError::problems).cloned());
-            Err(problems)
-        }
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::prepare::prepare_one;
 use super::sources::{Asked, NamedSources, join_problems};
-use super::{Current, Inner, Managed, prepare_one};
-use crate::config::{ConfigError, Reconfigured, Resolved};
+use super::{Current, Inner, Managed};
+use crate::config::{ConfigError, Problem, Reconfigured, Resolved};
 
 /// What a manager's reconfiguration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +159,7 @@ impl Inner {
 
     /// What is to be done with a pool that the sources still name: its settings must do for the
     /// driver it has, and a new URL for the driver it will have.
-    fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, Vec<crate::config::Problem>> {
+    fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, Vec<Problem>> {
         let prepared = prepare_one(&self.drivers, asked)?;
         let resolved = managed.pool.resolve(&asked.sources);
         let settings = resolved.map_err(|error| error.problems().to_vec())?;
