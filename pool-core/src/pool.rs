@@ -18,7 +18,7 @@ use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigur
 use crate::probe::ProbeConnection;
 use crate::runtime::{NoRuntime, Runtime, default_runtime};
 use crate::shared::Shared;
-use crate::state::{Checkout, State, WatchOutcome};
+use crate::state::{Checkout, Effects, State, WatchOutcome};
 use crate::stats::{DbStats, PoolState, PoolStats};
 use crate::watchdog::Watchdog;
 
@@ -405,19 +405,20 @@ impl<D: Driver> Shared<D> {
 
     pub(crate) fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError> {
         validate(&self.driver, &config)?;
-        let outcome = self.apply(config);
-        self.announce(&outcome);
+        let (outcome, effects) = self.apply(config);
+        self.announce(&outcome, effects);
         Ok(outcome)
     }
 
-    /// Applies a valid configuration.
-    pub(crate) fn apply(&self, config: PoolConfig) -> Reconfigured {
+    /// Applies a valid configuration. Nobody has heard of it yet.
+    pub(crate) fn apply(&self, config: PoolConfig) -> (Reconfigured, Effects<D::Connection>) {
         let now = self.runtime.now();
-        self.transition(|state, effects| state.reconfigure(config, now, effects))
+        self.transition_alone(|state, effects| state.reconfigure(config, now, effects))
     }
 
-    /// Tells observers about a configuration that was applied.
-    pub(crate) fn announce(&self, outcome: &Reconfigured) {
+    /// Does and tells what a configuration that was applied has led to.
+    pub(crate) fn announce(&self, outcome: &Reconfigured, effects: Effects<D::Connection>) {
+        self.carry_out(effects);
         self.observers
             .notify(|observer, pool| observer.reconfigured(&PoolReconfigured { pool, outcome }));
     }

@@ -72,6 +72,17 @@ impl<D: Driver> Shared<D> {
         &self,
         transition: impl FnOnce(&mut State<D::Connection>, &mut Effects<D::Connection>) -> T,
     ) -> T {
+        let (result, effects) = self.transition_alone(transition);
+        self.carry_out(effects);
+        result
+    }
+
+    /// Makes one transition and leaves its effects to the caller, to be carried out without a lock.
+    #[inline]
+    pub(crate) fn transition_alone<T>(
+        &self,
+        transition: impl FnOnce(&mut State<D::Connection>, &mut Effects<D::Connection>) -> T,
+    ) -> (T, Effects<D::Connection>) {
         let mut effects = Effects::new();
         let mut state = self.lock();
         let result = transition(&mut state, &mut effects);
@@ -80,8 +91,7 @@ impl<D: Driver> Shared<D> {
             self.idle_hint.store(has_idle, Ordering::Relaxed);
         }
         drop(state);
-        self.carry_out(effects);
-        result
+        (result, effects)
     }
 
     /// Whether a look at the idle connections may be worth the lock.

@@ -130,11 +130,9 @@ pub(super) trait AnyPool: Send + Sync {
     /// What the sources come to for its driver.
     fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError>;
 
-    /// Applies a valid configuration; observers are not told.
-    fn apply(&self, config: PoolConfig) -> Reconfigured;
-
-    /// Tells observers what was applied.
-    fn announce(&self, outcome: &Reconfigured);
+    /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
+    /// observers, the driver.
+    fn apply(&self, config: PoolConfig) -> (Reconfigured, Box<dyn FnOnce() + '_>);
 }
 
 impl<D: Driver> AnyPool for Pool<D> {
@@ -158,11 +156,9 @@ impl<D: Driver> AnyPool for Pool<D> {
         sources.resolve_for(self.driver())
     }
 
-    fn apply(&self, config: PoolConfig) -> Reconfigured {
-        self.shared().apply(config)
-    }
-
-    fn announce(&self, outcome: &Reconfigured) {
-        self.shared().announce(outcome);
+    fn apply(&self, config: PoolConfig) -> (Reconfigured, Box<dyn FnOnce() + '_>) {
+        let (outcome, effects) = self.shared().apply(config);
+        let told = outcome.clone();
+        (outcome, Box::new(move || self.shared().announce(&told, effects)))
     }
 }

@@ -103,8 +103,8 @@ struct Inner {
     pools: Vec<Managed>,
     drivers: Drivers,
     runtime: Arc<dyn Runtime>,
-    /// What was asked for last. Held while it is applied, but for no call of a driver's or an
-    /// observer's.
+    /// What was asked for last. Held while it is applied to the pools' states; what that leads to
+    /// (wakers, observers, the driver) comes afterwards.
     asked: Mutex<Current>,
 }
 

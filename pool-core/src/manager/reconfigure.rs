@@ -106,20 +106,21 @@ impl Inner {
         let mut asked = self.asked.lock();
         let Current { resolved, sources: in_force } = &mut *asked;
         *in_force = sources;
+        let mut left = Vec::new();
         for ((managed, kept), step) in self.pools.iter().zip(resolved).zip(steps) {
             let applied = step.settings.and_then(|settings| {
                 let config = settings.config().clone();
                 *kept = settings;
                 (config != managed.pool.control().config()).then(|| managed.pool.apply(config))
             });
+            let (applied, rest) = applied.unzip();
+            left.extend(rest);
             let pool = Arc::clone(&managed.name);
             pools.push(PoolOutcome { pool, applied, restart: step.restart });
         }
         drop(asked);
-        for (managed, outcome) in self.pools.iter().zip(&pools) {
-            if let Some(applied) = &outcome.applied {
-                managed.pool.announce(applied);
-            }
+        for rest in left {
+            rest();
         }
         let restart = Some(RestartReason::Added);
         pools.extend(added.into_iter().map(|pool| PoolOutcome { pool, applied: None, restart }));

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pool_core::{
-    AcquireErrorKind, ConnectionManager, Drivers, ManagerError, ManagerOptions, NamedSources,
-    Observer, Origin, Pool, PoolConfig, PoolLookupError, PoolReconfigured, PoolState, Preset,
-    RestartReason,
+    AcquireErrorKind, ConnectionClosed, ConnectionManager, Drivers, ManagerError, ManagerOptions,
+    NamedSources, Observer, Origin, Pool, PoolConfig, PoolLookupError, PoolReconfigured, PoolState,
+    Preset, RestartReason,
 };
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Hand, Sim};
 
@@ -339,9 +339,17 @@ fn environment_and_code_win_over_a_changed_file() {
 struct Meddler {
     manager: OnceLock<ConnectionManager>,
     told: AtomicUsize,
+    told_of_closed: AtomicUsize,
 }
 
 impl Observer for Meddler {
+    fn closed(&self, event: &ConnectionClosed<'_>) {
+        assert_eq!(event.pool, "orders");
+        let manager = self.manager.get().expect("set");
+        assert_eq!(manager.resolved("orders").expect("there").config().max_open, 2);
+        self.told_of_closed.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn reconfigured(&self, event: &PoolReconfigured<'_>) {
         assert_eq!(event.pool, "orders");
         let manager = self.manager.get().expect("set");
@@ -360,10 +368,13 @@ fn observers_of_every_pool_are_told_and_may_call_the_manager() {
     options.observers = vec![Arc::clone(&meddler) as _];
     let manager = ConnectionManager::new(options).expect("valid");
     assert!(meddler.manager.set(manager.clone()).is_ok(), "once");
-    let sources = manager.sources().toml("pools.toml", &changed("max_open = 10", "max_open = 5"));
+    let orders: Pool<FakeDriver> = manager.pool("orders").expect("there");
+    rig.sim.block_on(orders.warm_up(3, SEC)).expect("opened");
+    let sources = manager.sources().toml("pools.toml", &changed("max_open = 10", "max_open = 2"));
     let outcome = manager.reconfigure(sources).expect("valid");
     assert_eq!(outcome.pools[0].applied.as_ref().map(|it| it.generation), Some(2));
     assert_eq!(meddler.told.load(Ordering::Relaxed), 2);
+    assert_eq!(meddler.told_of_closed.load(Ordering::Relaxed), 1);
     assert_eq!(config(&manager, "orders").max_open, 6);
 }
 
