@@ -225,7 +225,8 @@ impl fmt::Display for AcquireError {
         if let Some(ConnectFailures { attempts, lasting, ago, .. }) = connects {
             let (lasting, ago) = (Brief(*lasting), Brief(*ago));
             write!(f, "; circuit {}: ", stats.circuit)?;
-            write!(f, "{attempts} connects failed in {lasting}, the last {ago} ago")?;
+            let connects = if *attempts == 1 { "connect" } else { "connects" };
+            write!(f, "{attempts} {connects} failed in {lasting}, the last {ago} ago")?;
         }
         Ok(())
     }

@@ -82,7 +82,8 @@ pub struct PoolConfig {
     /// Connects in flight at once. Default: 8.
     pub max_opening: usize,
     /// How long after the first failed connect acquires that would have to wait start to fail at
-    /// once. Default: 1 s; `None`: they always wait for their deadline.
+    /// once. Counts anew if nobody asked for a connection for a second. Default: 1 s; `None`: they
+    /// always wait for their deadline.
     pub outage_grace: Option<Duration>,
     /// A checkout held for longer is reported with its call site. Default: `None`.
     pub leak_after: Option<Duration>,

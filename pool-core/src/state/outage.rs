@@ -15,6 +15,9 @@ const RETRY_MILLIS: std::ops::Range<u64> = 250..300;
 /// After this long, probes become rarer, doubling up to `LONGEST_RETRY`.
 const LONG_OUTAGE: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
+/// If nobody asked for a connect for this long after one could have started, what the last one said
+/// is too old to fail anybody by.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The connects that failed since the last success.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Failures {
     pub(super) attempts: u32,
     pub(super) first: Instant,
     pub(super) last: Instant,
+    /// When it became known: the first failure, or the first connect after a quiet time.
+    known_from: Instant,
     pub(super) class: ErrorClass,
     pub(super) error: SharedError,
     pub(super) retry_at: Instant,
@@ -53,6 +58,15 @@ impl Outage {
         self.failures.as_ref().map_or(Instant::EPOCH, |failures| failures.retry_at)
     }
 
+    /// Notes that a connect starts.
+    pub(super) fn try_again(&mut self, now: Instant) {
+        if let Some(failures) = &mut self.failures
+            && failures.retry_at.after(QUIET) < now
+        {
+            failures.known_from = now;
+        }
+    }
+
     /// Notes a failed connect that was started at `started`. Returns how many have failed now, and
     /// the error that is not the last any more.
     pub(super) fn fail(
@@ -66,8 +80,16 @@ impl Outage {
         let probe = Duration::from_millis(rng.u64(RETRY_MILLIS));
         let Some(failures) = &mut self.failures else {
             let retry_at = now.after(FIRST_RETRY);
-            let (first, last, attempts, pause) = (now, now, 1, probe);
-            self.failures = Some(Failures { attempts, first, last, class, error, retry_at, pause });
+            self.failures = Some(Failures {
+                attempts: 1,
+                first: now,
+                last: now,
+                known_from: now,
+                class,
+                error,
+                retry_at,
+                pause: probe,
+            });
             return (1, None);
         };
         failures.attempts = failures.attempts.saturating_add(1);
@@ -76,7 +98,7 @@ impl Outage {
         let replaced = std::mem::replace(&mut failures.error, error);
         // One that was under way when the outage began says nothing new.
         if started > failures.first {
-            let long = now.since(failures.first) > LONG_OUTAGE;
+            let long = now.since(failures.known_from) > LONG_OUTAGE;
             failures.pause = if long { (failures.pause * 2).min(LONGEST_RETRY) } else { probe };
             failures.retry_at = now.after(failures.pause);
         }
@@ -114,11 +136,12 @@ impl<C> State<C> {
     pub(super) fn fails_fast_at(&self) -> Instant {
         let Some(failures) = self.outage.failures() else { return Instant::NEVER };
         let nothing_open = self.slots.established() == 0;
-        if failures.class == ErrorClass::Permanent && nothing_open {
+        let is_known = failures.last >= failures.known_from;
+        if failures.class == ErrorClass::Permanent && nothing_open && is_known {
             return failures.first;
         }
         let Some(grace) = self.config.outage_grace else { return Instant::NEVER };
-        let graced = failures.first.after(grace);
+        let graced = failures.known_from.after(grace);
         if nothing_open { graced } else { graced.max(self.last_release.after(grace)) }
     }
 }

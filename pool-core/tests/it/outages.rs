@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{AcquireErrorKind, Circuit, CircuitChanged, Observer, PoolConfig};
-use pool_testkit::{Answer, Call, Sim};
+use pool_testkit::{Answer, Call, Sim, SimTask};
 
 use crate::rig::{FakePool, MS, Rig, SEC};
 
@@ -247,4 +247,47 @@ fn an_old_failure_does_not_fail_an_acquire_whose_own_connect_is_in_flight() {
     let started = rig.sim.now();
     drop(rig.acquire());
     assert!(rig.sim.now().since(started) <= 1600 * MS);
+}
+
+#[test]
+fn a_failure_from_before_a_quiet_time_fails_nobody() {
+    for answer in [Answer::Error, Answer::Permanent] {
+        for quiet in [2 * SEC, 3600 * SEC] {
+            let rig = Rig::with_max_open(20);
+            rig.server.next(Call::Connect, &[answer]);
+            let mut first = rig.waiter();
+            let _ = first.poll_if_woken();
+            drop(first);
+            rig.sim.advance(quiet);
+            rig.server.always(Call::Connect, Answer::Late(150 * MS));
+            let callers: Vec<_> = (0..8)
+                .map(|_| {
+                    let caller = rig.spawn_acquire();
+                    rig.sim.advance(MS);
+                    caller
+                })
+                .collect();
+            rig.sim.advance(SEC);
+            let served = callers.iter().filter_map(SimTask::take).filter(Result::is_ok).count();
+            assert_eq!(served, 8, "{answer:?}, {quiet:?}");
+        }
+    }
+}
+
+#[test]
+fn an_outage_that_goes_on_after_a_quiet_time_counts_its_grace_anew() {
+    let rig = Rig::with_max_open(20);
+    rig.server.always(Call::Connect, Answer::Error);
+    drop(rig.waiter());
+    rig.sim.advance(3600 * SEC);
+    let before = rig.server.connects_at().len();
+    let asked = rig.sim.now();
+    let error = rig.sim.block_on(rig.pool.acquire()).expect_err("down");
+    assert_eq!(error.kind(), AcquireErrorKind::ConnectFailed);
+    assert_eq!(rig.sim.now().since(asked), SEC, "outage_grace");
+    assert!((4..=5).contains(&(rig.server.connects_at().len() - before)), "as in a new outage");
+    let asked = rig.sim.now();
+    let failed = (0..20).filter(|_| rig.sim.block_on(rig.pool.acquire()).is_err()).count();
+    assert_eq!(failed, 20);
+    assert!(rig.sim.now().since(asked) <= 300 * MS, "known again");
 }
