@@ -1,8 +1,11 @@
 //! A database connection pool that is fast, cannot leak, and says what is wrong.
 //!
-//! `pool-core` is the engine: it knows no database, no telemetry and, but for its feature `tokio`,
-//! no async runtime. A [`Driver`] adapts a database client; a [`Pool`] hands out its connections;
-//! an [`Observer`] is told what happens; a [`ControlHandle`] lets others watch and steer.
+//! `pool-core` is the engine: it knows no database, no telemetry and, but for its features `tokio`
+//! and `smol`, no async runtime. A [`Driver`] adapts a database client; a [`Pool`] hands out its
+//! connections; an [`Observer`] is told what happens; a [`ControlHandle`] lets others watch and steer.
+//!
+//! With the feature `sources`, `Sources` reads settings from TOML, URL, environment and code; with
+//! `manager`, a `ConnectionManager` keeps named pools of different drivers.
 //!
 //! All state is one synchronous state machine under one mutex; one background task makes the
 //! driver's calls. `ARCHITECTURE.md` has the map and the invariants.
@@ -41,9 +44,10 @@ pub use self::capability::{
 };
 pub use self::config::{
     Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured, nearest,
+    parse_duration,
 };
 #[cfg(feature = "sources")]
-pub use self::config::{Explanation, Resolved, Secret, Sources, json_schema};
+pub use self::config::{Explanation, Resolved, Secret, Sources, json_schema, url_scheme};
 pub use self::control::{Control, ControlHandle};
 pub use self::driver::{ConnectContext, Driver, Metadata, Released};
 pub use self::error::{

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{PoolConfig, Problem};
+use super::{PoolConfig, Problem, parse_duration};
 
 /// One field of [`PoolConfig`].
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Field {
     pub zero_allowed: bool,
     read: fn(&PoolConfig) -> Value,
     write: fn(&mut PoolConfig, &str) -> Option<()>,
+    #[cfg(feature = "sources")]
+    copy: fn(&PoolConfig, &mut PoolConfig),
 }
 
 impl fmt::Debug for Field {
@@ -89,7 +91,7 @@ impl Text for Duration {
         match text {
             "max" => Some(Self::MAX),
             "0" => Some(Self::ZERO),
-            _ => humantime::parse_duration(text).ok(),
+            _ => parse_duration(text),
         }
     }
 
@@ -137,6 +139,8 @@ macro_rules! field {
                 config.$name = $parse(text)?;
                 Some(())
             },
+            #[cfg(feature = "sources")]
+            copy: |from, to| to.$name = from.$name,
         }
     };
 }
@@ -245,6 +249,12 @@ impl Field {
     #[must_use]
     pub fn text(&self, config: &PoolConfig) -> String {
         self.get(config).to_string()
+    }
+
+    /// Sets the field in `to` as it is in `from`.
+    #[cfg(feature = "sources")]
+    pub(super) fn copy(&self, from: &PoolConfig, to: &mut PoolConfig) {
+        (self.copy)(from, to);
     }
 
     pub(super) fn get(&self, config: &PoolConfig) -> Value {

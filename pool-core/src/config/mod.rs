@@ -3,6 +3,7 @@
 //! One table of fields ([`FIELDS`]) drives text, serde, files, the environment and the command line.
 
 mod change;
+mod duration;
 mod fields;
 mod origin;
 mod preset;
@@ -17,14 +18,19 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 pub use self::change::{Change, Reconfigured};
+pub use self::duration::parse_duration;
 pub use self::fields::{FIELDS, Field};
 pub use self::origin::Origin;
 pub use self::preset::Preset;
+#[cfg(feature = "manager")]
+pub(crate) use self::problem::shown_name;
 pub use self::problem::{ConfigError, Problem, nearest};
 #[cfg(feature = "manager")]
-pub(crate) use self::sources::{BESIDES, environment, file};
+pub(crate) use self::sources::{
+    BESIDES, Loaded, PRESET, Setting, URL, URL_FILE, environment, file,
+};
 #[cfg(feature = "sources")]
-pub use self::sources::{Explanation, Resolved, Secret, Sources, json_schema};
+pub use self::sources::{Explanation, Resolved, Secret, Sources, json_schema, url_scheme};
 
 /// The settings of a pool.
 ///

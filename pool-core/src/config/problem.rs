@@ -4,6 +4,22 @@ use std::fmt;
 
 use super::Origin;
 
+/// Stands for a value that may hold a secret.
+const NOT_SHOWN: &str = "(not shown)";
+
+fn may_hold_password(value: &str) -> bool {
+    let lower = value.to_lowercase();
+    lower.contains('@')
+        || lower.contains("://")
+        || ["passw", "pwd"].iter().any(|it| lower.contains(it))
+}
+
+/// What was given for a name, if it can be one.
+pub(crate) fn shown_name(name: &str) -> &str {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
+    if name.chars().all(is_plain) && name.len() <= 64 { name } else { NOT_SHOWN }
+}
+
 /// One thing wrong with a configuration: the input, what is allowed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,16 +39,18 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A value that its field does not allow.
+    /// A value that its field does not allow. One that looks like a connection string is not
+    /// repeated: it may hold a password and only have been put in the wrong place.
     pub fn invalid(
         field: impl Into<String>,
         value: impl Into<String>,
         why: impl Into<String>,
         allowed: impl Into<String>,
     ) -> Self {
+        let value = value.into();
         Self {
             field: field.into(),
-            value: value.into(),
+            value: if may_hold_password(&value) { NOT_SHOWN.to_owned() } else { value },
             why: why.into(),
             allowed: allowed.into(),
             nearest: None,
@@ -46,7 +64,7 @@ impl Problem {
         Self { origin: Some(Box::new(origin)), ..self }
     }
 
-    /// A name that is none of `allowed`.
+    /// A name that is none of `allowed`. What cannot be a name is not repeated.
     pub fn unknown<'a>(
         what: impl Into<String>,
         name: impl Into<String>,
@@ -55,7 +73,7 @@ impl Problem {
         let name = name.into();
         let nearest = nearest(&name, allowed.clone()).map(Box::from);
         let allowed = allowed.collect::<Vec<_>>().join(", ");
-        Self { nearest, ..Self::invalid(what, name, "unknown", allowed) }
+        Self { nearest, ..Self::invalid(what, shown_name(&name), "unknown", allowed) }
     }
 }
 
@@ -89,6 +107,12 @@ impl ConfigError {
     /// All of `problems`, in order.
     pub fn from_problems(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+    }
+
+    /// Of at least one problem.
+    pub(crate) fn of(problems: Vec<Problem>) -> Self {
+        assert!(!problems.is_empty(), "bug: an error without a problem");
+        Self { problems }
     }
 
     /// The problems; at least one.

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::sources::Asked;
-use crate::config::{ConfigError, PoolConfig, Problem, Reconfigured, Resolved, Secret, Sources};
+use crate::config::{ConfigError, Loaded, PoolConfig, Problem, Reconfigured, Resolved, url_scheme};
 use crate::control::ControlHandle;
 use crate::driver::Driver;
 use crate::error::OpenError;
@@ -52,36 +52,22 @@ impl Drivers {
         self
     }
 
-    /// The driver that a pool asks for, and the URL it was made from.
-    pub(super) fn make(&self, asked: &Asked) -> Result<(Secret, Box<dyn AnyDriver>), Vec<Problem>> {
-        let Some((url, origin)) = asked.sources.located_url() else {
-            let why = "a pool without a database";
-            let problem = Problem::invalid("url", "", why, self.forms());
-            return Err(vec![problem.at(asked.origin.clone())]);
+    /// The driver for a URL.
+    pub(super) fn make(&self, url: &str) -> Result<Box<dyn AnyDriver>, ConfigError> {
+        let Some(scheme) = url_scheme(url) else {
+            return Err(Problem::invalid("url", "", "no scheme", self.forms()).into());
         };
-        // A file that cannot be read is a problem of the sources.
-        let Some(url) = url else { return Err(Vec::new()) };
-        match self.factory(url.expose()).and_then(|factory| factory(url.expose())) {
-            Ok(driver) => Ok((url, driver)),
-            Err(error) => {
-                let problems = error.problems().iter().cloned();
-                Err(problems.map(|problem| problem.at(origin.clone())).collect())
-            }
-        }
+        let Some(factory) = self.factories.get(&scheme.to_lowercase()) else {
+            let schemes = self.factories.keys().map(String::as_str);
+            return Err(Problem::unknown("url scheme", scheme, schemes).into());
+        };
+        factory(url)
     }
 
-    fn factory(&self, url: &str) -> Result<&Factory, ConfigError> {
-        let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-        match url.split_once(':') {
-            // Only what is a scheme for sure may be repeated: a password may hold a colon.
-            Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme) => {
-                self.factories.get(&scheme.to_lowercase()).ok_or_else(|| {
-                    let schemes = self.factories.keys().map(String::as_str);
-                    Problem::unknown("url scheme", scheme, schemes).into()
-                })
-            }
-            _ => Err(Problem::invalid("url", "", "no scheme", self.forms()).into()),
-        }
+    /// What is wrong with a pool for which no source names a URL.
+    pub(super) fn missing(&self, asked: &Asked) -> Problem {
+        let problem = Problem::invalid("url", "", "a pool without a database", self.forms());
+        problem.at(asked.origin.clone())
     }
 
     /// What a URL begins with, for messages.
@@ -100,14 +86,14 @@ impl fmt::Debug for Drivers {
 /// A driver whose type only itself knows.
 pub(super) trait AnyDriver: Send + Sync {
     /// What the sources come to for it.
-    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError>;
+    fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError>;
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError>;
 }
 
 impl<D: Driver> AnyDriver for D {
-    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError> {
-        sources.resolve_for(self)
+    fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError> {
+        loaded.finish_for(self)
     }
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError> {
@@ -128,7 +114,7 @@ pub(super) trait AnyPool: Send + Sync {
     fn open_first(&self) -> BoxFuture<'_, Result<(), OpenError>>;
 
     /// What the sources come to for its driver.
-    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError>;
+    fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError>;
 
     /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
     /// observers, the driver.
@@ -152,8 +138,8 @@ impl<D: Driver> AnyPool for Pool<D> {
         self.open_first().boxed()
     }
 
-    fn resolve(&self, sources: &Sources) -> Result<Resolved, ConfigError> {
-        sources.resolve_for(self.driver())
+    fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError> {
+        loaded.finish_for(self.driver())
     }
 
     fn apply(&self, config: PoolConfig) -> (Reconfigured, Box<dyn FnOnce() + '_>) {

@@ -99,7 +99,8 @@ impl fmt::Display for ManagerCloseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drained = self.pools.iter().filter(|(_, report)| report.drained).count();
         let (took, all) = (Brief(self.took), self.pools.len());
-        write!(f, "closed {all} pools after {took}; every connection was back in {drained}")?;
+        let pools = if all == 1 { "pool" } else { "pools" };
+        write!(f, "closed {all} {pools} after {took}; every connection was back in {drained}")?;
         let undrained = self.pools.iter().filter(|(_, report)| !report.drained);
         for (pool, report) in undrained {
             write!(f, "\n  {pool}: {report}")?;

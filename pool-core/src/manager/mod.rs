@@ -136,7 +136,9 @@ impl ConnectionManager {
         let prepared = prepare(&drivers, &sources)?;
         let mut pools = Vec::with_capacity(prepared.len());
         let mut resolved = Vec::with_capacity(prepared.len());
-        for Prepared { name, url, driver, settings } in prepared {
+        for prepared in prepared {
+            let url = prepared.url().clone();
+            let Prepared { name, driver, settings, .. } = prepared;
             let options = PoolOptions {
                 config: settings.config().clone(),
                 name: Some(Arc::clone(&name)),
@@ -241,12 +243,13 @@ impl ConnectionManager {
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
     /// force, now and without touching a connection in use. Whatever else differs (a URL, a pool too
-    /// many or too few) is reported as what needs a restart.
+    /// many or too few) is reported as what needs a restart. Of two callers that change the
+    /// [`sources`](Self::sources) at the same time, the later one wins.
     ///
     /// ```no_run
     /// # use pool_core::{ConfigError, ConnectionManager};
     /// # fn reload(manager: &ConnectionManager) -> Result<(), ConfigError> {
-    /// let outcome = manager.reconfigure(manager.sources().toml_file("pools.toml".as_ref()))?;
+    /// let outcome = manager.reconfigure(manager.sources().toml_file("pools.toml"))?;
     /// print!("{outcome}");
     /// # Ok(())
     /// # }

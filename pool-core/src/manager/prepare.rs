@@ -4,14 +4,34 @@ use std::sync::Arc;
 
 use super::drivers::{AnyDriver, Drivers};
 use super::sources::{Asked, NamedSources, join_problems};
-use crate::config::{ConfigError, Problem, Resolved, Secret};
+use crate::config::{ConfigError, Loaded, Resolved, Secret};
 
 /// A pool that could be made.
 pub(super) struct Prepared {
     pub(super) name: Arc<str>,
-    pub(super) url: Secret,
     pub(super) driver: Box<dyn AnyDriver>,
     pub(super) settings: Resolved,
+    /// What the settings were made from.
+    pub(super) loaded: Loaded,
+}
+
+impl Prepared {
+    /// The driver and the settings of one pool, each source read once.
+    pub(super) fn new(drivers: &Drivers, asked: &Asked) -> Result<Self, ConfigError> {
+        let loaded = asked.sources.load();
+        let made = loaded.clone().finish_with(
+            |url| drivers.make(url),
+            |driver, loaded| driver.settle(loaded),
+            || drivers.missing(asked),
+        );
+        let (driver, settings) = made?;
+        Ok(Self { name: asked.name.as_str().into(), driver, settings, loaded })
+    }
+
+    /// What its driver was made from.
+    pub(super) fn url(&self) -> &Secret {
+        self.settings.url().expect("bug: a driver without a URL")
+    }
 }
 
 /// Makes every driver and settles every setting.
@@ -19,34 +39,16 @@ pub(super) fn prepare(
     drivers: &Drivers,
     sources: &NamedSources,
 ) -> Result<Vec<Prepared>, ConfigError> {
-    let (asked, mut problems) = sources.read();
+    let (asked, mut problems) = sources.read(&[]);
     let mut prepared = Vec::new();
     let mut failed = Vec::new();
-    for asked in asked {
-        match prepare_one(drivers, &asked) {
+    for asked in &asked {
+        match Prepared::new(drivers, asked) {
             Ok(ready) => prepared.push(ready),
-            Err(problems) => failed.push((asked.name, problems)),
+            Err(error) => failed.push((&*asked.name, error)),
         }
     }
-    problems.extend(join_problems(prepared.len() + failed.len(), &failed));
+    problems.extend(join_problems(asked.len(), &failed));
     ConfigError::from_problems(problems)?;
     Ok(prepared)
-}
-
-pub(super) fn prepare_one(drivers: &Drivers, asked: &Asked) -> Result<Prepared, Vec<Problem>> {
-    let made = drivers.make(asked);
-    let resolved = match &made {
-        Ok((_, driver)) => driver.resolve(&asked.sources),
-        Err(_) => asked.sources.resolve(),
-    };
-    match (made, resolved) {
-        (Ok((url, driver)), Ok(settings)) => {
-            Ok(Prepared { name: asked.name.as_str().into(), url, driver, settings })
-        }
-        (made, resolved) => {
-            let mut problems = made.err().unwrap_or_default();
-            problems.extend(resolved.err().iter().flat_map(ConfigError::problems).cloned());
-            Err(problems)
-        }
-    }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::prepare::prepare_one;
+use super::prepare::Prepared;
 use super::sources::{Asked, NamedSources, join_problems};
 use super::{Current, Inner, Managed};
-use crate::config::{ConfigError, Problem, Reconfigured, Resolved};
+use crate::config::{ConfigError, Reconfigured, Resolved};
 
 /// What a manager's reconfiguration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,42 +129,38 @@ impl Inner {
 
     /// A step for each pool there is, and the names of those that are new. Nothing has changed yet.
     fn plan(&self, sources: &NamedSources) -> Result<(Vec<Step>, Vec<Arc<str>>), ConfigError> {
-        let (mut asked, mut problems) = sources.read();
-        let (count, mut failed) = (asked.len(), Vec::new());
+        let there: Vec<_> = self.pools.iter().map(|managed| &*managed.name).collect();
+        let (asked, mut problems) = sources.read(&there);
+        let mut failed = Vec::new();
         let mut steps = Vec::with_capacity(self.pools.len());
         for managed in &self.pools {
-            let index = asked.iter().position(|asked| asked.name == *managed.name);
-            let step = match index.map(|index| asked.remove(index)) {
-                None => Step { settings: None, restart: Some(RestartReason::Removed) },
-                Some(asked) => match self.step(managed, &asked) {
-                    Ok(step) => step,
-                    Err(problems) => {
-                        failed.push((asked.name, problems));
-                        continue;
-                    }
-                },
+            let step = match asked.iter().find(|asked| asked.name == *managed.name) {
+                None => Ok(Step { settings: None, restart: Some(RestartReason::Removed) }),
+                Some(asked) => self.step(managed, asked),
             };
-            steps.push(step);
-        }
-        let mut added = Vec::new();
-        for asked in asked {
-            match prepare_one(&self.drivers, &asked) {
-                Ok(prepared) => added.push(prepared.name),
-                Err(problems) => failed.push((asked.name, problems)),
+            match step {
+                Ok(step) => steps.push(step),
+                Err(error) => failed.push((&*managed.name, error)),
             }
         }
-        problems.extend(join_problems(count, &failed));
+        let mut added = Vec::new();
+        for asked in asked.iter().filter(|asked| !there.contains(&&*asked.name)) {
+            match Prepared::new(&self.drivers, asked) {
+                Ok(prepared) => added.push(prepared.name),
+                Err(error) => failed.push((&*asked.name, error)),
+            }
+        }
+        problems.extend(join_problems(asked.len(), &failed));
         ConfigError::from_problems(problems)?;
         Ok((steps, added))
     }
 
     /// What is to be done with a pool that the sources still name: its settings must do for the
     /// driver it has, and a new URL for the driver it will have.
-    fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, Vec<Problem>> {
-        let prepared = prepare_one(&self.drivers, asked)?;
-        let resolved = managed.pool.resolve(&asked.sources);
-        let settings = resolved.map_err(|error| error.problems().to_vec())?;
-        let restart = (prepared.url != managed.url).then_some(RestartReason::UrlChanged);
+    fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, ConfigError> {
+        let prepared = Prepared::new(&self.drivers, asked)?;
+        let restart = (*prepared.url() != managed.url).then_some(RestartReason::UrlChanged);
+        let settings = managed.pool.settle(prepared.loaded)?;
         Ok(Step { settings: Some(settings), restart })
     }
 }

@@ -1,13 +1,19 @@
 //! Where the settings of several pools come from, and what is wrong with them as a whole.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::environment::{Environment, PREFIX, prefix_of};
-use crate::config::file::{NamedPools, read_named};
-use crate::config::{BESIDES, FIELDS, Origin, Preset, Problem, Secret, Sources};
+use crate::config::file::{NamedPools, read_named, read_toml};
+use crate::config::{
+    BESIDES, ConfigError, FIELDS, Origin, PRESET, Preset, Problem, Secret, Setting, Sources, URL,
+    URL_FILE, nearest, shown_name,
+};
+
+/// Why a URL that is no pool's own is refused.
+const EVERYBODYS: &str = "it would be the database of every pool";
 
 /// What a pool may be called.
 const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orders-eu";
@@ -16,7 +22,7 @@ const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orde
 ///
 /// The pools are the tables `[pools.NAME]` of one TOML file; its table `[pool]` goes for all of
 /// them. `POOL_MAX_OPEN` and so on go for all of them, too, `POOL_ORDERS_MAX_OPEN` for the pool
-/// called `orders`. Only the URL of a pool must be its own: `POOL_URL` is a problem.
+/// called `orders`. Only the URL of a pool must be its own: one for all of them is a problem.
 #[derive(Clone, Debug, Default)]
 pub struct NamedSources {
     preset: Option<Preset>,
@@ -32,12 +38,23 @@ struct File {
     text: Result<Secret, Problem>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Code {
     pool: Option<String>,
     name: String,
     field: String,
     value: Secret,
+}
+
+/// Pool and field are what somebody wrote: a misplaced URL, perhaps.
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Code")
+            .field("pool", &self.pool.as_deref().map(shown_name))
+            .field("name", &self.name)
+            .field("field", &shown_name(&self.field))
+            .finish_non_exhaustive()
+    }
 }
 
 /// A pool that the sources ask for.
@@ -66,12 +83,11 @@ impl NamedSources {
     /// The TOML file at `path`, read now, in place of the one before. One that cannot be read is a
     /// problem.
     #[must_use]
-    pub fn toml_file(mut self, path: &Path) -> Self {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {
-            Problem::invalid("file", &*name, error.to_string(), "a readable TOML file")
+    pub fn toml_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.file = Some(match read_toml(path.as_ref()) {
+            Ok((name, text)) => File { name: name.into(), text: Ok(Secret::new(text)) },
+            Err(problem) => File { name: "".into(), text: Err(problem) },
         });
-        self.file = Some(File { name: name.into(), text });
         self
     }
 
@@ -99,10 +115,11 @@ impl NamedSources {
         self
     }
 
-    /// Every pool with its own sources, and what is wrong beyond the pools.
-    pub(super) fn read(&self) -> (Vec<Asked>, Vec<Problem>) {
+    /// Every pool with its own sources, and what is wrong beyond the pools. `there` are pools that
+    /// run already: what is said about one that the file does not name any more is no mistake.
+    pub(super) fn read(&self, there: &[&str]) -> (Vec<Asked>, Vec<Problem>) {
         let mut problems = Vec::new();
-        let NamedPools { general, named } = self.read_file(&mut problems);
+        let NamedPools { mut general, named } = self.read_file(&mut problems);
         let mut names: Vec<&str> = Vec::new();
         for pool in &named {
             match check_name(&pool.name, &names) {
@@ -110,38 +127,83 @@ impl NamedSources {
                 Err(problem) => problems.push(problem.at(pool.origin.clone())),
             }
         }
-        let foreign = self.code.iter().filter_map(|code| Some((code, code.pool.as_deref()?)));
-        for (code, pool) in foreign.filter(|(_, pool)| !names.contains(pool)) {
-            let origin = Origin::Code { name: code.name.as_str().into() };
-            problems.push(Problem::unknown("pool", pool, names.iter().copied()).at(origin));
-        }
-        let mut environment = self.environment.clone();
-        problems.append(&mut environment.problems);
-        environment.variables.retain(|(variable, _)| match variable.strip_prefix(PREFIX) {
-            Some("URL" | "URL_FILE") => {
-                let why = "it would be the database of every pool";
-                let allowed = "POOL_<NAME>_URL, or url in the table [pool]";
-                let origin = Origin::Environment { variable: variable.clone() };
-                problems.push(Problem::invalid("url", "", why, allowed).at(origin));
-                false
-            }
-            _ => true,
-        });
+        general.retain(|setting| !is_refused(setting, &mut problems));
+        let known: Vec<_> = names.iter().chain(there).copied().collect();
+        let environment = self.own_environment(&known, &mut problems);
+        self.check_code(&known, &mut problems);
         let asked = named.iter().filter(|pool| names.contains(&&*pool.name)).map(|pool| {
-            let others: Vec<_> = names.iter().copied().filter(|name| *name != pool.name).collect();
+            let others: Vec<_> = known.iter().copied().filter(|name| *name != pool.name).collect();
+            let variables = environment.settings(Some(&pool.name), &others, &mut problems);
             let mut sources = Sources::default()
                 .with_file(general.iter().chain(&pool.settings).cloned())
-                .with_environment(environment.settings(Some(&pool.name), &others));
+                .with_environment(variables);
             if let Some(preset) = self.preset {
                 sources = sources.preset(preset);
             }
-            let is_its = |code: &&Code| code.pool.as_ref().is_none_or(|name| *name == pool.name);
-            for Code { name, field, value, .. } in self.code.iter().filter(is_its) {
+            // What names the pool counts more.
+            let (all, its): (Vec<_>, Vec<_>) = self.code.iter().partition(|it| it.pool.is_none());
+            let all = all.into_iter().filter(|code| !is_url(&code.field));
+            let its = its.into_iter().filter(|it| it.pool.as_ref() == Some(&pool.name));
+            for Code { name, field, value, .. } in all.chain(its) {
                 sources = sources.code(name, field, value.expose());
             }
             Asked { name: pool.name.clone(), origin: pool.origin.clone(), sources }
         });
         (asked.collect(), problems)
+    }
+
+    /// The variables that are about a pool, or about all.
+    fn own_environment(&self, pools: &[&str], problems: &mut Vec<Problem>) -> Environment {
+        let mut environment = self.environment.clone();
+        problems.append(&mut environment.problems);
+        let prefixes: Vec<_> = pools.iter().map(|pool| prefix_of(pool)).collect();
+        environment.variables.retain(|(variable, _)| {
+            let field = variable[PREFIX.len()..].to_lowercase();
+            let origin = Origin::Environment { variable: variable.clone() };
+            if prefixes.iter().any(|prefix| variable.starts_with(prefix)) {
+                return true;
+            }
+            if is_url(&field) {
+                let allowed = "POOL_<NAME>_URL";
+                problems.push(Problem::invalid(field, "", EVERYBODYS, allowed).at(origin));
+                return false;
+            }
+            if field == PRESET || FIELDS.iter().any(|known| known.name == field) {
+                return true;
+            }
+            // A misspelt pool, perhaps: the names to compare with are those of its variables.
+            let fields = || FIELDS.iter().map(|field| field.name).chain(BESIDES);
+            let candidates: Vec<_> = [PREFIX.to_owned()]
+                .iter()
+                .chain(&prefixes)
+                .flat_map(|prefix| {
+                    fields().map(move |field| format!("{prefix}{}", field.to_uppercase()))
+                })
+                .collect();
+            let mut problem = Problem::unknown("variable", &**variable, fields());
+            problem.allowed = format!("POOL_<FIELD> or POOL_<NAME>_<FIELD> of {}", problem.allowed);
+            problem.nearest =
+                nearest(variable, candidates.iter().map(String::as_str)).map(Box::from);
+            problems.push(problem.at(origin));
+            false
+        });
+        environment
+    }
+
+    fn check_code(&self, pools: &[&str], problems: &mut Vec<Problem>) {
+        for Code { pool, name, field, .. } in &self.code {
+            let origin = Origin::Code { name: name.as_str().into() };
+            match pool {
+                Some(pool) if !pools.contains(&&**pool) => {
+                    problems.push(Problem::unknown("pool", pool, pools.iter().copied()).at(origin));
+                }
+                None if is_url(field) => {
+                    let allowed = "a URL for one pool";
+                    problems.push(Problem::invalid(field, "", EVERYBODYS, allowed).at(origin));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// What the file says. One without pools is a problem.
@@ -166,6 +228,20 @@ impl NamedSources {
     }
 }
 
+/// Whether a setting for all pools is a URL, with that as a problem.
+fn is_refused(setting: &Setting, problems: &mut Vec<Problem>) -> bool {
+    let is_url = is_url(&setting.field);
+    if is_url {
+        let problem = Problem::invalid(&setting.field, "", EVERYBODYS, "it in [pools.NAME]");
+        problems.push(problem.at(setting.origin.clone()));
+    }
+    is_url
+}
+
+fn is_url(field: &str) -> bool {
+    field == URL || field == URL_FILE
+}
+
 /// Whether a pool may be called `name` beside those `known`: its environment variables must be
 /// nobody else's.
 fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
@@ -173,7 +249,7 @@ fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
         !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
     if !name.split(['-', '_']).all(is_word) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return Err(Problem::invalid("pool", name, "not a name of a pool", NAME));
+        return Err(Problem::invalid("pool", shown_name(name), "not a name of a pool", NAME));
     }
     let own = prefix_of(name);
     let general = PREFIX.to_owned();
@@ -197,13 +273,13 @@ fn shared_variable(one: &str, other: &str) -> Option<String> {
 
 /// What is wrong with `failed` of `pools` pools. What is wrong with all of them alike is said once,
 /// the rest with the pool's name before the field's.
-pub(super) fn join_problems(pools: usize, failed: &[(String, Vec<Problem>)]) -> Vec<Problem> {
+pub(super) fn join_problems(pools: usize, failed: &[(&str, ConfigError)]) -> Vec<Problem> {
     let is_common = |problem: &Problem| {
-        failed.len() == pools && failed.iter().all(|(_, problems)| problems.contains(problem))
+        failed.len() == pools && failed.iter().all(|(_, error)| error.problems().contains(problem))
     };
     let mut joined = Vec::new();
-    for (index, (pool, problems)) in failed.iter().enumerate() {
-        for problem in problems {
+    for (index, (pool, error)) in failed.iter().enumerate() {
+        for problem in error.problems() {
             if !is_common(problem) {
                 let field = format!("{pool}.{}", problem.field);
                 joined.push(Problem { field, ..problem.clone() });

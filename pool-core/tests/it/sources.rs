@@ -26,7 +26,7 @@ fn each_source_wins_over_the_lower_ones_in_whatever_order_they_are_added() {
     sources = sources.code("--pool", "max_open", "1");
     expect(&sources, 1, "--pool");
 
-    sources = Sources::default().environment(None, &[], [("POOL_MAX_OPEN", "2")]);
+    sources = Sources::default().environment([("POOL_MAX_OPEN", "2")]);
     expect(&sources, 2, "POOL_MAX_OPEN");
     sources = sources.url("pg:d?pool_max_open=3");
     expect(&sources, 2, "POOL_MAX_OPEN");
@@ -41,7 +41,7 @@ fn the_highest_source_names_the_preset() {
     let sources = Sources::default()
         .preset(Preset::Development)
         .toml("p.toml", "[pool]\npreset = 'staging'\n")
-        .environment(None, &[], [("POOL_PRESET", "high-load")]);
+        .environment([("POOL_PRESET", "high-load")]);
     let resolved = sources.resolve().expect("valid");
     assert_eq!(resolved.config().max_open, 100);
     assert_eq!(*resolved.origin("max_idle"), Origin::Preset(Preset::HighLoad));
@@ -109,26 +109,13 @@ fn a_wrong_value_is_a_problem_even_if_a_higher_source_overrides_it() {
 }
 
 #[test]
-fn a_named_pool_has_variables_of_its_own_and_leaves_those_of_others_alone() {
-    let variables = [
-        ("POOL_ORDERS_MAX_OPEN", "7"),
-        ("POOL_MAX_OPEN", "5"),
-        ("POOL_MAX_IDLE", "3"),
-        ("POOL_USERS_MAX_OPEN", "9"),
-        ("PATH", "/bin"),
-    ];
-    let others = ["users"];
-    let resolved = Sources::default().environment(Some("orders"), &others, variables);
-    let resolved = resolved.resolve().expect("valid");
-    assert_eq!((resolved.config().max_open, resolved.config().max_idle), (7, 3));
-    assert_eq!(resolved.origin("max_open").to_string(), "POOL_ORDERS_MAX_OPEN");
-
-    let unknown = problems(&Sources::default().environment(None, &[], [("POOL_MAX_OPNE", "7")]));
+fn a_variable_that_is_no_setting_is_a_problem_with_a_suggestion() {
+    let sources = Sources::default().environment([("POOL_MAX_OPNE", "7"), ("PATH", "/bin")]);
+    let unknown = problems(&sources);
     assert_eq!(unknown.len(), 1);
-    assert!(
-        unknown[0].starts_with("POOL_MAX_OPNE: setting = \"max_opne\": unknown"),
-        "{unknown:?}"
-    );
+    let start = "POOL_MAX_OPNE: setting = \"max_opne\": unknown";
+    assert!(unknown[0].starts_with(start), "{unknown:?}");
+    assert!(unknown[0].ends_with("did you mean \"max_open\"?"), "{unknown:?}");
 }
 
 #[test]
@@ -149,7 +136,7 @@ fn every_field_can_be_set_by_every_source() {
         let sources = [
             Sources::default().toml("p", &format!("[pool]\n{} = '{value}'", field.name)),
             Sources::default().url(&url),
-            Sources::default().environment(None, &[], [(&upper, &value)]),
+            Sources::default().environment([(&upper, &value)]),
             Sources::default().code("code", field.name, &value),
         ];
         for source in sources {
@@ -160,19 +147,138 @@ fn every_field_can_be_set_by_every_source() {
     }
 }
 
+/// A file with this content, removed at the end.
+struct Kept(std::path::PathBuf);
+
+impl Kept {
+    fn new(name: &str, content: &[u8]) -> Self {
+        let name = format!("pool-core-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, content).expect("written");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("text")
+    }
+
+    fn sources(&self) -> Sources {
+        Sources::default().environment([("POOL_URL_FILE", self.path())])
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 #[test]
 fn a_url_may_be_kept_in_a_file() {
-    let file = std::env::temp_dir().join(format!("pool-core-url-{}", std::process::id()));
-    std::fs::write(&file, "pg://app:hunter2@db/shop?pool_max_open=6\n").expect("written");
-    let path = file.to_str().expect("text");
-    let resolved = Sources::default().environment(None, &[], [("POOL_URL_FILE", path)]).resolve();
-    std::fs::remove_file(&file).expect("removed");
-    let resolved = resolved.expect("valid");
-    assert_eq!(resolved.config().max_open, 6);
-    assert_eq!(resolved.url().expect("given").expose(), "pg://app:hunter2@db/shop");
+    for content in [
+        "pg://app:hunter2@db/shop?pool_max_open=6\n",
+        "\u{feff}pg://app:hunter2@db/shop?pool_max_open=6\r\n",
+        "pool_max_open=6&pg://app:hunter2@db/shop",
+    ] {
+        let file = Kept::new("url", content.as_bytes());
+        let resolved = file.sources().resolve().expect("valid");
+        if content.starts_with("pool") {
+            assert_eq!(resolved.url().expect("given").expose(), content, "no query");
+            continue;
+        }
+        assert_eq!(resolved.config().max_open, 6);
+        assert_eq!(resolved.url().expect("given").expose(), "pg://app:hunter2@db/shop");
+    }
+    let plain = Kept::new("plain-url", b"pg://db/shop\n\n");
+    let resolved = plain.sources().resolve().expect("valid");
+    assert_eq!(resolved.url().expect("given").expose(), "pg://db/shop");
+}
 
-    let missing = problems(&Sources::default().environment(None, &[], [("POOL_URL_FILE", path)]));
-    assert!(missing[0].starts_with("POOL_URL_FILE: url_file ="), "{missing:?}");
+#[test]
+fn a_file_that_holds_no_url_is_a_problem_that_says_why() {
+    let missing = Kept::new("missing", b"");
+    std::fs::remove_file(missing.path()).expect("removed");
+    let whys = [
+        (Kept::new("empty", b" \n"), "it holds 0 lines"),
+        (Kept::new("two", b"pg://app:hunter2@db\npg://db\n"), "it holds 2 lines"),
+        (Kept::new("long", &vec![b'x'; (1 << 20) + 1]), "longer than 1048576 bytes"),
+        (Kept::new("bytes", b"pg://app:hunter2\xff@db"), "it is not UTF-8"),
+        (missing, "No such file or directory (os error 2)"),
+    ];
+    for (file, why) in whys {
+        let found = problems(&file.sources());
+        let allowed = "the path of a file that holds the URL in one line";
+        let path = file.path();
+        assert_eq!(
+            found,
+            [format!("POOL_URL_FILE: url_file = {path:?}: {why}; allowed: {allowed}")]
+        );
+    }
+}
+
+#[test]
+fn one_source_cannot_give_both_a_url_and_the_file_of_one() {
+    let both = [
+        Sources::default().toml("p.toml", "[pool]\nurl = 'pg:d'\nurl_file = '/nowhere'\n"),
+        Sources::default().toml("p.toml", "[pool]\nurl_file = '/nowhere'\nurl = 'pg:d'\n"),
+        Sources::default().environment([("POOL_URL", "pg:d"), ("POOL_URL_FILE", "/nowhere")]),
+        Sources::default().environment([("POOL_URL_FILE", "/nowhere"), ("POOL_URL", "pg:d")]),
+        Sources::default().code("a", "url_file", "/nowhere").url("pg:d"),
+    ];
+    for sources in both {
+        let found = problems(&sources);
+        let why = "url_file = \"\": beside a url, of which it would be another";
+        assert!(found.iter().any(|problem| problem.contains(why)), "{found:?}");
+    }
+    let ranked = Sources::default().toml("p.toml", "[pool]\nurl_file = '/nowhere'\n").url("pg:d");
+    assert_eq!(ranked.resolve().expect("a higher one").url().expect("given").expose(), "pg:d");
+}
+
+#[test]
+fn the_url_of_the_highest_source_counts() {
+    let mut sources =
+        Sources::default().toml("p.toml", "[pool]\nurl = 'pg:file?pool_max_open=2'\n");
+    let expect = |sources: &Sources, url: &str, origin: &str, max_open: usize| {
+        let resolved = sources.resolve().expect("valid");
+        assert_eq!(resolved.url().expect("given").expose(), url);
+        assert_eq!(resolved.url_origin().expect("given").to_string(), origin);
+        assert_eq!(resolved.config().max_open, max_open, "its own parameters");
+    };
+    expect(&sources, "pg:file", "p.toml:2", 2);
+    sources = sources.environment([("POOL_URL", "pg:environment?pool_max_open=3")]);
+    expect(&sources, "pg:environment", "POOL_URL", 3);
+    sources = sources.code("--url", "url", "pg:code?pool_max_open=4");
+    expect(&sources, "pg:code", "--url", 4);
+}
+
+#[test]
+fn a_url_cannot_name_another() {
+    let url = "pg:d?pool_url=pg://app:hunter2@x&pool_url_file=/x&pool_password=hunter2&pool_password=hunter2";
+    let found = problems(&Sources::default().url(url));
+    assert_eq!(found.len(), 4, "{found:#?}");
+    for (problem, start) in found.iter().zip([
+        "a parameter pool_... in the URL: url = \"\": a URL cannot name another",
+        "a parameter pool_... in the URL: url_file = \"\": a URL cannot name another",
+        "a parameter pool_... in the URL: password = \"\": given twice",
+        "a parameter pool_... in the URL: setting = \"(not shown)\": unknown",
+    ]) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
+}
+
+#[test]
+fn what_stands_outside_of_its_table_is_a_problem() {
+    let toml = "max_open = 3\n[Pool]\nmax_idle = 3\n[tools]\nx = 1\n[pool.orders]\nmax_open = 1\n";
+    let mut found = problems(&Sources::default().toml("p.toml", toml));
+    found.sort();
+    assert_eq!(found.len(), 3, "{found:#?}");
+    for (problem, start) in found.iter().zip([
+        "p.toml:1: max_open = \"\": a setting outside of a table",
+        "p.toml:2: table = \"Pool\": unknown; allowed: pool; did you mean \"pool\"?",
+        "p.toml:6: orders = \"\": a table, where settings are; allowed: pools by name as tables [pools",
+    ]) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
 }
 
 #[test]
@@ -183,23 +289,38 @@ fn a_password_is_in_no_message_and_no_explanation() {
         Sources::default().url(url),
         Sources::default().toml("p.toml", &broken_toml),
         Sources::default().toml("p.toml", &format!("[pool]\nulr = '{url}'\nurl = '{url}'\n")),
-        Sources::default().environment(None, &[], [("POOL_ULR", url), ("POOL_URL", url)]),
+        Sources::default().toml("p.toml", &format!("[pool]\n'{url}' = true\n'{url}x' = 1\n")),
+        Sources::default().toml("p.toml", &format!("[pool]\nmax_open = '{url}'\n")),
+        Sources::default().toml_file(url),
+        Sources::default().environment([("POOL_ULR", url), ("POOL_URL", url)]),
+        Sources::default().environment([("POOL_URL_FILE", url)]),
+        Sources::default().code("--preset", "preset", url),
+        Sources::default().code("--pool", url, "x"),
+        Sources::default().code("--pool", "password=hunter2", "x"),
+        Sources::default().url("pg://app:1?pool_hunter2@db"),
     ];
     for sources in wrong {
         let error = sources.resolve().expect_err("invalid");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(!format!("{error:?} {sources:?}").contains("hunter2"), "{error:?} {sources:?}");
     }
-    let resolved = Sources::default().url("pg://app:hunter2@db/shop").resolve().expect("valid");
-    let shown = format!("{} {resolved:?}", resolved.explain());
-    assert!(!shown.contains("hunter2") && shown.contains("pg:..."), "{shown}");
+    for (url, expected) in [
+        ("pg://app:hunter2@db/shop", "pg:..."),
+        ("host=db password=hunter2 options=a:b", "(not shown)"),
+        ("hunter2@db:5432/x", "(not shown)"),
+        ("hunter2:x@db", "(not shown)"),
+    ] {
+        let resolved = Sources::default().url(url).resolve().expect("valid");
+        let shown = format!("{} {resolved:?}", resolved.explain());
+        assert!(!shown.contains("hunter2") && shown.contains(expected), "{shown}");
+    }
 }
 
 #[test]
 fn the_explanation_names_every_field_and_shows_what_is_in_effect() {
     let sources = Sources::default()
         .preset(Preset::HighLoad)
-        .environment(None, &[], NONE)
+        .environment(NONE)
         .code("--pool", "max_open", "7");
     let explained = sources.resolve().expect("valid").explain().to_string();
     assert!(FIELDS.iter().all(|field| explained.contains(field.name)), "{explained}");
@@ -207,6 +328,29 @@ fn the_explanation_names_every_field_and_shows_what_is_in_effect() {
     assert!(
         max_idle.contains("7 ") && max_idle.contains("preset high_load (20), lowered to max_open")
     );
+}
+
+/// What the reader takes as a whole number, the schema does, too, and nothing else.
+#[test]
+fn the_json_schema_agrees_with_the_reader_about_whole_numbers() {
+    let schema: serde_json::Value = serde_json::from_str(&json_schema()).expect("JSON");
+    for field in FIELDS {
+        let property = &schema["$defs"]["pool"]["properties"][field.name];
+        for number in [0, 30, 101] {
+            let may = |bound: &str| property[bound].as_i64();
+            let by_schema = property["type"].to_string().contains("integer")
+                && may("minimum").is_none_or(|least| least <= number)
+                && may("maximum").is_none_or(|most| most >= number);
+            let toml = format!("[pool]\n{} = {number}\n", field.name);
+            // Relations between fields are beyond a schema.
+            let error = Sources::default().toml("p", &toml).resolve().err();
+            let of_field = |problem: &Problem| {
+                problem.field == field.name && !problem.why.starts_with("more than the pool keeps")
+            };
+            let by_reader = !error.is_some_and(|error| error.problems().iter().any(of_field));
+            assert_eq!(by_schema, by_reader, "{} = {number}", field.name);
+        }
+    }
 }
 
 #[test]
@@ -219,16 +363,9 @@ fn the_json_schema_describes_every_field() {
         assert!(description.contains(field.meaning), "{description}");
     }
     assert_eq!(properties.len(), FIELDS.len() + 3, "and preset, url, url_file");
-}
-
-#[test]
-fn a_variable_belongs_to_the_pool_with_the_longest_name_that_it_begins_with() {
-    let variables = [("POOL_ORDERS_EU_MAX_OPEN", "7"), ("POOL_ORDERS_MAX_OPEN", "5")];
-    let of = |own: &str, other: &str| {
-        let resolved = Sources::default().environment(Some(own), &[other], variables).resolve();
-        resolved.expect("valid").config().max_open
-    };
-    assert_eq!((of("orders", "orders-eu"), of("orders-eu", "orders")), (5, 7));
+    assert_eq!(properties["max_open"]["minimum"], 1);
+    assert_eq!(properties["min_idle"]["minimum"], 0);
+    assert_eq!(properties["lifetime_jitter"]["maximum"], 100);
 }
 
 /// A database that takes one writer.
@@ -295,14 +432,14 @@ fn variables_that_are_no_text_are_problems_only_if_they_are_ours() {
 
     let bytes = |text: &[u8]| OsStr::from_bytes(text).to_owned();
     let foreign = [(bytes(b"LC_\xff"), OsString::from("x")), ("OLD".into(), bytes(b"hunter2\xff"))];
-    assert!(Sources::default().environment(None, &[], foreign).resolve().is_ok());
+    assert!(Sources::default().environment(foreign).resolve().is_ok());
 
     let ours = [
         (OsString::from("POOL_URL"), bytes(b"pg://app:hunter2\xff@db")),
         (bytes(b"POOL_\xff"), OsString::from("hunter2")),
     ];
     assert_eq!(
-        problems(&Sources::default().environment(None, &[], ours)),
+        problems(&Sources::default().environment(ours)),
         [
             "POOL_URL: value = \"\": not UTF-8; allowed: text in UTF-8",
             "variable = \"POOL_\u{fffd}\": its name is not UTF-8; allowed: names in UTF-8",

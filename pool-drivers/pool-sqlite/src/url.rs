@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use pool_core::{ConfigError, Problem};
+use pool_core::{ConfigError, Problem, parse_duration};
 
 use crate::location::{authority, decode, no_host, read_source, strip_scheme};
 use crate::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
@@ -49,7 +49,7 @@ const PARAMETERS: &[Parameter] = &[
         write: |options, text| {
             options.busy_timeout = match text {
                 "0" => Duration::ZERO,
-                _ => humantime::parse_duration(text).ok()?,
+                _ => parse_duration(text)?,
             };
             Some(())
         },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pool_core::{FIELDS, PoolConfig};
+use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -141,10 +141,10 @@ pub(crate) enum Output {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) => Err("a run of no time measures nothing; allowed: more than zero".to_owned()),
-        Err(error) => Err(format!("{error}; allowed: a duration such as 10s or 1m 30s")),
+    match parse_duration(text) {
+        Some(duration) if !duration.is_zero() => Ok(duration),
+        Some(_) => Err("a run of no time measures nothing; allowed: more than zero".to_owned()),
+        None => Err("allowed: a duration such as 10s or 1m 30s".to_owned()),
     }
 }
 

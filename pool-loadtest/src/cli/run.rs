@@ -40,7 +40,7 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let (sources, _) = sources(&arguments.settings);
-    let in_temporary_file = sources.database_url().is_none();
+    let in_temporary_file = !sources.names_url();
     let directory = in_temporary_file.then(TempDir::new).transpose();
     let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
     let path = directory.as_ref().map(|directory| directory.path().to_owned());

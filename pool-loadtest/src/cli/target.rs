@@ -1,7 +1,7 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, PoolConfig, Problem, Resolved, Sources};
+use pool_core::{ConfigError, PoolConfig, Problem, Resolved, Sources, url_scheme};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 use tempfile::TempDir;
 
@@ -47,43 +47,33 @@ pub(super) fn resolve(
     arguments: &SettingsArguments,
     fallback: SqliteOptions,
 ) -> Result<(SqliteDriver, Resolved), ConfigError> {
-    let (sources, mut problems) = sources(arguments);
-    let options = sources.database_url().map_or(Ok(fallback), |url| from_url(url.expose()));
-    let driver = options.map(SqliteDriver::new);
-    let resolved = match &driver {
-        Ok(driver) => sources.resolve_for(driver),
-        Err(_) => sources.resolve(),
+    let (sources, problems) = sources(arguments);
+    let resolved = if sources.names_url() {
+        sources.resolve_with(from_url)
+    } else {
+        let driver = SqliteDriver::new(fallback);
+        sources.resolve_for(&driver).map(|resolved| (driver, resolved))
     };
-    match (driver, resolved) {
-        (Ok(driver), Ok(resolved)) if problems.is_empty() => Ok((driver, resolved)),
-        (driver, resolved) => {
-            let errors = [driver.err(), resolved.err()];
-            problems.extend(errors.iter().flatten().flat_map(ConfigError::problems).cloned());
-            Err(ConfigError::from_problems(problems).expect_err("bug: an error without problems"))
-        }
-    }
+    let found = resolved.as_ref().err().into_iter().flat_map(ConfigError::problems).cloned();
+    ConfigError::from_problems(problems.into_iter().chain(found).collect())?;
+    resolved
 }
 
 /// Reads a URL as the driver does. Of one that has no scheme nothing is repeated, unless it is
 /// clearly a path: it may be the connection string of another database, with a password.
-fn from_url(url: &str) -> Result<SqliteOptions, ConfigError> {
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    match url.split_once(':') {
-        Some((scheme, _)) if !scheme.is_empty() && scheme.chars().all(is_scheme) => {
-            SqliteOptions::from_url(url).map_err(|error| {
-                let problems = error.problems().iter().cloned().map(of_this_build).collect();
-                ConfigError::from_problems(problems).expect_err("bug: an error without problems")
-            })
-        }
-        _ => {
-            let mut problem = Problem::invalid("--url", "", "no scheme", FORMS);
-            if is_path(url) {
-                url.clone_into(&mut problem.value);
-                problem.nearest = Some(format!("sqlite:{url}").into());
-            }
-            Err(problem.into())
-        }
+fn from_url(url: &str) -> Result<SqliteDriver, ConfigError> {
+    if url_scheme(url).is_some() {
+        return SqliteDriver::from_url(url).map_err(|error| {
+            let problems = error.problems().iter().cloned().map(of_this_build).collect();
+            ConfigError::from_problems(problems).expect_err("bug: an error without problems")
+        });
     }
+    let mut problem = Problem::invalid("url", "", "no scheme", FORMS);
+    if is_path(url) {
+        url.clone_into(&mut problem.value);
+        problem.nearest = Some(format!("sqlite:{url}").into());
+    }
+    Err(problem.into())
 }
 
 /// A scheme without a driver is one that this build has no driver for.
@@ -108,17 +98,19 @@ fn is_path(url: &str) -> bool {
 /// Where settings come from, and what is wrong with the arguments among them.
 pub(super) fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut sources = Sources::default().environment(None, &[], std::env::vars_os());
+    let mut sources = Sources::default().environment(std::env::vars_os());
     if let Some(file) = &arguments.file {
         sources = sources.toml_file(file);
     }
-    if let Some(url) = &arguments.url {
-        sources = sources.code("--url", "url", url);
-    }
-    if let Some(preset) = &arguments.preset {
-        sources = sources.code("--preset", "preset", preset);
-    }
     let mut known = Vec::new();
+    for (name, field, value) in
+        [("--url", "url", &arguments.url), ("--preset", "preset", &arguments.preset)]
+    {
+        if let Some(value) = value {
+            sources = sources.code(name, field, value);
+            known.push(field);
+        }
+    }
     for setting in &arguments.pool {
         let Some((field, value)) = setting.split_once('=') else {
             let allowed = "FIELD=VALUE, such as max_open=8";

@@ -1,6 +1,6 @@
 //! What the command line understands, and what it says of the rest.
 
-use crate::program::{json, run};
+use crate::program::{finished, json, program, run};
 
 #[test]
 fn every_problem_of_the_command_line_is_reported_at_once() {
@@ -187,4 +187,68 @@ fn a_run_takes_its_settings_from_the_url_too_and_its_driver_sees_none_of_them() 
     let (code, stdout, stderr) = run(&arguments);
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(json(&stdout)["config"]["max_open"], 3);
+}
+
+#[test]
+fn what_is_wrong_with_a_url_names_the_source_it_came_from() {
+    for (variable, value, expected) in [
+        ("POOL_URL", "", "POOL_URL: url = \"\": no scheme"),
+        ("POOL_URL", "postgres://app@db", "POOL_URL: url scheme = \"postgres\": this build has"),
+        ("POOL_URL", "sqlite:x.db?mod=ro", "POOL_URL: parameter = \"mod\": unknown"),
+        ("POOL_URL_FILE", "/nowhere", "POOL_URL_FILE: url_file = \"/nowhere\": No such file"),
+    ] {
+        for arguments in [&["run"][..], &["config", "explain"]] {
+            let output = program(arguments).env(variable, value).output().expect("starts");
+            let (code, stdout, stderr) = finished(output);
+            assert_eq!((code, stdout.as_str()), (2, ""), "{variable}={value}");
+            assert!(stderr.contains(expected), "{expected} not in {stderr}");
+        }
+    }
+    let (_, _, stderr) = run(&["run", "--url", "postgres://app@db"]);
+    assert!(stderr.contains("--url: url scheme = \"postgres\""), "{stderr}");
+}
+
+#[test]
+fn a_url_in_the_wrong_place_is_not_repeated() {
+    let url = "postgres://app:hunter2@db/x?a=b";
+    for arguments in [
+        ["config", "explain", "--pool", url],
+        ["config", "explain", "--pool", "postgres://app:hunter2@db/x"],
+        ["config", "explain", "--preset", url],
+        ["config", "explain", "--file", url],
+    ] {
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_foreign_variable_that_is_no_text_is_left_alone() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff");
+    let output = program(&["config", "explain"]).env("FOREIGN", bytes).output().expect("starts");
+    let (code, stdout, stderr) = finished(output);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("max_open"), "{stdout}");
+    let output = program(&["config", "explain"]).env("POOL_URL", bytes).output().expect("starts");
+    let (code, _, stderr) = finished(output);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("POOL_URL: value = \"\": not UTF-8"), "{stderr}");
+}
+
+#[test]
+fn durations_too_long_to_be_held_are_errors() {
+    let long = "18446744073709551615s 1000ms";
+    for arguments in [
+        ["config", "explain", "--pool", &*format!("acquire_timeout={long}")],
+        ["config", "explain", "--url", &format!("sqlite:x.db?busy_timeout={long}")],
+        ["run", "--tasks", "2", &format!("--duration={long}")],
+    ] {
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("allowed: a duration"), "{stderr}");
+    }
 }

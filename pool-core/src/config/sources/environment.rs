@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use super::super::{Origin, Problem};
+use super::loaded::two_urls;
 use super::{Secret, Setting};
 
 /// What the names of all our variables begin with.
@@ -51,7 +52,12 @@ impl Environment {
     }
 
     /// The settings of one pool, those that name it last: they count more.
-    pub(crate) fn settings(&self, pool: Option<&str>, other_pools: &[&str]) -> Vec<Setting> {
+    pub(crate) fn settings(
+        &self,
+        pool: Option<&str>,
+        other_pools: &[&str],
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Setting> {
         let own = pool.map(prefix_of);
         let others: Vec<_> = other_pools.iter().map(|pool| prefix_of(pool)).collect();
         let (mut general, mut named) = (Vec::new(), Vec::new());
@@ -69,6 +75,7 @@ impl Environment {
                 Some(_) => {}
             }
         }
+        problems.extend(two_urls(&general).into_iter().chain(two_urls(&named)));
         general.append(&mut named);
         general
     }

@@ -1,12 +1,17 @@
 //! The TOML form: a table of the pool's settings, each with its line.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::{Origin, Problem};
-use super::{Secret, Setting};
+use super::super::problem::shown_name;
+use super::super::{FIELDS, Origin, Problem};
+use super::loaded::two_urls;
+use super::{Secret, Setting, URL_FILE};
 
 /// The table in which a file without names keeps its pool.
 pub(super) const TABLE: &str = "pool";
@@ -25,6 +30,7 @@ pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> 
         let problem = Problem::invalid(TABLES, "", why, "a table [pool]");
         problems.push(problem.at(document.origin(key.span().start)));
     }
+    document.misplaced(root, problems);
     document.pool(root, problems)
 }
 
@@ -50,6 +56,7 @@ pub(crate) struct NamedPool {
 pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> NamedPools {
     let document = Document { file, text };
     let root = document.parse(problems);
+    document.misplaced(root.get_ref(), problems);
     let general = document.pool(root.get_ref(), problems);
     let tables = document.table(root.get_ref(), TABLES, "[pools.NAME]", problems);
     let mut entries: Vec<_> = tables.into_iter().flatten().collect();
@@ -65,7 +72,7 @@ pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem
             other => {
                 let allowed = "a table, [pools.NAME]";
                 let problem = Problem::invalid(
-                    format!("{TABLES}.{name}"),
+                    format!("{TABLES}.{}", shown_name(&name)),
                     other.type_str(),
                     "not a table",
                     allowed,
@@ -135,7 +142,15 @@ impl<'a> Document<'a> {
             let value = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Integer(number) => number.to_string(),
+                DeValue::Table(_) => {
+                    let field = shown_name(&field);
+                    let why = "a table, where settings are";
+                    let allowed = "pools by name as tables [pools.NAME]";
+                    problems.push(Problem::invalid(field, "", why, allowed).at(origin));
+                    continue;
+                }
                 other => {
+                    let field = shown_name(&field);
                     let why = "neither text nor a whole number";
                     let allowed = "text such as \"30s\" or \"off\", or a whole number";
                     let problem = Problem::invalid(field, other.type_str(), why, allowed);
@@ -145,6 +160,59 @@ impl<'a> Document<'a> {
             };
             settings.push(Setting { field, value: Secret::new(value), origin });
         }
+        problems.extend(two_urls(&settings));
         settings
     }
+
+    /// What stands at the top of a file and was meant to stand in one of our tables.
+    fn misplaced(self, root: &DeTable<'a>, problems: &mut Vec<Problem>) {
+        for (key, _) in root {
+            let (name, origin) = (key.get_ref(), self.origin(key.span().start));
+            let meant = [TABLE, TABLES].into_iter().find(|it| it.eq_ignore_ascii_case(name));
+            if let Some(meant) = meant.filter(|meant| meant != name) {
+                let names = [meant].into_iter();
+                problems.push(Problem::unknown("table", name.to_string(), names).at(origin));
+            } else if FIELDS.iter().any(|field| field.name == name) {
+                let why = "a setting outside of a table";
+                let allowed = "settings in [pool] or [pools.NAME]";
+                problems.push(Problem::invalid(&**name, "", why, allowed).at(origin));
+            }
+        }
+    }
+}
+
+/// More than any file of settings holds, and little enough to read.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// The name of a TOML file for messages, and its text.
+pub(crate) fn read_toml(path: &Path) -> Result<(String, String), Problem> {
+    let name = path.display().to_string();
+    match read_text(path) {
+        Ok(text) => Ok((name, text)),
+        Err(why) => Err(Problem::invalid("file", name, why, "a readable TOML file")),
+    }
+}
+
+/// The URL that is kept in a file.
+pub(super) fn read_url(path: &str) -> Result<Secret, Problem> {
+    let allowed = "the path of a file that holds the URL in one line";
+    let problem = |why: String| Problem::invalid(URL_FILE, path, why, allowed);
+    let text = read_text(Path::new(path)).map_err(problem)?;
+    let url = text.trim();
+    if url.is_empty() || url.contains(['\n', '\r']) {
+        return Err(problem(format!("it holds {} lines", url.lines().count())));
+    }
+    Ok(Secret::new(url))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(format!("longer than {LONGEST_FILE} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::{FIELDS, Origin, PoolConfig, Problem};
-use super::Secret;
+use super::{Secret, url_scheme};
 use crate::driver::Driver;
 
 /// A configuration whose values know where they came from.
@@ -49,10 +49,9 @@ impl Resolved {
         let fitted = driver.pool_defaults(self.config.clone());
         let system = driver.metadata().system_name;
         for (field, origin) in FIELDS.iter().zip(&mut self.origins) {
-            let text = field.text(&fitted);
             let is_free = matches!(origin, Origin::Default | Origin::Preset(_));
-            if is_free && text != field.text(&self.config) {
-                self.config.set(field.name, &text).expect("bug: own text is not understood");
+            if is_free && field.get(&fitted) != field.get(&self.config) {
+                field.copy(&fitted, &mut self.config);
                 *origin = Origin::Driver { system: system.clone() };
             }
         }
@@ -88,8 +87,9 @@ impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Resolved { config, origins, url } = self.0;
         if let Some((url, origin)) = url {
-            let scheme = url.expose().split_once(':').map_or("", |(scheme, _)| scheme);
-            writeln!(f, "{:<18} {:<14} {origin}", "url", format!("{scheme}:..."))?;
+            let shown = url_scheme(url.expose()).map(|scheme| format!("{scheme}:..."));
+            let shown = shown.as_deref().unwrap_or("(not shown)");
+            writeln!(f, "{:<18} {shown:<14} {origin}", "url")?;
         }
         for (field, origin) in FIELDS.iter().zip(origins) {
             let effective = config.effective_max_idle();

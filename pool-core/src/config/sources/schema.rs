@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::{FIELDS, Preset};
+use super::super::fields::Value;
+use super::super::{FIELDS, PoolConfig, Preset};
 use super::file::{TABLE, TABLES};
 
 /// The JSON Schema (draft 2020-12) of a TOML file with the tables `[pool]` and `[pools.NAME]`, made
@@ -10,13 +11,23 @@ use super::file::{TABLE, TABLES};
 #[must_use]
 pub fn json_schema() -> String {
     let mut properties = String::new();
+    let any = PoolConfig::default();
     for field in FIELDS {
         let description = format!("{}; {}", field.meaning, field.allowed);
         let least = u8::from(!field.zero_allowed);
+        let form = match field.get(&any) {
+            Value::Count(_) => format!(r#""type": ["integer", "string"], "minimum": {least}"#),
+            Value::Percent(_) => {
+                r#""type": ["integer", "string"], "minimum": 0, "maximum": 100"#.to_owned()
+            }
+            Value::Time(_) | Value::OptionalTime(_) if field.zero_allowed => {
+                r#""type": ["integer", "string"], "minimum": 0, "maximum": 0"#.to_owned()
+            }
+            Value::Time(_) | Value::OptionalTime(_) => r#""type": "string""#.to_owned(),
+        };
         let _ = writeln!(
             properties,
-            "        {:?}: {{ \"type\": [\"integer\", \"string\"], \"minimum\": {least}, \
-             \"description\": {description:?} }},",
+            "        {:?}: {{ {form}, \"description\": {description:?} }},",
             field.name,
         );
     }

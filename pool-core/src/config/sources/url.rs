@@ -1,9 +1,20 @@
 //! The pool's own parameters in a database's URL, which its driver is not to see.
 
-use super::super::{Origin, Problem};
-use super::{Secret, Setting};
+use super::super::problem::shown_name;
+use super::super::{FIELDS, Origin, Problem};
+use super::{PRESET, Secret, Setting, URL, URL_FILE};
 
 const PREFIX: &str = "pool_";
+
+/// The scheme of a URL, such as `postgres`; `None` of text that may be no URL, of which nothing is
+/// to be shown: it may begin with a password.
+#[must_use]
+pub fn url_scheme(url: &str) -> Option<&str> {
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let (scheme, rest) = url.split_once(':')?;
+    let is_user = !rest.starts_with("//") && rest.contains('@');
+    (!scheme.is_empty() && scheme.chars().all(is_scheme) && !is_user).then_some(scheme)
+}
 
 /// Takes the parameters that begin with `pool_` out of a URL's query.
 pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Setting>) {
@@ -15,9 +26,17 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
     for parameter in ours {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let field = name[PREFIX.len()..].to_owned();
-        let origin = Origin::Url { parameter: name.to_owned() };
-        if settings.iter().any(|setting| setting.field == field) {
-            let problem = Problem::invalid(field, decode(value), "given twice", "each once");
+        let is_known = FIELDS.iter().any(|known| known.name == field) || field == PRESET;
+        // What is no parameter of ours may be part of a password that holds a question mark.
+        let parameter = if is_known { name } else { "a parameter pool_..." };
+        let origin = Origin::Url { parameter: parameter.to_owned() };
+        if [URL, URL_FILE].contains(&&*field) {
+            let why = "a URL cannot name another";
+            problems.push(Problem::invalid(field, "", why, "settings").at(origin));
+        } else if settings.iter().any(|setting| setting.field == field) {
+            let value = if is_known { decode(value) } else { String::new() };
+            let field = shown_name(&field);
+            let problem = Problem::invalid(field, value, "given twice", "each once");
             problems.push(problem.at(origin));
         } else {
             settings.push(Setting { field, value: Secret::new(decode(value)), origin });

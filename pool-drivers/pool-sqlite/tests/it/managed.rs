@@ -43,6 +43,13 @@ async fn a_manager_opens_databases_by_url_each_with_what_it_demands() {
         outcome.expect("valid").to_string(),
         "orders: max_open 3 -> 4\ncache: max_waiters 10000 -> 7\n"
     );
+    let moved = changed.replace("sqlite::memory:", "sqlite:elsewhere.db");
+    let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &moved));
+    assert_eq!(
+        outcome.expect("valid").to_string(),
+        "orders: unchanged\ncache: the changed URL needs a restart\n",
+        "what the new database could have is not for the one there is"
+    );
     let mut connection = cache.acquire().await.expect("acquired");
     connection.execute("insert into t values (1)", []).await.expect("the same database");
     drop(connection);

@@ -1,0 +1,195 @@
+//! A changed file: what is applied, what waits, what needs a restart.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use pool_core::{
+    ConnectionClosed, ConnectionManager, NamedSources, Observer, Origin, Pool, PoolReconfigured,
+    RestartReason,
+};
+use pool_testkit::FakeDriver;
+
+use super::{FILE, Rig, changed, config};
+use crate::rig::SEC;
+
+#[test]
+fn a_changed_file_applies_what_differs_and_says_what_waits_and_what_needs_a_restart() {
+    let rig = Rig::new();
+    let manager = rig.manager(FILE);
+    let orders: Pool<FakeDriver> = manager.pool("orders").expect("there");
+    let out: Vec<_> =
+        (0..5).map(|_| rig.sim.block_on(orders.acquire()).expect("acquired")).collect();
+    let file = changed("max_open = 10", "max_open = 4")
+        .replace("@db/users'", "@db2/users'\nmax_waiters = 5")
+        .replace("audit-log", "audit");
+    let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &file)).expect("valid");
+    assert_eq!(
+        outcome.to_string(),
+        "orders: max_open 10 -> 4, 1 in use to be closed on return\n\
+         users: max_waiters 10000 -> 5, the changed URL needs a restart\n\
+         audit-log: no longer named; to remove it needs a restart\n\
+         audit: the new pool needs a restart\n"
+    );
+    let restarts: Vec<_> = outcome.pools.iter().map(|pool| pool.restart).collect();
+    let (url, removed) = (Some(RestartReason::UrlChanged), Some(RestartReason::Removed));
+    assert_eq!(restarts, [None, url, removed, Some(RestartReason::Added)]);
+    assert_eq!(orders.config().max_open, 4);
+    assert_eq!(config(&manager, "users").max_waiters, 5);
+    assert_eq!(config(&manager, "audit-log").max_open, 4, "goes on as it was");
+    drop(out);
+    rig.sim.run();
+    assert_eq!(orders.stats().open, 4);
+
+    let outcome = manager.reconfigure(manager.sources()).expect("valid");
+    let applied = outcome.pools.iter().filter(|pool| pool.applied.is_some()).count();
+    assert_eq!((applied, outcome.pools.len()), (0, 4), "the same again: {outcome}");
+    assert!(outcome.to_string().starts_with("orders: unchanged\nusers: the changed URL"));
+}
+
+#[test]
+fn a_changed_file_that_is_invalid_changes_nothing() {
+    let rig = Rig::new();
+    let manager = rig.manager(FILE);
+    let before: Vec<_> = manager.controls().iter().map(|pool| pool.config()).collect();
+    let wrong = [
+        ("max_open = 10", "max_open = 20\nmax_waiters = 0"),
+        ("max_idle = 3", "max_idle = 4\nacquire_timeout = 'never'"),
+        ("max_open = 10", "max_open = 20\n[pools.new]\nurl = 'nosuch:'"),
+        ("max_open = 10", "max_open = 20\n[pools.new]"),
+        ("other://db/audit?pool_max_open=4", "nosuch://db/audit?pool_max_open=5"),
+        ("max_open = 10", "max_open = 20\n]"),
+        (FILE, ""),
+    ];
+    for (from, to) in wrong {
+        let sources = manager.sources().toml("pools.toml", &changed(from, to));
+        let error = manager.reconfigure(sources).expect_err(to);
+        assert_eq!(error.problems().len(), 1, "{error}");
+        let after: Vec<_> = manager.controls().iter().map(|pool| pool.config()).collect();
+        assert_eq!(after, before, "{to}");
+        assert!(manager.controls().iter().all(|pool| pool.stats().generation == 1), "{to}");
+    }
+    let outcome = manager.reconfigure(manager.sources()).expect("the sources are the old ones");
+    assert_eq!(outcome.to_string(), "orders: unchanged\nusers: unchanged\naudit-log: unchanged\n");
+}
+
+#[test]
+fn environment_and_code_win_over_a_changed_file() {
+    let rig = Rig::new();
+    let sources = NamedSources::default()
+        .toml("pools.toml", FILE)
+        .environment([("POOL_ORDERS_MAX_OPEN", "7")])
+        .code("main.rs", Some("users"), "max_waiters", "9");
+    let manager = rig.from(sources);
+    let file = changed("max_open = 10", "max_open = 20").replace("max_idle = 3", "max_waiters = 8");
+    let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &file)).expect("valid");
+    let orders = &outcome.pools[0].applied.as_ref().expect("changed").changes;
+    let fields: Vec<_> = orders.iter().map(|change| change.field).collect();
+    assert_eq!(fields, ["max_idle", "max_waiters"]);
+    assert_eq!(config(&manager, "orders").max_open, 7);
+    assert_eq!(config(&manager, "users").max_waiters, 9);
+    let origin = manager.resolved("orders").expect("there").origin("max_waiters").clone();
+    assert_eq!(origin, Origin::File { file: "pools.toml".into(), line: 2 });
+}
+
+/// Reconfigures from within what it is told about a reconfiguration.
+#[derive(Default)]
+struct Meddler {
+    manager: OnceLock<ConnectionManager>,
+    told: AtomicUsize,
+    told_of_closed: AtomicUsize,
+}
+
+impl Observer for Meddler {
+    fn closed(&self, event: &ConnectionClosed<'_>) {
+        assert_eq!(event.pool, "orders");
+        let manager = self.manager.get().expect("set");
+        assert_eq!(manager.resolved("orders").expect("there").config().max_open, 2);
+        self.told_of_closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn reconfigured(&self, event: &PoolReconfigured<'_>) {
+        assert_eq!(event.pool, "orders");
+        let manager = self.manager.get().expect("set");
+        let told = self.told.fetch_add(1, Ordering::Relaxed);
+        let sources = manager.sources().code("meddler", Some("orders"), "max_open", "6");
+        let outcome = manager.reconfigure(sources).expect("valid");
+        assert_eq!(outcome.pools[0].applied.is_some(), told == 0);
+    }
+}
+
+#[test]
+fn observers_of_every_pool_are_told_and_may_call_the_manager() {
+    let rig = Rig::new();
+    let meddler = Arc::new(Meddler::default());
+    let mut options = rig.options(NamedSources::default().toml("pools.toml", FILE));
+    options.observers = vec![Arc::clone(&meddler) as _];
+    let manager = ConnectionManager::new(options).expect("valid");
+    assert!(meddler.manager.set(manager.clone()).is_ok(), "once");
+    let orders: Pool<FakeDriver> = manager.pool("orders").expect("there");
+    rig.sim.block_on(orders.warm_up(3, SEC)).expect("opened");
+    let sources = manager.sources().toml("pools.toml", &changed("max_open = 10", "max_open = 2"));
+    let outcome = manager.reconfigure(sources).expect("valid");
+    assert_eq!(outcome.pools[0].applied.as_ref().map(|it| it.generation), Some(2));
+    assert_eq!(meddler.told.load(Ordering::Relaxed), 2);
+    assert_eq!(meddler.told_of_closed.load(Ordering::Relaxed), 1);
+    assert_eq!(config(&manager, "orders").max_open, 6);
+}
+
+#[test]
+fn a_url_kept_in_a_file_is_read_again_by_a_reconfiguration() {
+    let rig = Rig::new();
+    let path = std::env::temp_dir().join(format!("pool-core-manager-url-{}", std::process::id()));
+    let shown = path.display().to_string();
+    std::fs::write(&path, "fake://app:hunter2@db/orders?pool_max_open=5\n").expect("written");
+    let file = format!("[pools.orders]\nurl_file = '{shown}'\n");
+    let manager = rig.from(NamedSources::default().toml("pools.toml", &file));
+    std::fs::write(&path, "fake://app:changed@db/orders?pool_max_open=6\n").expect("written");
+    let outcome = manager.reconfigure(manager.sources()).expect("valid");
+    assert_eq!(outcome.to_string(), "orders: max_open 5 -> 6, the changed URL needs a restart\n");
+    std::fs::remove_file(&path).expect("removed");
+    let error = manager.reconfigure(manager.sources()).expect_err("gone").to_string();
+    let expected = format!("pools.toml:2: url_file = \"{shown}\": No such file");
+    assert!(error.contains(&expected), "{error}");
+    assert_eq!(config(&manager, "orders").max_open, 6);
+}
+
+#[test]
+fn a_url_file_is_read_once_for_the_driver_and_for_its_settings() {
+    let rig = Rig::new();
+    let path = std::env::temp_dir().join(format!("pool-core-manager-once-{}", std::process::id()));
+    let write = |text: &str| std::fs::write(&path, text).expect("written");
+    let file = format!(
+        "[pools.a]\nurl_file = '{}'\n[pools.b]\nurl = 'fake:b?pool_max_open=7'\n",
+        path.display()
+    );
+    let mut options = rig.options(NamedSources::default().toml("pools.toml", &file));
+    let (fake, removed) = (FakeDriver::new(&rig.fake), path.clone());
+    options.drivers = options.drivers.register(&["once"], move |url| {
+        assert_eq!(url, "once:a");
+        // Whoever reads it again, gets something else.
+        std::fs::remove_file(&removed).expect("there");
+        Ok(fake.clone())
+    });
+    write("once:a?pool_max_open=5");
+    let manager = ConnectionManager::new(options).expect("valid");
+    let max_open = ["a", "b"].map(|pool| config(&manager, pool).max_open);
+    assert_eq!(max_open, [5, 7]);
+    write("once:a?pool_max_open=6");
+    let outcome = manager.reconfigure(manager.sources()).expect("valid");
+    assert_eq!(outcome.to_string(), "a: max_open 5 -> 6\nb: unchanged\n");
+}
+
+#[test]
+fn what_is_said_about_a_pool_that_the_file_no_longer_names_is_no_mistake() {
+    let rig = Rig::new();
+    let sources = NamedSources::default()
+        .toml("pools.toml", FILE)
+        .environment([("POOL_USERS_MAX_OPEN", "9")])
+        .code("main", Some("users"), "max_waiters", "9");
+    let manager = rig.from(sources);
+    let file = changed("[pools.users]", "[pools.members]");
+    let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &file)).expect("valid");
+    let restarts: Vec<_> = outcome.pools.iter().map(|pool| pool.restart).collect();
+    let (removed, added) = (Some(RestartReason::Removed), Some(RestartReason::Added));
+    assert_eq!(restarts, [None, removed, None, added]);
+}
