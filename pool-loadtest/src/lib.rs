@@ -74,7 +74,7 @@ mod workload;
 struct Readme;
 
 #[cfg(feature = "cli")]
-pub use self::bank::Bank;
+pub use self::bank::{Bank, Teller};
 pub use self::latency::Latency;
 pub use self::options::LoadOptions;
 pub use self::pool_report::{AcquireReport, PoolReport};

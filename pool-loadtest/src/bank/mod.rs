@@ -1,9 +1,11 @@
 //! A bank: reads of balances and transfers between accounts, whose sum must not change and of which
 //! none may be lost or made twice.
 
-pub(crate) mod blocked;
+mod sqlite;
 mod table;
+mod teller;
 
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,11 +13,10 @@ use std::time::Instant;
 
 use fastrand::Rng;
 use pool_core::Pool;
-use pool_sqlite::rusqlite::{self, Connection};
-use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError};
 use tokio::time::timeout;
 
 use self::table::{ACCOUNTS, Found, OPENING_BALANCE, Table, Transfer};
+pub use self::teller::Teller;
 use crate::bounds::{OutOfTime, limit};
 use crate::workload::{Checked, Workload, WorkloadError};
 
@@ -30,36 +31,37 @@ const AMOUNTS: RangeInclusive<i64> = 1..=100;
 /// database has said that it is done. The counts must agree but for transfers whose outcome nobody
 /// knows, because they failed or were dropped.
 #[derive(Debug)]
-pub struct Bank {
+pub struct Bank<D> {
     table: Arc<Table>,
     /// Transfers asked for.
     begun: AtomicI64,
     /// Transfers the database has said to be done.
     done: AtomicI64,
+    driver: PhantomData<fn() -> D>,
 }
 
-impl Bank {
+impl<D: Teller> Bank<D> {
     /// A bank with a table that no other bank uses.
     #[must_use]
     pub fn new() -> Self {
-        Self { table: Arc::default(), begun: AtomicI64::new(0), done: AtomicI64::new(0) }
+        let (begun, done) = (AtomicI64::new(0), AtomicI64::new(0));
+        Self { table: Arc::new(Table::new(D::PARAMETERS)), begun, done, driver: PhantomData }
     }
 
     /// Acquires a connection and works on the table, both within the time of one acquire.
-    async fn bounded<T: Send + 'static>(
+    async fn bounded<T>(
         &self,
-        pool: &Pool<SqliteDriver>,
+        pool: &Pool<D>,
         step: &'static str,
-        work: fn(&Table, &mut Connection) -> rusqlite::Result<T>,
+        work: impl AsyncFnOnce(&mut D::Connection, &Arc<Table>) -> Result<T, D::Error>,
     ) -> Result<T, WorkloadError> {
         let (started, limit) = (Instant::now(), limit(&pool.config()));
         let mut connection = pool.acquire().await.map_err(WorkloadError::during(step))?;
         let left = limit.saturating_sub(started.elapsed());
-        let table = Arc::clone(&self.table);
-        match timeout(left, connection.call(move |database| work(&table, database))).await {
+        match timeout(left, work(&mut connection, &self.table)).await {
             Ok(done) => done.map_err(WorkloadError::during(step)),
             Err(_) => {
-                let source = blocked::reason(pool.driver().options()).await;
+                let source = pool.driver().blocked_by().await;
                 Err(WorkloadError::during(step)(OutOfTime { limit, source }))
             }
         }
@@ -92,55 +94,50 @@ impl Bank {
     }
 }
 
-impl Default for Bank {
+impl<D: Teller> Default for Bank<D> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Workload<SqliteDriver> for Bank {
-    async fn prepare(&self, pool: &Pool<SqliteDriver>) -> Result<(), WorkloadError> {
-        self.bounded(pool, "creating the accounts", Table::create).await
+impl<D: Teller> Workload<D> for Bank<D> {
+    async fn prepare(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
+        self.bounded(pool, "creating the accounts", D::create).await
     }
 
-    async fn step(
-        &self,
-        connection: &mut SqliteConnection,
-        rng: &mut Rng,
-    ) -> Result<(), SqliteError> {
-        let table = Arc::clone(&self.table);
+    async fn step(&self, connection: &mut D::Connection, rng: &mut Rng) -> Result<(), D::Error> {
         let from = rng.i64(0..ACCOUNTS);
         if rng.u8(0..100) >= TRANSFERS_PERCENT {
-            return connection.call(move |database| table.balance(database, from)).await.map(drop);
+            return D::balance(connection, &self.table, from).await.map(drop);
         }
         // Another account than the first.
         let to = (from + rng.i64(1..ACCOUNTS)) % ACCOUNTS;
         let transfer = Transfer { from, to, amount: rng.i64(AMOUNTS) };
         self.begun.fetch_add(1, Ordering::Relaxed);
-        connection.call(move |database| table.transfer(database, transfer)).await?;
+        D::transfer(connection, &self.table, transfer).await?;
         self.done.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    async fn verify(&self, pool: &Pool<SqliteDriver>) -> Result<Checked, WorkloadError> {
-        let found = self.bounded(pool, "adding up the accounts", Table::add_up).await?;
+    async fn verify(&self, pool: &Pool<D>) -> Result<Checked, WorkloadError> {
+        let found = self.bounded(pool, "adding up the accounts", D::add_up).await?;
         Ok(self.judge(&found))
     }
 
-    async fn clean_up(&self, pool: &Pool<SqliteDriver>) -> Result<(), WorkloadError> {
-        self.bounded(pool, "dropping the accounts", Table::drop_it).await
+    async fn clean_up(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
+        self.bounded(pool, "dropping the accounts", D::drop_table).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use pool_core::PoolConfig;
-    use pool_sqlite::SqliteOptions;
+    use pool_sqlite::{SqliteDriver, SqliteOptions};
 
     use super::*;
 
     /// A prepared bank on which a hundred operations were done.
-    async fn used(name: &str) -> (Bank, Pool<SqliteDriver>) {
+    async fn used(name: &str) -> (Bank<SqliteDriver>, Pool<SqliteDriver>) {
         let driver = SqliteDriver::new(SqliteOptions::shared_memory(name));
         let pool = Pool::open(driver, PoolConfig::default()).await.expect("opened");
         let bank = Bank::new();
@@ -154,16 +151,15 @@ mod tests {
     }
 
     /// Runs a statement about the bank's table, with the account that made most transfers as `?1`.
-    async fn tamper(bank: &Bank, pool: &Pool<SqliteDriver>, statement: &str) {
-        let busiest =
-            format!("select id from {} order by transfers desc limit 1", bank.table.name());
-        let statement = statement.replace("TABLE", bank.table.name());
+    async fn tamper(bank: &Bank<SqliteDriver>, pool: &Pool<SqliteDriver>, statement: &str) {
+        let busiest = format!("select id from {} order by transfers desc limit 1", bank.table.name);
+        let statement = statement.replace("TABLE", &bank.table.name);
         let mut connection = pool.acquire().await.expect("idle");
         let id: i64 = connection.query_row(&busiest, (), |row| row.get(0)).await.expect("read");
         assert_eq!(connection.execute(&statement, [id]).await.expect("written"), 1);
     }
 
-    async fn checked(bank: &Bank, pool: &Pool<SqliteDriver>) -> Checked {
+    async fn checked(bank: &Bank<SqliteDriver>, pool: &Pool<SqliteDriver>) -> Checked {
         bank.verify(pool).await.expect("checked")
     }
 
@@ -225,7 +221,7 @@ mod tests {
         let tables = "select group_concat(name) from sqlite_schema where type = 'table'";
         let tables: String =
             connection.query_row(tables, (), |row| row.get(0)).await.expect("read");
-        assert_eq!(tables, other.table.name());
+        assert_eq!(tables, other.table.name);
         drop(connection);
         bank.clean_up(&pool).await.expect("there is nothing left to drop");
     }

@@ -3,12 +3,13 @@
 use std::io::{Write as _, stdout};
 
 use anyhow::Context as _;
-use pool_core::json_schema;
+use pool_core::{Resolved, json_schema};
 use pool_sqlite::SqliteOptions;
 
 use super::Failure;
 use super::arguments::SettingsArguments;
-use super::target::resolve;
+use super::target::{Visit, resolve};
+use crate::bank::Teller;
 
 /// Prints every setting in effect and where it came from.
 ///
@@ -16,9 +17,18 @@ use super::target::resolve;
 ///
 /// [`Failure::Usage`] with every problem of every source.
 pub(crate) fn explain(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let (_, resolved) = resolve(arguments, SqliteOptions::file("bank.db"))
-        .map_err(|error| Failure::Usage(error.into()))?;
-    print(&resolved.explain().to_string())
+    let explained = resolve(arguments, SqliteOptions::file("bank.db"), Explain);
+    print(&explained.map_err(|error| Failure::Usage(error.into()))?)
+}
+
+struct Explain;
+
+impl Visit for Explain {
+    type Output = String;
+
+    fn visit<D: Teller + Clone>(self, _: D, resolved: Resolved) -> String {
+        resolved.explain().to_string()
+    }
 }
 
 /// Prints the JSON Schema of the TOML file.

@@ -2,20 +2,21 @@
 
 use std::future::{Future, pending};
 use std::io::{Write as _, stdout};
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, anyhow};
-use pool_core::{OpenError, Pool, PoolOptions};
-use pool_sqlite::SqliteDriver;
+use pool_core::{OpenError, Pool, PoolConfig, PoolOptions, Resolved};
+use pool_sqlite::SqliteOptions;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
-use super::signals::Signals;
-use super::target::{Target, sources};
+use super::signals::{Signals, Stopped};
+use super::target::{Visit, resolve, sources};
 use super::{Failure, say};
-use crate::bank::{Bank, blocked};
+use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
@@ -45,30 +46,60 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
     let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
     let path = directory.as_ref().map(|directory| directory.path().to_owned());
     let stopped = signals.listen(path);
-    let target = Target::new(arguments, directory).map_err(usage)?;
-    let pool = tokio::select! {
-        pool = open(&target) => pool?,
-        () = stopped.wait() => return Err(Failure::Interrupted),
+    let fallback = match &directory {
+        Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
+        None => SqliteOptions::private_memory(),
     };
-    let report = load(arguments, pool.clone(), stopped.wait()).await;
-    let closed = pool.close(CLOSE).await;
-    let mut report = report?;
-    if in_temporary_file {
-        // Its path is of no use to anybody: it is about to be removed.
-        report.database = Some("a file in a temporary directory".to_owned());
+    let run = Run { arguments, stopped, in_temporary_file };
+    let running = resolve(&arguments.settings, fallback, run).map_err(usage)?;
+    let ended = running.await;
+    // Removed only now that the pool is closed.
+    drop(directory);
+    ended
+}
+
+/// A run on whichever database.
+struct Run<'a> {
+    arguments: &'a RunArguments,
+    stopped: Stopped,
+    in_temporary_file: bool,
+}
+
+impl<'a> Visit for Run<'a> {
+    type Output = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+        Box::pin(self.on(driver, resolved))
     }
-    print(&report, arguments.output).map_err(Failure::Run)?;
-    if !closed.drained {
-        return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
+}
+
+impl Run<'_> {
+    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, stopped, in_temporary_file } = self;
+        let pool = tokio::select! {
+            pool = open(&driver, resolved.config()) => pool?,
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        };
+        let report = load(arguments, pool.clone(), stopped.wait()).await;
+        let closed = pool.close(CLOSE).await;
+        let mut report = report?;
+        if in_temporary_file {
+            // Its path is of no use to anybody: it is about to be removed.
+            report.database = Some("a file in a temporary directory".to_owned());
+        }
+        print(&report, arguments.output).map_err(Failure::Run)?;
+        if !closed.drained {
+            return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
+        }
+        judge(&report)
     }
-    judge(&report)
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
-    let (limit, database) = (limit(&target.config), database(&target.driver));
-    let options = PoolOptions::from(target.config.clone());
-    let opening = timeout(limit, Pool::open(target.driver.clone(), options));
+async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+    let (limit, database) = (limit(config), database(driver));
+    let options = PoolOptions::from(config.clone());
+    let opening = timeout(limit, Pool::open(driver.clone(), options));
     let patience = async {
         sleep(PATIENCE).await;
         let limit = humantime::format_duration(limit);
@@ -84,7 +115,7 @@ async fn open(target: &Target) -> Result<Pool<SqliteDriver>, Failure> {
         Ok(Err(OpenError::Config(error))) => return Err(usage(error)),
         Ok(Err(error)) => Error::new(error),
         Err(_) => {
-            let source = blocked::reason(target.driver.options()).await;
+            let source = driver.blocked_by().await;
             Error::new(OutOfTime { limit, source }).context("connecting and checking")
         }
     };
@@ -95,9 +126,9 @@ fn usage(error: pool_core::ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
-async fn load(
+async fn load<D: Teller>(
     arguments: &RunArguments,
-    pool: Pool<SqliteDriver>,
+    pool: Pool<D>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
     let options = LoadOptions {

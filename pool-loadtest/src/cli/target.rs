@@ -1,52 +1,35 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, PoolConfig, Problem, Resolved, Sources, url_scheme};
+use pool_core::{ConfigError, Problem, Resolved, Sources, url_scheme};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
-use tempfile::TempDir;
 
-use super::arguments::{RunArguments, SettingsArguments};
+use super::arguments::SettingsArguments;
+use crate::bank::Teller;
 
 /// What a URL looks like, for messages.
 const FORMS: &str = "sqlite:PATH, sqlite::memory: or sqlite:NAME?mode=memory";
 
-/// A database to run on, and the settings of its pool.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) driver: SqliteDriver,
-    pub(crate) config: PoolConfig,
-    /// Where the database is, if it is a temporary one; removed when dropped.
-    pub(crate) _directory: Option<TempDir>,
+/// What to do with a driver, whichever it is.
+pub(super) trait Visit {
+    /// What comes of it.
+    type Output;
+
+    /// Does it, with the driver and the settings that all sources come to.
+    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output;
 }
 
-impl Target {
-    /// Reads the URL and the settings of every source.
-    ///
-    /// # Errors
-    ///
-    /// Every problem of all of them at once.
-    pub(crate) fn new(
-        arguments: &RunArguments,
-        directory: Option<TempDir>,
-    ) -> Result<Self, ConfigError> {
-        let fallback = match &directory {
-            Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
-            None => SqliteOptions::private_memory(),
-        };
-        let (driver, resolved) = resolve(&arguments.settings, fallback)?;
-        Ok(Self { driver, config: resolved.config().clone(), _directory: directory })
-    }
-}
-
-/// The driver and the settings that all sources come to, with a database to use if none names one.
+/// Finds the driver and the settings that all sources come to, with an SQLite database to use if none
+/// names one, and has them visited.
 ///
 /// # Errors
 ///
-/// Every problem of all of them at once.
-pub(super) fn resolve(
+/// Every problem of all sources at once.
+pub(super) fn resolve<V: Visit>(
     arguments: &SettingsArguments,
     fallback: SqliteOptions,
-) -> Result<(SqliteDriver, Resolved), ConfigError> {
+    visitor: V,
+) -> Result<V::Output, ConfigError> {
     let (sources, problems) = sources(arguments);
     let resolved = if sources.names_url() {
         sources.resolve_with(from_url)
@@ -56,7 +39,8 @@ pub(super) fn resolve(
     };
     let found = resolved.as_ref().err().into_iter().flat_map(ConfigError::problems).cloned();
     ConfigError::from_problems(problems.into_iter().chain(found).collect())?;
-    resolved
+    let (driver, resolved) = resolved?;
+    Ok(visitor.visit(driver, resolved))
 }
 
 /// Reads a URL as the driver does. Of one that has no scheme nothing is repeated, unless it is
