@@ -42,7 +42,7 @@ pub enum PostgresError {
     /// The reset that was queued after the last user failed, so that nothing that came after it can
     /// be trusted. The connection is not used again.
     Reset(tokio_postgres::Error),
-    /// The connection is still not clean after its reset.
+    /// The connection is not clean, or it cannot be told whether it is.
     Unclean,
     /// A query that was to return a row returned none, or one that was to return one at most
     /// returned more.
@@ -181,7 +181,7 @@ impl fmt::Display for PostgresError {
                 f.write_str("the reset after the last user failed: ")?;
                 say(error, f)
             }
-            Self::Unclean => f.write_str("the connection is still in a transaction after its reset"),
+            Self::Unclean => f.write_str("the connection cannot be made clean"),
             Self::RowCount => f.write_str("the query returned an unexpected number of rows"),
             Self::Unexpected(what) => write!(f, "the server did not say {what}"),
         }

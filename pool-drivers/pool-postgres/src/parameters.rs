@@ -246,9 +246,10 @@ impl Draft {
 
     fn refuse_name(&mut self, name: &str) {
         let names = PARAMETERS.iter().map(|parameter| parameter.name);
-        self.problems.push(if self.after_password {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        self.problems.push(if self.after_password || !is_name {
             let allowed = names.collect::<Vec<_>>().join(", ");
-            let why = "unknown; not repeated here, it may be a part of the password before it";
+            let why = "unknown; not repeated here, it may be a part of a password";
             Problem::invalid("parameter", "", why, allowed)
         } else {
             Problem::unknown("parameter", name, names)

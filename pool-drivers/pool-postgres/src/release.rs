@@ -8,7 +8,7 @@
 use std::pin::pin;
 use std::task::Poll;
 
-use futures_util::future::{Either, join, ready, select};
+use futures_util::future::{join, ready};
 use pool_core::Released;
 use tokio_postgres::error::SqlState;
 
@@ -33,7 +33,7 @@ impl Session {
     /// In what state a user left the session; sends its reset, if that can be sent ahead. Does not
     /// wait.
     pub(crate) fn release(&mut self, hygiene: Hygiene) -> Released {
-        if *self.broken.get_mut() || self.client.is_closed() {
+        if *self.broken.get_mut() || self.client.is_closed() || self.wire.is_lost() {
             return Released::Discard;
         }
         self.inbox.clear();
@@ -75,6 +75,9 @@ impl Session {
     /// Finds out what is under way, stops it, and makes the session clean.
     pub(crate) async fn clean(&mut self, hygiene: Hygiene) -> Result<(), PostgresError> {
         self.settle().await?;
+        if self.wire.is_lost() {
+            return Err(PostgresError::Unclean);
+        }
         if hygiene != Hygiene::Trust && self.wire.is_in_transaction() {
             self.client.batch_execute("ROLLBACK").await?;
         }
@@ -97,23 +100,16 @@ impl Session {
         let queued = queued.unwrap_or_else(|| Box::pin(ready(Ok(()))));
         // An empty query, answered once everything before it is.
         let empty = self.client.batch_execute("");
-        let mut answered = pin!(async { join(queued, empty).await });
+        let answered = pin!(async { join(queued, empty).await });
         if !is_busy {
             return both(answered.await);
         }
-        // What ends by itself before the server is reached is not cancelled.
         let canceller = self.canceller.clone();
-        let socket = match select(answered.as_mut(), pin!(canceller.dial())).await {
-            Either::Left((answers, _)) => return both(answers),
-            Either::Right((socket, _)) => socket?,
-        };
-        // From here on the cancel is waited for, lest it hit somebody else.
-        let ((queued, empty), requested) = join(answered, canceller.request(socket)).await;
-        requested?;
+        let ((queued, empty), asked) = canceller.stop_until(answered).await?;
         not_cancelled(queued)?;
         not_cancelled(empty)?;
-        // One that found nothing to stop would hit this.
-        not_cancelled(self.client.batch_execute("").await)
+        // A cancel that found nothing to stop hits this.
+        if asked { not_cancelled(self.client.batch_execute("").await) } else { Ok(()) }
     }
 
     /// Whether the server answers and, unless everything is trusted, has no transaction open.

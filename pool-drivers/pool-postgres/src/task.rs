@@ -66,8 +66,7 @@ async fn say_goodbye(talk: Pin<&mut impl Future<Output = ()>>, wire: &Wire, canc
         talk.await;
     } else {
         // A server that cannot be reached has nothing to stop.
-        let stop = async { canceller.request(canceller.dial().await?).await };
-        let _ = select(talk, pin!(stop)).await;
+        let _ = canceller.stop_until(talk).await;
     }
 }
 

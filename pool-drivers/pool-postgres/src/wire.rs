@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +31,8 @@ pub(crate) struct Wire {
     answered: AtomicU64,
     /// The status in the last answer.
     status: AtomicU8,
+    /// It cannot be told any more which answer belongs to which request.
+    lost: AtomicBool,
 }
 
 /// The server's word on a session.
@@ -47,6 +49,9 @@ pub(crate) enum Status {
 impl Wire {
     /// The server's last word, if every request on the wire that could change it is answered.
     pub(crate) fn settled(&self) -> Option<Status> {
+        if self.is_lost() {
+            return None;
+        }
         let answered = self.answered.load(Ordering::Acquire);
         if answered < self.last_work.load(Ordering::Acquire) {
             return None;
@@ -57,6 +62,12 @@ impl Wire {
             b'E' => Some(Status::Failed),
             _ => None,
         }
+    }
+
+    /// Whether it cannot be told any more which answer belongs to which request. Such a connection
+    /// is of no use to anybody.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 
     /// The server's last word, whatever is under way.
@@ -76,6 +87,8 @@ pub(crate) struct Tap {
     works: bool,
     /// Whether the last request ended in a `Sync`.
     by_sync: bool,
+    /// Whether the server takes in a COPY whose first `Sync` it ignores.
+    copying: bool,
 }
 
 impl Tap {
@@ -87,15 +100,20 @@ impl Tap {
             client: Framer::of_client(),
             works: false,
             by_sync: false,
+            copying: false,
         }
     }
 
     fn hear_server(&mut self, bytes: &[u8]) {
-        let Self { server, wire, by_sync, .. } = self;
+        let Self { server, wire, by_sync, copying, .. } = self;
         server.push(bytes, |message| match message {
             Message { kind: b'Z', first: Some(status) } => {
+                *copying = false;
                 wire.status.store(status, Ordering::Release);
-                wire.answered.fetch_add(1, Ordering::Release);
+                let answered = wire.answered.fetch_add(1, Ordering::Release) + 1;
+                if answered > wire.sent.load(Ordering::Relaxed) {
+                    wire.lost.store(true, Ordering::Release);
+                }
             }
             // A server that begins to take in a COPY ignores the Sync that was sent with it; the one
             // after the data, which is still to be sent, will be answered.
@@ -103,7 +121,11 @@ impl Tap {
                 let sent = wire.sent.load(Ordering::Relaxed);
                 wire.last_work.store(sent + 1, Ordering::Release);
                 wire.answered.fetch_add(1, Ordering::Release);
+                *copying = true;
             }
+            // It may have failed before it came to that Sync. Then both are answered, and the client
+            // above would take the second answer for that to its next request.
+            Message { kind: b'E', .. } if *copying => wire.lost.store(true, Ordering::Release),
             _ => {}
         });
     }
