@@ -2,6 +2,14 @@
 
 mod abandon;
 mod conformance;
+mod failing;
+mod hosts;
 mod hygiene;
+mod managed;
+mod questions;
 mod rig;
+mod secure;
+mod statements;
+mod tls;
+mod transactions;
 mod url;

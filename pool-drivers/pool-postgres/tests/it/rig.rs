@@ -73,14 +73,17 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0);
-        let dropping = thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async move {
-                let _ = admin().await.execute(&sql, &[]).await;
-            });
-        });
-        let _ = dropping.join();
+        aside(async move { admin().await.execute(&sql, &[]).await.map(drop) }).ok();
     }
+}
+
+/// Runs a future to its end on a thread of its own, while nothing of the calling one runs.
+pub(crate) fn aside<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let thread = thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(future)
+    });
+    thread.join().expect("no panic")
 }
 
 /// Connects without a pool.
