@@ -96,6 +96,11 @@ impl PostgresError {
         self.db_error().map(DbError::code)
     }
 
+    /// Whether a session that was to write may not.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+    }
+
     pub(crate) fn class(&self) -> ErrorClass {
         if let Some(code) = self.code() {
             return class_of(code);
@@ -135,9 +140,9 @@ fn class_of(code: &SqlState) -> ErrorClass {
         "53300" | "57P03" => ErrorClass::Overloaded,
         "25006" => ErrorClass::RoleChanged,
         // Unknown database or schema, no privilege, and settings that do not exist or are wrong.
-        "3D000" | "3F000" | "42501" | "42704" | "22023" | "08P01" => ErrorClass::Permanent,
-        // Invalid authorization, and features that the server does not have.
-        _ if code.starts_with("28") || code.starts_with("0A") => ErrorClass::Permanent,
+        "3D000" | "3F000" | "42501" | "42704" | "22023" => ErrorClass::Permanent,
+        // Invalid authorization.
+        _ if code.starts_with("28") => ErrorClass::Permanent,
         _ => ErrorClass::Transient,
     }
 }

@@ -149,8 +149,7 @@ impl Opening {
         };
         let task = task.start();
         // From here on, dropping the future ends the task.
-        let capacity = self.options.statement_cache;
-        let session = Session::new(client, wire, inbox, canceller, capacity, task, line);
+        let session = Session::new(client, wire, inbox, canceller, &self.options, task, line);
         let connection = PostgresConnection::new(context, session);
         let fits = self.fits(&connection).await.map_err(|error| match error {
             PostgresError::Postgres(error) => ConnectFailure::Server(error),

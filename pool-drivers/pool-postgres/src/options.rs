@@ -43,7 +43,9 @@ pub struct PostgresOptions {
     pub application_name: String,
     /// Command-line options for the session, such as `-c statement_timeout=5s`.
     pub options: Option<String>,
-    /// What the server must be, to be connected to. Default: [`TargetSession::Any`].
+    /// What the server must be, to be connected to. Default: [`TargetSession::Any`]. A connection
+    /// that was to write and is told by the server that it may not, in a statement run by its own
+    /// methods, is not used again: the next connect looks for a server that fits.
     pub target_session_attrs: TargetSession,
     /// In which order servers, and the addresses of their names, are tried. Default:
     /// [`LoadBalance::Disable`].

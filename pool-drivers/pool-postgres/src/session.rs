@@ -18,6 +18,7 @@ use crate::cache::StatementCache;
 use crate::cancel::Canceller;
 use crate::error::PostgresError;
 use crate::notifications::Inbox;
+use crate::options::{PostgresOptions, TargetSession};
 use crate::wire::Wire;
 
 /// The reply to something that was sent ahead and is not read yet.
@@ -35,8 +36,10 @@ pub(crate) struct Session {
     pub(crate) cut_short: AtomicBool,
     /// The client was lent out: requests may be under way that nobody here knows of.
     pub(crate) lent: AtomicBool,
-    /// A reset failed.
+    /// Not to be used again: a reset failed, or the server has changed its role.
     pub(crate) broken: AtomicBool,
+    /// Whether the server was chosen because it takes writes.
+    is_to_write: bool,
     /// The client has looked up types of the database's own, for which it keeps prepared statements
     /// of its own.
     pub(crate) knows_types: AtomicBool,
@@ -53,18 +56,22 @@ impl Session {
         wire: Arc<Wire>,
         inbox: Arc<Inbox>,
         canceller: Canceller,
-        cache_capacity: usize,
+        options: &PostgresOptions,
         task: JoinHandle<()>,
         line: oneshot::Sender<()>,
     ) -> Self {
         Self {
             client: Arc::new(client),
             wire,
-            cache: Mutex::new(StatementCache::new(cache_capacity)),
+            cache: Mutex::new(StatementCache::new(options.statement_cache)),
             queued: Mutex::new(None),
             cut_short: AtomicBool::new(false),
             lent: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            is_to_write: matches!(
+                options.target_session_attrs,
+                TargetSession::ReadWrite | TargetSession::Primary
+            ),
             knows_types: AtomicBool::new(false),
             inbox,
             canceller,
@@ -95,6 +102,10 @@ impl Session {
             }
         };
         call.finish();
+        if self.is_to_write && result.as_ref().is_err_and(PostgresError::is_read_only) {
+            // The server is not any more what it was chosen for; the next connect chooses anew.
+            self.broken.store(true, Ordering::Release);
+        }
         result
     }
 

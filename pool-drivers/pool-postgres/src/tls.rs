@@ -146,3 +146,35 @@ fn read(file: &Path) -> Result<Vec<u8>, ConnectFailure> {
 fn unusable(file: Option<&Path>, why: &(impl ToString + ?Sized)) -> ConnectFailure {
     ConnectFailure::Certificate { file: file.map(Path::to_owned), why: why.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn off_loopback_everything_is_verified_by_default() {
+        let by_address = |address: &str| Host {
+            address: Some(address.parse().expect("an address")),
+            ..Host::tcp("db.example.com", 5432)
+        };
+        for (host, expected) in [
+            (Host::tcp("db.example.com", 5432), TlsMode::VerifyFull),
+            (Host::tcp("192.0.2.1", 5432), TlsMode::VerifyFull),
+            (Host::tcp("localhost.example.com", 5432), TlsMode::VerifyFull),
+            (by_address("192.0.2.1"), TlsMode::VerifyFull),
+            (
+                Host { at: At::Tcp("localhost".to_owned()), ..by_address("192.0.2.1") },
+                TlsMode::VerifyFull,
+            ),
+            (by_address("127.0.0.1"), TlsMode::Disable),
+            (Host::tcp("localhost", 5432), TlsMode::Disable),
+            (Host::tcp("127.8.9.1", 5432), TlsMode::Disable),
+            (Host::tcp("::1", 5432), TlsMode::Disable),
+            (Host::unix("/run/postgresql", 5432), TlsMode::Disable),
+        ] {
+            assert_eq!(TlsClient::new(TlsOptions::default()).mode(&host), expected, "{host}");
+            let chosen = TlsOptions { mode: Some(TlsMode::Prefer), ..TlsOptions::default() };
+            assert_eq!(TlsClient::new(chosen).mode(&host), TlsMode::Prefer);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use pool_postgres::{
     ConnectFailure, Host, Password, PostgresDriver, PostgresError, PostgresOptions,
 };
 
-use crate::rig::{CANARY, Database, admin, pid, pool_of_one, terminate, try_connect, within};
+use crate::rig::{CANARY, Database, admin, code, pid, pool_of_one, terminate, try_connect, within};
 use crate::secure::Secured;
 
 fn class(error: &PostgresError) -> ErrorClass {
@@ -59,7 +59,7 @@ async fn a_wrong_password_is_permanent_and_never_shown() {
     let wrong = Password::new(format!("{CANARY}-wrong"));
     let error = fail(PostgresOptions { password: Some(wrong), ..right.clone() }).await;
     assert!(said(&error).contains("password authentication failed for user"), "{}", said(&error));
-    assert_eq!(error.code().map(|code| code.code()), Some("28P01"));
+    assert_eq!(code(&error), Some("28P01"));
     assert_eq!(class(&error), ErrorClass::Permanent);
     let error = fail(PostgresOptions { password: None, ..right }).await;
     assert!(said(&error).ends_with("invalid configuration: password missing"), "{}", said(&error));
@@ -167,7 +167,7 @@ async fn a_server_that_is_full_is_overloaded() {
     let options = user.options(&database);
     let _only = try_connect(options.clone()).await.expect("one is allowed");
     let error = fail(options).await;
-    assert_eq!(error.code().map(|code| code.code()), Some("53300"), "{error:?}");
+    assert_eq!(code(&error), Some("53300"), "{error:?}");
     assert_eq!(class(&error), ErrorClass::Overloaded);
 }
 
@@ -186,7 +186,7 @@ async fn a_backend_killed_in_a_statement_is_one_error_and_replaced() {
         }
     });
     let error = slept.expect_err("killed");
-    assert_eq!(error.code().map(|code| code.code()), Some("57P01"), "{error:?}");
+    assert_eq!(code(&error), Some("57P01"), "{error:?}");
     assert_eq!(class(&error), ErrorClass::Transient);
     drop(connection);
     let connection = within(pool.acquire()).await.expect("replaced");

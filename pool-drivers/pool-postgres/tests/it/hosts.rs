@@ -8,11 +8,13 @@ use std::time::Duration;
 use pool_core::{ConnectContext, Driver as _, ErrorClass, Statements};
 use pool_postgres::{
     ConnectFailure, Host, LoadBalance, PostgresConnection, PostgresDriver, PostgresError,
-    PostgresOptions, TargetSession,
+    PostgresOptions, TargetSession, TargetSession as Wanted,
 };
 
 use crate::failing::said;
-use crate::rig::{Database, admin, connect, in_transaction, pool_of_one, try_connect, within};
+use crate::rig::{
+    Database, admin, code, connect, in_transaction, pid, pool_of_one, try_connect, within,
+};
 
 /// A port on which nobody listens.
 fn refused() -> Host {
@@ -77,7 +79,6 @@ async fn a_session_is_what_it_is_asked_to_be() {
         options: session.clone(),
         ..options.clone()
     };
-    use TargetSession as Wanted;
     for (wanted, session, fits) in [
         (Wanted::Any, &None, true),
         (Wanted::ReadWrite, &None, true),
@@ -139,6 +140,25 @@ async fn of_several_servers_the_one_that_fits_is_taken() {
     })
     .await;
     admin().await.batch_execute(&format!("DROP ROLE {user}")).await.expect("dropped");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_to_write_and_may_not_any_more_is_replaced() {
+    let database = Database::create().await;
+    for (target_session_attrs, is_replaced) in [(Wanted::ReadWrite, true), (Wanted::Any, false)] {
+        let options = PostgresOptions { target_session_attrs, ..database.options() };
+        let pool = pool_of_one(options);
+        let connection = pool.acquire().await.expect("opened");
+        let session = pid(&connection).await;
+        // As a primary does that has become a standby.
+        connection.batch_execute("SET default_transaction_read_only = on").await.expect("set");
+        let error =
+            connection.batch_execute("CREATE TABLE t (x int)").await.expect_err("read only");
+        assert_eq!(code(&error), Some("25006"));
+        drop(connection);
+        let connection = within(pool.acquire()).await.expect("a turn");
+        assert_eq!(pid(&connection).await != session, is_replaced, "{target_session_attrs:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use pool_postgres::{Hygiene, PostgresDriver, PostgresError, PostgresOptions};
 
 use crate::rig::{Database, admin, aside, in_transaction, pid, pool_of_one, terminate, within};
 
-async fn pool_with(database: &Database, hygiene: Hygiene) -> Pool<PostgresDriver> {
+fn pool_with(database: &Database, hygiene: Hygiene) -> Pool<PostgresDriver> {
     pool_of_one(PostgresOptions { hygiene, ..database.options() })
 }
 
@@ -24,7 +24,7 @@ async fn last_statement(pid: i32) -> String {
 #[tokio::test]
 async fn what_went_through_our_methods_and_left_no_transaction_needs_no_reset() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     let connection = pool.acquire().await.expect("opened");
     let session = pid(&connection).await;
     connection.batch_execute("BEGIN; SELECT 1; COMMIT").await.expect("ran");
@@ -38,7 +38,7 @@ async fn what_went_through_our_methods_and_left_no_transaction_needs_no_reset() 
 #[tokio::test]
 async fn an_open_transaction_is_rolled_back_at_once_and_without_a_round_trip() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     for begin in
         ["BEGIN; SELECT 1", "BEGIN; CREATE TABLE t (x int); SELECT 1/0", "START TRANSACTION"]
     {
@@ -59,7 +59,7 @@ async fn an_open_transaction_is_rolled_back_at_once_and_without_a_round_trip() {
 #[tokio::test]
 async fn a_client_that_was_lent_out_is_not_trusted() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     for (sql, reset) in [("SELECT 1", "BEGIN; ROLLBACK"), ("BEGIN; SELECT 1", "ROLLBACK")] {
         let connection = pool.acquire().await.expect("opened");
         let session = pid(&connection).await;
@@ -77,7 +77,7 @@ async fn a_client_that_was_lent_out_is_not_trusted() {
 #[tokio::test]
 async fn a_client_whose_last_request_is_not_yet_sent_is_rolled_back_all_the_same() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     let connection = pool.acquire().await.expect("opened");
     {
         let mut begin = std::pin::pin!(connection.client().batch_execute("BEGIN"));
@@ -94,7 +94,7 @@ async fn a_client_whose_last_request_is_not_yet_sent_is_rolled_back_all_the_same
 #[tokio::test]
 async fn a_reset_that_fails_is_told_and_the_connection_is_not_used_again() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     let connection = pool.acquire().await.expect("opened");
     let session = pid(&connection).await;
     connection.batch_execute("BEGIN").await.expect("begun");
@@ -143,7 +143,7 @@ async fn leave_everything(pool: &Pool<PostgresDriver>) -> i32 {
 #[tokio::test]
 async fn clean_leaves_nothing_but_prepared_statements() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Clean).await;
+    let pool = pool_with(&database, Hygiene::Clean);
     let fresh = found(&pool).await;
     let session = leave_everything(&pool).await;
     assert_eq!(found(&pool).await, fresh.replace("postgres 0", "postgres 1"));
@@ -155,7 +155,7 @@ async fn clean_leaves_nothing_but_prepared_statements() {
 #[tokio::test]
 async fn discard_all_leaves_nothing() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::DiscardAll).await;
+    let pool = pool_with(&database, Hygiene::DiscardAll);
     let fresh = found(&pool).await;
     let session = leave_everything(&pool).await;
     assert_eq!(found(&pool).await, fresh);
@@ -169,7 +169,7 @@ async fn discard_all_leaves_nothing() {
 async fn clean_and_discard_all_also_end_a_transaction() {
     let database = Database::create().await;
     for hygiene in [Hygiene::Clean, Hygiene::DiscardAll] {
-        let pool = pool_with(&database, hygiene).await;
+        let pool = pool_with(&database, hygiene);
         for sql in ["BEGIN; SET LOCAL work_mem = '1MB'", "BEGIN; SELECT 1/0", "BEGIN"] {
             for lend in [false, true] {
                 let connection = pool.acquire().await.expect("a turn");
@@ -190,7 +190,7 @@ async fn clean_and_discard_all_also_end_a_transaction() {
 #[tokio::test]
 async fn discard_all_closes_a_connection_that_knows_types_of_the_database() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::DiscardAll).await;
+    let pool = pool_with(&database, Hygiene::DiscardAll);
     for _ in 0..3 {
         let connection = pool.acquire().await.expect("a turn");
         let create = "CREATE TYPE mood AS ENUM ('good', 'bad')";
@@ -205,7 +205,7 @@ async fn discard_all_closes_a_connection_that_knows_types_of_the_database() {
 #[tokio::test]
 async fn trust_does_nothing() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Trust).await;
+    let pool = pool_with(&database, Hygiene::Trust);
     let connection = pool.acquire().await.expect("opened");
     connection.batch_execute("BEGIN").await.expect("begun");
     drop(connection);
@@ -216,7 +216,7 @@ async fn trust_does_nothing() {
 #[tokio::test]
 async fn rollback_keeps_settings_and_says_so() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     leave_everything(&pool).await;
     assert!(found(&pool).await.contains("Asia/Tokyo"));
 }
@@ -224,7 +224,7 @@ async fn rollback_keeps_settings_and_says_so() {
 #[tokio::test]
 async fn notifications_of_one_user_are_not_for_the_next() {
     let database = Database::create().await;
-    let pool = pool_with(&database, Hygiene::Rollback).await;
+    let pool = pool_with(&database, Hygiene::Rollback);
     let connection = pool.acquire().await.expect("opened");
     connection.batch_execute("LISTEN news; NOTIFY news, 'old'").await.expect("told");
     connection.query("SELECT 1", &[]).await.expect("answered");

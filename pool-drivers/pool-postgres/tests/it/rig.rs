@@ -115,6 +115,11 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.expect("takes too long")
 }
 
+/// The server's code of an error.
+pub(crate) fn code(error: &PostgresError) -> Option<&str> {
+    error.code().map(SqlState::code)
+}
+
 /// Which session of the server's a connection is.
 pub(crate) async fn pid(connection: &PostgresConnection) -> i32 {
     let row = within(connection.query_one("SELECT pg_backend_pid()", &[])).await;
@@ -135,7 +140,7 @@ pub(crate) async fn terminate(pid: i32) {
 pub(crate) async fn in_transaction(connection: &PostgresConnection) -> bool {
     match within(connection.batch_execute("SAVEPOINT here")).await {
         Ok(()) => true,
-        Err(error) => match error.code().map(SqlState::code) {
+        Err(error) => match code(&error) {
             Some("25P01") => false,
             // It has failed, and is still open.
             Some("25P02") => true,

@@ -1,17 +1,16 @@
 //! TLS means what it says.
 
-use std::net::TcpListener;
-
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
 use pool_core::{Driver as _, ErrorClass};
 use pool_postgres::{
     ChannelBinding, ConnectFailure, PostgresConnection, PostgresDriver, PostgresError,
-    PostgresOptions, TlsMode, TlsOptions,
+    PostgresOptions, TlsMode, TlsMode as Mode, TlsOptions,
 };
 
 use crate::failing::said;
-use crate::rig::{Database, connect, in_transaction, pool_of_one, try_connect, within};
+use crate::rig::{Database, code, connect, in_transaction, pool_of_one, try_connect, within};
 use crate::secure::{CERTIFIED, NAME, Secured, named};
 
 /// A name that the server's certificate is not for.
@@ -49,7 +48,6 @@ async fn each_mode_accepts_what_it_says_and_no_more() {
     let database = Database::create().await;
     let user = Secured::server().await.user(&database).await;
     let authority = Some(user.secured.authority());
-    use TlsMode as Mode;
     for (mode, roots, name, encrypted) in [
         (Mode::Disable, &None, OTHER, Some(false)),
         (Mode::Prefer, &None, OTHER, Some(true)),
@@ -97,19 +95,14 @@ async fn a_certificate_of_another_authority_is_refused_where_one_is_named() {
 }
 
 #[tokio::test]
-async fn off_loopback_everything_is_verified_by_default() {
+async fn on_loopback_nothing_is_encrypted_by_default() {
     let database = Database::create().await;
     let user = Secured::server().await.user(&database).await;
     let local = connect(user.options(&database)).await;
-    assert!(!is_encrypted(&local).await, "on loopback nothing is");
+    assert!(!is_encrypted(&local).await, "by address");
     let host = pool_postgres::Host { address: None, ..named("localhost") };
     let local = connect(PostgresOptions { hosts: vec![host], ..user.options(&database) }).await;
-    assert!(!is_encrypted(&local).await);
-    // An address that is not this machine's own: the mode is what is tested, not the way.
-    let options = PostgresOptions::tcp("192.0.2.1", 5432);
-    let error =
-        pool_core::Pool::new(PostgresDriver::new(options), pool_core::PoolConfig::default());
-    drop(error.expect("valid"));
+    assert!(!is_encrypted(&local).await, "by name");
 }
 
 #[tokio::test]
@@ -122,6 +115,24 @@ async fn a_server_without_tls_is_told_nothing_where_tls_is_demanded() {
         assert!(said(&error).ends_with(&failure.to_string()), "{error:?}");
         assert_eq!(class(&error), ErrorClass::Permanent);
     }
+}
+
+#[tokio::test]
+async fn prefer_goes_on_in_the_clear_with_a_server_without_tls() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("connected to");
+        socket.read_exact(&mut [0; 8]).expect("asked");
+        socket.write_all(b"N").expect("answered");
+        let mut version = [0; 8];
+        socket.read_exact(&mut version).expect("told in the clear");
+        version
+    });
+    let tls = TlsOptions { mode: Some(TlsMode::Prefer), ..TlsOptions::default() };
+    let options = PostgresOptions { tls, ..PostgresOptions::tcp("127.0.0.1", port) };
+    try_connect(options).await.expect_err("it hangs up then");
+    let [.., 0, 3, 0, 0] = server.join().expect("no panic") else { panic!("not a login") };
 }
 
 #[tokio::test]
@@ -188,7 +199,7 @@ async fn a_client_proves_itself_by_its_certificate() {
     let row = connection.query_one("SELECT current_user::text", &[]).await.expect("answered");
     assert_eq!(row.get::<_, &str>(0), CERTIFIED);
     let error = try_connect(options(None)).await.expect_err("who is it?");
-    assert_eq!(error.code().map(|code| code.code()), Some("28000"), "{}", said(&error));
+    assert_eq!(code(&error), Some("28000"), "{}", said(&error));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 
 use pool_postgres::PostgresConnection;
 
-use crate::rig::{Database, connect, in_transaction, pool_of_one, within};
+use crate::rig::{Database, code, connect, in_transaction, pool_of_one, within};
 
 async fn count(connection: &PostgresConnection) -> i64 {
     let row = within(connection.query_one("SELECT count(*) FROM t", &[])).await;
@@ -43,7 +43,7 @@ async fn a_transaction_may_be_begun_in_ones_own_words() {
     let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY";
     let transaction = connection.transaction_by(begin).await.expect("begun");
     let error = transaction.execute("INSERT INTO t VALUES (1)", &[]).await.expect_err("read only");
-    assert_eq!(error.code().map(|code| code.code()), Some("25006"));
+    assert_eq!(code(&error), Some("25006"));
 }
 
 #[tokio::test]
