@@ -1,0 +1,138 @@
+//! The driver: `pool_core::Driver` for PostgreSQL.
+
+use async_trait::async_trait;
+use pool_core::{
+    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
+    Released,
+};
+
+use crate::connection::PostgresConnection;
+use crate::error::PostgresError;
+use crate::open::Opening;
+use crate::options::{At, PostgresOptions};
+use crate::secret::{Password, PasswordError, PasswordProvider};
+
+/// Opens connections to one PostgreSQL database.
+///
+/// Connections live on the tokio runtime around the pool's worker: each has a task there that reads
+/// and writes. A pool on another runtime cannot connect, and says so.
+#[derive(Clone, Debug)]
+pub struct PostgresDriver {
+    opening: Opening,
+}
+
+impl PostgresDriver {
+    /// The schemes of the URLs that [`from_url`](Self::from_url) reads.
+    pub const SCHEMES: &[&str] = &["postgres", "postgresql"];
+
+    /// A driver for the database that `options` describe. Touches nothing yet.
+    #[must_use]
+    pub fn new(options: PostgresOptions) -> Self {
+        Self { opening: Opening { options, provider: None } }
+    }
+
+    /// A driver for the database at `url`; see [`PostgresOptions::from_url`]. Touches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem at once.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        PostgresOptions::from_url(url).map(Self::new)
+    }
+
+    /// The same driver, which asks `provide` for the password of each connect, for passwords that
+    /// change. After a change, the control handle's `invalidate` retires the connections that
+    /// were opened with the former one.
+    ///
+    /// The provider is awaited within the pool's `connect_timeout`.
+    ///
+    /// ```
+    /// use pool_postgres::{Password, PostgresDriver, PostgresOptions};
+    ///
+    /// async fn fetch_token() -> Result<String, std::io::Error> {
+    ///     Ok("short-lived".to_owned())
+    /// }
+    ///
+    /// let driver = PostgresDriver::new(PostgresOptions::tcp("db.example.com", 5432))
+    ///     .with_password_provider(|| async { Ok(Password::from(fetch_token().await?)) });
+    /// ```
+    #[must_use]
+    pub fn with_password_provider<F, Fut>(mut self, provide: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Password, PasswordError>> + Send + 'static,
+    {
+        self.opening.provider = Some(PasswordProvider::new(provide));
+        self
+    }
+
+    /// What connections are set up with.
+    #[must_use]
+    pub fn options(&self) -> &PostgresOptions {
+        &self.opening.options
+    }
+}
+
+#[async_trait]
+impl Driver for PostgresDriver {
+    type Connection = PostgresConnection;
+    type Error = PostgresError;
+
+    async fn connect(&self, context: ConnectContext) -> Result<PostgresConnection, PostgresError> {
+        self.opening.open(&context).await
+    }
+
+    /// Whether the server answers an empty query, and has no transaction open.
+    async fn check(
+        &self,
+        connection: PostgresConnection,
+    ) -> Result<PostgresConnection, PostgresError> {
+        connection.session().check(self.options().hygiene).await?;
+        Ok(connection)
+    }
+
+    async fn reset(
+        &self,
+        mut connection: PostgresConnection,
+    ) -> Result<PostgresConnection, PostgresError> {
+        connection.session_mut().clean(self.options().hygiene).await?;
+        Ok(connection)
+    }
+
+    async fn close(&self, connection: PostgresConnection) -> Result<(), PostgresError> {
+        connection.close().await;
+        Ok(())
+    }
+
+    fn released(&self, connection: &mut PostgresConnection) -> Released {
+        connection.session_mut().release(self.options().hygiene)
+    }
+
+    fn classify(&self, error: &PostgresError) -> ErrorClass {
+        error.class()
+    }
+
+    /// Of several servers, the first.
+    fn metadata(&self) -> Metadata {
+        let options = self.options();
+        let mut metadata = Metadata::new("postgresql");
+        if let Some(host) = options.hosts.first() {
+            metadata.server_address = Some(match &host.at {
+                At::Tcp(name) => name.clone(),
+                At::Unix(directory) => directory.to_string_lossy().into_owned(),
+            });
+            metadata.server_port = Some(host.port);
+        }
+        // A database that is not named has the user's name.
+        metadata.namespace = options.database.clone().or_else(|| options.user.clone());
+        metadata
+    }
+
+    fn objections(&self, _: &PoolConfig) -> Vec<Problem> {
+        self.options().problems()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_, PostgresConnection, PostgresError> {
+        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+    }
+}

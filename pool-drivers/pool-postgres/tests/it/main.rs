@@ -1,0 +1,15 @@
+//! The PostgreSQL driver against a real server. A test's name is its claim.
+
+mod abandon;
+mod conformance;
+mod failing;
+mod hosts;
+mod hygiene;
+mod managed;
+mod questions;
+mod rig;
+mod secure;
+mod statements;
+mod tls;
+mod transactions;
+mod url;

@@ -1,0 +1,238 @@
+//! TLS means what it says.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use pool_core::{Driver as _, ErrorClass};
+use pool_postgres::{
+    ChannelBinding, ConnectFailure, PostgresConnection, PostgresDriver, PostgresError,
+    PostgresOptions, TlsMode, TlsMode as Mode, TlsOptions,
+};
+
+use crate::failing::said;
+use crate::rig::{Database, code, connect, in_transaction, pool_of_one, try_connect, within};
+use crate::secure::{CERTIFIED, NAME, Secured, named};
+
+/// A name that the server's certificate is not for.
+const OTHER: &str = "other.test";
+
+async fn is_encrypted(connection: &PostgresConnection) -> bool {
+    let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    within(connection.query_one(sql, &[])).await.expect("answered").get(0)
+}
+
+fn class(error: &PostgresError) -> ErrorClass {
+    PostgresDriver::new(PostgresOptions::tcp("unused", 1)).classify(error)
+}
+
+/// A server that answers the question for TLS with one byte, and then hangs up.
+fn answering(answer: &'static [u8]) -> PostgresOptions {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("connected to");
+        let mut question = [0; 8];
+        socket.read_exact(&mut question).expect("asked");
+        assert_eq!(question, [0, 0, 0, 8, 4, 210, 22, 47]);
+        socket.write_all(answer).expect("answered");
+        // What follows in the clear, if anything does.
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "told in the clear");
+    });
+    PostgresOptions::tcp("127.0.0.1", port)
+}
+
+#[tokio::test]
+async fn each_mode_accepts_what_it_says_and_no_more() {
+    let database = Database::create().await;
+    let user = Secured::server().await.user(&database).await;
+    let authority = Some(user.secured.authority());
+    for (mode, roots, name, encrypted) in [
+        (Mode::Disable, &None, OTHER, Some(false)),
+        (Mode::Prefer, &None, OTHER, Some(true)),
+        (Mode::Require, &None, OTHER, Some(true)),
+        (Mode::Require, &authority, OTHER, Some(true)),
+        // The system does not know the authority.
+        (Mode::VerifyCa, &None, NAME, None),
+        (Mode::VerifyCa, &authority, OTHER, Some(true)),
+        (Mode::VerifyFull, &None, NAME, None),
+        (Mode::VerifyFull, &authority, OTHER, None),
+        (Mode::VerifyFull, &authority, NAME, Some(true)),
+    ] {
+        let tls = TlsOptions {
+            mode: Some(mode),
+            root_certificates: roots.clone(),
+            ..TlsOptions::default()
+        };
+        match (try_connect(user.options_by(name, tls, &database)).await, encrypted) {
+            (Ok(connection), Some(encrypted)) => {
+                assert_eq!(is_encrypted(&connection).await, encrypted, "{mode:?} {name}");
+            }
+            (Err(error), None) => {
+                assert!(said(&error).contains("TLS failed: invalid peer certificate"), "{error}");
+                assert_eq!(class(&error), ErrorClass::Permanent);
+            }
+            (result, _) => panic!("{mode:?} {roots:?} {name}: {result:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused_where_one_is_named() {
+    let database = Database::create().await;
+    let user = Secured::server().await.user(&database).await;
+    let other = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).expect("signed");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), other.cert.pem()).expect("written");
+    for mode in [TlsMode::Prefer, TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
+        let root_certificates = Some(file.path().to_owned());
+        let tls = TlsOptions { mode: Some(mode), root_certificates, ..TlsOptions::default() };
+        let error = try_connect(user.options_by(NAME, tls, &database)).await;
+        let error = error.expect_err("of another authority");
+        assert!(said(&error).contains("TLS failed: invalid peer certificate"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn on_loopback_nothing_is_encrypted_by_default() {
+    let database = Database::create().await;
+    let user = Secured::server().await.user(&database).await;
+    let local = connect(user.options(&database)).await;
+    assert!(!is_encrypted(&local).await, "by address");
+    let host = pool_postgres::Host { address: None, ..named("localhost") };
+    let local = connect(PostgresOptions { hosts: vec![host], ..user.options(&database) }).await;
+    assert!(!is_encrypted(&local).await, "by name");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_nothing_where_tls_is_demanded() {
+    for mode in [TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
+        let tls = TlsOptions { mode: Some(mode), ..TlsOptions::default() };
+        let error = try_connect(PostgresOptions { tls, ..answering(b"N") }).await;
+        let error = error.expect_err("no TLS");
+        let failure = &ConnectFailure::TlsNotOffered;
+        assert!(said(&error).ends_with(&failure.to_string()), "{error:?}");
+        assert_eq!(class(&error), ErrorClass::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn prefer_goes_on_in_the_clear_with_a_server_without_tls() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("connected to");
+        socket.read_exact(&mut [0; 8]).expect("asked");
+        socket.write_all(b"N").expect("answered");
+        let mut version = [0; 8];
+        socket.read_exact(&mut version).expect("told in the clear");
+        version
+    });
+    let tls = TlsOptions { mode: Some(TlsMode::Prefer), ..TlsOptions::default() };
+    let options = PostgresOptions { tls, ..PostgresOptions::tcp("127.0.0.1", port) };
+    try_connect(options).await.expect_err("it hangs up then");
+    let [.., 0, 3, 0, 0] = server.join().expect("no panic") else { panic!("not a login") };
+}
+
+#[tokio::test]
+async fn what_is_no_postgresql_server_is_said_so() {
+    let tls = TlsOptions { mode: Some(TlsMode::Require), ..TlsOptions::default() };
+    let error = try_connect(PostgresOptions { tls, ..answering(b"HTTP/1.1 400") }).await;
+    let error = error.expect_err("not a PostgreSQL server");
+    assert!(said(&error).contains("does not answer as a PostgreSQL server does"), "{error}");
+}
+
+#[tokio::test]
+async fn bytes_smuggled_in_before_the_handshake_are_not_taken_for_encrypted_ones() {
+    // An answer to the login, in the clear, right behind the S.
+    let tls = TlsOptions { mode: Some(TlsMode::Require), ..TlsOptions::default() };
+    let smuggled = b"SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    let error = try_connect(PostgresOptions { tls, ..answering_any(smuggled) }).await;
+    let error = error.expect_err("not a handshake");
+    assert!(said(&error).contains("TLS failed"), "{error}");
+}
+
+/// As [`answering`], but what follows may be a handshake.
+fn answering_any(answer: &'static [u8]) -> PostgresOptions {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("connected to");
+        socket.read_exact(&mut [0; 8]).expect("asked");
+        socket.write_all(answer).expect("answered");
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    PostgresOptions::tcp("127.0.0.1", port)
+}
+
+#[tokio::test]
+async fn a_password_exchange_is_bound_to_its_channel() {
+    let database = Database::create().await;
+    let user = Secured::server().await.user(&database).await;
+    let options = |mode, channel_binding| {
+        let tls = TlsOptions { mode: Some(mode), ..TlsOptions::default() };
+        PostgresOptions { channel_binding, ..user.options_by(NAME, tls, &database) }
+    };
+    for binding in [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require] {
+        // The server verifies the digest that it is sent.
+        assert!(is_encrypted(&connect(options(TlsMode::Require, binding)).await).await);
+    }
+    let in_the_clear =
+        PostgresOptions { channel_binding: ChannelBinding::Require, ..user.options(&database) };
+    let error = try_connect(in_the_clear).await.expect_err("nothing to bind to");
+    assert!(said(&error).contains("server did not use channel binding"), "{}", said(&error));
+    assert_eq!(class(&error), ErrorClass::Permanent);
+}
+
+#[tokio::test]
+async fn a_client_proves_itself_by_its_certificate() {
+    let database = Database::create().await;
+    let secured = Secured::server().await;
+    let options = |client| PostgresOptions {
+        hosts: vec![named(NAME)],
+        user: Some(CERTIFIED.to_owned()),
+        tls: TlsOptions { mode: Some(TlsMode::Require), client, ..TlsOptions::default() },
+        ..database.options()
+    };
+    let connection = connect(options(Some(secured.client()))).await;
+    let row = connection.query_one("SELECT current_user::text", &[]).await.expect("answered");
+    assert_eq!(row.get::<_, &str>(0), CERTIFIED);
+    let error = try_connect(options(None)).await.expect_err("who is it?");
+    assert_eq!(code(&error), Some("28000"), "{}", said(&error));
+}
+
+#[tokio::test]
+async fn a_file_that_is_of_no_use_is_named() {
+    let missing = Some("/no/such/file.pem".into());
+    let empty = tempfile::NamedTempFile::new().expect("a file");
+    for (file, why) in [
+        (missing, "/no/such/file.pem: No such file or directory (os error 2)"),
+        (Some(empty.path().to_owned()), "no certificate in PEM is in it"),
+    ] {
+        let mode = Some(TlsMode::VerifyFull);
+        let tls = TlsOptions { mode, root_certificates: file, ..TlsOptions::default() };
+        let error = try_connect(PostgresOptions { tls, ..answering_any(b"S") }).await;
+        let error = error.expect_err("no authority");
+        assert!(said(&error).ends_with(why), "{}", said(&error));
+        assert_eq!(class(&error), ErrorClass::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_is_as_encrypted_as_its_connection() {
+    let database = Database::create().await;
+    let user = Secured::server().await.user(&database).await;
+    let tls = TlsOptions {
+        mode: Some(TlsMode::VerifyFull),
+        root_certificates: Some(user.secured.authority()),
+        ..TlsOptions::default()
+    };
+    let pool = pool_of_one(user.options_by(NAME, tls, &database));
+    let connection = pool.acquire().await.expect("opened");
+    pool_testkit::Hand::new(connection.batch_execute("SELECT pg_sleep(3600)")).pending();
+    drop(connection);
+    let connection = within(pool.acquire()).await.expect("stopped");
+    assert!(!in_transaction(&connection).await);
+    assert_eq!(pool.stats().opened, 1);
+}
