@@ -1,0 +1,4 @@
+//! The MySQL driver against real servers. A test's name is its claim.
+
+mod conformance;
+mod rig;
