@@ -14,10 +14,24 @@ pub(crate) struct Session {
     autocommit: bool,
     /// The database that was current at first.
     database: Option<Box<str>>,
+    /// What a reset by the server does to the character set; known after the first.
+    text: Option<Text>,
     /// What was done since it was clean.
     used: Use,
     pub(crate) guard: Guard,
 }
+
+/// What a reset by the server does to the character set that was agreed upon when the connection was
+/// opened. MariaDB keeps it; MySQL takes the server's own, which need not be the one that the client
+/// goes on writing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Kept,
+    Lost,
+}
+
+/// What the client library agrees upon with every server.
+const COLLATION: &str = "utf8mb4_general_ci";
 
 /// What was done with a session, the worst of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +63,7 @@ impl Session {
         Self {
             autocommit: wire.status().is_none_or(|status| status.autocommit),
             database: database.map(Box::from),
+            text: None,
             used: Use::Nothing,
             guard: Guard::Ended,
         }
@@ -118,12 +133,32 @@ impl Session {
             wire.change_user(mysql_async::ChangeUserOpts::default()).await?;
         }
         self.guard = Guard::Ended;
+        let text = match self.text {
+            Some(text) => text,
+            None => *self.text.insert(text_after_reset(wire).await?),
+        };
+        let mut left_out = Vec::new();
+        if text == Text::Lost {
+            left_out.push(format!("SET NAMES utf8mb4 COLLATE {COLLATION}"));
+        }
         if let Some(database) = self.database.as_deref().filter(|_| self.used >= Use::Moving) {
-            let quoted = database.replace('`', "``");
-            wire.query_drop(format!("USE `{quoted}`")).await?;
+            left_out.push(format!("USE `{}`", database.replace('`', "``")));
+        }
+        if !left_out.is_empty() {
+            wire.query_drop(left_out.join("; ")).await?;
         }
         Ok(())
     }
+}
+
+async fn text_after_reset(wire: &mut Wire) -> Result<Text, MysqlError> {
+    let sql = "SELECT @@collation_connection, @@character_set_client, @@character_set_results";
+    let now: Option<[Option<String>; 3]> = wire
+        .query_first::<(Option<String>, Option<String>, Option<String>), _>(sql)
+        .await?
+        .map(Into::into);
+    let agreed = [COLLATION, "utf8mb4", "utf8mb4"].map(|name| Some(name.to_owned()));
+    Ok(if now == Some(agreed) { Text::Kept } else { Text::Lost })
 }
 
 /// Whether a statement may change which database is current. One that only looks like it costs a

@@ -1,4 +1,5 @@
 //! The MySQL driver against real servers. A test's name is its claim.
 
 mod conformance;
+mod hygiene;
 mod rig;
