@@ -5,7 +5,7 @@ use pool_core::{Capacity, CapacityQuery, Role, RoleQuery};
 
 use crate::connection::MysqlConnection;
 use crate::driver::MysqlDriver;
-use crate::error::{MysqlError, server_error};
+use crate::error::MysqlError;
 
 #[async_trait]
 impl CapacityQuery<MysqlConnection, MysqlError> for MysqlDriver {
@@ -38,7 +38,7 @@ async fn in_use_here(
             Ok(Some(count).filter(|count| *count > 0))
         }
         // No such table, or not for this user.
-        Err(MysqlError::Mysql(error)) if server_error(&error).is_some() => Ok(None),
+        Err(error) if error.code().is_some() => Ok(None),
         Err(error) => Err(error),
     }
 }

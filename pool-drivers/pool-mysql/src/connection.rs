@@ -5,10 +5,10 @@ use std::error::Error;
 use std::fmt;
 
 use mysql_async::prelude::{FromRow, Protocol, Queryable as _};
-use mysql_async::{Conn, Params, QueryResult};
+use mysql_async::{Conn, Params, QueryResult, Row, Statement};
 use pool_core::{Released, Statements};
 
-use crate::error::MysqlError;
+use crate::error::{MysqlError, code};
 use crate::options::Hygiene;
 use crate::session::{Guard, Session};
 use crate::transaction::Transaction;
@@ -146,13 +146,10 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, statements, .. } = self;
-        told(statements, sql, async {
-            let statement = wire.prep(sql).await?;
-            let rows = read_rows(wire.exec_iter(&statement, params).await?).await;
-            close_unless_kept(wire, statement).await?;
-            rows
-        })
-        .await
+        let run = prepared(wire, sql, async |wire, statement| {
+            read_rows(wire.exec_iter(statement, params).await?).await
+        });
+        told(statements, sql, run).await
     }
 
     /// The first row of a prepared statement, if there is one. The others are read and dropped.
@@ -172,13 +169,10 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, statements, .. } = self;
-        told(statements, sql, async {
-            let statement = wire.prep(sql).await?;
-            let row = read_first(wire.exec_iter(&statement, params).await?).await;
-            close_unless_kept(wire, statement).await?;
-            row
-        })
-        .await
+        let run = prepared(wire, sql, async |wire, statement| {
+            read_first(wire.exec_iter(statement, params).await?).await
+        });
+        told(statements, sql, run).await
     }
 
     /// Runs a prepared statement, prepared once and kept, and drops its rows.
@@ -197,18 +191,15 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, statements, .. } = self;
-        told(statements, sql, async {
-            let statement = wire.prep(sql).await?;
-            wire.exec_drop(&statement, params).await?;
-            let done = done(wire);
-            close_unless_kept(wire, statement).await?;
-            Ok(done)
-        })
-        .await
+        let run = prepared(wire, sql, async |wire, statement| {
+            wire.exec_drop(statement, params).await?;
+            Ok(done(wire))
+        });
+        told(statements, sql, run).await
     }
 
-    /// Runs a prepared statement once with each of `params`; MariaDB gets them all at once. Outside
-    /// a transaction those before one that fails have taken effect.
+    /// Runs a prepared statement once with each of `params`; MariaDB gets them all at once, where it
+    /// can. Outside a transaction those before one that fails may have taken effect.
     ///
     /// # Errors
     ///
@@ -230,12 +221,19 @@ impl MysqlConnection {
             return Ok(());
         }
         let Self { wire, statements, .. } = self;
-        told(statements, sql, async {
-            let statement = wire.prep(sql).await?;
-            wire.exec_batch(&statement, params).await?;
-            close_unless_kept(wire, statement).await
-        })
-        .await
+        let run = prepared(wire, sql, async |wire, statement| {
+            match wire.exec_batch(statement, params.clone()).await {
+                // MariaDB takes several at once for some statements only, and has done nothing yet.
+                Err(error) if code(&error) == Some(NOT_AT_ONCE) => {
+                    for params in params {
+                        wire.exec_drop(statement, params).await?;
+                    }
+                    Ok(())
+                }
+                result => Ok(result?),
+            }
+        });
+        told(statements, sql, run).await
     }
 
     /// Begins a transaction. It is rolled back when it is dropped without
@@ -351,6 +349,9 @@ impl fmt::Debug for MysqlConnection {
     }
 }
 
+/// `ER_UNSUPPORTED_PS`.
+const NOT_AT_ONCE: u16 = 1295;
+
 /// Tells observers of a statement.
 async fn told<T>(
     statements: &Statements,
@@ -370,16 +371,19 @@ fn done(wire: &Wire) -> Done {
     Done { affected_rows: wire.affected_rows(), last_insert_id }
 }
 
-/// With a cache of no statements the library keeps none and closes none: the server would keep
-/// them all.
-async fn close_unless_kept(
+/// Runs with a prepared statement. With a cache of no statements the library keeps none and closes
+/// none: the server would keep them all.
+async fn prepared<T>(
     wire: &mut Wire,
-    statement: mysql_async::Statement,
-) -> Result<(), MysqlError> {
+    sql: &str,
+    run: impl AsyncFnOnce(&mut Wire, &Statement) -> Result<T, MysqlError>,
+) -> Result<T, MysqlError> {
+    let statement = wire.prep(sql).await?;
+    let result = run(wire, &statement).await;
     if wire.opts().stmt_cache_size() == 0 && wire.is_in_step() {
         wire.close(statement).await?;
     }
-    Ok(())
+    result
 }
 
 /// Every row, the answer read to its end whatever the rows are: the library's own way to read a row
@@ -389,7 +393,7 @@ where
     T: FromRow + Send + 'static,
     P: Protocol,
 {
-    let rows: Vec<mysql_async::Row> = result.collect().await?;
+    let rows: Vec<Row> = result.collect().await?;
     result.drop_result().await?;
     rows.into_iter().map(convert).collect()
 }
@@ -405,7 +409,7 @@ where
     first.map(convert).transpose()
 }
 
-fn convert<T: FromRow>(row: mysql_async::Row) -> Result<T, MysqlError> {
+fn convert<T: FromRow>(row: Row) -> Result<T, MysqlError> {
     let columns = row.len();
     T::from_row_opt(row).map_err(|_| MysqlError::Row { wanted: type_name::<T>(), columns })
 }

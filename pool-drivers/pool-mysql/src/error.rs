@@ -75,7 +75,7 @@ impl MysqlError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Connect { source: ConnectFailure::Mysql(error), .. } | Self::Mysql(error) => {
-                server_error(error).map(|error| error.code)
+                code(error)
             }
             _ => None,
         }
@@ -109,7 +109,12 @@ impl MysqlError {
     }
 }
 
-pub(crate) fn server_error(error: &mysql_async::Error) -> Option<&mysql_async::ServerError> {
+/// The server's number for the error, if the server said something.
+pub(crate) fn code(error: &mysql_async::Error) -> Option<u16> {
+    server_error(error).map(|error| error.code)
+}
+
+fn server_error(error: &mysql_async::Error) -> Option<&mysql_async::ServerError> {
     match error {
         mysql_async::Error::Server(error) => Some(error),
         _ => None,

@@ -1,13 +1,15 @@
 //! How one connection is opened: options made into the client library's, anew each time, so that
 //! passwords, addresses and certificates that have changed are taken up.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
-use mysql_async::{ClientIdentity, Conn, DriverError, Error, Opts, OptsBuilder, SslOpts};
+use futures_util::future::BoxFuture;
+use mysql_async::{ClientIdentity, Conn, DriverError, Error, IoError, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::Handle;
 
 use crate::error::{ConnectFailure, MysqlError};
@@ -25,18 +27,34 @@ async fn open_by_mode(options: &MysqlOptions) -> Result<Wire, ConnectFailure> {
     // Without a runtime, or without its I/O, tokio panics.
     Handle::try_current().map_err(|_| ConnectFailure::NoReactor)?;
     let plain = plain(options).await?;
-    let Some(tls) = tls(options).await? else { return connect(plain).await };
-    let encrypted = connect(plain.clone().ssl_opts(tls)).await;
+    let Some(tls) = tls(options).await? else { return connect(options, plain).await };
+    let encrypted = connect(options, plain.clone().ssl_opts(tls)).await;
     match encrypted {
         Err(ConnectFailure::TlsNotOffered) if options.tls_mode() == TlsMode::Prefer => {
-            connect(plain).await
+            connect(options, plain).await
         }
         encrypted => encrypted,
     }
 }
 
-async fn connect(options: OptsBuilder) -> Result<Wire, ConnectFailure> {
-    let connecting = Connecting(Some(Conn::new(Opts::from(options))));
+/// Connects to the first of the server's addresses that answers.
+async fn connect(options: &MysqlOptions, builder: OptsBuilder) -> Result<Wire, ConnectFailure> {
+    let Address::Tcp { host, port } = &options.address else { return connect_to(builder).await };
+    let found = tokio::net::lookup_host((&**host, *port)).await;
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address").into();
+    for address in found.map_err(Error::from)? {
+        let to_address = builder.clone().resolved_ips(Some([address.ip()]));
+        match connect_to(to_address).await {
+            Err(ConnectFailure::Mysql(error @ Error::Io(IoError::Io(_)))) => failure = error,
+            other => return other,
+        }
+    }
+    Err(ConnectFailure::Mysql(failure))
+}
+
+async fn connect_to(builder: OptsBuilder) -> Result<Wire, ConnectFailure> {
+    let library = Some(Conn::new(Opts::from(builder)));
+    let connecting = Connecting { library, has_socket: false };
     match AssertUnwindSafe(connecting).catch_unwind().await {
         Ok(result) => Ok(Wire::new(result?)),
         Err(panic) => Err(fault(&*panic)),
@@ -55,21 +73,28 @@ fn fault(panic: &(dyn std::any::Any + Send)) -> ConnectFailure {
     ConnectFailure::Mysql(Error::Driver(DriverError::UnexpectedPacket { payload: Vec::new() }))
 }
 
-/// A connect of the library's. If it is dropped half done, nothing is spawned for it.
-struct Connecting(Option<futures_util::future::BoxFuture<'static, Result<Conn, Error>>>);
+/// A connect of the library's, to one address. Where it fails, or is dropped half done, the library
+/// would spawn a task for the goodbye.
+struct Connecting {
+    library: Option<BoxFuture<'static, Result<Conn, Error>>>,
+    /// From the first poll on, in which a socket is made and the runtime's I/O told of it. Nothing
+    /// after that needs the runtime: there is no name to look up, and no file to read.
+    has_socket: bool,
+}
 
 impl Future for Connecting {
     type Output = Result<Conn, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().expect("bug: gone only when it is dropped").as_mut().poll(cx)
+        let _nowhere = std::mem::replace(&mut self.has_socket, true).then(nowhere);
+        self.library.as_mut().expect("bug: gone only when it is dropped").as_mut().poll(cx)
     }
 }
 
 impl Drop for Connecting {
     fn drop(&mut self) {
         let _nowhere = nowhere();
-        drop(self.0.take());
+        drop(self.library.take());
     }
 }
 
