@@ -43,6 +43,7 @@ mod url;
 mod validate;
 mod wire;
 
+// Its rows, parameters and errors are in the signatures here.
 pub use mysql_async;
 
 pub use self::connection::{Done, MysqlConnection};

@@ -9,4 +9,6 @@ mod rig;
 mod secrets;
 mod server;
 mod statements;
+mod tls;
+mod tls_front;
 mod url;
