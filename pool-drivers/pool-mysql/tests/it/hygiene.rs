@@ -74,6 +74,13 @@ fn with(schema: &Schema, hygiene: Hygiene) -> MysqlOptions {
     MysqlOptions { hygiene, ..schema.options() }
 }
 
+/// What a session starts with, by its own account.
+async fn settings(connection: &mut MysqlConnection) -> Vec<(String, String)> {
+    let sql = "SHOW SESSION VARIABLES WHERE Variable_name REGEXP \
+               '^(character_set|collation|sql_|time_zone|autocommit|tx_|transaction_)'";
+    connection.query(sql).await.expect("answered")
+}
+
 /// Nobody ever committed what the marks wrote.
 async fn expect_nothing_written(connection: &mut MysqlConnection) {
     let sql = "SELECT count(*) FROM notes";
@@ -86,12 +93,16 @@ async fn under_clean_and_discard_all_nothing_is_left_however_the_user_goes() {
     let schema = Schema::new().await;
     for hygiene in [Hygiene::Clean, Hygiene::DiscardAll] {
         let pool = pool_of_one(with(&schema, hygiene));
+        let mut guard = pool.acquire().await.expect("opened");
+        let at_first = settings(&mut guard).await;
+        drop(guard);
         for leaving in LEAVING {
             for mark in &MARKS {
                 leave(&pool, leaving, mark.leave).await;
                 let mut guard = within(pool.acquire()).await.expect("the next turn");
                 let seen = is_seen(&mut guard, mark).await;
                 assert!(!seen, "{hygiene:?}, {leaving:?}: {}", mark.leave);
+                assert_eq!(settings(&mut guard).await, at_first, "{leaving:?}: {}", mark.leave);
             }
             for sql in [TRANSACTION, NO_AUTOCOMMIT] {
                 leave(&pool, leaving, sql).await;
@@ -144,6 +155,9 @@ async fn under_trust_even_a_transaction_stays_but_not_one_of_a_guard() {
     transaction.query_drop("INSERT INTO notes VALUES ('x')").await.expect("written");
     drop(transaction);
     drop(guard);
+    // Waits for all who have used the table in a transaction that is open.
+    let mut other = schema.connect().await;
+    within(other.query_drop("TRUNCATE notes")).await.expect("rolled back without a next user");
     let mut guard = within(pool.acquire()).await.expect("the next turn");
     expect_nothing_written(&mut guard).await;
 }
