@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use pool_core::runtime::{Runtime, default_runtime};
-use pool_core::{Pool, PoolConfig, PoolOptions};
+use pool_core::{Driver, Pool, PoolConfig, PoolOptions};
 
 use super::fixture::{Fixture, Supported, Unsupported};
 
@@ -91,6 +91,14 @@ pub(super) fn start<T: Send + 'static>(
     });
     runtime().spawn(task).expect("inside a runtime");
     async { receiver.await.ok() }
+}
+
+/// Waits until so many connections are at rest: a driver that resets each of them at its release
+/// does so in the background.
+pub(super) async fn at_rest<D: Driver>(pool: &Pool<D>, idle: usize) {
+    while pool.stats().idle < idle {
+        yield_now().await;
+    }
 }
 
 /// Lets other tasks run.

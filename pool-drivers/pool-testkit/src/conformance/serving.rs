@@ -7,7 +7,7 @@ use std::time::Duration;
 use pool_core::{CloseReason, Pool, PoolConfig};
 
 use super::fixture::{Fixture, Supported};
-use super::rig::{options, pool, pool_of_one, start, yield_now};
+use super::rig::{at_rest, options, pool, pool_of_one, start, yield_now};
 
 /// A connection can be opened, used, released and used again.
 pub async fn connects_and_answers<F: Fixture>() -> Supported<()> {
@@ -18,6 +18,7 @@ pub async fn connects_and_answers<F: Fixture>() -> Supported<()> {
         F::use_once(&mut guard).await.expect("answered");
         F::use_once(&mut guard).await.expect("answered");
     }
+    at_rest(&pool, 1).await;
     let stats = pool.stats();
     assert_eq!((stats.opened, stats.open, stats.idle), (1, 1, 1), "one connection serves all");
     Ok(())
@@ -37,7 +38,9 @@ pub async fn the_connection_released_last_goes_out_next<F: Fixture>() -> Support
         let expected = [first, second][last];
         let (early, late) = if last == 0 { (two, one) } else { (one, two) };
         drop(early);
+        at_rest(&pool, 1).await;
         drop(late);
+        at_rest(&pool, 2).await;
         let mut next = pool.acquire().await.expect("idle");
         assert_eq!(F::session(&mut next).await?, expected);
         let other = pool.acquire().await.expect("idle");

@@ -1,0 +1,106 @@
+//! The driver: `pool_core::Driver` for MySQL and MariaDB.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pool_core::{
+    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
+    Released,
+};
+
+use crate::connection::MysqlConnection;
+use crate::error::MysqlError;
+use crate::open::open;
+use crate::options::{Address, MysqlOptions};
+
+/// Opens connections to one MySQL or MariaDB server.
+#[derive(Clone, Debug)]
+pub struct MysqlDriver {
+    options: Arc<MysqlOptions>,
+}
+
+impl MysqlDriver {
+    /// A driver for the server that `options` describe. Touches nothing yet.
+    #[must_use]
+    pub fn new(options: MysqlOptions) -> Self {
+        Self { options: Arc::new(options) }
+    }
+
+    /// The schemes of the URLs that [`from_url`](Self::from_url) reads.
+    pub const SCHEMES: &[&str] = &["mysql", "mariadb"];
+
+    /// A driver for the server at `url`; see [`MysqlOptions::from_url`]. Touches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem at once.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        MysqlOptions::from_url(url).map(Self::new)
+    }
+
+    /// What connections are set up with.
+    #[must_use]
+    pub fn options(&self) -> &MysqlOptions {
+        &self.options
+    }
+}
+
+#[async_trait]
+impl Driver for MysqlDriver {
+    type Connection = MysqlConnection;
+    type Error = MysqlError;
+
+    async fn connect(&self, context: ConnectContext) -> Result<MysqlConnection, MysqlError> {
+        let wire = open(&self.options).await?;
+        let database = self.options.database.as_deref();
+        Ok(MysqlConnection::new(context.connection_id, wire, database, context.statements))
+    }
+
+    /// `COM_PING`: a round trip in which the server runs no statement.
+    async fn check(&self, mut connection: MysqlConnection) -> Result<MysqlConnection, MysqlError> {
+        connection.ping().await?;
+        Ok(connection)
+    }
+
+    async fn reset(&self, mut connection: MysqlConnection) -> Result<MysqlConnection, MysqlError> {
+        connection.reset(self.options.hygiene).await?;
+        Ok(connection)
+    }
+
+    async fn close(&self, connection: MysqlConnection) -> Result<(), MysqlError> {
+        connection.close().await
+    }
+
+    fn abort(&self, connection: MysqlConnection) {
+        connection.abort();
+    }
+
+    fn released(&self, connection: &mut MysqlConnection) -> Released {
+        connection.released(self.options.hygiene)
+    }
+
+    fn classify(&self, error: &MysqlError) -> ErrorClass {
+        error.class()
+    }
+
+    fn metadata(&self) -> Metadata {
+        let mut metadata = Metadata::new(self.options.system.name());
+        match &self.options.address {
+            Address::Tcp { host, port } => {
+                metadata.server_address = Some(host.clone());
+                metadata.server_port = Some(*port);
+            }
+            Address::Socket(path) => metadata.server_address = Some(path.display().to_string()),
+        }
+        metadata.namespace.clone_from(&self.options.database);
+        metadata
+    }
+
+    fn objections(&self, _: &PoolConfig) -> Vec<Problem> {
+        self.options.problems()
+    }
+
+    fn capabilities(&self) -> Capabilities<'_, MysqlConnection, MysqlError> {
+        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+    }
+}

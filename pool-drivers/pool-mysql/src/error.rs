@@ -1,0 +1,220 @@
+//! What can go wrong with a connection, and how lasting it is.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use mysql_async::{DriverError, IoError, TlsError};
+use pool_core::{ConfigError, ErrorClass};
+
+use crate::class;
+use crate::password::PasswordError;
+
+/// A failed connect or call.
+///
+/// Each level of the chain of causes speaks for itself, so that printed one after the other they
+/// say everything once. None of them holds a password.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MysqlError {
+    /// No connection could be opened.
+    Connect {
+        /// Where to.
+        server: String,
+        /// Why.
+        source: ConnectFailure,
+    },
+    /// A statement failed, or the connection was lost.
+    Mysql(mysql_async::Error),
+    /// A row is not what was asked for: of another width, or with a value of another type.
+    Row {
+        /// The type asked for.
+        wanted: &'static str,
+        /// Columns of the row.
+        columns: usize,
+    },
+    /// An earlier call was cut short, or its answer not read to its end: the next answer would be
+    /// that call's. The connection is of no more use; the pool closes it.
+    CutShort,
+    /// A transaction was begun within a [`Transaction`](crate::Transaction), which would have
+    /// committed the outer one.
+    Nested,
+    /// After a reset the server says that a transaction is still open, or `autocommit` is not as
+    /// it was.
+    Unclean,
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// The options are not [valid](crate::MysqlOptions::validate).
+    Invalid(ConfigError),
+    /// The calling task does not run on tokio, with I/O switched on; the client library needs that
+    /// whatever runtime the pool itself uses.
+    NoReactor,
+    /// The provider has no password.
+    Password(PasswordError),
+    /// A file for TLS cannot be read.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// TLS is required, and the server does not offer it.
+    TlsNotOffered,
+    /// The server, or the way to it, says no.
+    Mysql(mysql_async::Error),
+}
+
+impl MysqlError {
+    /// The server's number for the error, if the server said something: 1062 for a duplicate key.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Connect { source: ConnectFailure::Mysql(error), .. } | Self::Mysql(error) => {
+                code(error)
+            }
+            _ => None,
+        }
+    }
+
+    /// The SQLSTATE, if the server said something: `23000` for a duplicate key.
+    #[must_use]
+    pub fn sql_state(&self) -> Option<&str> {
+        match self {
+            Self::Connect { source: ConnectFailure::Mysql(error), .. } | Self::Mysql(error) => {
+                server_error(error).map(|error| error.state.as_str())
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Connect { source: ConnectFailure::Mysql(error), .. } | Self::Mysql(error) => {
+                class::of(error)
+            }
+            Self::Connect { source, .. } => match source {
+                // A provider asks somebody, who may answer next time.
+                ConnectFailure::Password(_) => ErrorClass::Transient,
+                _ => ErrorClass::Permanent,
+            },
+            Self::Row { .. } | Self::CutShort | Self::Nested | Self::Unclean => {
+                ErrorClass::Transient
+            }
+        }
+    }
+}
+
+/// The server's number for the error, if the server said something.
+pub(crate) fn code(error: &mysql_async::Error) -> Option<u16> {
+    server_error(error).map(|error| error.code)
+}
+
+fn server_error(error: &mysql_async::Error) -> Option<&mysql_async::ServerError> {
+    match error {
+        mysql_async::Error::Server(error) => Some(error),
+        _ => None,
+    }
+}
+
+impl From<mysql_async::Error> for MysqlError {
+    fn from(error: mysql_async::Error) -> Self {
+        Self::Mysql(error)
+    }
+}
+
+impl From<mysql_async::Error> for ConnectFailure {
+    fn from(error: mysql_async::Error) -> Self {
+        match error {
+            mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => {
+                Self::TlsNotOffered
+            }
+            other => Self::Mysql(other),
+        }
+    }
+}
+
+impl fmt::Display for MysqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect { server, .. } => write!(f, "cannot connect to the server at {server}"),
+            Self::Mysql(error) => say(error, f),
+            Self::Row { wanted, columns } => {
+                write!(f, "a row of {columns} columns cannot be read as {wanted}")
+            }
+            Self::CutShort => f.write_str(
+                "the connection was lost or an earlier call on it cut short, so it is of no more use",
+            ),
+            Self::Nested => f.write_str("a transaction is open already"),
+            Self::Unclean => f.write_str("the session is not clean after its reset"),
+        }
+    }
+}
+
+impl Error for MysqlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Connect { source, .. } => Some(source),
+            Self::Mysql(error) => unsaid(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::NoReactor => f.write_str(
+                "the calling task does not run on tokio with I/O enabled, which the client needs \
+                 for its sockets",
+            ),
+            Self::Password(_) => f.write_str("the provider of the password failed"),
+            Self::File { path, .. } => write!(f, "the file {} cannot be read", path.display()),
+            Self::TlsNotOffered => {
+                f.write_str("the server offers no TLS, and the options require it")
+            }
+            Self::Mysql(error) => say(error, f),
+        }
+    }
+}
+
+impl Error for ConnectFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Invalid(error) => error.source(),
+            Self::Password(error) => Some(&**error),
+            Self::File { source, .. } => Some(source),
+            Self::Mysql(error) => unsaid(error),
+            Self::NoReactor | Self::TlsNotOffered => None,
+        }
+    }
+}
+
+/// The innermost message: the library's own wrap it in `Driver error: ...` once or twice.
+fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        mysql_async::Error::Server(error) => {
+            let (message, code, state) = (&error.message, error.code, &error.state);
+            write!(f, "{message} (error {code}, SQLSTATE {state})")
+        }
+        mysql_async::Error::Driver(error) => write!(f, "{error}"),
+        mysql_async::Error::Io(IoError::Io(error)) => write!(f, "{error}"),
+        mysql_async::Error::Io(IoError::Tls(error)) => write!(f, "TLS: {error}"),
+        other => write!(f, "{other}"),
+    }
+}
+
+/// The causes that [`say`] has not said.
+fn unsaid(error: &mysql_async::Error) -> Option<&(dyn Error + 'static)> {
+    match error {
+        mysql_async::Error::Driver(error) => error.source(),
+        mysql_async::Error::Io(IoError::Io(error)) => error.source(),
+        mysql_async::Error::Io(IoError::Tls(TlsError::Tls(error))) => error.source(),
+        _ => None,
+    }
+}

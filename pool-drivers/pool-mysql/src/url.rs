@@ -1,0 +1,209 @@
+//! Reading [`MysqlOptions`] from a URL.
+//!
+//! One table of parameters says what is understood and what is allowed. What stands before them is
+//! read in `location.rs`; parameters of the pool are not here.
+
+use std::path::PathBuf;
+
+use pool_core::{ConfigError, Problem};
+
+use crate::location::{self, decode, decode_secret};
+use crate::options::{Address, Hygiene, MysqlOptions, TlsMode};
+
+/// The parameters of a URL.
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "socket",
+        allowed: "the path of a unix socket, in a URL without host: mysql:///orders?socket=/run/m.sock",
+        write: |options, text| {
+            let Address::Tcp { host, .. } = &options.address else { return None };
+            if !host.is_empty() || text.is_empty() {
+                return None;
+            }
+            options.address = Address::Socket(PathBuf::from(text));
+            Some(())
+        },
+    },
+    Parameter {
+        name: "tls",
+        allowed: "disable, prefer, require or verify-full",
+        write: |options, text| {
+            options.tls = Some(named(&TlsMode::ALL, TlsMode::name, text)?);
+            Some(())
+        },
+    },
+    Parameter {
+        name: "tls_ca",
+        allowed: "the path of a PEM file",
+        write: |options, text| path(text).map(|path| options.tls_ca = Some(path)),
+    },
+    Parameter {
+        name: "tls_cert",
+        allowed: "the path of a PEM file",
+        write: |options, text| path(text).map(|path| options.tls_cert = Some(path)),
+    },
+    Parameter {
+        name: "tls_key",
+        allowed: "the path of a PEM file",
+        write: |options, text| path(text).map(|path| options.tls_key = Some(path)),
+    },
+    Parameter {
+        name: "program_name",
+        allowed: "any name",
+        write: |options, text| {
+            text.clone_into(&mut options.program_name);
+            Some(())
+        },
+    },
+    Parameter {
+        name: "tcp_keepalive",
+        allowed: "a duration such as 60s, or off",
+        write: |options, text| {
+            options.tcp_keepalive = match text {
+                "off" => None,
+                _ => Some(humantime::parse_duration(text).ok().filter(|time| !time.is_zero())?),
+            };
+            Some(())
+        },
+    },
+    Parameter {
+        name: "statement_cache",
+        allowed: "a whole number of statements such as 64, or 0",
+        write: |options, text| {
+            options.statement_cache = text.parse().ok()?;
+            Some(())
+        },
+    },
+    Parameter {
+        name: "hygiene",
+        allowed: "rollback, clean, discard-all or trust",
+        write: |options, text| {
+            options.hygiene = named(&Hygiene::ALL, Hygiene::name, text)?;
+            Some(())
+        },
+    },
+];
+
+/// What other clients call `tls`. Not similar enough for a suggestion, and too dangerous to miss.
+const OTHER_NAMES_OF_TLS: [&str; 6] =
+    ["ssl", "sslmode", "ssl-mode", "ssl_mode", "require_ssl", "verify_identity"];
+
+struct Parameter {
+    name: &'static str,
+    allowed: &'static str,
+    write: fn(&mut MysqlOptions, &str) -> Option<()>,
+}
+
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Option<T> {
+    all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(text))
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+impl MysqlOptions {
+    /// Reads a URL: `mysql://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETERS`, or with `mariadb`.
+    ///
+    /// Everything but the host may be left out; the port is then 3306. User, password, database and
+    /// values are percent-decoded. An IPv6 address stands in brackets. A server at a unix socket has
+    /// no host: `mysql://USER:PASSWORD@/DATABASE?socket=/run/mysqld/mysqld.sock`.
+    ///
+    /// Parameters: `socket`; `tls` (`disable`, `prefer`, `require`, `verify-full`), `tls_ca`,
+    /// `tls_cert`, `tls_key` (paths of PEM files); `program_name`; `tcp_keepalive` (`60s`, `off`);
+    /// `statement_cache`; `hygiene` (`rollback`, `clean`, `discard-all`, `trust`).
+    ///
+    /// ```
+    /// use pool_mysql::{Address, Hygiene, MysqlOptions};
+    ///
+    /// let options = MysqlOptions::from_url("mysql://app:p%40ss@db.local/orders?hygiene=clean")?;
+    /// assert_eq!(options.address, Address::Tcp { host: "db.local".to_owned(), port: 3306 });
+    /// assert_eq!(options.hygiene, Hygiene::Clean);
+    ///
+    /// let error = MysqlOptions::from_url("mysql://db/orders?hygeine=clean&tls=on").unwrap_err();
+    /// assert_eq!(error.problems().len(), 2);
+    /// assert_eq!(error.problems()[0].nearest.as_deref(), Some("hygiene"));
+    /// # Ok::<(), pool_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem at once: what was given, what is allowed, and the nearest
+    /// name. What may be part of a password is never repeated.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        let location = location::read(url)?;
+        let mut problems = Vec::new();
+        let mut decoded = |field, text: Option<&str>, decode: Decode| {
+            decode(field, text?).map_err(|problem| problems.push(problem)).ok()
+        };
+        let host = decoded("host", Some(location.host), decode).unwrap_or_default();
+        let user = decoded("user", location.user, decode_secret);
+        let password = decoded("password", location.password, decode_secret);
+        let database = decoded("database", location.database, decode);
+        let mut options = Self::tcp(host, location.port);
+        options.system = location.system;
+        options.user = user.filter(|user| !user.is_empty()).unwrap_or(options.user);
+        options.password = password.map_or(options.password, Into::into);
+        options.database = database;
+        for (name, value) in read_pairs(location.query, &mut problems) {
+            problems.extend(options.set(&name, &value).err());
+        }
+        problems.extend(options.problems());
+        ConfigError::from_problems(problems)?;
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        if OTHER_NAMES_OF_TLS.contains(&name) {
+            let mut problem = Problem::unknown("parameter", name, ["tls"].into_iter());
+            problem.nearest = Some("tls".into());
+            return Err(problem);
+        }
+        let names = PARAMETERS.iter().map(|parameter| parameter.name);
+        let parameter = PARAMETERS
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .ok_or_else(|| Problem::unknown("parameter", name, names))?;
+        if name == "tls" && value.eq_ignore_ascii_case("verify-ca") {
+            let why = "the client library would not keep to it: it has a switch for certificates \
+                       of another name, without effect";
+            return Err(Problem::invalid(name, value, why, parameter.allowed));
+        }
+        (parameter.write)(self, value).ok_or_else(|| {
+            Problem::invalid(parameter.name, value, "not understood", parameter.allowed)
+        })
+    }
+}
+
+type Decode = fn(&str, &str) -> Result<String, Problem>;
+
+/// The parameters in their order, decoded.
+fn read_pairs(query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    let mut pairs = Vec::<(String, String)>::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match (decode("parameter", name), decode(name, value)) {
+            (Ok(name), Ok(value)) if pairs.iter().any(|(known, _)| *known == name) => {
+                problems.push(about(
+                    &name,
+                    Problem::invalid(&*name, value, "given twice", "one value"),
+                ));
+            }
+            (Ok(name), Ok(value)) => pairs.push((name, value)),
+            (Err(problem), _) => problems.push(problem),
+            (_, Err(problem)) => problems.push(about(name, problem)),
+        }
+    }
+    pairs
+}
+
+/// A problem of a parameter: the value of one that is not ours may be a secret, and only its name
+/// is repeated.
+fn about(name: &str, problem: Problem) -> Problem {
+    let is_ours = PARAMETERS.iter().any(|parameter| parameter.name == name);
+    if is_ours {
+        problem
+    } else {
+        Problem::invalid("parameter", name, problem.why, problem.allowed)
+    }
+}

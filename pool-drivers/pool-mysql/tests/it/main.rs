@@ -1,0 +1,14 @@
+//! The MySQL driver against real servers. A test's name is its claim.
+
+mod cancel;
+mod conformance;
+mod failing;
+mod hygiene;
+mod letting_go;
+mod rig;
+mod secrets;
+mod server;
+mod statements;
+mod tls;
+mod tls_front;
+mod url;
