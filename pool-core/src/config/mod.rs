@@ -88,7 +88,7 @@ pub struct PoolConfig {
     /// Connects in flight at once. Default: 8.
     pub max_opening: usize,
     /// How long after the first failed connect acquires that would have to wait start to fail at
-    /// once. Counts anew if nobody asked for a connection for a second. Default: 1 s; `None`: they
+    /// once. Counts anew if nobody asked for a connection for half a minute. Default: 1 s; `None`: they
     /// always wait for their deadline.
     pub outage_grace: Option<Duration>,
     /// A checkout held for longer is reported with its call site. Default: `None`.
