@@ -24,7 +24,7 @@ pub use self::origin::Origin;
 pub use self::preset::Preset;
 #[cfg(feature = "manager")]
 pub(crate) use self::problem::shown_name;
-pub use self::problem::{ConfigError, Problem, nearest};
+pub use self::problem::{ConfigError, Problem, may_hold_password, nearest};
 #[cfg(feature = "manager")]
 pub(crate) use self::sources::{
     BESIDES, Loaded, PRESET, Setting, URL, URL_FILE, environment, file,
