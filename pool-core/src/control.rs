@@ -14,7 +14,6 @@ use crate::listeners::Subscription;
 use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
 use crate::shared::Shared;
-use crate::state::State;
 use crate::stats::{Circuit, DbStats, PoolState, PoolStats};
 
 /// A cheaply cloned control handle. It does not keep the pool open: once the last
@@ -158,7 +157,8 @@ impl<D: Driver> Control for Handle<D> {
     }
 
     fn resume(&self) {
-        self.shared.transition(State::resume);
+        let now = self.shared.now();
+        self.shared.transition(|state, effects| state.resume(now, effects));
     }
 
     fn set_opening_ceiling(&self, ceiling: Option<usize>) {

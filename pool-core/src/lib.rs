@@ -43,8 +43,8 @@ pub use self::capability::{
     Role, RoleQuery,
 };
 pub use self::config::{
-    Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured, nearest,
-    parse_duration,
+    Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured,
+    may_hold_password, nearest, parse_duration,
 };
 #[cfg(feature = "sources")]
 pub use self::config::{Explanation, Resolved, Secret, Sources, json_schema, url_scheme};

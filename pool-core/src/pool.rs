@@ -16,7 +16,7 @@ use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
 use crate::listeners::Observers;
 use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, Served};
 use crate::probe::ProbeConnection;
-use crate::runtime::{NoRuntime, Runtime, default_runtime};
+use crate::runtime::{Instant, NoRuntime, Runtime, default_runtime};
 use crate::shared::Shared;
 use crate::state::{Checkout, Effects, State, WatchOutcome};
 use crate::stats::{DbStats, PoolState, PoolStats};
@@ -405,14 +405,17 @@ impl<D: Driver> Shared<D> {
 
     pub(crate) fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError> {
         validate(&self.driver, &config)?;
-        let (outcome, effects) = self.apply(config);
+        let (outcome, effects) = self.apply(config, self.runtime.now());
         self.announce(&outcome, effects);
         Ok(outcome)
     }
 
     /// Applies a valid configuration. Nobody has heard of it yet.
-    pub(crate) fn apply(&self, config: PoolConfig) -> (Reconfigured, Effects<D::Connection>) {
-        let now = self.runtime.now();
+    pub(crate) fn apply(
+        &self,
+        config: PoolConfig,
+        now: Instant,
+    ) -> (Reconfigured, Effects<D::Connection>) {
         self.transition_alone(|state, effects| state.reconfigure(config, now, effects))
     }
 

@@ -24,7 +24,7 @@ pub use self::origin::Origin;
 pub use self::preset::Preset;
 #[cfg(feature = "manager")]
 pub(crate) use self::problem::shown_name;
-pub use self::problem::{ConfigError, Problem, nearest};
+pub use self::problem::{ConfigError, Problem, may_hold_password, nearest};
 #[cfg(feature = "manager")]
 pub(crate) use self::sources::{
     BESIDES, Loaded, PRESET, Setting, URL, URL_FILE, environment, file,
@@ -88,7 +88,7 @@ pub struct PoolConfig {
     /// Connects in flight at once. Default: 8.
     pub max_opening: usize,
     /// How long after the first failed connect acquires that would have to wait start to fail at
-    /// once. Counts anew if nobody asked for a connection for a second. Default: 1 s; `None`: they
+    /// once. Counts anew if nobody asked for a connection for half a minute. Default: 1 s; `None`: they
     /// always wait for their deadline.
     pub outage_grace: Option<Duration>,
     /// A checkout held for longer is reported with its call site. Default: `None`.

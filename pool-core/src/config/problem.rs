@@ -7,11 +7,28 @@ use super::Origin;
 /// Stands for a value that may hold a secret.
 const NOT_SHOWN: &str = "(not shown)";
 
-fn may_hold_password(value: &str) -> bool {
-    let lower = value.to_lowercase();
-    lower.contains('@')
-        || lower.contains("://")
-        || ["passw", "pwd"].iter().any(|it| lower.contains(it))
+/// Whether text looks like a connection string or a part of one, so that it is better not repeated.
+///
+/// ```
+/// assert!(pool_core::may_hold_password("postgres://app:secret@db/shop"));
+/// assert!(pool_core::may_hold_password("host=db password=secret"));
+/// assert!(!pool_core::may_hold_password("1h 30m"));
+/// ```
+#[must_use]
+pub fn may_hold_password(text: &str) -> bool {
+    text.contains('@') || text.to_lowercase().contains("%40") || has_password_syntax(text)
+}
+
+/// The same of a path, which may well hold an `@`.
+#[cfg(feature = "sources")]
+fn path_may_hold_password(path: &str) -> bool {
+    path.split_once('@').is_some_and(|(user, _)| user.contains(':')) || has_password_syntax(path)
+}
+
+fn has_password_syntax(text: &str) -> bool {
+    let signs = ["://", "%3a%2f%2f", "passw", "pwd", "pass=", "secret="];
+    let lower = text.to_lowercase();
+    signs.iter().any(|sign| lower.contains(sign))
 }
 
 /// What was given for a name, if it can be one.
@@ -56,6 +73,13 @@ impl Problem {
             nearest: None,
             origin: None,
         }
+    }
+
+    /// The same of a file.
+    #[cfg(feature = "sources")]
+    pub(super) fn of_file(field: &str, path: &str, why: String, allowed: &str) -> Self {
+        let value = if path_may_hold_password(path) { NOT_SHOWN } else { path };
+        Self { value: value.to_owned(), ..Self::invalid(field, "", why, allowed) }
     }
 
     /// The same problem, of a value that came from `origin`.
@@ -148,4 +172,32 @@ pub fn nearest<'a>(name: &str, allowed: impl Iterator<Item = &'a str>) -> Option
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_connection_string_is_not_repeated() {
+        for text in [
+            "postgres://app:hunter2@db",
+            "hunter2@db:5432",
+            "postgres%3A%2F%2Fapp%3Ahunter2%40db",
+            "host=db PASSWORD=hunter2",
+            "Server=db;Pwd=hunter2",
+            "pass=hunter2",
+            "secret=hunter2",
+        ] {
+            let problem = Problem::invalid("max_open", text, "not understood", "a number");
+            assert_eq!(problem.value, NOT_SHOWN, "{text}");
+        }
+        for text in ["1h 30m", "-1", "prodction", "data/orders.db", "päss"] {
+            assert_eq!(Problem::invalid("f", text, "w", "a").value, text);
+        }
+        assert_eq!(shown_name("orders-eu 2.x_ä"), "orders-eu 2.x_ä");
+        for name in ["a:b", "a@b", "a=b", &*"a".repeat(65)] {
+            assert_eq!(shown_name(name), NOT_SHOWN, "{name}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::control::ControlHandle;
 use crate::driver::Driver;
 use crate::error::OpenError;
 use crate::pool::{Pool, PoolOptions};
+use crate::runtime::Instant;
 
 /// The drivers of a manager, by URL scheme.
 ///
@@ -54,14 +55,16 @@ impl Drivers {
 
     /// The driver for a URL.
     pub(super) fn make(&self, url: &str) -> Result<Box<dyn AnyDriver>, ConfigError> {
+        // What is registered is no secret, whatever follows: an SQLite path may hold an `@`.
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_lowercase();
+        if let Some(factory) = self.factories.get(&scheme) {
+            return factory(url);
+        }
         let Some(scheme) = url_scheme(url) else {
             return Err(Problem::invalid("url", "", "no scheme", self.forms()).into());
         };
-        let Some(factory) = self.factories.get(&scheme.to_lowercase()) else {
-            let schemes = self.factories.keys().map(String::as_str);
-            return Err(Problem::unknown("url scheme", scheme, schemes).into());
-        };
-        factory(url)
+        let schemes = self.factories.keys().map(String::as_str);
+        Err(Problem::unknown("url scheme", scheme, schemes).into())
     }
 
     /// What is wrong with a pool for which no source names a URL.
@@ -118,7 +121,7 @@ pub(super) trait AnyPool: Send + Sync {
 
     /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
     /// observers, the driver.
-    fn apply(&self, config: PoolConfig) -> (Reconfigured, Box<dyn FnOnce() + '_>);
+    fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>);
 }
 
 impl<D: Driver> AnyPool for Pool<D> {
@@ -142,8 +145,8 @@ impl<D: Driver> AnyPool for Pool<D> {
         loaded.finish_for(self.driver())
     }
 
-    fn apply(&self, config: PoolConfig) -> (Reconfigured, Box<dyn FnOnce() + '_>) {
-        let (outcome, effects) = self.shared().apply(config);
+    fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>) {
+        let (outcome, effects) = self.shared().apply(config, now);
         let told = outcome.clone();
         (outcome, Box::new(move || self.shared().announce(&told, effects)))
     }

@@ -102,6 +102,7 @@ impl Inner {
     ) -> Result<ManagerReconfigured, ConfigError> {
         let (steps, added) = self.plan(&sources)?;
         let mut pools = Vec::with_capacity(steps.len() + added.len());
+        let now = self.runtime.now();
         // Held over all of them: of two reconfigurations one is wholly the later one.
         let mut asked = self.asked.lock();
         let Current { resolved, sources: in_force } = &mut *asked;
@@ -111,7 +112,7 @@ impl Inner {
             let applied = step.settings.and_then(|settings| {
                 let config = settings.config().clone();
                 *kept = settings;
-                (config != managed.pool.control().config()).then(|| managed.pool.apply(config))
+                (config != managed.pool.control().config()).then(|| managed.pool.apply(config, now))
             });
             let (applied, rest) = applied.unzip();
             left.extend(rest);

@@ -48,8 +48,9 @@ impl<C> State<C> {
     }
 
     /// Serves again, those who waited first.
-    pub(crate) fn resume(&mut self, effects: &mut Effects<C>) {
+    pub(crate) fn resume(&mut self, now: Instant, effects: &mut Effects<C>) {
         if self.gate == PoolState::Paused {
+            self.outage.ask_again(now);
             self.set_gate(PoolState::Open);
             self.wake_worker(effects);
         }

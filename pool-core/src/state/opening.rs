@@ -58,7 +58,7 @@ impl<C> State<C> {
     pub(super) fn start_open(&mut self, now: Instant) -> u32 {
         let id = self.next_connection;
         self.next_connection += 1;
-        self.outage.try_again(now);
+        self.outage.ask_again(now);
         let slot = self.slots.open_new(id, self.rng.u16(..), now);
         self.calls.set(slot, now.after(self.config.connect_timeout));
         self.commands.push(Command::Open { slot, id });

@@ -16,8 +16,10 @@ const RETRY_MILLIS: std::ops::Range<u64> = 250..300;
 const LONG_OUTAGE: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// If nobody asked for a connect for this long after one could have started, what the last one said
-/// is too old to fail anybody by.
+/// fails nobody before the next one has ended.
 const QUIET: Duration = Duration::from_secs(1);
+/// If nobody asked for this long, the next failure is the first of another outage.
+const FORGOTTEN: Duration = LONG_OUTAGE;
 
 /// The connects that failed since the last success.
 #[derive(Debug, Default)]
@@ -30,8 +32,10 @@ pub(super) struct Failures {
     pub(super) attempts: u32,
     pub(super) first: Instant,
     pub(super) last: Instant,
-    /// When it became known: the first failure, or the first connect after a quiet time.
+    /// What the grace counts from: the first failure, or the first connect after all was forgotten.
     known_from: Instant,
+    /// The first connect after a quiet time; until it ends, nothing is known.
+    asked_anew: Instant,
     pub(super) class: ErrorClass,
     pub(super) error: SharedError,
     pub(super) retry_at: Instant,
@@ -58,11 +62,13 @@ impl Outage {
         self.failures.as_ref().map_or(Instant::EPOCH, |failures| failures.retry_at)
     }
 
-    /// Notes that a connect starts.
-    pub(super) fn try_again(&mut self, now: Instant) {
-        if let Some(failures) = &mut self.failures
-            && failures.retry_at.after(QUIET) < now
-        {
+    /// Notes that a connect starts, or that those who waited want one again.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        let Some(failures) = &mut self.failures else { return };
+        if failures.retry_at.after(QUIET) < now {
+            failures.asked_anew = now;
+        }
+        if failures.retry_at.after(FORGOTTEN) < now {
             failures.known_from = now;
         }
     }
@@ -85,6 +91,7 @@ impl Outage {
                 first: now,
                 last: now,
                 known_from: now,
+                asked_anew: now,
                 class,
                 error,
                 retry_at,
@@ -136,8 +143,10 @@ impl<C> State<C> {
     pub(super) fn fails_fast_at(&self) -> Instant {
         let Some(failures) = self.outage.failures() else { return Instant::NEVER };
         let nothing_open = self.slots.established() == 0;
-        let is_known = failures.last >= failures.known_from;
-        if failures.class == ErrorClass::Permanent && nothing_open && is_known {
+        if failures.last < failures.asked_anew {
+            return Instant::NEVER;
+        }
+        if failures.class == ErrorClass::Permanent && nothing_open {
             return failures.first;
         }
         let Some(grace) = self.config.outage_grace else { return Instant::NEVER };

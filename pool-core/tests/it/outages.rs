@@ -249,33 +249,42 @@ fn an_old_failure_does_not_fail_an_acquire_whose_own_connect_is_in_flight() {
     assert!(rig.sim.now().since(started) <= 1600 * MS);
 }
 
+/// How many of eight callers are served by connects that take `connect`, when one has failed before a
+/// quiet time. They come one after the other while the first connect is under way.
+fn served_after(quiet: Duration, failure: Answer, grace: Duration, connect: Duration) -> usize {
+    let outage_grace = Some(grace);
+    let rig = Rig::new(PoolConfig { max_open: 20, outage_grace, ..PoolConfig::default() });
+    rig.server.next(Call::Connect, &[failure]);
+    let mut first = rig.waiter();
+    let _ = first.poll_if_woken();
+    drop(first);
+    rig.sim.advance(quiet);
+    rig.server.always(Call::Connect, Answer::Late(connect));
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let caller = rig.spawn_acquire();
+            rig.sim.advance(connect / 10);
+            caller
+        })
+        .collect();
+    rig.sim.advance(20 * SEC);
+    callers.iter().filter_map(SimTask::take).flatten().count()
+}
+
 #[test]
 fn a_failure_from_before_a_quiet_time_fails_nobody() {
-    for answer in [Answer::Error, Answer::Permanent] {
+    for failure in [Answer::Error, Answer::Permanent] {
         for quiet in [2 * SEC, 3600 * SEC] {
-            let rig = Rig::with_max_open(20);
-            rig.server.next(Call::Connect, &[answer]);
-            let mut first = rig.waiter();
-            let _ = first.poll_if_woken();
-            drop(first);
-            rig.sim.advance(quiet);
-            rig.server.always(Call::Connect, Answer::Late(150 * MS));
-            let callers: Vec<_> = (0..8)
-                .map(|_| {
-                    let caller = rig.spawn_acquire();
-                    rig.sim.advance(MS);
-                    caller
-                })
-                .collect();
-            rig.sim.advance(SEC);
-            let served = callers.iter().filter_map(SimTask::take).flatten().count();
-            assert_eq!(served, 8, "{answer:?}, {quiet:?}");
+            for (grace, connect) in [(SEC, 150 * MS), (SEC, 3 * SEC), (100 * MS, 300 * MS)] {
+                let served = served_after(quiet, failure, grace, connect);
+                assert_eq!(served, 8, "{failure:?}, {quiet:?}, {grace:?}, {connect:?}");
+            }
         }
     }
 }
 
 #[test]
-fn an_outage_that_goes_on_after_a_quiet_time_counts_its_grace_anew() {
+fn an_outage_that_goes_on_after_a_long_quiet_time_counts_its_grace_anew() {
     let rig = Rig::with_max_open(20);
     rig.server.always(Call::Connect, Answer::Error);
     drop(rig.waiter());
@@ -290,4 +299,42 @@ fn an_outage_that_goes_on_after_a_quiet_time_counts_its_grace_anew() {
     let failed = (0..20).filter(|_| rig.sim.block_on(rig.pool.acquire()).is_err()).count();
     assert_eq!(failed, 20);
     assert!(rig.sim.now().since(asked) <= 300 * MS, "known again");
+}
+
+#[test]
+fn a_caller_who_asks_rarely_waits_for_the_grace_once() {
+    for every in [SEC, 1400 * MS, 2 * SEC, 5 * SEC] {
+        let rig = Rig::with_max_open(20);
+        rig.server.always(Call::Connect, Answer::Late(5 * MS));
+        drop(rig.acquire());
+        rig.sim.advance(SEC);
+        go_down(&rig, Answer::LateError(5 * MS));
+        let waited: Vec<_> = (0..10)
+            .map(|_| {
+                let asked = rig.sim.now();
+                drop(rig.sim.block_on(rig.pool.acquire()).expect_err("down"));
+                let waited = rig.sim.now().since(asked);
+                rig.sim.advance(every);
+                waited
+            })
+            .collect();
+        assert!(waited[0] >= SEC, "the grace: {waited:?}");
+        assert!(waited[1..].iter().all(|waited| *waited <= 50 * MS), "{every:?}: {waited:?}");
+        assert!(rig.server.connects_at().len() <= 16, "{every:?}");
+    }
+}
+
+#[test]
+fn who_waited_while_a_paused_pools_database_was_mended_is_served() {
+    let rig =
+        Rig::new(PoolConfig { max_open: 20, acquire_timeout: 1000 * SEC, ..PoolConfig::default() });
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    let caller = rig.spawn_acquire();
+    rig.sim.advance(10 * MS);
+    rig.pool.control().pause();
+    rig.sim.advance(100 * SEC);
+    rig.server.always(Call::Connect, Answer::Late(150 * MS));
+    rig.pool.control().resume();
+    rig.sim.advance(SEC);
+    assert!(caller.take().is_some_and(|served| served.is_ok()));
 }

@@ -253,17 +253,34 @@ fn the_url_of_the_highest_source_counts() {
 
 #[test]
 fn a_url_cannot_name_another() {
-    let url = "pg:d?pool_url=pg://app:hunter2@x&pool_url_file=/x&pool_password=hunter2&pool_password=hunter2";
+    let url = "pg:d?pool_url=pg:x&pool_url_file=/x&pool_max_opn=3&pool_max_opn=4&pool_max_idle=x";
     let found = problems(&Sources::default().url(url));
-    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
     for (problem, start) in found.iter().zip([
-        "a parameter pool_... in the URL: url = \"\": a URL cannot name another",
-        "a parameter pool_... in the URL: url_file = \"\": a URL cannot name another",
-        "a parameter pool_... in the URL: password = \"\": given twice",
-        "a parameter pool_... in the URL: setting = \"(not shown)\": unknown",
+        "pool_url in the URL: url = \"\": a URL cannot name another",
+        "pool_url_file in the URL: url_file = \"\": a URL cannot name another",
+        "pool_max_opn in the URL: max_opn = \"\": given twice",
+        "pool_max_opn in the URL: setting = \"max_opn\": unknown",
+        "pool_max_idle in the URL: max_idle = \"x\": not understood",
     ]) {
         assert!(problem.starts_with(start), "{problem}");
     }
+}
+
+#[test]
+fn of_what_may_be_a_password_with_a_question_mark_nothing_is_shown() {
+    let url = "pg://u:pa?pool_hunter2&pool_max_open=hunter2&pool_max_idle=2@h/db";
+    let found = problems(&Sources::default().url(url));
+    assert_eq!(found.len(), 3, "{found:#?}");
+    for (problem, start) in found.iter().zip([
+        "a parameter pool_... in the URL: field = \"(not shown)\": unknown",
+        "a parameter pool_... in the URL: max_open = \"(not shown)\": not understood",
+        "a parameter pool_... in the URL: max_idle = \"(not shown)\": not understood",
+    ]) {
+        assert!(problem.starts_with(start), "{problem}");
+    }
+    let other = Sources::default().url("pg://u:p@h/db?user=a@b&pool_max_open=3");
+    assert_eq!(other.resolve().expect("valid").config().max_open, 3);
 }
 
 #[test]

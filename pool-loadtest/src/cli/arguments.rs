@@ -128,7 +128,7 @@ pub(crate) struct SettingsArguments {
 /// Says nothing of the URL, which may have a password.
 impl fmt::Debug for SettingsArguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SettingsArguments").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("SettingsArguments").finish_non_exhaustive()
     }
 }
 

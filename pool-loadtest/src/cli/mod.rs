@@ -14,6 +14,7 @@ use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use pool_core::may_hold_password;
 
 use self::arguments::{Arguments, Command, ConfigCommand};
 
@@ -62,7 +63,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let shown = error.to_string();
     let is_secret = |argument: std::ffi::OsString| {
         let argument = argument.to_string_lossy();
-        argument.contains('@') && shown.contains(&*argument)
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        [&*argument, value].iter().any(|part| may_hold_password(part) && shown.contains(part))
     };
     if std::env::args_os().skip(1).any(is_secret) {
         // It may be a URL with a password.

@@ -46,7 +46,8 @@ pub(super) fn resolve<V: Visit>(
 /// Reads a URL as the driver does. Of one that has no scheme nothing is repeated, unless it is
 /// clearly a path: it may be the connection string of another database, with a password.
 fn from_url(url: &str) -> Result<SqliteDriver, ConfigError> {
-    if url_scheme(url).is_some() {
+    let is_sqlite = |(scheme, _): (&str, _)| scheme.eq_ignore_ascii_case("sqlite");
+    if url_scheme(url).is_some() || url.split_once(':').is_some_and(is_sqlite) {
         return SqliteDriver::from_url(url).map_err(|error| {
             let problems = error.problems().iter().cloned().map(of_this_build).collect();
             ConfigError::from_problems(problems).expect_err("bug: an error without problems")

@@ -115,7 +115,14 @@ fn of_a_url_that_is_not_understood_no_more_than_the_scheme_is_repeated() {
         assert!(stderr.contains("allowed: sqlite"), "{url}: {stderr}");
         assert!(!stderr.contains("did you mean"), "{url}: {stderr}");
     }
-    for arguments in [&["postgres://user:hunter2@host/db"][..], &["run", "user:hunter2@host"]] {
+    for arguments in [
+        &["postgres://user:hunter2@host/db"][..],
+        &["run", "user:hunter2@host"],
+        &["host=h user=u password=hunter2"],
+        &["run", "--duration=postgres://u:hunter2@h/db"],
+        &["run", "--tasks=postgres://u:hunter2@h/db"],
+        &["run", "--output", "postgres://u:hunter2@h/db"],
+    ] {
         let (code, _, stderr) = run(arguments);
         assert_eq!(code, 2, "{stderr}");
         assert!(stderr.contains("--url") && !stderr.contains("hunter2"), "{stderr}");
@@ -127,6 +134,14 @@ fn a_path_without_a_scheme_is_told_what_was_probably_meant() {
     let (code, _, stderr) = run(&["run", "--url", "data/foo.db"]);
     assert_eq!(code, 2);
     assert!(stderr.contains("did you mean \"sqlite:data/foo.db\"?"), "{stderr}");
+}
+
+#[test]
+fn a_path_may_hold_an_at_sign() {
+    let (code, stdout, stderr) =
+        run(&["config", "explain", "--url", "sqlite:a@b.db?pool_max_open=3"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("pool_max_open in the URL"), "{stdout}");
 }
 
 #[test]
@@ -196,6 +211,7 @@ fn what_is_wrong_with_a_url_names_the_source_it_came_from() {
         ("POOL_URL", "postgres://app@db", "POOL_URL: url scheme = \"postgres\": this build has"),
         ("POOL_URL", "sqlite:x.db?mod=ro", "POOL_URL: parameter = \"mod\": unknown"),
         ("POOL_URL_FILE", "/nowhere", "POOL_URL_FILE: url_file = \"/nowhere\": No such file"),
+        ("POOL_URL_FILE", "/no@where", "POOL_URL_FILE: url_file = \"/no@where\": No such file"),
     ] {
         for arguments in [&["run"][..], &["config", "explain"]] {
             let output = program(arguments).env(variable, value).output().expect("starts");

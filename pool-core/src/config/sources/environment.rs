@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use super::super::problem::shown_name;
 use super::super::{Origin, Problem};
 use super::loaded::two_urls;
 use super::{Secret, Setting};
@@ -33,6 +34,16 @@ impl Environment {
                 continue;
             }
             match (name.to_str(), value.to_str()) {
+                (Some(name), _) if shown_name(name) != name => {
+                    let why = "not a name";
+                    let allowed = "POOL_ and a field";
+                    ours.problems.push(Problem::invalid(
+                        "variable",
+                        shown_name(name),
+                        why,
+                        allowed,
+                    ));
+                }
                 (Some(name), Some(value)) => {
                     ours.variables.push((name.to_owned(), Secret::new(value)));
                 }

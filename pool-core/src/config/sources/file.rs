@@ -189,14 +189,14 @@ pub(crate) fn read_toml(path: &Path) -> Result<(String, String), Problem> {
     let name = path.display().to_string();
     match read_text(path) {
         Ok(text) => Ok((name, text)),
-        Err(why) => Err(Problem::invalid("file", name, why, "a readable TOML file")),
+        Err(why) => Err(Problem::of_file("file", &name, why, "a readable TOML file")),
     }
 }
 
 /// The URL that is kept in a file.
 pub(super) fn read_url(path: &str) -> Result<Secret, Problem> {
     let allowed = "the path of a file that holds the URL in one line";
-    let problem = |why: String| Problem::invalid(URL_FILE, path, why, allowed);
+    let problem = |why: String| Problem::of_file(URL_FILE, path, why, allowed);
     let text = read_text(Path::new(path)).map_err(problem)?;
     let url = text.trim();
     if url.is_empty() || url.contains(['\n', '\r']) {

@@ -1,7 +1,7 @@
 //! The pool's own parameters in a database's URL, which its driver is not to see.
 
 use super::super::problem::shown_name;
-use super::super::{FIELDS, Origin, Problem};
+use super::super::{FIELDS, Origin, PoolConfig, Problem};
 use super::{PRESET, Secret, Setting, URL, URL_FILE};
 
 const PREFIX: &str = "pool_";
@@ -23,23 +23,28 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
     let (ours, theirs): (Vec<_>, Vec<_>) =
         query.split('&').partition(|parameter| parameter.starts_with(PREFIX));
     let mut settings: Vec<Setting> = Vec::new();
+    // With an `@` behind the question mark, that may belong to a password, and all this too.
+    let is_hidden = rest.contains('@');
     for parameter in ours {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let field = name[PREFIX.len()..].to_owned();
-        let is_known = FIELDS.iter().any(|known| known.name == field) || field == PRESET;
-        // What is no parameter of ours may be part of a password that holds a question mark.
-        let parameter = if is_known { name } else { "a parameter pool_..." };
-        let origin = Origin::Url { parameter: parameter.to_owned() };
-        if [URL, URL_FILE].contains(&&*field) {
-            let why = "a URL cannot name another";
-            problems.push(Problem::invalid(field, "", why, "settings").at(origin));
+        let (field, value) = (name[PREFIX.len()..].to_owned(), decode(value));
+        let shown = if is_hidden { "a parameter pool_..." } else { shown_name(name) };
+        let origin = Origin::Url { parameter: shown.to_owned() };
+        let wrong = if [URL, URL_FILE].contains(&&*field) {
+            Some(Problem::invalid(&field, "", "a URL cannot name another", "settings"))
         } else if settings.iter().any(|setting| setting.field == field) {
-            let value = if is_known { decode(value) } else { String::new() };
-            let field = shown_name(&field);
-            let problem = Problem::invalid(field, value, "given twice", "each once");
-            problems.push(problem.at(origin));
+            let is_known = FIELDS.iter().any(|known| known.name == field) && !is_hidden;
+            let value = if is_known { &*value } else { "" };
+            Some(Problem::invalid(shown_name(&field), value, "given twice", "each once"))
+        } else if is_hidden && field != PRESET {
+            let wrong = PoolConfig::default().set(&field, &value).err();
+            wrong.map(|problem| Problem { value: "(not shown)".to_owned(), ..problem })
         } else {
-            settings.push(Setting { field, value: Secret::new(decode(value)), origin });
+            None
+        };
+        match wrong {
+            Some(problem) => problems.push(problem.at(origin)),
+            None => settings.push(Setting { field, value: Secret::new(value), origin }),
         }
     }
     let mut url = base.to_owned();
@@ -58,7 +63,8 @@ fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let is_hex = |hex: &&str| hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').filter(is_hex);
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 decoded.push(byte);
@@ -87,5 +93,12 @@ mod tests {
         assert_eq!(found, [("max_open", "7"), ("idle_grace", "1h 30m")]);
         assert_eq!(split("sqlite:a.db?pool_max_open=1", &mut problems).0, "sqlite:a.db");
         assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn what_is_no_percent_encoding_stays_as_it_is() {
+        for (text, decoded) in [("1h%2030m", "1h 30m"), ("1h+30m", "1h 30m"), ("%+5%2", "% 5%2")] {
+            assert_eq!(decode(text), decoded);
+        }
     }
 }

@@ -168,3 +168,21 @@ fn the_joint_statistics_are_the_sums_of_the_pools() {
     let pools: Vec<_> = stats.pools.iter().map(|(name, it)| (&**name, it.in_use)).collect();
     assert_eq!(pools, [("orders", 3), ("users", 0), ("audit-log", 0)]);
 }
+
+#[test]
+fn what_is_wrong_with_one_pool_alone_has_its_name() {
+    let rig = Rig::new();
+    let problems = rig.problems(
+        NamedSources::default().toml("p.toml", FILE).environment([("POOL_ORDERS_MIN_IDLE", "7")]),
+    );
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let start = "POOL_ORDERS_MIN_IDLE: orders.min_idle = \"7\": more than the pool keeps idle";
+    assert!(problems[0].starts_with(start), "{problems:?}");
+}
+
+#[test]
+fn a_url_of_a_known_scheme_may_hold_anything() {
+    let rig = Rig::new();
+    let manager = rig.manager("[pools.a]\nurl = 'fake:/srv/a@b:c.db'\n");
+    assert_eq!(manager.names().collect::<Vec<_>>(), ["a"]);
+}
