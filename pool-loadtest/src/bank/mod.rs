@@ -1,6 +1,10 @@
 //! A bank: reads of balances and transfers between accounts, whose sum must not change and of which
 //! none may be lost or made twice.
 
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 mod table;
 mod teller;
@@ -45,7 +49,12 @@ impl<D: Teller> Bank<D> {
     #[must_use]
     pub fn new() -> Self {
         let (begun, done) = (AtomicI64::new(0), AtomicI64::new(0));
-        Self { table: Arc::new(Table::new(D::PARAMETERS)), begun, done, driver: PhantomData }
+        Self {
+            table: Arc::new(Table::new(D::PARAMETERS, D::INTEGER)),
+            begun,
+            done,
+            driver: PhantomData,
+        }
     }
 
     /// Acquires a connection and works on the table, both within the time of one acquire.

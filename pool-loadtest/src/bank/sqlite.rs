@@ -17,6 +17,7 @@ const QUESTION: Duration = Duration::from_millis(250);
 
 impl Teller for SqliteDriver {
     const PARAMETERS: [&str; 2] = ["?1", "?2"];
+    const INTEGER: &str = "integer";
 
     async fn create(
         connection: &mut SqliteConnection,
@@ -52,11 +53,11 @@ impl Teller for SqliteDriver {
         transfer: Transfer,
     ) -> Result<(), SqliteError> {
         let table = Arc::clone(table);
-        let Transfer { from, to, amount } = transfer;
         let transfer = move |database: &mut Connection| {
             let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.prepare_cached(&table.withdraw)?.execute(params![amount, from])?;
-            transaction.prepare_cached(&table.deposit)?.execute(params![amount, to])?;
+            for (statement, amount, account) in table.steps(transfer) {
+                transaction.prepare_cached(statement)?.execute(params![amount, account])?;
+            }
             transaction.commit()
         };
         connection.call(transfer).await
@@ -69,9 +70,7 @@ impl Teller for SqliteDriver {
         let table = Arc::clone(table);
         let add_up = move |database: &mut Connection| {
             database.query_row(&table.add_up, [], |row| {
-                let (sum, transfers): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
-                let [sum, transfers] = [sum, transfers].map(Option::unwrap_or_default);
-                Ok(Found { accounts: row.get(0)?, sum, transfers })
+                Ok(Found { accounts: row.get(0)?, sum: row.get(1)?, transfers: row.get(2)? })
             })
         };
         connection.call(add_up).await

@@ -41,8 +41,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// With statements whose first and second parameter are written so.
-    pub(super) fn new([first, second]: [&str; 2]) -> Self {
+    /// With statements whose first and second parameter, and whose widest integer, are written so.
+    pub(super) fn new([first, second]: [&str; 2], integer: &str) -> Self {
         let name = format!("pool_loadtest_{}_{:08x}", std::process::id(), fastrand::u32(..));
         let accounts: Vec<_> =
             (0..ACCOUNTS).map(|id| format!("({id}, {OPENING_BALANCE})")).collect();
@@ -59,10 +59,23 @@ impl Table {
                  where id = {second}"
             ),
             deposit: format!("update {name} set balance = balance + {first} where id = {second}"),
-            add_up: format!("select count(*), sum(balance), sum(transfers) from {name}"),
+            // The sum of integers is wider than they are, unless it is told not to be.
+            add_up: format!(
+                "select count(*), cast(coalesce(sum(balance), 0) as {integer}),
+                        cast(coalesce(sum(transfers), 0) as {integer}) from {name}"
+            ),
             drop: format!("drop table if exists {name}"),
             #[cfg(test)]
             name,
         }
+    }
+
+    /// The statements of a transfer, each with its amount and account, those of the lower account
+    /// first: two that lock the same rows do not wait for each other.
+    pub(super) fn steps(&self, transfer: Transfer) -> [(&str, i64, i64); 2] {
+        let Transfer { from, to, amount } = transfer;
+        let mut steps = [(&*self.withdraw, amount, from), (&*self.deposit, amount, to)];
+        steps.sort_by_key(|(.., account)| *account);
+        steps
     }
 }

@@ -14,6 +14,8 @@ use super::table::{Found, Table, Transfer};
 pub trait Teller: Driver {
     /// How its statements write their first and second parameter.
     const PARAMETERS: [&str; 2];
+    /// How its casts name an integer of 64 bits.
+    const INTEGER: &str;
 
     /// Makes the accounts.
     ///

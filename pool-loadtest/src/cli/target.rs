@@ -1,14 +1,19 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, Problem, Resolved, Sources, url_scheme};
+use pool_core::{ConfigError, Problem, Resolved, Sources, nearest, url_scheme};
+#[cfg(feature = "mysql")]
+use pool_mysql::MysqlDriver;
+#[cfg(feature = "postgres")]
+use pool_postgres::PostgresDriver;
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 
 use super::arguments::SettingsArguments;
 use crate::bank::Teller;
 
 /// What a URL looks like, for messages.
-const FORMS: &str = "sqlite:PATH, sqlite::memory: or sqlite:NAME?mode=memory";
+const FORMS: &str = "sqlite:PATH, sqlite::memory:, sqlite:NAME?mode=memory, \
+                     postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE";
 
 /// What to do with a driver, whichever it is.
 pub(super) trait Visit {
@@ -31,44 +36,60 @@ pub(super) fn resolve<V: Visit>(
     visitor: V,
 ) -> Result<V::Output, ConfigError> {
     let (sources, problems) = sources(arguments);
-    let resolved = if sources.names_url() {
-        sources.resolve_with(from_url)
-    } else {
-        let driver = SqliteDriver::new(fallback);
-        sources.resolve_for(&driver).map(|resolved| (driver, resolved))
-    };
+    let scheme = sources.scheme().unwrap_or_default();
+    match &*scheme {
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => {
+            visit(visitor, problems, sources.resolve_with(MysqlDriver::from_url))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            visit(visitor, problems, sources.resolve_with(PostgresDriver::from_url))
+        }
+        _ if sources.names_url() => visit(visitor, problems, sources.resolve_with(from_url)),
+        _ => {
+            let driver = SqliteDriver::new(fallback);
+            let resolved = sources.resolve_for(&driver).map(|resolved| (driver, resolved));
+            visit(visitor, problems, resolved)
+        }
+    }
+}
+
+fn visit<V: Visit, D: Teller + Clone>(
+    visitor: V,
+    problems: Vec<Problem>,
+    resolved: Result<(D, Resolved), ConfigError>,
+) -> Result<V::Output, ConfigError> {
     let found = resolved.as_ref().err().into_iter().flat_map(ConfigError::problems).cloned();
     ConfigError::from_problems(problems.into_iter().chain(found).collect())?;
     let (driver, resolved) = resolved?;
     Ok(visitor.visit(driver, resolved))
 }
 
-/// Reads a URL as the driver does. Of one that has no scheme nothing is repeated, unless it is
-/// clearly a path: it may be the connection string of another database, with a password.
+/// Reads a URL that no other driver reads. Of one that has no scheme nothing is repeated, unless it
+/// is clearly a path: it may be the connection string of another database, with a password.
 fn from_url(url: &str) -> Result<SqliteDriver, ConfigError> {
-    let is_sqlite = |(scheme, _): (&str, _)| scheme.eq_ignore_ascii_case("sqlite");
-    if url_scheme(url).is_some() || url.split_once(':').is_some_and(is_sqlite) {
-        return SqliteDriver::from_url(url).map_err(|error| {
-            let problems = error.problems().iter().cloned().map(of_this_build).collect();
-            ConfigError::from_problems(problems).expect_err("bug: an error without problems")
-        });
+    match url.split_once(':') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("sqlite") => SqliteDriver::from_url(url),
+        _ => Err(no_driver(url).into()),
     }
-    let mut problem = Problem::invalid("url", "", "no scheme", FORMS);
-    if is_path(url) {
-        url.clone_into(&mut problem.value);
-        problem.nearest = Some(format!("sqlite:{url}").into());
-    }
-    Err(problem.into())
 }
 
-/// A scheme without a driver is one that this build has no driver for.
-fn of_this_build(mut problem: Problem) -> Problem {
-    if problem.field == "scheme" {
-        "url scheme".clone_into(&mut problem.field);
-        "this build has no driver for it".clone_into(&mut problem.why);
-        // A database of its own is no slip of the pen.
-        let others = ["mariadb", "mysql", "postgres", "postgresql"];
-        problem.nearest = problem.nearest.filter(|_| !others.contains(&&*problem.value));
+fn no_driver(url: &str) -> Problem {
+    let Some(scheme) = url_scheme(url) else {
+        let mut problem = Problem::invalid("url", "", "no scheme", FORMS);
+        if is_path(url) {
+            url.clone_into(&mut problem.value);
+            problem.nearest = Some(format!("sqlite:{url}").into());
+        }
+        return problem;
+    };
+    let why = "this build has no driver for it";
+    let mut problem = Problem::invalid("url scheme", scheme, why, FORMS);
+    // A database of its own is no slip of the pen.
+    let others = ["mariadb", "mysql", "postgres", "postgresql"];
+    if !others.contains(&&*scheme.to_lowercase()) {
+        problem.nearest = nearest(scheme, others.into_iter().chain(["sqlite"])).map(Box::from);
     }
     problem
 }

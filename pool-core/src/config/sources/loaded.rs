@@ -50,6 +50,11 @@ impl Loaded {
         Self { resolved, problems, names_url: sources.names_url() }
     }
 
+    /// The database's URL without the pool's own parameters.
+    pub(super) fn url(&self) -> Option<&Secret> {
+        self.resolved.url()
+    }
+
     /// The configuration as it is.
     pub(crate) fn finish(mut self) -> Result<Resolved, ConfigError> {
         let found = self.resolved.config.problems();

@@ -190,6 +190,15 @@ impl Sources {
         self.url_setting().is_some()
     }
 
+    /// The scheme of the URL, in small letters, to choose a driver by; a file that holds the URL is
+    /// read for it. Not to be shown: of text that is no URL it may be a part of a password.
+    #[must_use]
+    pub fn scheme(&self) -> Option<String> {
+        let loaded = self.load();
+        let (scheme, _) = loaded.url()?.expose().split_once(':')?;
+        Some(scheme.to_lowercase())
+    }
+
     /// Reads what is not read yet.
     pub(crate) fn load(&self) -> Loaded {
         Loaded::new(self)
