@@ -5,12 +5,16 @@
 //! - [`FakeServer`] and [`FakeDriver`]: calls that succeed, fail, panic, hang or wait at a gate, as
 //!   a test's script says, and a ledger of what the server saw.
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
+//! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
+//!   them.
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 mod fake;
 pub mod measure;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod sim;
 
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};

@@ -1,0 +1,91 @@
+//! As whom servers run: PostgreSQL refuses root, so that root becomes somebody else for them.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::Command;
+
+use super::error::{ServerError, Trying};
+
+/// A user who is not root.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account {
+    /// Whom root becomes; absent for a user who stays who they are.
+    becomes: Option<(u32, u32)>,
+}
+
+/// The signal that a server gets when its runner dies.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Farewell {
+    /// PostgreSQL takes its backends and its shared memory along.
+    Quit,
+    /// For those who would take their time over anything milder.
+    Kill,
+}
+
+impl Account {
+    /// The present user, or for root one that has nothing to lose.
+    pub(super) fn of_servers() -> Self {
+        const NOBODY: (u32, u32) = (65_534, 65_534);
+        let is_root = rustix::process::geteuid().is_root();
+        let users = || fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Self { becomes: is_root.then(|| postgres_in(&users()).unwrap_or(NOBODY)) }
+    }
+
+    /// `program` run by this user.
+    pub(super) fn command(self, program: &Path) -> Command {
+        self.prefixed(None, program)
+    }
+
+    /// `program` run by this user, which does not outlive the thread that starts it.
+    pub(super) fn mortal(self, farewell: Farewell, program: &Path) -> Command {
+        let signal = match farewell {
+            Farewell::Quit => "QUIT",
+            Farewell::Kill => "KILL",
+        };
+        self.prefixed(Some(signal), program)
+    }
+
+    fn prefixed(self, signal: Option<&str>, program: &Path) -> Command {
+        if signal.is_none() && self.becomes.is_none() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        if let Some((user, group)) = self.becomes {
+            command.arg(format!("--reuid={user}")).arg(format!("--regid={group}"));
+            command.arg("--clear-groups");
+        }
+        if let Some(signal) = signal {
+            command.args(["--pdeathsig", signal]);
+        }
+        command.arg("--").arg(program);
+        command
+    }
+
+    /// Gives a file or a folder to this user.
+    pub(super) fn own(self, path: &Path) -> Result<(), ServerError> {
+        match self.becomes {
+            Some((user, group)) => chown(path, Some(user), Some(group)).trying("give away", path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The user and group of `postgres`, among the lines of `/etc/passwd`.
+fn postgres_in(users: &str) -> Option<(u32, u32)> {
+    let line = users.lines().find(|line| line.starts_with("postgres:"))?;
+    let mut numbers = line.split(':').skip(2).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_postgres_is_read_by_name() {
+        let users = "root:x:0:0::/root:/bin/sh\npostgres:x:101:104:PostgreSQL,,,:/var:/bin/sh\n";
+        assert_eq!(postgres_in(users), Some((101, 104)));
+        assert_eq!(postgres_in("root:x:0:0::/root:/bin/sh\n"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! A fresh database of one server, for one test.
+
+use std::fmt;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::access::Access;
+use super::error::ServerError;
+use super::product::Family;
+
+/// A database of its own for one test. It goes with its server.
+#[derive(Clone, Debug)]
+pub struct Database {
+    access: Access,
+    name: String,
+}
+
+impl Database {
+    /// A new one, empty, whose name begins with `name`.
+    pub(super) fn new(access: &Access, name: &str) -> Result<Self, ServerError> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || name.len() > LONGEST || !name.bytes().all(is_plain) {
+            return Err(ServerError::Input {
+                input: format!("the database name `{name}`"),
+                problem: format!("is not 1 to {LONGEST} of a-z, 0-9 and _"),
+            });
+        }
+        // Other processes make theirs on the same server.
+        let serial = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{name}_{}_{serial}", process::id());
+        let first = access.product.family().first_database();
+        access.run(first, &format!("CREATE DATABASE {name};"))?;
+        Ok(Self { access: access.clone(), name })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its URL, password included.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.access.url(&self.name)
+    }
+
+    /// How its server is reached.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Runs statements in it through the server's own client program, and returns the rows, one a
+    /// line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::run`].
+    pub fn run(&self, statements: &str) -> Result<String, ServerError> {
+        self.access.run(&self.name, statements)
+    }
+
+    /// Removes it, cutting off those who are connected to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::run`].
+    pub fn remove(self) -> Result<(), ServerError> {
+        let Self { access, name } = &self;
+        let family = access.product.family();
+        let force = match family {
+            Family::Postgres => " WITH (FORCE)",
+            Family::MySql => "",
+        };
+        access.run(family.first_database(), &format!("DROP DATABASE {name}{force};")).map(drop)
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Names have at most 63 bytes, and ours end with two numbers.
+const LONGEST: usize = 40;

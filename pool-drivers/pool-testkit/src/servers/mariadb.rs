@@ -1,0 +1,76 @@
+//! What is particular to MariaDB: its first data, its settings, its client.
+
+use std::fs;
+use std::process::Command;
+
+use super::access::{Access, PASSWORD, USER};
+use super::account::Farewell;
+use super::error::{ServerError, Trying};
+use super::ground::Ground;
+use super::program::{PATIENCE, run_for};
+
+/// The scripts that make the tables of a new server, in order, among what came with it.
+const SCRIPTS: [&str; 3] = [
+    "usr/share/mysql/mysql_system_tables.sql",
+    "usr/share/mysql/mysql_performance_tables.sql",
+    "usr/share/mysql/mysql_system_tables_data.sql",
+];
+
+pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
+    let data = ground.directory.join("data");
+    fs::create_dir(&data).trying("create", &data)?;
+    ground.account.own(&data)?;
+    let mut command = ground.program("mariadbd");
+    own_folders(ground, command.args(["--no-defaults", "--bootstrap"]));
+    command.args(["--enforce-storage-engine=", "--innodb-log-file-size=8M"]);
+    let mut statements = String::from(
+        "create database if not exists mysql;\nuse mysql;\n\
+         SET @auth_root_socket=NULL;\nSET @skip_auth_anonymous=1;\n",
+    );
+    for script in SCRIPTS {
+        let path = ground.installation.file(script);
+        statements.push_str(&fs::read_to_string(&path).trying("read", path)?);
+        statements.push('\n');
+    }
+    // `root@localhost` is not who comes over TCP.
+    let user = format!(
+        "FLUSH PRIVILEGES;\nCREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+         GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n"
+    );
+    statements.push_str(&user);
+    run_for("prepare MariaDB's data", command, &statements, PATIENCE).map(drop)
+}
+
+pub(super) fn server(ground: &Ground) -> Command {
+    let mut command = ground.mortal(Farewell::Kill, "mariadbd");
+    own_folders(ground, command.arg("--no-defaults"));
+    let (port, connections) = (ground.port, ground.setup.max_connections);
+    command.args([&format!("--port={port}"), &format!("--max-connections={connections}")]);
+    command.arg(format!("--socket={}", ground.directory.join("socket").display()));
+    command.arg(format!("--pid-file={}", ground.directory.join("pid").display()));
+    command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
+    // What was committed has to survive a killed server, but not a crash of the machine.
+    command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=8M"]);
+    // It knows which program a session belongs to.
+    command.arg("--performance-schema=ON");
+    command.args(ground.setup.settings.iter().map(|setting| format!("--{setting}")));
+    command
+}
+
+fn own_folders(ground: &Ground, command: &mut Command) {
+    command.arg(format!("--datadir={}", ground.directory.join("data").display()));
+    let messages = ground.installation.file("usr/share/mysql");
+    command.arg(format!("--lc-messages-dir={}", messages.display()));
+    command.arg(format!("--character-sets-dir={}", messages.join("charsets").display()));
+    command.arg(format!("--tmpdir={}", ground.directory.display()));
+}
+
+/// `mariadb` on `database`, waiting for statements.
+pub(super) fn client(access: &Access, mut command: Command, database: &str) -> Command {
+    command.args(["--no-defaults", "--batch", "--skip-column-names", "--connect-timeout=10"]);
+    command.args(["--host", &access.host, "--port", &access.port.to_string()]);
+    command.args(["--protocol=tcp", "--user", &access.user, "--database", database]);
+    // Not among the arguments, which every user of the machine sees.
+    command.env("MYSQL_PWD", &access.password);
+    command
+}

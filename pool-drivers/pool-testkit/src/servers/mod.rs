@@ -1,0 +1,43 @@
+//! Real servers for tests: private, throw-away, on loopback, on a free port.
+//!
+//! ```no_run
+//! use pool_testkit::servers::{Product, Server};
+//!
+//! let server = Server::start(Product::Postgres15)?;
+//! let database = server.database("orders")?;
+//! let _url = database.url(); // postgres://...
+//! server.kill()?;
+//! server.restart()?; // on the same port
+//! # Ok::<(), pool_testkit::servers::ServerError>(())
+//! ```
+//!
+//! Everything here blocks: call it from plain threads. No server is touched that was not started
+//! here, and none outlives the process that started it.
+
+mod access;
+mod account;
+mod apt;
+mod cache;
+mod database;
+mod directory;
+mod error;
+mod ground;
+mod installation;
+mod mariadb;
+mod nursery;
+mod port;
+mod postgres;
+mod process;
+mod product;
+mod program;
+mod server;
+mod setup;
+
+pub use self::access::{Access, PASSWORD, USER};
+pub use self::cache::CACHE_VARIABLE;
+pub use self::database::Database;
+pub use self::error::ServerError;
+pub use self::installation::{Fetching, OFFLINE_VARIABLE};
+pub use self::product::{Family, Product};
+pub use self::server::Server;
+pub use self::setup::Setup;

@@ -1,0 +1,86 @@
+//! Which servers there are, and what each is called. Not here: how they start.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::ServerError;
+
+/// A server that the tests can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Product {
+    /// PostgreSQL 15, the one of Debian 12.
+    Postgres15,
+    /// MariaDB as the system's distribution has it: 10.11 on Debian 12.
+    MariaDb,
+}
+
+/// Servers that speak the same protocol, so that one driver serves them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// PostgreSQL and what stands in front of it.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+impl Product {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Postgres15, Self::MariaDb];
+
+    /// Its name on the command line and in the environment.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres15 => "postgres-15",
+            Self::MariaDb => "mariadb",
+        }
+    }
+
+    /// What protocol it speaks.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Postgres15 => Family::Postgres,
+            Self::MariaDb => Family::MySql,
+        }
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Product {
+    type Err = ServerError;
+
+    fn from_str(name: &str) -> Result<Self, ServerError> {
+        Self::ALL.into_iter().find(|product| product.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            ServerError::Input {
+                input: format!("the server `{name}`"),
+                problem: format!("is unknown; there are {names}"),
+            }
+        })
+    }
+}
+
+impl Family {
+    /// The database that is there before any other, for those who make others.
+    pub(super) const fn first_database(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// The scheme of its URLs.
+    pub(super) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+        }
+    }
+}

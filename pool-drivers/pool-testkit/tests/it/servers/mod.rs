@@ -1,0 +1,3 @@
+//! Each server that can be started does what it is asked for.
+
+mod each;
