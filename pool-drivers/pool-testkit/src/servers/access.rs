@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 
+use super::database::Database;
 use super::error::ServerError;
 use super::installation::Installation;
 use super::product::{Family, Product};
@@ -29,21 +30,48 @@ pub struct Access {
     pub user: String,
     /// That user's password.
     pub password: String,
+    /// A database that is there, to make others from.
+    pub first_database: String,
 }
 
 impl Access {
     /// To a server of our own.
     pub(super) fn own(product: Product, port: u16) -> Self {
-        let [host, user, password] = ["127.0.0.1", USER, PASSWORD].map(str::to_owned);
-        Self { product, host, port, user, password }
+        let first = product.family().first_database();
+        let [host, user, password, first_database] =
+            ["127.0.0.1", USER, PASSWORD, first].map(str::to_owned);
+        Self { product, host, port, user, password, first_database }
+    }
+
+    /// To a server that somebody else started, by the URL found in `place`.
+    ///
+    /// # Errors
+    ///
+    /// The URL has another form than `postgres://user:password@host:port/database`.
+    pub fn given(product: Product, url: &str, place: &str) -> Result<Self, ServerError> {
+        let family = product.family();
+        parse(product, url).ok_or_else(|| ServerError::Input {
+            input: format!("the URL in {place}"),
+            problem: format!("is not {}://user:password@host:port/database", family.scheme()),
+        })
     }
 
     /// The URL of `database`, password included.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let Self { product, host, port, user, password } = self;
+        let Self { product, host, port, user, password, first_database: _ } = self;
         let scheme = product.family().scheme();
+        let [user, password] = [user, password].map(|word| encoded(word));
         format!("{scheme}://{user}:{password}@{host}:{port}/{database}")
+    }
+
+    /// A fresh, empty database whose name begins with `name`.
+    ///
+    /// # Errors
+    ///
+    /// `name` is not of lower-case letters, digits and `_`, or the server refuses.
+    pub fn database(&self, name: &str) -> Result<Database, ServerError> {
+        Database::new(self, name)
     }
 
     /// Runs statements in `database` through the server's own client program, and returns the rows,
@@ -98,7 +126,82 @@ impl Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { product, host, port, user, password: _ } = self;
+        let Self { product, host, port, user, .. } = self;
         write!(f, "Access({product} as {user} at {host}:{port})")
+    }
+}
+
+fn parse(product: Product, url: &str) -> Option<Access> {
+    let (scheme, rest) = url.split_once("://")?;
+    let family = product.family();
+    (scheme == family.scheme() || (scheme, family) == ("postgresql", Family::Postgres))
+        .then_some(())?;
+    let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (login, place) = place.rsplit_once('@')?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let (host, port) = place.rsplit_once(':')?;
+    let database = path.split('?').next().filter(|name| !name.is_empty());
+    Some(Access {
+        product,
+        host: host.to_owned(),
+        port: port.parse().ok()?,
+        user: decoded(user)?,
+        password: decoded(password)?,
+        first_database: decoded(database.unwrap_or(family.first_database()))?,
+    })
+}
+
+/// As a part of a URL, where every sign but the plainest is written as `%` and its bytes.
+fn encoded(word: &str) -> String {
+    let bytes = word.bytes();
+    bytes
+        .map(|byte| match byte {
+            b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+fn decoded(word: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend(before.bytes());
+        bytes.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);
+        rest = &after[2..];
+    }
+    bytes.extend(rest.bytes());
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_as_it_is_written() {
+        let url = "postgres://me%40home:a%2Fb%25@db.example:5433/first";
+        let access = Access::given(Product::Postgres15, url, "a test").expect("valid");
+        assert_eq!((&*access.user, &*access.password), ("me@home", "a/b%"));
+        assert_eq!(access.url("first"), url);
+        let shorter = "postgresql://me@h:1?sslmode=disable";
+        assert!(Access::given(Product::Postgres15, shorter, "a test").is_err());
+    }
+
+    #[test]
+    fn a_url_that_makes_no_sense_is_not_repeated() {
+        for url in
+            ["mysql://u:secret@h:1/d", "postgres://u:secret@h/d", "postgres://secret%zz@h:1/d"]
+        {
+            let error = Access::given(Product::Postgres15, url, "POOL_URL").expect_err("refused");
+            let expected = "the URL in POOL_URL is not postgres://user:password@host:port/database";
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        assert!(!format!("{:?}", Access::own(Product::Postgres15, 1)).contains(PASSWORD));
     }
 }

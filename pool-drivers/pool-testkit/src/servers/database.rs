@@ -30,8 +30,7 @@ impl Database {
         // Other processes make theirs on the same server.
         let serial = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("{name}_{}_{serial}", process::id());
-        let first = access.product.family().first_database();
-        access.run(first, &format!("CREATE DATABASE {name};"))?;
+        access.run(&access.first_database, &format!("CREATE DATABASE {name};"))?;
         Ok(Self { access: access.clone(), name })
     }
 
@@ -70,12 +69,11 @@ impl Database {
     /// As [`Access::run`].
     pub fn remove(self) -> Result<(), ServerError> {
         let Self { access, name } = &self;
-        let family = access.product.family();
-        let force = match family {
+        let force = match access.product.family() {
             Family::Postgres => " WITH (FORCE)",
             Family::MySql => "",
         };
-        access.run(family.first_database(), &format!("DROP DATABASE {name}{force};")).map(drop)
+        access.run(&access.first_database, &format!("DROP DATABASE {name}{force};")).map(drop)
     }
 }
 

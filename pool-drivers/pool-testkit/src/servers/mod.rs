@@ -11,6 +11,17 @@
 //! # Ok::<(), pool_testkit::servers::ServerError>(())
 //! ```
 //!
+//! Tests that do their server no harm share one and have a database each: [`shared`]. It is the one
+//! that `cargo xtask itest` started, or without that one of the test process's own. Tests that do it
+//! harm start their own, of the product that is [`chosen`].
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL` | the product to test against, such as `postgres-15` |
+//! | `POOL_TEST_POSTGRES_URL`, `POOL_TEST_MYSQL_URL` | the server that is shared |
+//! | `POOL_TEST_OFFLINE` | nothing is fetched |
+//! | `POOL_TEST_CACHE` | where fetched programs are kept, instead of `servers` in cargo's target folder |
+//!
 //! Everything here blocks: call it from plain threads. No server is touched that was not started
 //! here, and none outlives the process that started it.
 
@@ -32,6 +43,7 @@ mod product;
 mod program;
 mod server;
 mod setup;
+mod shared;
 
 pub use self::access::{Access, PASSWORD, USER};
 pub use self::cache::CACHE_VARIABLE;
@@ -41,3 +53,4 @@ pub use self::installation::{Fetching, OFFLINE_VARIABLE};
 pub use self::product::{Family, Product};
 pub use self::server::Server;
 pub use self::setup::Setup;
+pub use self::shared::{chosen, shared};

@@ -76,6 +76,32 @@ impl Family {
         }
     }
 
+    /// The environment variable that names the product to test against.
+    #[must_use]
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "POOL_TEST_POSTGRES",
+            Self::MySql => "POOL_TEST_MYSQL",
+        }
+    }
+
+    /// The environment variable with the URL of a server that runs already.
+    #[must_use]
+    pub const fn url_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "POOL_TEST_POSTGRES_URL",
+            Self::MySql => "POOL_TEST_MYSQL_URL",
+        }
+    }
+
+    /// The product that is tested if none is named.
+    pub(super) const fn first_product(self) -> Product {
+        match self {
+            Self::Postgres => Product::Postgres15,
+            Self::MySql => Product::MariaDb,
+        }
+    }
+
     /// The scheme of its URLs.
     pub(super) const fn scheme(self) -> &'static str {
         match self {

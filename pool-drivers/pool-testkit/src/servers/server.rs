@@ -75,7 +75,7 @@ impl Server {
     ///
     /// `name` is not of lower-case letters, digits and `_`, or the server refuses.
     pub fn database(&self, name: &str) -> Result<Database, ServerError> {
-        Database::new(&self.access, name)
+        self.access.database(name)
     }
 
     /// The number of its process, while it runs.
@@ -169,5 +169,5 @@ fn launch(ground: &Ground) -> Result<Process, ServerError> {
 fn answers(access: &Access) -> bool {
     const EACH: Duration = Duration::from_secs(5);
     TcpStream::connect((Ipv4Addr::LOCALHOST, access.port)).is_ok()
-        && access.run_within(EACH, access.product.family().first_database(), "SELECT 1;").is_ok()
+        && access.run_within(EACH, &access.first_database, "SELECT 1;").is_ok()
 }

@@ -1,3 +1,4 @@
 //! Each server that can be started does what it is asked for.
 
 mod each;
+mod shared;
