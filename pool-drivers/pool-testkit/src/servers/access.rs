@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::database::Database;
 use super::error::ServerError;
 use super::installation::Installation;
+use super::layout::layout;
 use super::product::{Family, Product};
 use super::program;
 use super::{mariadb, postgres};
@@ -111,12 +112,9 @@ impl Access {
 
     fn client(&self, database: &str) -> Result<Command, ServerError> {
         let installation = Installation::of_client(self.product)?;
-        let name = match self.product.family() {
-            Family::Postgres => "psql",
-            Family::MySql => "mariadb",
-        };
-        let mut command = Command::new(installation.program(name));
-        installation.equip(&mut command);
+        let words = installation.call(layout(self.product).client);
+        let mut command = Command::new(&words[0]);
+        installation.equip(command.args(&words[1..]));
         Ok(match self.product.family() {
             Family::Postgres => postgres::client(self, command, database),
             Family::MySql => mariadb::client(self, command, database),

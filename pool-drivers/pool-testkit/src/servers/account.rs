@@ -1,5 +1,6 @@
 //! As whom servers run: PostgreSQL refuses root, so that root becomes somebody else for them.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -32,24 +33,21 @@ impl Account {
         Self { becomes: is_root.then(|| postgres_in(&users()).unwrap_or(NOBODY)) }
     }
 
-    /// `program` run by this user.
-    pub(super) fn command(self, program: &Path) -> Command {
-        self.prefixed(None, program)
+    /// A program, with what stands before it, run by this user.
+    pub(super) fn command(self, words: &[OsString]) -> Command {
+        self.prefixed(None, words)
     }
 
-    /// `program` run by this user, which does not outlive the thread that starts it.
-    pub(super) fn mortal(self, farewell: Farewell, program: &Path) -> Command {
+    /// As [`command`](Self::command), but it does not outlive the thread that starts it.
+    pub(super) fn mortal(self, farewell: Farewell, words: &[OsString]) -> Command {
         let signal = match farewell {
             Farewell::Quit => "QUIT",
             Farewell::Kill => "KILL",
         };
-        self.prefixed(Some(signal), program)
+        self.prefixed(Some(signal), words)
     }
 
-    fn prefixed(self, signal: Option<&str>, program: &Path) -> Command {
-        if signal.is_none() && self.becomes.is_none() {
-            return Command::new(program);
-        }
+    fn prefixed(self, signal: Option<&str>, words: &[OsString]) -> Command {
         let mut command = Command::new("setpriv");
         if let Some((user, group)) = self.becomes {
             command.arg(format!("--reuid={user}")).arg(format!("--regid={group}"));
@@ -58,8 +56,13 @@ impl Account {
         if let Some(signal) = signal {
             command.args(["--pdeathsig", signal]);
         }
-        command.arg("--").arg(program);
+        command.arg("--").args(words);
         command
+    }
+
+    /// The user's number.
+    pub(super) fn number(self) -> u32 {
+        self.becomes.map_or_else(|| rustix::process::geteuid().as_raw(), |(user, _)| user)
     }
 
     /// Gives a file or a folder to this user.

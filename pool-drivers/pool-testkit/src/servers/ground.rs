@@ -1,14 +1,20 @@
 //! What one server stands on while it is prepared and started.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::account::{Account, Farewell};
+use super::cache;
 use super::directory::Directory;
-use super::error::ServerError;
+use super::error::{ServerError, Trying};
 use super::installation::Installation;
-use super::product::{Family, Product};
+use super::layout::layout;
+use super::product::Product;
+use super::program::{PATIENCE, run_for};
 use super::setup::Setup;
-use super::{mariadb, postgres};
+use super::{mariadb, mysql, postgres};
 
 /// Its programs, its user, its folder, its port, and how it is wanted.
 #[derive(Debug)]
@@ -32,33 +38,56 @@ impl Ground {
         self.setup.product
     }
 
-    /// Makes the server's first data.
+    /// Gives the server its first data: a copy of what was made for the first one of its kind.
     pub(super) fn initialise(&self) -> Result<(), ServerError> {
-        match self.product().family() {
-            Family::Postgres => postgres::initialise(self),
-            Family::MySql => mariadb::initialise(self),
-        }
+        let data = self.directory.join("data");
+        let first = cache::get_or_make(&self.kind(), |folder| {
+            match self.product() {
+                Product::Postgres15 | Product::Postgres18 => postgres::initialise(self)?,
+                Product::MariaDb => mariadb::initialise(self)?,
+                Product::MySql => mysql::initialise(self)?,
+            }
+            copy(&data, &folder.join("data"))?;
+            fs::remove_dir_all(&data).trying("remove", &data)
+        })?;
+        copy(&first.join("data"), &data)
+    }
+
+    /// What has the same first data: servers of one program, run by one user.
+    fn kind(&self) -> String {
+        let server = self.installation.program(layout(self.product()).programs[0]);
+        let (length, changed) =
+            fs::metadata(server).map_or((0, 0), |file| (file.len(), file.mtime()));
+        format!("{}-data-{length}-{changed}-{}", self.product(), self.account.number())
     }
 
     /// What starts the server.
     pub(super) fn server(&self) -> Command {
-        match self.product().family() {
-            Family::Postgres => postgres::server(self),
-            Family::MySql => mariadb::server(self),
+        match self.product() {
+            Product::Postgres15 | Product::Postgres18 => postgres::server(self),
+            Product::MariaDb => mariadb::server(self),
+            Product::MySql => mysql::server(self),
         }
     }
 
     /// A program of the server's, run to its end as the user of servers.
     pub(super) fn program(&self, name: &str) -> Command {
-        let mut command = self.account.command(&self.installation.program(name));
+        let mut command = self.account.command(&self.installation.call(name));
         self.installation.equip(&mut command).current_dir(&*self.directory);
         command
     }
 
     /// A program that dies with this process.
     pub(super) fn mortal(&self, farewell: Farewell, name: &str) -> Command {
-        let mut command = self.account.mortal(farewell, &self.installation.program(name));
+        let mut command = self.account.mortal(farewell, &self.installation.call(name));
         self.installation.equip(&mut command).current_dir(&*self.directory);
         command
     }
+}
+
+/// A folder with everything in it, and to whom it belongs.
+fn copy(from: &Path, to: &Path) -> Result<(), ServerError> {
+    let mut command = Command::new("cp");
+    command.args(["--archive", "--reflink=auto"]).args([from, to]);
+    run_for("copy a server's data", command, "", PATIENCE).map(drop)
 }

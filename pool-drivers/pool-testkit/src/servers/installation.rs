@@ -1,12 +1,14 @@
 //! Where a server's programs are: installed, in the cache, or fetched into it.
 
 use std::env;
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::apt::{self, Packages};
 use super::cache;
 use super::error::ServerError;
+use super::layout::{Layout, layout};
 use super::product::Product;
 
 /// Set to anything, it forbids fetching.
@@ -36,61 +38,32 @@ pub(super) struct Installation {
     folders: Vec<PathBuf>,
 }
 
-/// How a product is laid out under the root of a file system, and what brings it.
-struct Layout {
-    folders: &'static [&'static str],
-    /// Without each of these it is not there.
-    programs: &'static [&'static str],
-    packages: Packages,
-}
-
-fn layout(product: Product) -> Layout {
-    match product {
-        Product::Postgres15 => Layout {
-            folders: &["usr/lib/postgresql/15/bin"],
-            programs: &["postgres", "initdb", "psql"],
-            packages: Packages { names: &["postgresql-15"] },
-        },
-        Product::MariaDb => Layout {
-            folders: &["usr/sbin", "usr/bin"],
-            programs: &["mariadbd", "mariadb"],
-            packages: Packages { names: &["mariadb-server-core", "mariadb-client-core"] },
-        },
-    }
-}
-
 impl Installation {
     /// The programs of `product`, fetched if need be.
     pub(super) fn find(product: Product, fetching: Fetching) -> Result<Self, ServerError> {
         if let Some(present) = Self::present(product) {
             return Ok(present);
         }
-        let remedy = format!("fetch it with `cargo xtask db up {product}`");
-        let missing = |why: String| ServerError::Missing { product, why, remedy: remedy.clone() };
+        let source = layout(product).source;
+        let missing = |why: String, remedy: String| ServerError::Missing { product, why, remedy };
+        let fetch = || format!("fetch it with `cargo xtask db up {product}`");
         if fetching == Fetching::Forbidden {
-            let why = format!(
-                "it is neither installed nor in {}, and fetching is forbidden",
-                cache::folder().display()
-            );
-            return Err(missing(why));
+            return Err(missing(format!("{}, and fetching is forbidden", nowhere()), fetch()));
         }
-        apt::available().map_err(|why| ServerError::Missing {
-            product,
-            why: format!("it is not installed, and {why}"),
-            remedy: format!("install {}", layout(product).packages.names.join(" and ")),
-        })?;
-        cache::get_or_make(product.name(), |root| {
-            apt::unpack(layout(product).packages, product.name(), root)
-        })
-        .map_err(|error| missing(error.to_string()))?;
-        Self::present(product).ok_or_else(|| missing("its packages lack programs".to_owned()))
+        source
+            .available()
+            .map_err(|why| missing(format!("{}, and {why}", nowhere()), source.remedy()))?;
+        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root))
+            .map_err(|error| missing(error.to_string(), source.remedy()))?;
+        let incomplete = || missing("what was fetched lacks programs".to_owned(), source.remedy());
+        Self::present(product).ok_or_else(incomplete)
     }
 
     /// Programs with a client for `product`, which must be there.
     pub(super) fn of_client(product: Product) -> Result<Self, ServerError> {
         Self::present(product).ok_or_else(|| ServerError::Missing {
             product,
-            why: "its client program is neither installed nor in the cache".to_owned(),
+            why: format!("{}, and its client program is needed", nowhere()),
             remedy: format!("fetch it with `cargo xtask db up {product}`"),
         })
     }
@@ -105,13 +78,29 @@ impl Installation {
         let Layout { folders, programs, .. } = layout(product);
         let folders = folders.iter().map(|folder| root.join(folder)).collect();
         let found = Self { root, folders };
-        programs.iter().all(|program| found.program(program).exists()).then_some(found)
+        programs.iter().all(|program| found.has(program)).then_some(found)
     }
 
-    /// The path of a program; one that does not exist if it has none of this name.
+    /// MariaDB installs its programs under MySQL's names, too, as links.
+    fn has(&self, name: &str) -> bool {
+        let real = fs::canonicalize(self.program(name));
+        real.is_ok_and(|path| !is_mariadb(&path) || name.starts_with("mariadb"))
+    }
+
+    /// The path of a program; its bare name if there is none.
     pub(super) fn program(&self, name: &str) -> PathBuf {
         let mut paths = self.folders.iter().map(|folder| folder.join(name));
         paths.find(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name))
+    }
+
+    /// The words that start a program.
+    pub(super) fn call(&self, name: &str) -> Vec<OsString> {
+        let mut words = Vec::new();
+        if let Some(loader) = self.loader() {
+            words = vec![loader.into(), "--library-path".into(), self.libraries()];
+        }
+        words.push(self.program(name).into());
+        words
     }
 
     /// A file that came with the programs, by its path in the file system they were made for.
@@ -119,15 +108,45 @@ impl Installation {
         self.root.join(path)
     }
 
+    /// Whether they were fetched; installed ones find what they need by themselves.
+    pub(super) fn is_fetched(&self) -> bool {
+        self.root != Path::new("/")
+    }
+
     /// An environment with nothing in it but where to find programs and libraries.
     pub(super) fn equip<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        if self.root != Path::new("/") {
-            let multiarch = format!("usr/lib/{}-linux-gnu", env::consts::ARCH);
-            let libraries = [multiarch.as_str(), "usr/lib"].map(|folder| self.root.join(folder));
-            let libraries = env::join_paths(libraries).unwrap_or_default();
-            command.env("LD_LIBRARY_PATH", libraries);
+        if self.is_fetched() && self.loader().is_none() {
+            command.env("LD_LIBRARY_PATH", self.libraries());
         }
         command
     }
+
+    fn libraries(&self) -> OsString {
+        let folders = [multiarch(), "usr/lib".to_owned()].map(|folder| self.root.join(folder));
+        env::join_paths(folders).unwrap_or_default()
+    }
+
+    /// Programs of another release bring the C library they were made for, which only its own loader
+    /// can load.
+    fn loader(&self) -> Option<PathBuf> {
+        let own = self.root.join(multiarch()).join(LOADER);
+        (self.is_fetched() && own.exists()).then_some(own)
+    }
+}
+
+/// Where Debian keeps the libraries of this architecture.
+fn multiarch() -> String {
+    format!("usr/lib/{}-linux-gnu", env::consts::ARCH)
+}
+
+const LOADER: &str =
+    if cfg!(target_arch = "x86_64") { "ld-linux-x86-64.so.2" } else { "ld-linux-aarch64.so.1" };
+
+fn is_mariadb(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"mariadb"))
+}
+
+fn nowhere() -> String {
+    format!("it is neither installed nor in {}", cache::folder().display())
 }

@@ -1,4 +1,4 @@
-//! What is particular to MariaDB: its first data, its settings, its client.
+//! What is particular to MariaDB: its first data, its settings; and the client, which MySQL's is like.
 
 use std::fs;
 use std::process::Command;
@@ -65,11 +65,11 @@ fn own_folders(ground: &Ground, command: &mut Command) {
     command.arg(format!("--tmpdir={}", ground.directory.display()));
 }
 
-/// `mariadb` on `database`, waiting for statements.
+/// `mariadb` or `mysql` on `database`, waiting for statements.
 pub(super) fn client(access: &Access, mut command: Command, database: &str) -> Command {
     command.args(["--no-defaults", "--batch", "--skip-column-names", "--connect-timeout=10"]);
     command.args(["--host", &access.host, "--port", &access.port.to_string()]);
-    command.args(["--protocol=tcp", "--user", &access.user, "--database", database]);
+    command.args(["--protocol=tcp", "--user", &access.user, database]);
     // Not among the arguments, which every user of the machine sees.
     command.env("MYSQL_PWD", &access.password);
     command

@@ -27,14 +27,16 @@
 
 mod access;
 mod account;
-mod apt;
 mod cache;
 mod database;
 mod directory;
 mod error;
+mod fetch;
 mod ground;
 mod installation;
+mod layout;
 mod mariadb;
+mod mysql;
 mod nursery;
 mod port;
 mod postgres;

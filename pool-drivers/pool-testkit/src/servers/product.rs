@@ -11,8 +11,12 @@ use super::error::ServerError;
 pub enum Product {
     /// PostgreSQL 15, the one of Debian 12.
     Postgres15,
+    /// PostgreSQL 18.
+    Postgres18,
     /// MariaDB as the system's distribution has it: 10.11 on Debian 12.
     MariaDb,
+    /// Oracle's MySQL as Debian's unstable suite has it: 9.7. It cannot be had everywhere.
+    MySql,
 }
 
 /// Servers that speak the same protocol, so that one driver serves them all.
@@ -26,14 +30,16 @@ pub enum Family {
 
 impl Product {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Postgres15, Self::MariaDb];
+    pub const ALL: [Self; 4] = [Self::Postgres15, Self::Postgres18, Self::MariaDb, Self::MySql];
 
     /// Its name on the command line and in the environment.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Postgres15 => "postgres-15",
+            Self::Postgres18 => "postgres-18",
             Self::MariaDb => "mariadb",
+            Self::MySql => "mysql",
         }
     }
 
@@ -41,8 +47,8 @@ impl Product {
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
-            Self::Postgres15 => Family::Postgres,
-            Self::MariaDb => Family::MySql,
+            Self::Postgres15 | Self::Postgres18 => Family::Postgres,
+            Self::MariaDb | Self::MySql => Family::MySql,
         }
     }
 }

@@ -61,11 +61,7 @@ pub(super) fn run_for(
     input: &str,
     bound: Duration,
 ) -> Result<String, ServerError> {
-    // Of `setpriv ... -- program`, the program.
-    let words = [command.get_program()].into_iter().chain(command.get_args());
-    let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
-    let named = words.iter().position(|word| word == "--").map_or(0, |separator| separator + 1);
-    let program = words[named].clone();
+    let program = name(&command);
     let failed = |end: String, output: String| ServerError::Program {
         task: task.to_owned(),
         program,
@@ -80,6 +76,16 @@ pub(super) fn run_for(
         }
         Err(error) => Err(failed(format!("cannot be run: {error}"), String::new())),
     }
+}
+
+/// The program that `command` is about: in `setpriv ... -- loader --library-path ... program`, the last.
+fn name(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let after = |word: &str| words.iter().position(|other| other == word);
+    let library_path = after("--library-path").map(|at| at + 2);
+    let named = library_path.or(after("--").map(|at| at + 1)).unwrap_or(0);
+    words.get(named).cloned().unwrap_or_default()
 }
 
 fn ended(output: &Output) -> Ended {
@@ -103,6 +109,13 @@ mod tests {
         command.arg("600");
         let ended = run(command, "", Duration::from_millis(50)).expect("started");
         assert_eq!((ended.successful, &*ended.end), (false, "did not end within 50ms"));
+    }
+
+    #[test]
+    fn what_stands_before_a_program_is_not_its_name() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=1", "--", "ld.so", "--library-path", "/lib", "mysqld", "--x"]);
+        assert_eq!(name(&command), "mysqld");
     }
 
     #[test]

@@ -24,7 +24,9 @@ macro_rules! on_each {
 
 on_each! {
     postgres_15: Postgres15,
+    postgres_18: Postgres18,
     mariadb: MariaDb,
+    mysql: MySql,
 }
 
 fn started(product: Product) -> Server {

@@ -8,16 +8,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::error::{ServerError, Trying};
-use super::program::{PATIENCE, run_for};
+use crate::servers::error::{ServerError, Trying};
+use crate::servers::program::{PATIENCE, run_for};
 
 /// Longer than a mirror takes for a few dozen megabytes.
-const DOWNLOAD: Duration = Duration::from_mins(10);
+pub(super) const DOWNLOAD: Duration = Duration::from_mins(10);
 
 /// What to unpack.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Packages {
-    pub(super) names: &'static [&'static str],
+pub(in crate::servers) struct Packages {
+    pub(in crate::servers) names: &'static [&'static str],
+    pub(in crate::servers) suite: Suite,
+    /// How the names begin of those that they ask for and do not need.
+    pub(in crate::servers) without: &'static [&'static str],
+}
+
+/// Which release of Debian packages are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::servers) enum Suite {
+    /// This machine's own: they use the libraries that are installed.
+    Ours,
+    /// The one that moves: they bring every library along, the C library included.
+    Unstable,
 }
 
 /// Where this machine's packages come from.
@@ -40,18 +52,20 @@ pub(super) fn available() -> Result<(), String> {
 }
 
 /// Downloads `packages` and what they need beyond what is installed, and unpacks it into `root`.
-pub(super) fn unpack(packages: Packages, what: &str, root: &Path) -> Result<(), ServerError> {
+pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(), ServerError> {
     let task = format!("fetch {what}");
     let mirror = mirror().map_err(|problem| ServerError::Input {
         input: "this machine's list of package sources".to_owned(),
         problem,
     })?;
     let work = root.join("apt");
-    let apt = prepared(&work, &mirror)?;
+    let apt = prepared(&work, &mirror, packages.suite)?;
     run_for(&task, with(&apt, &["update", "--quiet"]), "", DOWNLOAD)?;
     let list = ["install", "--yes", "--no-install-recommends", "--print-uris"];
     let listed = run_for(&task, with(&apt, &[&list[..], packages.names].concat()), "", PATIENCE)?;
-    let wanted = wanted(&listed);
+    let mut wanted = wanted(&listed);
+    let is_needed = |name: &str| !packages.without.iter().any(|start| name.starts_with(start));
+    wanted.retain(|(name, _)| is_needed(name));
     let size = wanted.iter().map(|(_, size)| size).sum::<u64>() as f64 / 1e6;
     println!("fetching {what}: {} Debian packages, {size:.1} MB", wanted.len());
     let names: Vec<_> = wanted.iter().map(|(name, _)| &**name).collect();
@@ -70,19 +84,27 @@ pub(super) fn unpack(packages: Packages, what: &str, root: &Path) -> Result<(), 
 }
 
 /// The settings that keep `apt-get` to the folder `work`.
-fn prepared(work: &Path, mirror: &Mirror) -> Result<Vec<String>, ServerError> {
+fn prepared(work: &Path, mirror: &Mirror, suite: Suite) -> Result<Vec<String>, ServerError> {
     for folder in ["lists/partial", "archives/partial"] {
         let folder = work.join(folder);
         fs::create_dir_all(&folder).trying("create", folder)?;
     }
     let sources = work.join("sources.list");
-    fs::write(&sources, mirror.line()).trying("write", &sources)?;
+    fs::write(&sources, mirror.line(suite)).trying("write", &sources)?;
+    let status = match suite {
+        Suite::Ours => PathBuf::from("/var/lib/dpkg/status"),
+        Suite::Unstable => {
+            let nothing = work.join("status");
+            fs::write(&nothing, "").trying("write", &nothing)?;
+            nothing
+        }
+    };
     let at = |setting: &str, path: PathBuf| format!("{setting}={}", path.display());
     Ok([
         at("Dir::State", work.to_path_buf()),
         at("Dir::Cache", work.to_path_buf()),
         at("Dir::Etc::sourcelist", sources),
-        "Dir::State::status=/var/lib/dpkg/status".to_owned(),
+        at("Dir::State::status", status),
         "Dir::Etc::sourceparts=-".to_owned(),
         "Acquire::Languages=none".to_owned(),
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
@@ -117,8 +139,12 @@ fn wanted(listed: &str) -> Vec<(String, u64)> {
 }
 
 impl Mirror {
-    fn line(&self) -> String {
-        let Self { uri, suite, components, signed_by } = self;
+    fn line(&self, suite: Suite) -> String {
+        let Self { uri, suite: ours, components, signed_by } = self;
+        let suite = match suite {
+            Suite::Ours => ours,
+            Suite::Unstable => "unstable",
+        };
         let key = signed_by.as_ref().map_or_else(String::new, |key| format!("[signed-by={key}] "));
         format!("deb {key}{uri} {suite} {components}\n")
     }
@@ -191,7 +217,7 @@ mod tests {
                     deb [arch=amd64 signed-by=/key.gpg] http://two.example/debian a main extra\n";
         let mirror = mirror_of("a", text).expect("a source");
         assert_eq!(
-            mirror.line(),
+            mirror.line(Suite::Ours),
             "deb [signed-by=/key.gpg] http://two.example/debian a main extra\n"
         );
         assert_eq!(mirror_of("b", text), None);
@@ -203,7 +229,10 @@ mod tests {
                     Types: deb\n# http://old.example\nURIs: http://one.example/debian\n\
                     Suites: a a-updates\nComponents: main\nSigned-By: /key.gpg\n";
         let mirror = mirror_of("a", text).expect("a source");
-        assert_eq!(mirror.line(), "deb [signed-by=/key.gpg] http://one.example/debian a main\n");
+        assert_eq!(
+            mirror.line(Suite::Ours),
+            "deb [signed-by=/key.gpg] http://one.example/debian a main\n"
+        );
         assert_eq!(mirror_of("b", text), None);
     }
 
