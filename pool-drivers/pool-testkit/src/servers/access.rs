@@ -1,6 +1,7 @@
 //! How a server is reached: its address, its first user, its client program.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::installation::Installation;
 use super::layout::layout;
 use super::product::{Family, Product};
 use super::program;
+use super::tls::TlsFiles;
 use super::{mariadb, postgres};
 
 /// The user of every server we start, who may do everything.
@@ -33,15 +35,18 @@ pub struct Access {
     pub password: String,
     /// A database that is there, to make others from.
     pub first_database: String,
+    /// The file of the authority that vouches for it, if it is known to talk TLS.
+    pub authority: Option<PathBuf>,
 }
 
 impl Access {
     /// To a server of our own.
-    pub(super) fn own(product: Product, port: u16) -> Self {
+    pub(super) fn own(product: Product, port: u16, tls: Option<&TlsFiles>) -> Self {
         let first = product.family().first_database();
         let [host, user, password, first_database] =
             ["127.0.0.1", USER, PASSWORD, first].map(str::to_owned);
-        Self { product, host, port, user, password, first_database }
+        let authority = tls.map(|files| files.authority.clone());
+        Self { product, host, port, user, password, first_database, authority }
     }
 
     /// To a server that somebody else started, by the URL found in `place`.
@@ -60,7 +65,7 @@ impl Access {
     /// The URL of `database`, password included.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let Self { product, host, port, user, password, first_database: _ } = self;
+        let Self { product, host, port, user, password, .. } = self;
         let scheme = product.family().scheme();
         let [user, password] = [user, password].map(|word| encoded(word));
         format!("{scheme}://{user}:{password}@{host}:{port}/{database}")
@@ -146,6 +151,7 @@ fn parse(product: Product, url: &str) -> Option<Access> {
         user: decoded(user)?,
         password: decoded(password)?,
         first_database: decoded(database.unwrap_or(family.first_database()))?,
+        authority: None,
     })
 }
 
@@ -200,6 +206,6 @@ mod tests {
 
     #[test]
     fn the_password_is_not_shown() {
-        assert!(!format!("{:?}", Access::own(Product::Postgres15, 1)).contains(PASSWORD));
+        assert!(!format!("{:?}", Access::own(Product::Postgres15, 1, None)).contains(PASSWORD));
     }
 }

@@ -5,15 +5,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::access::Access;
 use super::account::{Account, Farewell};
 use super::cache;
 use super::directory::Directory;
 use super::error::{ServerError, Trying};
 use super::installation::Installation;
 use super::layout::layout;
-use super::product::Product;
+use super::product::{Family, Product};
 use super::program::{PATIENCE, run_for};
 use super::setup::Setup;
+use super::tls::{Tls, TlsFiles};
 use super::{mariadb, mysql, postgres};
 
 /// Its programs, its user, its folder, its port, and how it is wanted.
@@ -24,6 +26,7 @@ pub(super) struct Ground {
     pub(super) account: Account,
     pub(super) directory: Directory,
     pub(super) port: u16,
+    pub(super) tls: Option<TlsFiles>,
 }
 
 impl Ground {
@@ -31,7 +34,22 @@ impl Ground {
         let installation = Installation::find(setup.product, setup.fetching)?;
         let account = Account::of_servers();
         let directory = Directory::new(account)?;
-        Ok(Self { setup, installation, account, directory, port })
+        if setup.product == Product::Postgres18
+            && installation.is_fetched()
+            && setup.tls != Tls::Off
+        {
+            return Err(ServerError::Input {
+                input: "TLS".to_owned(),
+                problem: format!("is not in the {} that is fetched; use another", setup.product),
+            });
+        }
+        let tls = TlsFiles::make(setup.tls, &directory, account)?;
+        Ok(Self { setup, installation, account, directory, port, tls })
+    }
+
+    /// How the server is reached once it runs.
+    pub(super) fn access(&self) -> Access {
+        Access::own(self.product(), self.port, self.tls.as_ref())
     }
 
     pub(super) fn product(&self) -> Product {
@@ -50,7 +68,11 @@ impl Ground {
             copy(&data, &folder.join("data"))?;
             fs::remove_dir_all(&data).trying("remove", &data)
         })?;
-        copy(&first.join("data"), &data)
+        copy(&first.join("data"), &data)?;
+        match self.product().family() {
+            Family::Postgres => postgres::admit(self),
+            Family::MySql => Ok(()),
+        }
     }
 
     /// What has the same first data: servers of one program, run by one user.

@@ -7,7 +7,9 @@ use super::access::{Access, PASSWORD, USER};
 use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
+use super::product::Product;
 use super::program::{PATIENCE, run_for};
+use super::tls::Tls;
 
 /// The scripts that make the tables of a new server, in order, among what came with it.
 const SCRIPTS: [&str; 3] = [
@@ -53,8 +55,20 @@ pub(super) fn server(ground: &Ground) -> Command {
     command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=8M"]);
     // It knows which program a session belongs to.
     command.arg("--performance-schema=ON");
+    talk_tls(ground, &mut command);
     command.args(ground.setup.settings.iter().map(|setting| format!("--{setting}")));
     command
+}
+
+/// As MySQL does, too.
+pub(super) fn talk_tls(ground: &Ground, command: &mut Command) {
+    let Some(files) = &ground.tls else { return };
+    command.arg(format!("--ssl-ca={}", files.authority.display()));
+    command.arg(format!("--ssl-cert={}", files.certificate.display()));
+    command.arg(format!("--ssl-key={}", files.key.display()));
+    if ground.setup.tls == Tls::Required {
+        command.arg("--require-secure-transport=ON");
+    }
 }
 
 fn own_folders(ground: &Ground, command: &mut Command) {
@@ -70,6 +84,13 @@ pub(super) fn client(access: &Access, mut command: Command, database: &str) -> C
     command.args(["--no-defaults", "--batch", "--skip-column-names", "--connect-timeout=10"]);
     command.args(["--host", &access.host, "--port", &access.port.to_string()]);
     command.args(["--protocol=tcp", "--user", &access.user, database]);
+    match access.product {
+        // Without TLS a password that the server has not seen yet needs the server's key.
+        Product::MySql => command.arg("--get-server-public-key"),
+        // It talks plainly where TLS is not asked for.
+        _ if access.authority.is_some() => command.arg("--ssl"),
+        _ => &mut command,
+    };
     // Not among the arguments, which every user of the machine sees.
     command.env("MYSQL_PWD", &access.password);
     command

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL` | the product to test against, such as `postgres-15` |
 //! | `POOL_TEST_POSTGRES_URL`, `POOL_TEST_MYSQL_URL` | the server that is shared |
+//! | `POOL_TEST_POSTGRES_CA`, `POOL_TEST_MYSQL_CA` | the file of the authority that vouches for it |
 //! | `POOL_TEST_OFFLINE` | nothing is fetched |
 //! | `POOL_TEST_CACHE` | where fetched programs are kept, instead of `servers` in cargo's target folder |
 //!
@@ -46,6 +47,7 @@ mod program;
 mod server;
 mod setup;
 mod shared;
+mod tls;
 
 pub use self::access::{Access, PASSWORD, USER};
 pub use self::cache::CACHE_VARIABLE;
@@ -56,3 +58,4 @@ pub use self::product::{Family, Product};
 pub use self::server::Server;
 pub use self::setup::Setup;
 pub use self::shared::{chosen, shared};
+pub use self::tls::{ANOTHER_HOST, CERTIFIED_USER, Tls, TlsFiles};

@@ -7,6 +7,7 @@ use super::access::{PASSWORD, USER};
 use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
+use super::mariadb;
 use super::program::{PATIENCE, run_for};
 
 pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
@@ -36,6 +37,11 @@ pub(super) fn server(ground: &Ground) -> Command {
     // What was committed has to survive a killed server, but not a crash of the machine.
     command.args(["--skip-name-resolve", "--innodb-doublewrite=OFF"]);
     command.arg("--innodb-flush-log-at-trx-commit=2");
+    if ground.tls.is_none() {
+        // Otherwise it makes certificates of its own.
+        command.arg("--tls-version=");
+    }
+    mariadb::talk_tls(ground, &mut command);
     command.args(ground.setup.settings.iter().map(|setting| format!("--{setting}")));
     command
 }

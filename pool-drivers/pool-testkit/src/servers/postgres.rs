@@ -1,6 +1,7 @@
 //! What is particular to PostgreSQL: its first data, its settings, its client.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::access::{Access, PASSWORD, USER};
@@ -8,12 +9,7 @@ use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::program::{PATIENCE, run_for};
-
-/// Everybody shows a password, on loopback and on the socket.
-const WHO_MAY: &str = "local all all scram-sha-256\n\
-                       host all all 127.0.0.1/32 scram-sha-256\n\
-                       local replication all scram-sha-256\n\
-                       host replication all 127.0.0.1/32 scram-sha-256\n";
+use super::tls::{CERTIFIED_USER, Tls};
 
 pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
     let password = ground.directory.join("password");
@@ -30,9 +26,23 @@ pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
     command.args(["--no-sync", "--no-instructions", "--pwfile"]).arg(&password);
     command.arg("--pgdata").arg(ground.directory.join("data"));
     run_for("prepare PostgreSQL's data", command, "", PATIENCE)?;
-    fs::remove_file(&password).trying("remove", &password)?;
-    let rules = ground.directory.join("data/pg_hba.conf");
-    fs::write(&rules, WHO_MAY).trying("write", rules)
+    fs::remove_file(&password).trying("remove", password)
+}
+
+/// Says who may connect: with a password on loopback and on the socket, or by certificate.
+pub(super) fn admit(ground: &Ground) -> Result<(), ServerError> {
+    let over_tcp = if ground.setup.tls == Tls::Required { "hostssl" } else { "host" };
+    let certified = match ground.tls {
+        Some(_) => format!("hostssl all {CERTIFIED_USER} 127.0.0.1/32 cert\n"),
+        None => String::new(),
+    };
+    let rules = format!(
+        "{certified}\
+         local all,replication all scram-sha-256\n\
+         {over_tcp} all,replication all 127.0.0.1/32 scram-sha-256\n"
+    );
+    let path = ground.directory.join("data/pg_hba.conf");
+    fs::write(&path, rules).trying("write", path)
 }
 
 pub(super) fn server(ground: &Ground) -> Command {
@@ -49,6 +59,18 @@ pub(super) fn server(ground: &Ground) -> Command {
         "wal_level=replica",
         &connections,
     ];
+    let file = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let tls = ground.tls.as_ref().map(|files| {
+        [
+            "ssl=on".to_owned(),
+            file("ssl_cert_file", &files.certificate),
+            file("ssl_key_file", &files.key),
+            file("ssl_ca_file", &files.authority),
+        ]
+    });
+    for setting in tls.into_iter().flatten() {
+        command.args(["-c", &setting]);
+    }
     let settings = own.into_iter().chain(ground.setup.settings.iter().map(String::as_str));
     for setting in settings {
         command.args(["-c", setting]);

@@ -100,6 +100,15 @@ impl Family {
         }
     }
 
+    /// The environment variable with the file of the authority that vouches for that server.
+    #[must_use]
+    pub const fn authority_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "POOL_TEST_POSTGRES_CA",
+            Self::MySql => "POOL_TEST_MYSQL_CA",
+        }
+    }
+
     /// The product that is tested if none is named.
     pub(super) const fn first_product(self) -> Product {
         match self {

@@ -16,6 +16,7 @@ use super::process::{BETWEEN_LOOKS, Process};
 use super::product::{Family, Product};
 use super::program::PATIENCE;
 use super::setup::Setup;
+use super::tls::TlsFiles;
 
 /// A private, throw-away server on loopback. It is killed and its data removed when this is dropped;
 /// it dies, too, when this process does, however that ends.
@@ -54,7 +55,7 @@ impl Server {
                 }
                 Err(error) => return Err(error),
                 Ok(process) => {
-                    let access = Access::own(ground.product(), ground.port);
+                    let access = ground.access();
                     return Ok(Self { access, process: Mutex::new(Some(process)), ground });
                 }
             }
@@ -67,6 +68,12 @@ impl Server {
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Its certificates, if it talks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFiles> {
+        self.ground.tls.as_ref()
     }
 
     /// A fresh, empty database whose name begins with `name`.
@@ -146,7 +153,7 @@ fn launch(ground: &Ground) -> Result<Process, ServerError> {
     let mut command = ground.server();
     command.stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
     let mut process = Process::spawn(command).trying_to("start the server")?;
-    let access = Access::own(ground.product(), ground.port);
+    let access = ground.access();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let product = ground.product();

@@ -2,6 +2,7 @@
 
 use super::installation::Fetching;
 use super::product::Product;
+use super::tls::Tls;
 
 /// How a server is wanted; [`Setup::new`] has what suits most tests.
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub struct Setup {
     pub product: Product,
     /// How many connections it takes.
     pub max_connections: u16,
+    /// Whether and how it talks TLS.
+    pub tls: Tls,
     /// More settings, each as `name=value` in the server's own words.
     pub settings: Vec<String>,
     /// Whether it may be fetched.
@@ -17,10 +20,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A server that takes 200 connections.
+    /// A server that takes 200 connections, and offers TLS. The PostgreSQL 18 that is fetched was built
+    /// without; there it is off.
     #[must_use]
     pub fn new(product: Product) -> Self {
+        let tls = if product == Product::Postgres18 { Tls::Off } else { Tls::Offered };
         let fetching = Fetching::default();
-        Self { product, max_connections: 200, settings: Vec::new(), fetching }
+        Self { product, max_connections: 200, tls, settings: Vec::new(), fetching }
     }
 }

@@ -1,6 +1,7 @@
 //! The one server of a run that all tests of a driver share, each with a database of its own.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::access::Access;
@@ -40,7 +41,9 @@ pub fn shared(family: Family) -> Result<Access, ServerError> {
     let product = chosen(family)?;
     let variable = family.url_variable();
     if let Ok(url) = env::var(variable) {
-        return Access::given(product, &url, variable);
+        let given = Access::given(product, &url, variable)?;
+        let authority = env::var_os(family.authority_variable()).map(PathBuf::from);
+        return Ok(Access { authority, ..given });
     }
     let started = match family {
         Family::Postgres => &POSTGRES,
