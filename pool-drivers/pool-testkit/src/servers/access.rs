@@ -115,7 +115,12 @@ impl Access {
         Err(ServerError::Refused { product, message: ended.complained })
     }
 
-    fn client(&self, database: &str) -> Result<Command, ServerError> {
+    /// The server's own client program on `database`, which reads statements from its standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Missing`] if there is no client program.
+    pub fn client(&self, database: &str) -> Result<Command, ServerError> {
         let installation = Installation::of_client(self.product)?;
         let words = installation.call(layout(self.product).client);
         let mut command = Command::new(&words[0]);

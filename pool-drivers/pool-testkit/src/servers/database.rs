@@ -4,7 +4,7 @@ use std::fmt;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::access::Access;
+use super::access::{Access, PASSWORD};
 use super::error::ServerError;
 use super::product::Family;
 
@@ -18,7 +18,6 @@ pub struct Database {
 impl Database {
     /// A new one, empty, whose name begins with `name`.
     pub(super) fn new(access: &Access, name: &str) -> Result<Self, ServerError> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
         let is_plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if name.is_empty() || name.len() > LONGEST || !name.bytes().all(is_plain) {
@@ -27,9 +26,7 @@ impl Database {
                 problem: format!("is not 1 to {LONGEST} of a-z, 0-9 and _"),
             });
         }
-        // Other processes make theirs on the same server.
-        let serial = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{name}_{}_{serial}", process::id());
+        let name = format!("{name}_{}", unique());
         access.run(&access.first_database, &format!("CREATE DATABASE {name};"))?;
         Ok(Self { access: access.clone(), name })
     }
@@ -62,6 +59,30 @@ impl Database {
         self.access.run(&self.name, statements)
     }
 
+    /// A new user who may do everything in it and nothing elsewhere, as an application's should be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::run`].
+    pub fn ordinary_user(&self) -> Result<Access, ServerError> {
+        let name = format!("user_{}", unique());
+        let database = &self.name;
+        let statements = match self.access.product.family() {
+            Family::Postgres => format!(
+                "CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; \
+                 ALTER DATABASE {database} OWNER TO {name};"
+            ),
+            Family::MySql => format!(
+                "CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}'; \
+                 GRANT ALL ON {database}.* TO {name}@'%';"
+            ),
+        };
+        self.run(&statements)?;
+        let first_database = database.clone();
+        let password = PASSWORD.to_owned();
+        Ok(Access { user: name, password, first_database, ..self.access.clone() })
+    }
+
     /// Removes it, cutting off those who are connected to it.
     ///
     /// # Errors
@@ -85,3 +106,10 @@ impl fmt::Display for Database {
 
 /// Names have at most 63 bytes, and ours end with two numbers.
 const LONGEST: usize = 40;
+
+/// Other processes make names on the same server.
+fn unique() -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let serial = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("{}_{serial}", process::id())
+}

@@ -16,7 +16,7 @@ use super::product::{Family, Product};
 use super::program::{PATIENCE, run_for};
 use super::setup::Setup;
 use super::tls::{Tls, TlsFiles};
-use super::{mariadb, mysql, postgres};
+use super::{mariadb, mysql, port, postgres};
 
 /// Its programs, its user, its folder, its port, and how it is wanted.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn new(setup: Setup, port: u16) -> Result<Self, ServerError> {
+    pub(super) fn new(setup: Setup) -> Result<Self, ServerError> {
         let installation = Installation::find(setup.product, setup.fetching)?;
         let account = Account::of_servers();
         let directory = Directory::new(account)?;
@@ -43,6 +43,7 @@ impl Ground {
                 problem: format!("is not in the {} that is fetched; use another", setup.product),
             });
         }
+        let port = port::free()?;
         let tls = TlsFiles::make(setup.tls, &directory, account)?;
         Ok(Self { setup, installation, account, directory, port, tls })
     }

@@ -81,8 +81,14 @@ fn own_folders(ground: &Ground, command: &mut Command) {
 
 /// `mariadb` or `mysql` on `database`, waiting for statements.
 pub(super) fn client(access: &Access, mut command: Command, database: &str) -> Command {
-    command.args(["--no-defaults", "--batch", "--skip-column-names", "--connect-timeout=10"]);
-    command.args(["--host", &access.host, "--port", &access.port.to_string()]);
+    command.args(["--no-defaults", "--batch", "--unbuffered", "--skip-column-names"]);
+    command.args([
+        "--connect-timeout=10",
+        "--host",
+        &access.host,
+        "--port",
+        &access.port.to_string(),
+    ]);
     command.args(["--protocol=tcp", "--user", &access.user, database]);
     match access.product {
         // Without TLS a password that the server has not seen yet needs the server's key.

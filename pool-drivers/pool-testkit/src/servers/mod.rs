@@ -29,9 +29,11 @@
 mod access;
 mod account;
 mod cache;
+mod crowd;
 mod database;
 mod directory;
 mod error;
+mod faults;
 mod fetch;
 mod ground;
 mod installation;
@@ -47,10 +49,12 @@ mod program;
 mod server;
 mod setup;
 mod shared;
+mod standby;
 mod tls;
 
 pub use self::access::{Access, PASSWORD, USER};
 pub use self::cache::CACHE_VARIABLE;
+pub use self::crowd::Crowd;
 pub use self::database::Database;
 pub use self::error::ServerError;
 pub use self::installation::{Fetching, OFFLINE_VARIABLE};

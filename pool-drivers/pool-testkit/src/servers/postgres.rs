@@ -88,3 +88,20 @@ pub(super) fn client(access: &Access, mut command: Command, database: &str) -> C
     command.env("PGOPTIONS", "-c client_min_messages=warning");
     command
 }
+
+/// Copies the data of a running server for one that will follow it.
+pub(super) fn copy_primary(ground: &Ground, primary: &Access) -> Result<(), ServerError> {
+    let mut command = ground.program("pg_basebackup");
+    command.arg("--pgdata").arg(ground.directory.join("data"));
+    command.args([
+        "--write-recovery-conf",
+        "--wal-method=stream",
+        "--checkpoint=fast",
+        "--no-sync",
+    ]);
+    // The primary keeps what the standby has not had, however long that is away.
+    command.args(["--create-slot", &format!("--slot=standby_{}", ground.port)]);
+    command.env("PGHOST", &primary.host).env("PGPORT", primary.port.to_string());
+    command.env("PGUSER", &primary.user).env("PGPASSWORD", &primary.password);
+    run_for("copy the primary", command, "", PATIENCE).map(drop)
+}

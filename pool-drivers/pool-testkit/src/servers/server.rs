@@ -45,8 +45,13 @@ impl Server {
     ///
     /// It cannot be had, or does not start.
     pub fn start_as(setup: Setup) -> Result<Self, ServerError> {
-        let mut ground = Ground::new(setup, port::free()?)?;
+        let ground = Ground::new(setup)?;
         ground.initialise()?;
+        Self::start_on(ground)
+    }
+
+    /// Starts a server whose data is there.
+    pub(super) fn start_on(mut ground: Ground) -> Result<Self, ServerError> {
         for _ in 0..PORTS_TRIED {
             match launch(&ground) {
                 // Somebody else took it since it was seen free.
@@ -62,6 +67,11 @@ impl Server {
         }
         let problem = "was taken by others each time; try again".to_owned();
         Err(ServerError::Input { input: format!("one of {PORTS_TRIED} ports"), problem })
+    }
+
+    /// As what it was started.
+    pub(super) fn setup(&self) -> &Setup {
+        &self.ground.setup
     }
 
     /// How it is reached.
@@ -122,6 +132,27 @@ impl Server {
         }
         *process = None;
         Ok(())
+    }
+
+    /// Holds all its processes still: it accepts connections, as the system does that for it, and
+    /// answers nobody.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent a signal.
+    pub fn freeze(&self) -> Result<(), ServerError> {
+        let held = self.process().as_ref().map(Process::hold);
+        held.transpose().trying_to("freeze the server").map(drop)
+    }
+
+    /// Lets it go on where it was frozen.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent a signal.
+    pub fn thaw(&self) -> Result<(), ServerError> {
+        let released = self.process().as_ref().map(Process::release);
+        released.transpose().trying_to("thaw the server").map(drop)
     }
 
     /// Starts it again on its port and its data and waits until it answers; it is killed first if it

@@ -1,55 +1,60 @@
 //! What holds of every server.
 
-use pool_testkit::servers::{Product, Server, ServerError};
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Command, Stdio};
+
+use pool_testkit::servers::{Family, Product, ServerError, Setup};
+
+use super::rig::{SHORT, Session, eventually, started};
 
 /// One module of tests for each server.
 macro_rules! on_each {
-    ($($name:ident: $product:ident,)*) => {
-        $(mod $name {
-            use super::*;
-            const PRODUCT: Product = Product::$product;
-
-            #[test]
-            fn a_database_is_fresh_and_answers_a_query() {
-                super::a_database_is_fresh_and_answers_a_query(PRODUCT);
-            }
-
-            #[test]
-            fn what_was_committed_survives_a_kill_and_a_restart_on_the_same_port() {
-                super::what_was_committed_survives_a_kill_and_a_restart_on_the_same_port(PRODUCT);
-            }
-        })*
+    ($products:tt: $($claim:ident)*) => {
+        $(on_each! { @claim $claim $products })*
+    };
+    (@claim $claim:ident { $($name:ident: $product:ident,)* }) => {
+        mod $claim {
+            $(#[test]
+            fn $name() {
+                super::$claim(super::Product::$product);
+            })*
+        }
     };
 }
 
 on_each! {
-    postgres_15: Postgres15,
-    postgres_18: Postgres18,
-    mariadb: MariaDb,
-    mysql: MySql,
-}
-
-fn started(product: Product) -> Server {
-    Server::start(product).unwrap_or_else(|error| panic!("{error}"))
+    {
+        postgres_15: Postgres15,
+        postgres_18: Postgres18,
+        mariadb: MariaDb,
+        mysql: MySql,
+    }:
+    a_database_is_fresh_and_answers_a_query
+    a_frozen_server_holds_its_answers_back_until_it_is_thawed
+    a_full_server_turns_everybody_away_until_somebody_leaves
+    a_server_dies_with_its_runner_even_one_that_was_killed
+    a_session_is_terminated_and_no_other
+    an_ordinary_user_writes_unless_writing_is_forbidden
+    what_was_committed_survives_a_kill_and_a_restart_on_the_same_port
 }
 
 fn a_database_is_fresh_and_answers_a_query(product: Product) {
-    let server = started(product);
-    let (one, other) =
-        (server.database("own").expect("made"), server.database("own").expect("made"));
+    let Some(server) = started(Setup::new(product)) else { return };
+    let made = || server.database("own").expect("made");
+    let (one, other) = (made(), made());
     one.run("CREATE TABLE notes (text VARCHAR(20)); INSERT INTO notes VALUES ('here');")
         .expect("run");
-    assert_eq!(
-        one.run("SELECT text, 1 + 1 FROM notes;").expect("run").replace('\t', "|"),
-        "here|2"
-    );
+    let row = one.run("SELECT text, 1 + 1 FROM notes;").expect("run");
+    assert_eq!(row.replace('\t', "|"), "here|2");
     let error = other.run("SELECT text FROM notes;").expect_err("no such table");
     assert!(matches!(error, ServerError::Refused { .. }), "{error}");
     other.remove().expect("removed");
 }
 
 fn what_was_committed_survives_a_kill_and_a_restart_on_the_same_port(product: Product) {
-    let server = started(product);
+    let Some(server) = started(Setup::new(product)) else { return };
     let database = server.database("kept").expect("made");
     database
         .run("CREATE TABLE notes (text VARCHAR(20)); INSERT INTO notes VALUES ('here');")
@@ -61,4 +66,97 @@ fn what_was_committed_survives_a_kill_and_a_restart_on_the_same_port(product: Pr
     server.restart().expect("started");
     assert_ne!(server.pid(), before);
     assert_eq!(database.run("SELECT text FROM notes;").expect("run"), "here");
+    server.stop().expect("stopped");
+    database.run("SELECT 1;").expect_err("nobody there");
+}
+
+fn a_frozen_server_holds_its_answers_back_until_it_is_thawed(product: Product) {
+    let Some(server) = started(Setup::new(product)) else { return };
+    let access = server.access();
+    let mut session = Session::open(access);
+    assert_eq!(session.ask("SELECT 1;").as_deref(), Some("1"));
+    server.freeze().expect("frozen");
+    session.send("SELECT 2;");
+    assert!(session.is_silent());
+    let error = access.run_within(SHORT, &access.first_database, "SELECT 1;");
+    assert!(matches!(error, Err(ServerError::Unready { .. })), "{error:?}");
+    server.thaw().expect("thawed");
+    assert_eq!(session.line().as_deref(), Some("2"));
+}
+
+fn a_session_is_terminated_and_no_other(product: Product) {
+    let Some(server) = started(Setup::new(product)) else { return };
+    let number = match product.family() {
+        Family::Postgres => "SELECT pg_backend_pid();",
+        Family::MySql => "SELECT CONNECTION_ID();",
+    };
+    let (mut victim, mut witness) =
+        (Session::open(server.access()), Session::open(server.access()));
+    let session = victim.ask(number).expect("an answer").parse().expect("a number");
+    assert!(witness.ask(number).is_some());
+    server.access().terminate(session).expect("terminated");
+    assert_eq!(victim.ask(number), None);
+    assert!(witness.ask(number).is_some());
+}
+
+fn a_full_server_turns_everybody_away_until_somebody_leaves(product: Product) {
+    let Some(server) = started(Setup { max_connections: 12, ..Setup::new(product) }) else {
+        return;
+    };
+    let access = server.access();
+    let crowd = access.fill().expect("filled");
+    // MariaDB and MySQL keep a place for one who may do everything.
+    assert!((12..=13).contains(&crowd.len()), "{}", crowd.len());
+    let error = access.run(&access.first_database, "SELECT 1;").expect_err("turned away");
+    assert!(error.to_string().to_lowercase().contains("too many"), "{error}");
+    drop(crowd);
+    eventually("there is room again", || access.run(&access.first_database, "SELECT 1;").is_ok());
+}
+
+fn an_ordinary_user_writes_unless_writing_is_forbidden(product: Product) {
+    let Some(server) = started(Setup::new(product)) else { return };
+    let user = server.database("written").expect("made").ordinary_user().expect("made");
+    let run = |statement: &str| user.run(&user.first_database, statement);
+    run("CREATE TABLE notes (text VARCHAR(20));").expect("written");
+    server.access().forbid_writing().expect("forbidden");
+    let mut refusal = None;
+    eventually("writing is refused", || {
+        refusal = run("INSERT INTO notes VALUES ('x');").err();
+        refusal.is_some()
+    });
+    let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
+    assert!(refusal.contains("read-only"), "{refusal}");
+    server.access().allow_writing().expect("allowed");
+    eventually("writing is allowed", || run("INSERT INTO notes VALUES ('x');").is_ok());
+}
+
+/// Names the product to the process that plays the runner.
+const RUNNER: &str = "POOL_TEST_RUNNER_OF";
+
+fn a_server_dies_with_its_runner_even_one_that_was_killed(product: Product) {
+    if env::var_os(RUNNER).is_some() {
+        return play_the_runner(product);
+    }
+    let module = product.name().replace('-', "_");
+    let own = "servers::each::a_server_dies_with_its_runner_even_one_that_was_killed";
+    let mut command = Command::new(env::current_exe().expect("a test"));
+    command.args(["--exact", &format!("{own}::{module}"), "--nocapture"]);
+    command.env(RUNNER, product.name()).stdout(Stdio::piped());
+    let mut runner = command.spawn().expect("started");
+    let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
+    let port = lines.find_map(|line| line.ok()?.strip_prefix("port ")?.parse::<u16>().ok());
+    runner.kill().expect("killed");
+    runner.wait().expect("reaped");
+    let Some(port) = port else {
+        return assert_eq!(product, Product::MySql, "it was not started");
+    };
+    let answers = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    eventually("the server is gone", || !answers());
+}
+
+/// Tells the server's port and waits to be killed.
+fn play_the_runner(product: Product) {
+    let Some(server) = started(Setup::new(product)) else { return };
+    println!("\nport {}", server.access().port);
+    eventually("killed", || false);
 }

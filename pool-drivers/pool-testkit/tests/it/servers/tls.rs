@@ -1,81 +1,80 @@
 //! Servers that talk TLS, or do not.
 
-use std::process::Command;
-
 use pool_testkit::servers::{CERTIFIED_USER, Product, Server, ServerError, Setup, Tls};
 
-fn started(product: Product, tls: Tls) -> Server {
-    let setup = Setup { tls, ..Setup::new(product) };
-    Server::start_as(setup).unwrap_or_else(|error| panic!("{error}"))
+use super::rig;
+
+fn started(product: Product, tls: Tls) -> Option<Server> {
+    rig::started(Setup { tls, ..Setup::new(product) })
 }
 
-/// What `psql` has to say with these settings of its own.
-fn psql(server: &Server, settings: &str) -> Result<String, String> {
-    let access = server.access();
-    let mut command = Command::new("psql");
-    let target = format!("host=localhost hostaddr=127.0.0.1 port={} dbname=postgres", access.port);
-    command.args([
-        "-X",
-        "-A",
-        "-t",
-        "-c",
-        "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
-    ]);
-    command.arg("-d").arg(format!("{target} {settings}")).env("PGPASSWORD", &access.password);
-    let output = command.output().expect("psql runs");
+fn postgres(tls: Tls) -> Server {
+    started(Product::Postgres15, tls).expect("started")
+}
+
+/// Whether a session with these settings of `psql` is encrypted, or why there is none.
+fn psql(server: &Server, settings: &[(&str, &str)]) -> Result<bool, String> {
+    let mut command = server.access().client("postgres").expect("a client");
+    command.args(["-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]);
+    command.env("PGHOST", "localhost").env("PGHOSTADDR", "127.0.0.1");
+    let output = command.envs(settings.iter().copied()).output().expect("psql runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    if output.status.success() {
+        Ok(text(&output.stdout) == "t")
+    } else {
+        Err(text(&output.stderr))
+    }
+}
+
+fn mode(mode: &str) -> (&str, &str) {
+    ("PGSSLMODE", mode)
 }
 
 #[test]
 fn postgres_offers_tls_that_its_authority_vouches_for() {
-    let server = started(Product::Postgres15, Tls::Offered);
-    let files = server.tls().expect("files");
-    let verified =
-        format!("user=pool sslmode=verify-full sslrootcert={}", files.authority.display());
-    assert_eq!(psql(&server, &verified).as_deref(), Ok("t"));
-    assert_eq!(psql(&server, "user=pool sslmode=disable").as_deref(), Ok("f"));
+    let server = postgres(Tls::Offered);
+    let authority = server.tls().expect("files").authority.display().to_string();
+    let vouched = ("PGSSLROOTCERT", &*authority);
+    assert_eq!(psql(&server, &[mode("verify-full"), vouched]), Ok(true));
+    assert_eq!(psql(&server, &[mode("disable")]), Ok(false));
 }
 
 #[test]
 fn postgres_lets_a_certified_user_in_without_a_password() {
-    let server = started(Product::Postgres15, Tls::Offered);
+    let server = postgres(Tls::Offered);
     server.access().run("postgres", &format!("CREATE ROLE {CERTIFIED_USER} LOGIN;")).expect("made");
     let files = server.tls().expect("files");
-    let certified = format!(
-        "user={CERTIFIED_USER} sslmode=require sslcert={} sslkey={}",
-        files.client_certificate.display(),
-        files.client_key.display()
-    );
-    assert_eq!(psql(&server, &certified).as_deref(), Ok("t"));
-    let error =
-        psql(&server, &format!("user={CERTIFIED_USER} sslmode=disable")).expect_err("refused");
+    let [certificate, key] = [&files.client_certificate, &files.client_key];
+    let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+    let user = ("PGUSER", CERTIFIED_USER);
+    let certified = [user, mode("require"), ("PGSSLCERT", &certificate), ("PGSSLKEY", &key)];
+    assert_eq!(psql(&server, &certified), Ok(true));
+    let error = psql(&server, &[user, mode("disable")]).expect_err("refused");
     assert!(error.contains("password authentication failed"), "{error}");
 }
 
 #[test]
 fn postgres_takes_no_plain_connection_where_tls_is_required() {
-    let server = started(Product::Postgres15, Tls::Required);
-    let error = psql(&server, "user=pool sslmode=disable").expect_err("refused");
+    let server = postgres(Tls::Required);
+    let error = psql(&server, &[mode("disable")]).expect_err("refused");
     assert!(error.contains("no encryption"), "{error}");
-    assert_eq!(psql(&server, "user=pool sslmode=require").as_deref(), Ok("t"));
+    assert_eq!(psql(&server, &[mode("require")]), Ok(true));
 }
 
 #[test]
 fn postgres_shows_the_certificate_of_another_host() {
-    let server = started(Product::Postgres15, Tls::OfAnotherHost);
+    let server = postgres(Tls::OfAnotherHost);
     let authority = server.tls().expect("files").authority.display().to_string();
-    let verified =
-        |mode| psql(&server, &format!("user=pool sslmode={mode} sslrootcert={authority}"));
-    assert_eq!(verified("verify-ca").as_deref(), Ok("t"));
+    let verified = |name| psql(&server, &[mode(name), ("PGSSLROOTCERT", &authority)]);
+    assert_eq!(verified("verify-ca"), Ok(true));
     let error = verified("verify-full").expect_err("refused");
     assert!(error.contains("does not match host name"), "{error}");
 }
 
 #[test]
 fn postgres_without_tls_says_so() {
-    let server = started(Product::Postgres15, Tls::Off);
-    let error = psql(&server, "user=pool sslmode=require").expect_err("refused");
+    let server = postgres(Tls::Off);
+    let error = psql(&server, &[mode("require")]).expect_err("refused");
     assert!(error.contains("server does not support SSL"), "{error}");
 }
 
@@ -95,8 +94,9 @@ fn cipher(server: &Server) -> String {
 #[test]
 fn mariadb_and_mysql_offer_require_and_lack_tls() {
     for product in [Product::MariaDb, Product::MySql] {
-        assert!(!cipher(&started(product, Tls::Offered)).is_empty(), "{product}");
-        assert!(!cipher(&started(product, Tls::Required)).is_empty(), "{product}");
-        assert!(cipher(&started(product, Tls::Off)).is_empty(), "{product}");
+        for (tls, encrypted) in [(Tls::Offered, true), (Tls::Required, true), (Tls::Off, false)] {
+            let Some(server) = started(product, tls) else { break };
+            assert_eq!(!cipher(&server).is_empty(), encrypted, "{product}, {tls:?}");
+        }
     }
 }
