@@ -2,14 +2,14 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, ops};
 
 use super::account::Account;
 use super::error::{ServerError, Trying, last_lines};
+use super::process;
 
 /// The start of each folder's name; the number of the process that made it follows.
 const PREFIX: &str = "pool-servers-";
@@ -25,10 +25,10 @@ impl Directory {
     pub(super) fn new(account: Account) -> Result<Self, ServerError> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let parent = env::temp_dir();
-        sweep(&parent);
+        sweep(&parent, account);
         loop {
             let serial = MADE.fetch_add(1, Ordering::Relaxed);
-            let path = parent.join(format!("{PREFIX}{}-{serial}", process::id()));
+            let path = parent.join(format!("{PREFIX}{}-{serial}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {
                     let directory = Self { path };
@@ -74,14 +74,17 @@ impl Drop for Directory {
     }
 }
 
-/// Removes the folders of processes that are gone. Their servers died with them.
-fn sweep(parent: &Path) {
+/// Removes the folders of processes that are gone. Their servers died with them, but for those that
+/// were frozen at that moment: these are killed.
+fn sweep(parent: &Path, account: Account) {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(io::Result::ok);
     for entry in entries {
         let name = entry.file_name();
         let owner = name.to_str().and_then(owner);
-        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
-            // Another process may be sweeping, too, and another user's folder is not ours.
+        let is_ours = entry.metadata().is_ok_and(|folder| folder.uid() == account.number());
+        if is_ours && owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            // Another process may be sweeping, too.
+            let _killed = process::kill_all_in(&entry.path());
             let _removed = fs::remove_dir_all(entry.path());
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,13 +103,21 @@ fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Kills those whose working directory is `folder` or in it, as a server's is.
+pub(super) fn kill_all_in(folder: &Path) -> io::Result<()> {
+    for pid in everybody()? {
+        let directory = fs::read_link(format!("/proc/{pid}/cwd"));
+        if directory.is_ok_and(|directory| directory.starts_with(folder)) {
+            signal(pid, Signal::KILL)?;
+        }
+    }
+    Ok(())
+}
+
 /// A process and its descendants, parents first.
 fn family(ancestor: Pid) -> io::Result<Vec<Pid>> {
     let mut parents = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        let Some(pid) = number else { continue };
+    for pid in everybody()? {
         // It may have ended since the folder was read.
         let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         parents.extend(parent(&status).map(|parent| (pid, parent)));
@@ -120,6 +129,14 @@ fn family(ancestor: Pid) -> io::Result<Vec<Pid>> {
         asked += 1;
     }
     Ok(family)
+}
+
+fn everybody() -> io::Result<Vec<Pid>> {
+    let numbers = fs::read_dir("/proc")?.filter_map(|entry| {
+        // What has no number for its name is no process.
+        Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)
+    });
+    Ok(numbers.collect())
 }
 
 /// The parent, from `pid (name) state parent ...`; a name may hold brackets and blanks.

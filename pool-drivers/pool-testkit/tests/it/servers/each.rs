@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Stdio};
 
-use pool_testkit::servers::{Family, Product, ServerError, Setup};
+use pool_testkit::servers::{Family, Product, Server, ServerError, Setup};
 
 use super::rig::{SHORT, Session, eventually, started};
 
@@ -35,6 +35,7 @@ on_each! {
     a_frozen_server_holds_its_answers_back_until_it_is_thawed
     a_full_server_turns_everybody_away_until_somebody_leaves
     a_server_dies_with_its_runner_even_one_that_was_killed
+    a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start
     a_session_is_terminated_and_no_other
     an_ordinary_user_writes_unless_writing_is_forbidden
     what_was_committed_survives_a_kill_and_a_restart_on_the_same_port
@@ -130,33 +131,41 @@ fn an_ordinary_user_writes_unless_writing_is_forbidden(product: Product) {
     eventually("writing is allowed", || run("INSERT INTO notes VALUES ('x');").is_ok());
 }
 
-/// Names the product to the process that plays the runner.
-const RUNNER: &str = "POOL_TEST_RUNNER_OF";
+/// Set for the process that plays the runner.
+const RUNNER: &str = "POOL_TEST_PLAYS_RUNNER";
 
 fn a_server_dies_with_its_runner_even_one_that_was_killed(product: Product) {
-    if env::var_os(RUNNER).is_some() {
-        return play_the_runner(product);
-    }
-    let module = product.name().replace('-', "_");
-    let own = "servers::each::a_server_dies_with_its_runner_even_one_that_was_killed";
-    let mut command = Command::new(env::current_exe().expect("a test"));
-    command.args(["--exact", &format!("{own}::{module}"), "--nocapture"]);
-    command.env(RUNNER, product.name()).stdout(Stdio::piped());
-    let mut runner = command.spawn().expect("started");
-    let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
-    let port = lines.find_map(|line| line.ok()?.strip_prefix("port ")?.parse::<u16>().ok());
-    runner.kill().expect("killed");
-    runner.wait().expect("reaped");
-    let Some(port) = port else {
-        return assert_eq!(product, Product::MySql, "it was not started");
-    };
+    let claim = "a_server_dies_with_its_runner_even_one_that_was_killed";
+    let Some(port) = port_of_a_killed_runner(claim, product, |_| ()) else { return };
     let answers = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     eventually("the server is gone", || !answers());
 }
 
-/// Tells the server's port and waits to be killed.
-fn play_the_runner(product: Product) {
-    let Some(server) = started(Setup::new(product)) else { return };
-    println!("\nport {}", server.access().port);
-    eventually("killed", || false);
+fn a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start(product: Product) {
+    let claim = "a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start";
+    let freeze = |server: &Server| server.freeze().expect("frozen");
+    let Some(port) = port_of_a_killed_runner(claim, product, freeze) else { return };
+    let _next = started(Setup::new(product));
+    let answers = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    eventually("the server is gone", || !answers());
+}
+
+/// Has another process start a server and do something with it, and kills that process.
+fn port_of_a_killed_runner(claim: &str, product: Product, act: impl Fn(&Server)) -> Option<u16> {
+    if env::var_os(RUNNER).is_some() {
+        let server = started(Setup::new(product))?;
+        act(&server);
+        println!("\nport {}", server.access().port);
+        eventually("killed", || false);
+    }
+    let test = format!("servers::each::{claim}::{}", product.name().replace('-', "_"));
+    let mut command = Command::new(env::current_exe().expect("a test"));
+    command.args(["--exact", &test, "--nocapture"]);
+    let mut runner = command.env(RUNNER, "").stdout(Stdio::piped()).spawn().expect("started");
+    let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
+    let port = lines.find_map(|line| line.ok()?.strip_prefix("port ")?.parse().ok());
+    runner.kill().expect("killed");
+    runner.wait().expect("reaped");
+    assert!(port.is_some() || product == Product::MySql, "no server was started");
+    port
 }
