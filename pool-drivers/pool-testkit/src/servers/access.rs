@@ -12,7 +12,7 @@ use super::layout::layout;
 use super::product::{Family, Product};
 use super::program;
 use super::tls::TlsFiles;
-use super::{mariadb, postgres};
+use super::{mariadb, postgres, redis};
 
 /// The user of every server we start, who may do everything.
 pub const USER: &str = "pool";
@@ -43,8 +43,9 @@ impl Access {
     /// To a server of our own.
     pub(super) fn own(product: Product, port: u16, tls: Option<&TlsFiles>) -> Self {
         let first = product.family().first_database();
+        let user = if product == Product::Redis { "default" } else { USER };
         let [host, user, password, first_database] =
-            ["127.0.0.1", USER, PASSWORD, first].map(str::to_owned);
+            ["127.0.0.1", user, PASSWORD, first].map(str::to_owned);
         let authority = tls.map(|files| files.authority.clone());
         Self { product, host, port, user, password, first_database, authority }
     }
@@ -128,6 +129,7 @@ impl Access {
         Ok(match self.product.family() {
             Family::Postgres => postgres::client(self, command, database),
             Family::MySql => mariadb::client(self, command, database),
+            Family::Redis => redis::client(self, command, database),
         })
     }
 }

@@ -49,7 +49,7 @@ impl Crowd {
         let mut session = command.spawn().trying_to("run the server's client")?;
         let stdin = session.stdin.as_mut().expect("bug: stdin is piped");
         // One that was turned away reads nothing.
-        let _written = stdin.write_all(b"SELECT 1;\n");
+        let _written = writeln!(stdin, "{}", access.product.family().trivial_statement());
         let stdout = session.stdout.as_mut().expect("bug: stdout is piped");
         let mut answer = String::new();
         BufReader::new(stdout).read_line(&mut answer).trying_to("hear the server's client")?;

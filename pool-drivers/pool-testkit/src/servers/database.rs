@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::access::{Access, PASSWORD};
 use super::error::ServerError;
-use super::product::Family;
+use super::product::{Family, Product};
 
 /// A database of its own for one test. It goes with its server.
 #[derive(Clone, Debug)]
@@ -24,6 +24,13 @@ impl Database {
             return Err(ServerError::Input {
                 input: format!("the database name `{name}`"),
                 problem: format!("is not 1 to {LONGEST} of a-z, 0-9 and _"),
+            });
+        }
+        if access.product == Product::Redis {
+            return Err(ServerError::Input {
+                input: "a database of redis".to_owned(),
+                problem: "has no name and is always there; use `Access::url` with its number"
+                    .to_owned(),
             });
         }
         let name = format!("{name}_{}", unique());
@@ -72,7 +79,7 @@ impl Database {
                 "CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; \
                  ALTER DATABASE {database} OWNER TO {name};"
             ),
-            Family::MySql => format!(
+            Family::MySql | Family::Redis => format!(
                 "CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}'; \
                  GRANT ALL ON {database}.* TO {name}@'%';"
             ),
@@ -92,7 +99,7 @@ impl Database {
         let Self { access, name } = &self;
         let force = match access.product.family() {
             Family::Postgres => " WITH (FORCE)",
-            Family::MySql => "",
+            Family::MySql | Family::Redis => "",
         };
         access.run(&access.first_database, &format!("DROP DATABASE {name}{force};")).map(drop)
     }

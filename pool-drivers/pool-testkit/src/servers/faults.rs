@@ -18,6 +18,7 @@ impl Access {
         let statement = match self.product.family() {
             Family::Postgres => format!("SELECT pg_terminate_backend({session});"),
             Family::MySql => format!("KILL {session};"),
+            Family::Redis => format!("CLIENT KILL ID {session}"),
         };
         self.run(&self.first_database, &statement).map(drop)
     }
@@ -56,6 +57,8 @@ impl Access {
                 "ALTER SYSTEM SET default_transaction_read_only = {word}; SELECT pg_reload_conf();"
             ),
             Family::MySql => format!("SET GLOBAL read_only = {word};"),
+            // As if replicas were missing.
+            Family::Redis => format!("CONFIG SET min-replicas-to-write {}", u8::from(word == "on")),
         }
     }
 }

@@ -12,11 +12,12 @@ use super::directory::Directory;
 use super::error::{ServerError, Trying};
 use super::installation::Installation;
 use super::layout::layout;
-use super::product::{Family, Product};
+use super::product::Product;
 use super::program::{PATIENCE, run_for};
+use super::server::Server;
 use super::setup::Setup;
 use super::tls::{Tls, TlsFiles};
-use super::{mariadb, mysql, port, postgres};
+use super::{mariadb, mysql, pgbouncer, port, postgres, redis};
 
 /// Its programs, its user, its folder, its port, and how it is wanted.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Ground {
     pub(super) directory: Directory,
     pub(super) port: u16,
     pub(super) tls: Option<TlsFiles>,
+    /// What a proxy stands before.
+    pub(super) behind: Option<Box<Server>>,
 }
 
 impl Ground {
@@ -45,7 +48,15 @@ impl Ground {
         }
         let port = port::free()?;
         let tls = TlsFiles::make(setup.tls, &directory, account)?;
-        Ok(Self { setup, installation, account, directory, port, tls })
+        let behind = match setup.product {
+            Product::PgBouncer => {
+                let fetching = setup.fetching;
+                let server = Setup { tls: Tls::Off, fetching, ..Setup::new(Product::Postgres15) };
+                Some(Box::new(Server::start_as(server)?))
+            }
+            _ => None,
+        };
+        Ok(Self { setup, installation, account, directory, port, tls, behind })
     }
 
     /// How the server is reached once it runs.
@@ -59,20 +70,27 @@ impl Ground {
 
     /// Gives the server its first data: a copy of what was made for the first one of its kind.
     pub(super) fn initialise(&self) -> Result<(), ServerError> {
+        let make = match self.product() {
+            Product::Postgres15 | Product::Postgres18 => postgres::initialise,
+            Product::MariaDb => mariadb::initialise,
+            Product::MySql => mysql::initialise,
+            Product::PgBouncer | Product::Redis => return Ok(()),
+        };
         let data = self.directory.join("data");
         let first = cache::get_or_make(&self.kind(), |folder| {
-            match self.product() {
-                Product::Postgres15 | Product::Postgres18 => postgres::initialise(self)?,
-                Product::MariaDb => mariadb::initialise(self)?,
-                Product::MySql => mysql::initialise(self)?,
-            }
+            make(self)?;
             copy(&data, &folder.join("data"))?;
             fs::remove_dir_all(&data).trying("remove", &data)
         })?;
-        copy(&first.join("data"), &data)?;
-        match self.product().family() {
-            Family::Postgres => postgres::admit(self),
-            Family::MySql => Ok(()),
+        copy(&first.join("data"), &data)
+    }
+
+    /// Writes what the server reads as it starts.
+    pub(super) fn configure(&self) -> Result<(), ServerError> {
+        match (self.product(), &self.behind) {
+            (Product::Postgres15 | Product::Postgres18, _) => postgres::admit(self),
+            (Product::PgBouncer, Some(behind)) => pgbouncer::configure(self, behind),
+            _ => Ok(()),
         }
     }
 
@@ -90,6 +108,8 @@ impl Ground {
             Product::Postgres15 | Product::Postgres18 => postgres::server(self),
             Product::MariaDb => mariadb::server(self),
             Product::MySql => mysql::server(self),
+            Product::PgBouncer => pgbouncer::server(self),
+            Product::Redis => redis::server(self),
         }
     }
 

@@ -61,6 +61,8 @@ impl Installation {
 
     /// Programs with a client for `product`, which must be there.
     pub(super) fn of_client(product: Product) -> Result<Self, ServerError> {
+        // The bouncer has none of its own.
+        let product = if product == Product::PgBouncer { Product::Postgres15 } else { product };
         Self::present(product).ok_or_else(|| ServerError::Missing {
             product,
             why: format!("{}, and its client program is needed", nowhere()),

@@ -31,6 +31,27 @@ pub(super) fn layout(product: Product) -> Layout {
             client: "psql",
             source: Source::Python(PGSERVER),
         },
+        Product::PgBouncer => Layout {
+            folders: &["usr/sbin"],
+            programs: &["pgbouncer"],
+            // That of the server behind it.
+            client: "psql",
+            source: Source::Debian(Packages {
+                names: &["pgbouncer"],
+                suite: Suite::Ours,
+                without: &[],
+            }),
+        },
+        Product::Redis => Layout {
+            folders: &["usr/bin"],
+            programs: &["redis-server", "redis-cli"],
+            client: "redis-cli",
+            source: Source::Debian(Packages {
+                names: &["redis-server", "redis-tools"],
+                suite: Suite::Ours,
+                without: &[],
+            }),
+        },
         Product::MariaDb => Layout {
             folders: &["usr/sbin", "usr/bin"],
             programs: &["mariadbd", "mariadb"],

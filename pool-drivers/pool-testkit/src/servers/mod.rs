@@ -17,9 +17,9 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL` | the product to test against, such as `postgres-15` |
-//! | `POOL_TEST_POSTGRES_URL`, `POOL_TEST_MYSQL_URL` | the server that is shared |
-//! | `POOL_TEST_POSTGRES_CA`, `POOL_TEST_MYSQL_CA` | the file of the authority that vouches for it |
+//! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL`, `POOL_TEST_REDIS` | the product to test against, such as `postgres-15` |
+//! | the same with `_URL` | the server that is shared |
+//! | the same with `_CA` | the file of the authority that vouches for it |
 //! | `POOL_TEST_OFFLINE` | nothing is fetched |
 //! | `POOL_TEST_CACHE` | where fetched programs are kept, instead of `servers` in cargo's target folder |
 //!
@@ -41,12 +41,14 @@ mod layout;
 mod mariadb;
 mod mysql;
 mod nursery;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
 mod product;
 mod program;
 mod proxy;
+mod redis;
 mod server;
 mod setup;
 mod shared;

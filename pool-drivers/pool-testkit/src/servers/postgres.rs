@@ -85,7 +85,6 @@ pub(super) fn client(access: &Access, mut command: Command, database: &str) -> C
     command.env("PGHOST", &access.host).env("PGPORT", access.port.to_string());
     command.env("PGUSER", &access.user).env("PGPASSWORD", &access.password);
     command.env("PGSSLMODE", "prefer").env("PGCONNECT_TIMEOUT", "10");
-    command.env("PGOPTIONS", "-c client_min_messages=warning");
     command
 }
 

@@ -17,6 +17,10 @@ pub enum Product {
     MariaDb,
     /// Oracle's MySQL as Debian's unstable suite has it: 9.7. It cannot be had everywhere.
     MySql,
+    /// PgBouncer in transaction mode, before a PostgreSQL 15 of its own.
+    PgBouncer,
+    /// Redis, for the managers of other pools: it has no SQL and few of the faults.
+    Redis,
 }
 
 /// Servers that speak the same protocol, so that one driver serves them all.
@@ -26,11 +30,20 @@ pub enum Family {
     Postgres,
     /// MySQL and MariaDB.
     MySql,
+    /// Redis.
+    Redis,
 }
 
 impl Product {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Postgres15, Self::Postgres18, Self::MariaDb, Self::MySql];
+    pub const ALL: [Self; 6] = [
+        Self::Postgres15,
+        Self::Postgres18,
+        Self::PgBouncer,
+        Self::MariaDb,
+        Self::MySql,
+        Self::Redis,
+    ];
 
     /// Its name on the command line and in the environment.
     #[must_use]
@@ -40,6 +53,8 @@ impl Product {
             Self::Postgres18 => "postgres-18",
             Self::MariaDb => "mariadb",
             Self::MySql => "mysql",
+            Self::PgBouncer => "pgbouncer",
+            Self::Redis => "redis",
         }
     }
 
@@ -47,8 +62,9 @@ impl Product {
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
-            Self::Postgres15 | Self::Postgres18 => Family::Postgres,
+            Self::Postgres15 | Self::Postgres18 | Self::PgBouncer => Family::Postgres,
             Self::MariaDb | Self::MySql => Family::MySql,
+            Self::Redis => Family::Redis,
         }
     }
 }
@@ -79,6 +95,15 @@ impl Family {
         match self {
             Self::Postgres => "postgres",
             Self::MySql => "mysql",
+            Self::Redis => "0",
+        }
+    }
+
+    /// The statement that every server of it answers, with one line.
+    pub(super) const fn trivial_statement(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::MySql => "SELECT 1;",
+            Self::Redis => "PING",
         }
     }
 
@@ -88,6 +113,7 @@ impl Family {
         match self {
             Self::Postgres => "POOL_TEST_POSTGRES",
             Self::MySql => "POOL_TEST_MYSQL",
+            Self::Redis => "POOL_TEST_REDIS",
         }
     }
 
@@ -97,6 +123,7 @@ impl Family {
         match self {
             Self::Postgres => "POOL_TEST_POSTGRES_URL",
             Self::MySql => "POOL_TEST_MYSQL_URL",
+            Self::Redis => "POOL_TEST_REDIS_URL",
         }
     }
 
@@ -106,6 +133,7 @@ impl Family {
         match self {
             Self::Postgres => "POOL_TEST_POSTGRES_CA",
             Self::MySql => "POOL_TEST_MYSQL_CA",
+            Self::Redis => "POOL_TEST_REDIS_CA",
         }
     }
 
@@ -114,6 +142,7 @@ impl Family {
         match self {
             Self::Postgres => Product::Postgres15,
             Self::MySql => Product::MariaDb,
+            Self::Redis => Product::Redis,
         }
     }
 
@@ -122,6 +151,7 @@ impl Family {
         match self {
             Self::Postgres => "postgres",
             Self::MySql => "mysql",
+            Self::Redis => "redis",
         }
     }
 }

@@ -13,7 +13,7 @@ use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::port;
 use super::process::{BETWEEN_LOOKS, Process};
-use super::product::{Family, Product};
+use super::product::Product;
 use super::program::PATIENCE;
 use super::setup::Setup;
 use super::tls::TlsFiles;
@@ -80,6 +80,12 @@ impl Server {
         &self.access
     }
 
+    /// The PostgreSQL behind a PgBouncer.
+    #[must_use]
+    pub fn behind(&self) -> Option<&Self> {
+        self.ground.behind.as_deref()
+    }
+
     /// Its certificates, if it talks TLS.
     #[must_use]
     pub fn tls(&self) -> Option<&TlsFiles> {
@@ -121,10 +127,10 @@ impl Server {
     ///
     /// It cannot be sent a signal.
     pub fn stop(&self) -> Result<(), ServerError> {
-        let politely = match self.access.product.family() {
+        let politely = match self.access.product {
             // "Fast": it does not wait for its clients to leave.
-            Family::Postgres => Signal::INT,
-            Family::MySql => Signal::TERM,
+            Product::Postgres15 | Product::Postgres18 => Signal::INT,
+            _ => Signal::TERM,
         };
         let mut process = self.process();
         if let Some(process) = process.as_mut() {
@@ -179,6 +185,7 @@ const PORTS_TRIED: usize = 5;
 
 /// Starts the server and waits until it answers its client.
 fn launch(ground: &Ground) -> Result<Process, ServerError> {
+    ground.configure()?;
     let log = ground.directory.log()?;
     let errors = log.try_clone().trying("open", ground.directory.log_path())?;
     let mut command = ground.server();
@@ -206,6 +213,7 @@ fn launch(ground: &Ground) -> Result<Process, ServerError> {
 /// Whether it accepts connections and answers a query. PostgreSQL listens before it is ready.
 fn answers(access: &Access) -> bool {
     const EACH: Duration = Duration::from_secs(5);
+    let statement = access.product.family().trivial_statement();
     TcpStream::connect((Ipv4Addr::LOCALHOST, access.port)).is_ok()
-        && access.run_within(EACH, &access.first_database, "SELECT 1;").is_ok()
+        && access.run_within(EACH, &access.first_database, statement).is_ok()
 }

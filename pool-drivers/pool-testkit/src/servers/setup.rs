@@ -21,10 +21,13 @@ pub struct Setup {
 
 impl Setup {
     /// A server that takes 200 connections, and offers TLS. The PostgreSQL 18 that is fetched was built
-    /// without; there it is off.
+    /// without, and Redis is not asked for it; there it is off.
     #[must_use]
     pub fn new(product: Product) -> Self {
-        let tls = if product == Product::Postgres18 { Tls::Off } else { Tls::Offered };
+        let tls = match product {
+            Product::Postgres18 | Product::Redis => Tls::Off,
+            _ => Tls::Offered,
+        };
         let fetching = Fetching::default();
         Self { product, max_connections: 200, tls, settings: Vec::new(), fetching }
     }

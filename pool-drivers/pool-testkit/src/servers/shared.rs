@@ -38,6 +38,7 @@ pub fn chosen(family: Family) -> Result<Product, ServerError> {
 pub fn shared(family: Family) -> Result<Access, ServerError> {
     static POSTGRES: OnceLock<Server> = OnceLock::new();
     static MYSQL: OnceLock<Server> = OnceLock::new();
+    static REDIS: OnceLock<Server> = OnceLock::new();
     let product = chosen(family)?;
     let variable = family.url_variable();
     if let Ok(url) = env::var(variable) {
@@ -48,6 +49,7 @@ pub fn shared(family: Family) -> Result<Access, ServerError> {
     let started = match family {
         Family::Postgres => &POSTGRES,
         Family::MySql => &MYSQL,
+        Family::Redis => &REDIS,
     };
     if started.get().is_none() {
         // Another test may have been faster; then this server ends at once.

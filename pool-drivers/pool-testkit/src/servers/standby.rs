@@ -3,7 +3,7 @@
 use super::error::ServerError;
 use super::ground::Ground;
 use super::postgres;
-use super::product::Family;
+use super::product::Product;
 use super::server::Server;
 
 impl Server {
@@ -36,10 +36,10 @@ impl Server {
     }
 
     fn require_postgres(&self, problem: &str) -> Result<(), ServerError> {
-        match self.access().product.family() {
-            Family::Postgres => Ok(()),
-            Family::MySql => Err(ServerError::Input {
-                input: self.access().product.to_string(),
+        match self.access().product {
+            Product::Postgres15 | Product::Postgres18 => Ok(()),
+            other => Err(ServerError::Input {
+                input: other.to_string(),
                 problem: format!("{problem}; use PostgreSQL"),
             }),
         }

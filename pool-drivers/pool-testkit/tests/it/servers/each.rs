@@ -89,7 +89,7 @@ fn a_session_is_terminated_and_no_other(product: Product) {
     let Some(server) = started(Setup::new(product)) else { return };
     let number = match product.family() {
         Family::Postgres => "SELECT pg_backend_pid();",
-        Family::MySql => "SELECT CONNECTION_ID();",
+        _ => "SELECT CONNECTION_ID();",
     };
     let (mut victim, mut witness) =
         (Session::open(server.access()), Session::open(server.access()));

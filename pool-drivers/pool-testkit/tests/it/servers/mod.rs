@@ -1,6 +1,7 @@
 //! Each server that can be started does what it is asked for.
 
 mod each;
+mod others;
 mod proxy;
 mod rig;
 mod shared;
