@@ -1,5 +1,6 @@
 //! How a server is reached: its address, its first user, its client program.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -70,6 +71,17 @@ impl Access {
         let scheme = product.family().scheme();
         let [user, password] = [user, password].map(|word| encoded(word));
         format!("{scheme}://{user}:{password}@{host}:{port}/{database}")
+    }
+
+    /// The environment in which tests share this server, and run their own of its product.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let family = self.product.family();
+        let authority =
+            self.authority.as_ref().map(|path| (family.authority_variable(), path.into()));
+        let named = (family.variable(), self.product.name().into());
+        let url = (family.url_variable(), self.url(&self.first_database).into());
+        [named, url].into_iter().chain(authority).collect()
     }
 
     /// A fresh, empty database whose name begins with `name`.

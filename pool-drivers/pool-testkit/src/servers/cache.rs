@@ -9,8 +9,9 @@ use super::error::{ServerError, Trying};
 /// Names the folder instead of `servers` in cargo's target folder.
 pub const CACHE_VARIABLE: &str = "POOL_TEST_CACHE";
 
-/// Where things are kept.
-pub(super) fn folder() -> PathBuf {
+/// Where fetched programs and prepared data are kept.
+#[must_use]
+pub fn folder() -> PathBuf {
     if let Some(named) = env::var_os(CACHE_VARIABLE) {
         return named.into();
     }

@@ -30,6 +30,36 @@ impl Default for Fetching {
     }
 }
 
+/// Whether a server's programs are on this machine, or how they would come there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// They are installed, or were fetched before: this is the first of them.
+    Present(PathBuf),
+    /// They would be fetched: by what, in words.
+    Fetchable(String),
+    /// They cannot be had.
+    Missing {
+        /// Why not.
+        why: String,
+        /// What would bring them.
+        remedy: String,
+    },
+}
+
+/// Looks whether `product` could be started. Fetches and starts nothing.
+#[must_use]
+pub fn look_for(product: Product) -> Finding {
+    let Layout { programs, source, .. } = layout(product);
+    if let Some(present) = Installation::present(product) {
+        return Finding::Present(present.program(programs[0]));
+    }
+    match source.available() {
+        Ok(()) => Finding::Fetchable(source.to_string()),
+        Err(why) => Finding::Missing { why, remedy: source.remedy() },
+    }
+}
+
 /// The programs of one server.
 #[derive(Clone, Debug)]
 pub(super) struct Installation {

@@ -3,6 +3,7 @@
 mod apt;
 mod wheel;
 
+use std::fmt;
 use std::path::Path;
 
 use super::error::ServerError;
@@ -41,6 +42,15 @@ impl Source {
                 format!("on Debian: apt-get install {}", packages.names.join(" "))
             }
             Self::Python(_) => "on Debian: apt-get install python3-pip".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Debian(packages) => write!(f, "Debian packages {}", packages.names.join(", ")),
+            Self::Python(wheel) => write!(f, "Python wheel {} {}", wheel.name, wheel.version),
         }
     }
 }

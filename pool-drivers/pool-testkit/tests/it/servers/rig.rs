@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pool_testkit::not_tried;
 use pool_testkit::servers::{Access, Product, Server, ServerError, Setup};
 
 /// Longer than anything takes on a busy machine.
@@ -20,7 +21,7 @@ pub(crate) fn started(setup: Setup) -> Option<Server> {
     match Server::start_as(setup) {
         Ok(server) => Some(server),
         Err(error @ ServerError::Missing { .. }) if product == Product::MySql => {
-            eprintln!("NOT TRIED on {product}: {error}");
+            not_tried(&format!("a server of {product}"), &error.to_string());
             None
         }
         Err(error) => panic!("{error}"),
