@@ -116,7 +116,7 @@ impl Installation {
     /// MariaDB installs its programs under MySQL's names, too, as links.
     fn has(&self, name: &str) -> bool {
         let real = fs::canonicalize(self.program(name));
-        real.is_ok_and(|path| !is_mariadb(&path) || name.starts_with("mariadb"))
+        real.is_ok_and(|path| path.is_file() && (!is_mariadb(&path) || name.starts_with("mariadb")))
     }
 
     /// The path of a program; its bare name if there is none.
