@@ -9,7 +9,7 @@ use std::{env, ops};
 
 use super::account::Account;
 use super::error::{ServerError, Trying, last_lines};
-use super::process;
+use super::{postgres, process};
 
 /// The start of each folder's name; the number of the process that made it follows.
 const PREFIX: &str = "pool-servers-";
@@ -69,9 +69,18 @@ impl ops::Deref for Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What cannot be removed now is swept up by a later process.
-        let _removed = fs::remove_dir_all(&self.path);
+        remove(&self.path);
     }
+}
+
+/// Removes the folder of a server that has been ended, and all that is left of it.
+fn remove(folder: &Path) {
+    // A killed server's children may take a moment longer than itself.
+    let _killed = process::kill_all_in(folder);
+    // One that was shut down has left nothing.
+    postgres::forget_shared_memory(folder);
+    // What cannot be removed now a later process will; and it may be removing it, too.
+    let _removed = fs::remove_dir_all(folder);
 }
 
 /// Removes the folders of processes that are gone. Their servers died with them, but for those that
@@ -83,9 +92,7 @@ fn sweep(parent: &Path, account: Account) {
         let owner = name.to_str().and_then(owner);
         let is_ours = entry.metadata().is_ok_and(|folder| folder.uid() == account.number());
         if is_ours && owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
-            // Another process may be sweeping, too.
-            let _killed = process::kill_all_in(&entry.path());
-            let _removed = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }

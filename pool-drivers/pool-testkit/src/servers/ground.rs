@@ -113,6 +113,15 @@ impl Ground {
         }
     }
 
+    /// The signal that ends the server at once without leaving anything behind.
+    pub(super) fn farewell(&self) -> Farewell {
+        match self.product() {
+            // Killed, it would leave shared memory behind.
+            Product::Postgres15 | Product::Postgres18 => Farewell::Quit,
+            _ => Farewell::Kill,
+        }
+    }
+
     /// A program of the server's, run to its end as the user of servers.
     pub(super) fn program(&self, name: &str) -> Command {
         let mut command = self.account.command(&self.installation.call(name));
@@ -120,9 +129,9 @@ impl Ground {
         command
     }
 
-    /// A program that dies with this process.
-    pub(super) fn mortal(&self, farewell: Farewell, name: &str) -> Command {
-        let mut command = self.account.mortal(farewell, &self.installation.call(name));
+    /// A server that ends with this process.
+    pub(super) fn mortal(&self, name: &str) -> Command {
+        let mut command = self.account.mortal(self.farewell(), &self.installation.call(name));
         self.installation.equip(&mut command).current_dir(&*self.directory);
         command
     }

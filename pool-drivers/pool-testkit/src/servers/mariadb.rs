@@ -4,7 +4,6 @@ use std::fs;
 use std::process::Command;
 
 use super::access::{Access, PASSWORD, USER};
-use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::product::Product;
@@ -44,7 +43,7 @@ pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
 }
 
 pub(super) fn server(ground: &Ground) -> Command {
-    let mut command = ground.mortal(Farewell::Kill, "mariadbd");
+    let mut command = ground.mortal("mariadbd");
     own_folders(ground, command.arg("--no-defaults"));
     let (port, connections) = (ground.port, ground.setup.max_connections);
     command.args([&format!("--port={port}"), &format!("--max-connections={connections}")]);

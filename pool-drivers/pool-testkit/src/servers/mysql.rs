@@ -4,7 +4,6 @@ use std::fs;
 use std::process::Command;
 
 use super::access::{PASSWORD, USER};
-use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::mariadb;
@@ -27,7 +26,7 @@ pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
 }
 
 pub(super) fn server(ground: &Ground) -> Command {
-    let mut command = ground.mortal(Farewell::Kill, "mysqld");
+    let mut command = ground.mortal("mysqld");
     own_folders(ground, &mut command);
     let (port, connections) = (ground.port, ground.setup.max_connections);
     command.args([&format!("--port={port}"), &format!("--max-connections={connections}")]);

@@ -4,7 +4,6 @@ use std::fs;
 use std::process::Command;
 
 use super::access::{PASSWORD, USER};
-use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::server::Server;
@@ -50,7 +49,7 @@ fn write(ground: &Ground, name: &str, text: &str) -> Result<(), ServerError> {
 }
 
 pub(super) fn server(ground: &Ground) -> Command {
-    let mut command = ground.mortal(Farewell::Kill, "pgbouncer");
+    let mut command = ground.mortal("pgbouncer");
     command.arg(ground.directory.join("configuration"));
     command
 }

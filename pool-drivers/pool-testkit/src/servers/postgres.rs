@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 
 use super::access::{Access, PASSWORD, USER};
-use super::account::Farewell;
 use super::error::{ServerError, Trying};
 use super::ground::Ground;
 use super::program::{PATIENCE, run_for};
@@ -46,7 +45,7 @@ pub(super) fn admit(ground: &Ground) -> Result<(), ServerError> {
 }
 
 pub(super) fn server(ground: &Ground) -> Command {
-    let mut command = ground.mortal(Farewell::Quit, "postgres");
+    let mut command = ground.mortal("postgres");
     command.arg("-D").arg(ground.directory.join("data"));
     command.arg("-k").arg(&*ground.directory);
     // What was committed has to survive a killed server, but not a crash of the machine.
@@ -55,6 +54,8 @@ pub(super) fn server(ground: &Ground) -> Command {
     let own = [
         "listen_addresses=127.0.0.1",
         "full_page_writes=off",
+        // In its own folder, so that a killed server leaves none behind.
+        "dynamic_shared_memory_type=mmap",
         // A standby can follow without a restart.
         "wal_level=replica",
         &connections,
@@ -103,4 +104,43 @@ pub(super) fn copy_primary(ground: &Ground, primary: &Access) -> Result<(), Serv
     command.env("PGHOST", &primary.host).env("PGPORT", primary.port.to_string());
     command.env("PGUSER", &primary.user).env("PGPASSWORD", &primary.password);
     run_for("copy the primary", command, "", PATIENCE).map(drop)
+}
+
+/// Removes the shared memory that a killed server left behind, given the server's folder.
+///
+/// Only what `postmaster.pid` names, by key and number, and nobody uses.
+pub(super) fn forget_shared_memory(folder: &Path) {
+    let notes = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
+    let segments = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    if let Some(number) = unused_segment(&notes, &segments) {
+        // It is 56 bytes; what cannot be removed is no loss, but there may only be thousands.
+        let _removed = Command::new("ipcrm").args(["--shmem-id", number]).output();
+    }
+}
+
+/// The segment that the line `key number` of `postmaster.pid` names, if nobody is attached to it.
+fn unused_segment<'a>(notes: &'a str, segments: &str) -> Option<&'a str> {
+    let named: Vec<_> = notes.lines().nth(6)?.split_whitespace().collect();
+    let [key, number] = named[..] else { return None };
+    // key shmid perms size cpid lpid nattch ...
+    let is_it = |line: &&str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        columns.len() > 6 && columns[..2] == [key, number] && columns[6] == "0"
+    };
+    segments.lines().find(is_it).map(|_| number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_segment_of_this_server_that_nobody_uses_is_forgotten() {
+        let notes = "1\n/data\n0\n5432\n/run\n127.0.0.1\n  11043937     98461\nready\n";
+        let unused = "key shmid perms\n11043937 98461 600 56 7 7 0 101\n";
+        assert_eq!(unused_segment(notes, unused), Some("98461"));
+        assert_eq!(unused_segment(notes, &unused.replace("7 7 0", "7 7 3")), None);
+        assert_eq!(unused_segment(notes, &unused.replace("11043937", "5")), None);
+        assert_eq!(unused_segment("", unused), None);
+    }
 }

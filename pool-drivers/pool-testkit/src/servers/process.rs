@@ -9,23 +9,29 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::account::Farewell;
 use super::nursery;
 
 /// How often something is looked at that tells nobody when it is ready.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
-/// A server's process. Killed when dropped.
+/// How long a server may take to end on its last signal.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
+/// A server's process. Ended when dropped.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     pid: Pid,
+    farewell: Farewell,
 }
 
 impl Process {
-    pub(super) fn spawn(command: Command) -> io::Result<Self> {
+    /// Starts a server that ends at once, and as it should, on this farewell.
+    pub(super) fn spawn(command: Command, farewell: Farewell) -> io::Result<Self> {
         let child = nursery::spawn(command)?;
         let pid = Pid::from_child(&child);
-        Ok(Self { child, pid })
+        Ok(Self { child, pid, farewell })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -53,6 +59,9 @@ impl Process {
 
     /// Asks it to end in its own way, and kills it if it has not within `bound`.
     pub(super) fn stop(&mut self, politely: Signal, bound: Duration) -> io::Result<()> {
+        if self.ended()?.is_some() {
+            return Ok(());
+        }
         self.release()?;
         signal(self.pid, politely)?;
         let deadline = Instant::now() + bound;
@@ -90,8 +99,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that cannot be killed is dead.
-        let _killed = self.kill();
+        // One that cannot be sent a signal is dead.
+        let _ended = match self.farewell {
+            Farewell::Quit => self.stop(Signal::QUIT, LAST_MOMENTS),
+            Farewell::Kill => self.kill(),
+        };
     }
 }
 
@@ -103,15 +115,25 @@ fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// Kills those whose working directory is `folder` or in it, as a server's is.
+/// Kills those whose working directory is `folder` or in it, as a server's is, and waits until they are
+/// gone, with what they held.
 pub(super) fn kill_all_in(folder: &Path) -> io::Result<()> {
-    for pid in everybody()? {
-        let directory = fs::read_link(format!("/proc/{pid}/cwd"));
-        if directory.is_ok_and(|directory| directory.starts_with(folder)) {
-            signal(pid, Signal::KILL)?;
+    let deadline = Instant::now() + LAST_MOMENTS;
+    loop {
+        let mut found = false;
+        for pid in everybody()? {
+            // One that has ended is nowhere, even before it is reaped.
+            let directory = fs::read_link(format!("/proc/{pid}/cwd"));
+            if directory.is_ok_and(|directory| directory.starts_with(folder)) {
+                signal(pid, Signal::KILL)?;
+                found = true;
+            }
         }
+        if !found || Instant::now() > deadline {
+            return Ok(());
+        }
+        thread::sleep(BETWEEN_LOOKS);
     }
-    Ok(())
 }
 
 /// A process and its descendants, parents first.
@@ -159,7 +181,7 @@ mod tests {
     fn a_killed_process_takes_its_children_along() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & wait"]);
-        let mut process = Process::spawn(command).expect("started");
+        let mut process = Process::spawn(command, Farewell::Kill).expect("started");
         let everybody = loop {
             let family = family(process.pid).expect("read");
             if family.len() == 2 {

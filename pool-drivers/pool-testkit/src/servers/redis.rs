@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use super::access::{Access, PASSWORD};
-use super::account::Farewell;
 use super::ground::Ground;
 
 pub(super) fn server(ground: &Ground) -> Command {
-    let mut command = ground.mortal(Farewell::Kill, "redis-server");
+    let mut command = ground.mortal("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &ground.port.to_string()]);
     command.args(["--save", "", "--requirepass", PASSWORD]);
     command.args(["--maxclients", &ground.setup.max_connections.to_string()]);

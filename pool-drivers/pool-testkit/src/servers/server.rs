@@ -161,7 +161,7 @@ impl Server {
         released.transpose().trying_to("thaw the server").map(drop)
     }
 
-    /// Starts it again on its port and its data and waits until it answers; it is killed first if it
+    /// Starts it again on its port and its data and waits until it answers; it is ended first if it
     /// runs.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ fn launch(ground: &Ground) -> Result<Process, ServerError> {
     let errors = log.try_clone().trying("open", ground.directory.log_path())?;
     let mut command = ground.server();
     command.stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
-    let mut process = Process::spawn(command).trying_to("start the server")?;
+    let mut process = Process::spawn(command, ground.farewell()).trying_to("start the server")?;
     let access = ground.access();
     let deadline = Instant::now() + PATIENCE;
     loop {
