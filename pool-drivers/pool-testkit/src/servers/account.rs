@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -63,6 +63,15 @@ impl Account {
     /// The user's number.
     pub(super) fn number(self) -> u32 {
         self.becomes.map_or_else(|| rustix::process::geteuid().as_raw(), |(user, _)| user)
+    }
+
+    /// Whether this user can reach what is in `folder`, which is open to who runs this.
+    pub(super) fn enters(self, folder: &Path) -> bool {
+        const OTHERS_ENTER: u32 = 0o001;
+        let is_open = |folder: &Path| {
+            fs::metadata(folder).is_ok_and(|folder| folder.mode() & OTHERS_ENTER != 0)
+        };
+        self.becomes.is_none() || folder.ancestors().all(is_open)
     }
 
     /// Gives a file or a folder to this user.

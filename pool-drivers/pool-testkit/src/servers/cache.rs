@@ -4,9 +4,11 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::account::Account;
 use super::error::{ServerError, Trying};
 
-/// Names the folder instead of `servers` in cargo's target folder.
+/// Names the folder instead of `servers` in cargo's target folder (or `/var/cache/pool-testkit`, where
+/// root's servers could not read that).
 pub const CACHE_VARIABLE: &str = "POOL_TEST_CACHE";
 
 /// Where fetched programs and prepared data are kept.
@@ -18,7 +20,11 @@ pub fn folder() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
     // Cargo marks its target folder so, wherever that is.
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    target.map_or_else(|| env::temp_dir().join("pool-testkit"), Path::to_path_buf).join("servers")
+    match target {
+        Some(target) if Account::of_servers().enters(target) => target.join("servers"),
+        // Root's own folders are closed to those as whom root runs servers.
+        _ => PathBuf::from("/var/cache/pool-testkit"),
+    }
 }
 
 /// The folder `name` of the cache; if it is not there, `make` fills it, once for all processes.
