@@ -7,6 +7,7 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -24,6 +25,15 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    // What the cargo that runs us said of this package: build scripts that look at the same names
+    // would run again, here and at the next call from a shell, and compile C each time.
+    let ours = env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    for name in ours {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -58,6 +68,28 @@ pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
     let printed = echo(stdout).with_context(|| format!("cannot read `{}`", shown(command)))?;
     judge(command, child.wait()?)?;
     Ok(printed)
+}
+
+/// Shows and runs `command`, and returns whether it succeeded and all that it printed, which the user
+/// sees as well.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub(crate) fn run_and_watch(command: &mut Command) -> Result<(bool, String)> {
+    println!("$ {}", shown(command));
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().with_context(|| cannot_start(command))?;
+    let stdout = child.stdout.take().expect("bug: stdout is piped");
+    let stderr = child.stderr.take().expect("bug: stderr is piped");
+    let printed = thread::scope(|scope| {
+        let complained = scope.spawn(|| echo(stderr));
+        let printed = echo(stdout)?;
+        let complained = complained.join().expect("bug: an echo does not panic")?;
+        io::Result::Ok(printed + &complained)
+    });
+    let printed = printed.with_context(|| format!("cannot read `{}`", shown(command)))?;
+    Ok((child.wait()?.success(), printed))
 }
 
 /// What `command` prints, without showing anything but its errors.
@@ -107,7 +139,10 @@ fn cannot_start(command: &Command) -> String {
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
     let settings = command.get_envs().filter_map(|(name, value)| {
-        Some(format!("{}={}", name.to_string_lossy(), quoted(&value?.to_string_lossy())))
+        let (name, value) = (name.to_string_lossy(), value?.to_string_lossy());
+        // A URL may hold a password.
+        let value = if name.ends_with("_URL") { "...".to_owned() } else { quoted(&value) };
+        Some(format!("{name}={value}"))
     });
     let words = [program].into_iter().chain(command.get_args());
     let words = words.map(|word| quoted(&word.to_string_lossy()));
@@ -127,6 +162,13 @@ mod tests {
         let mut command = program("/somewhere/cargo", &["doc", "--no-deps"]);
         command.env("RUSTDOCFLAGS", "-D warnings");
         assert_eq!(shown(&command), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
+    }
+
+    #[test]
+    fn no_url_is_shown() {
+        let mut command = program("test", &[]);
+        command.env("POOL_TEST_URL", "postgres://me:secret@there:1/it");
+        assert_eq!(shown(&command), "POOL_TEST_URL=... test");
     }
 
     #[test]

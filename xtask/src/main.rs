@@ -5,8 +5,10 @@
 
 mod child;
 mod ci;
+mod db;
 mod itest;
 mod metadata;
+mod plugin;
 
 use std::process::ExitCode;
 
@@ -23,12 +25,14 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Command {
     Ci(ci::Arguments),
+    Db(db::Arguments),
     Itest(itest::Arguments),
 }
 
 fn main() -> ExitCode {
     match Xtask::parse().command {
         Command::Ci(arguments) => ci::run(&arguments),
+        Command::Db(arguments) => db::run(&arguments),
         Command::Itest(arguments) => itest::run(&arguments),
     }
 }

@@ -1,10 +1,10 @@
-//! The steps that only call another program: `fmt`, `clippy`, `doc`, `test`, `typos`.
+//! The steps that only call another program: `fmt`, `clippy`, `doc`, `test`, `itest`, `typos`.
 
 use anyhow::Result;
 
-use super::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
 use super::verdict::Verdict;
-use crate::child;
+use crate::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
+use crate::{child, itest, metadata};
 
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
@@ -28,9 +28,19 @@ pub(super) fn test() -> Result<Verdict> {
     } else {
         child::cargo(&["test", "--lib", "--bins", "--tests", "--examples"])
     };
-    child::run(tests.args(EVERYTHING))?;
+    // The step `itest` runs those against servers.
+    let elsewhere = itest::packages_with_servers();
+    let members = metadata::members()?;
+    let elsewhere = members.iter().filter(|package| elsewhere.contains(&&*package.name));
+    let without = elsewhere.flat_map(|package| ["--exclude", &package.name]);
+    child::run(tests.args(EVERYTHING).args(without))?;
     // nextest runs no doc tests.
     child::run(child::cargo(&["test", "--doc"]).args(EVERYTHING))?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) fn itest() -> Result<Verdict> {
+    itest::run_with_servers()?;
     Ok(Verdict::Passed)
 }
 

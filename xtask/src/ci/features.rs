@@ -4,10 +4,10 @@
 
 use anyhow::Result;
 
-use super::plugin::HACK;
 use super::verdict::Verdict;
 use crate::child;
 use crate::metadata::{self, Package};
+use crate::plugin::HACK;
 
 pub(super) fn check() -> Result<Verdict> {
     let packages = metadata::members()?;

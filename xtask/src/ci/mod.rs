@@ -7,7 +7,6 @@ mod deny;
 mod edges;
 mod features;
 mod peers;
-mod plugin;
 mod report;
 mod smoke;
 mod step;

@@ -17,8 +17,10 @@ pub(super) enum Step {
     Clippy,
     /// The documentation builds without a warning.
     Doc,
-    /// Every test passes, those in the documentation too.
+    /// Every test passes that needs no driver's server, those in the documentation too.
     Test,
+    /// The drivers' tests pass against real servers.
+    Itest,
     /// Each crate compiles with each of its features alone, and with none.
     Features,
     /// The benchmarks beside peers, which stand outside the workspace, compile.
@@ -46,6 +48,7 @@ impl Step {
             Self::Clippy => calls::clippy(),
             Self::Doc => calls::doc(),
             Self::Test => calls::test(),
+            Self::Itest => calls::itest(),
             Self::Features => features::check(),
             Self::Peers => peers::check(),
             Self::Edges => edges::check(),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
-use super::plugin::Plugin;
+use crate::plugin::Plugin;
 
 /// How a step ended that did not fail.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 
 use std::any::type_name;
 use std::future::{Future, poll_fn};
-use std::io::{Write as _, stderr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,6 +14,7 @@ use pool_core::runtime::{Runtime, default_runtime};
 use pool_core::{Driver, Pool, PoolConfig, PoolOptions};
 
 use super::fixture::{Fixture, Supported, Unsupported};
+use crate::not_tried;
 
 /// No claim takes longer, however busy the machine is.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -35,9 +35,7 @@ pub async fn run<F: Fixture>(claim: &str, trial: impl Future<Output = Supported<
     })
     .await;
     if let Err(Unsupported(why)) = result.expect("a claim that takes this long does not hold") {
-        // Written past the capture of the test's output: this is to be seen.
-        let fixture = type_name::<F>();
-        let _ = writeln!(stderr(), "conformance: {claim} not tried on {fixture}: {why}");
+        not_tried(&format!("{claim} on {}", type_name::<F>()), why);
     }
 }
 

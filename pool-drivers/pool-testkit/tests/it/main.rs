@@ -1,3 +1,5 @@
-//! The conformance suite on the fake driver: the suite is tried out before the drivers are.
+//! The conformance suite on the fake driver, before it is run on real ones; and real servers.
 
 mod fake;
+#[cfg(feature = "servers")]
+mod servers;

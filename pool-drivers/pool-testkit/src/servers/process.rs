@@ -1,0 +1,202 @@
+//! A running server and everything it started: killed, held still, let go on.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::account::Farewell;
+use super::nursery;
+
+/// How often something is looked at that tells nobody when it is ready.
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// How long a server may take to end on its last signal.
+const LAST_MOMENTS: Duration = Duration::from_secs(10);
+
+/// A server's process. Ended when dropped.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    pid: Pid,
+    farewell: Farewell,
+}
+
+impl Process {
+    /// Starts a server that ends at once, and as it should, on this farewell.
+    pub(super) fn spawn(command: Command, farewell: Farewell) -> io::Result<Self> {
+        let child = nursery::spawn(command)?;
+        let pid = Pid::from_child(&child);
+        Ok(Self { child, pid, farewell })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Kills it and all that it started, at once.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        if self.ended()?.is_some() {
+            return Ok(());
+        }
+        // PostgreSQL's backends would outlive their postmaster for a moment, in which it could not
+        // be started again.
+        let everybody = self.hold()?;
+        for pid in everybody.into_iter().rev() {
+            signal(pid, Signal::KILL)?;
+        }
+        self.child.wait().map(drop)
+    }
+
+    /// Asks it to end in its own way, and kills it if it has not within `bound`.
+    pub(super) fn stop(&mut self, politely: Signal, bound: Duration) -> io::Result<()> {
+        if self.ended()?.is_some() {
+            return Ok(());
+        }
+        self.release()?;
+        signal(self.pid, politely)?;
+        let deadline = Instant::now() + bound;
+        while self.ended()?.is_none() {
+            if Instant::now() > deadline {
+                return self.kill();
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(())
+    }
+
+    /// Holds it and all that it started still, and says whom.
+    pub(super) fn hold(&self) -> io::Result<Vec<Pid>> {
+        let mut held = Vec::new();
+        // Those who were started before their parent was held are seen by the next look.
+        loop {
+            let found = family(self.pid)?;
+            let fresh: Vec<_> = found.into_iter().filter(|pid| !held.contains(pid)).collect();
+            if fresh.is_empty() {
+                return Ok(held);
+            }
+            for pid in &fresh {
+                signal(*pid, Signal::STOP)?;
+            }
+            held.extend(fresh);
+        }
+    }
+
+    /// Lets all of them go on.
+    pub(super) fn release(&self) -> io::Result<()> {
+        family(self.pid)?.into_iter().try_for_each(|pid| signal(pid, Signal::CONT))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that cannot be sent a signal is dead.
+        let _ended = match self.farewell {
+            Farewell::Quit => self.stop(Signal::QUIT, LAST_MOMENTS),
+            Farewell::Kill => self.kill(),
+        };
+    }
+}
+
+/// Whoever has gone needs no signal.
+fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
+    match kill_process(pid, signal) {
+        Err(error) if error == rustix::io::Errno::SRCH => Ok(()),
+        sent => Ok(sent?),
+    }
+}
+
+/// Kills those whose working directory is `folder` or in it, as a server's is, and waits until they are
+/// gone, with what they held.
+pub(super) fn kill_all_in(folder: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + LAST_MOMENTS;
+    loop {
+        let mut found = false;
+        for pid in everybody()? {
+            // One that has ended is nowhere, even before it is reaped.
+            let directory = fs::read_link(format!("/proc/{pid}/cwd"));
+            if directory.is_ok_and(|directory| directory.starts_with(folder)) {
+                signal(pid, Signal::KILL)?;
+                found = true;
+            }
+        }
+        if !found || Instant::now() > deadline {
+            return Ok(());
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// A process and its descendants, parents first.
+fn family(ancestor: Pid) -> io::Result<Vec<Pid>> {
+    let mut parents = Vec::new();
+    for pid in everybody()? {
+        // It may have ended since the folder was read.
+        let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        parents.extend(parent(&status).map(|parent| (pid, parent)));
+    }
+    let mut family = vec![ancestor];
+    let mut asked = 0;
+    while let Some(&member) = family.get(asked) {
+        family.extend(parents.iter().filter(|(_, parent)| *parent == member).map(|(pid, _)| pid));
+        asked += 1;
+    }
+    Ok(family)
+}
+
+fn everybody() -> io::Result<Vec<Pid>> {
+    let numbers = fs::read_dir("/proc")?.filter_map(|entry| {
+        // What has no number for its name is no process.
+        Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)
+    });
+    Ok(numbers.collect())
+}
+
+/// The parent, from `pid (name) state parent ...`; a name may hold brackets and blanks.
+fn parent(stat: &str) -> Option<Pid> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    Pid::from_raw(after_name.split_whitespace().nth(1)?.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_stands_after_a_name_of_any_form() {
+        assert_eq!(parent("12 (a) b) S 7 12 12 0"), Pid::from_raw(7));
+        assert_eq!(parent(""), None);
+    }
+
+    #[test]
+    fn a_killed_process_takes_its_children_along() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & wait"]);
+        let mut process = Process::spawn(command, Farewell::Kill).expect("started");
+        let everybody = loop {
+            let family = family(process.pid).expect("read");
+            if family.len() == 2 {
+                break family;
+            }
+            thread::yield_now();
+        };
+        process.kill().expect("killed");
+        let gone = |pid: &Pid| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // Where nobody reaps orphans, they stay as zombies.
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        while !everybody.iter().all(gone) {
+            thread::yield_now();
+        }
+    }
+}

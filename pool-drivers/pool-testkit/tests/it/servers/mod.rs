@@ -1,0 +1,9 @@
+//! Each server that can be started does what it is asked for.
+
+mod each;
+mod others;
+mod proxy;
+mod rig;
+mod shared;
+mod standby;
+mod tls;

@@ -1,0 +1,115 @@
+//! `cargo xtask db ...`: the servers of the tests, by hand.
+//!
+//! Here is what each subcommand says; the process that keeps servers running is in `keeper`.
+
+mod keeper;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use pool_testkit::servers::{Fetching, Finding, Product, cache, look_for};
+
+/// Start servers for tests and stop them, or see which could be started.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start servers that run until `db down`, PostgreSQL 15 and MariaDB if none is named.
+    Up(Wanted),
+    /// Stop them and remove their data.
+    Down,
+    /// Print the settings with which tests use them, for the shell: eval "$(cargo xtask db env)".
+    Env,
+    /// Say of each server whether it is there, and what would bring it.
+    Doctor,
+    /// Be the process that keeps them running; `up` starts it.
+    #[command(hide = true)]
+    Keep(Wanted),
+}
+
+/// Which servers.
+#[derive(Debug, Args)]
+struct Wanted {
+    #[arg(value_name = "SERVER")]
+    servers: Vec<Product>,
+    /// Fetch nothing: what is neither installed nor in the cache is missing.
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Wanted {
+    fn fetching(&self) -> Fetching {
+        if self.offline { Fetching::Forbidden } else { Fetching::default() }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let ran = match &arguments.action {
+        Action::Up(wanted) => up(wanted),
+        Action::Down => down(),
+        Action::Env => environment(),
+        Action::Doctor => doctor(),
+        Action::Keep(wanted) => keeper::keep(&wanted.servers, wanted.fetching()),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn up(wanted: &Wanted) -> Result<()> {
+    let servers = match &wanted.servers[..] {
+        [] => &[Product::Postgres15, Product::MariaDb][..],
+        named => named,
+    };
+    keeper::start(servers, wanted.offline)?;
+    println!("for tests to use them: eval \"$(cargo xtask db env)\"");
+    println!("to stop them: cargo xtask db down");
+    Ok(())
+}
+
+fn down() -> Result<()> {
+    let word = if keeper::stop()? { "stopped" } else { "no server is up" };
+    println!("{word}");
+    Ok(())
+}
+
+fn environment() -> Result<()> {
+    let Some(kept) = keeper::kept()? else {
+        bail!("no server is up; start some with `cargo xtask db up`");
+    };
+    for (name, value) in kept.settings {
+        println!("export {name}='{value}'");
+    }
+    Ok(())
+}
+
+/// Fails if PostgreSQL or MariaDB cannot be had; the others are no matter of life and death.
+fn doctor() -> Result<()> {
+    let mut lacking = Vec::new();
+    println!("cache: {}", cache().display());
+    for product in Product::ALL {
+        match look_for(product) {
+            Finding::Present(path) => println!("{product:<12} {}", path.display()),
+            Finding::Fetchable(what) => {
+                println!("{product:<12} not here; `cargo xtask db up {product}` fetches {what}");
+            }
+            Finding::Missing { why, remedy } => {
+                println!("{product:<12} CANNOT BE HAD: {why}; {remedy}");
+                if [Product::Postgres15, Product::MariaDb].contains(&product) {
+                    lacking.push(product.name());
+                }
+            }
+            other => println!("{product:<12} {other:?}"),
+        }
+    }
+    if lacking.is_empty() { Ok(()) } else { bail!("lacking {}", lacking.join(" and ")) }
+}

@@ -1,0 +1,285 @@
+//! `cargo xtask itest`: the drivers' tests, each against every server it is for.
+//!
+//! Here is what runs and against what; which tests go with which servers is in `suites`, how servers
+//! start in pool-testkit.
+
+mod count;
+mod matrix;
+mod suites;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use pool_testkit::NOT_TRIED_VARIABLE;
+use pool_testkit::servers::{
+    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen, shared,
+};
+
+use self::count::Count;
+use self::matrix::{Cell, Matrix, Outcome};
+use self::suites::{Driver, Run, SUITES, Suite};
+use crate::plugin::NEXTEST;
+use crate::{child, metadata};
+
+/// Run the drivers' tests against real servers, which are started for them.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Arguments {
+    /// Only this driver; without it, all of them.
+    #[arg(long, value_name = "NAME")]
+    driver: Option<Driver>,
+    /// Only against this server; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    server: Vec<Product>,
+    /// Against a server that runs already, by its URL; with --server it is said to be that.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// A server that cannot be had is a failure, even MySQL, which cannot be had everywhere.
+    #[arg(long)]
+    require: bool,
+    /// Leave the servers running after the tests, until enter is pressed.
+    #[arg(long)]
+    keep: bool,
+    /// Fetch nothing: what is neither installed nor in the cache is missing.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// The packages whose tests need servers.
+pub(crate) fn packages_with_servers() -> Vec<&'static str> {
+    SUITES.iter().filter(|suite| suite.needs_servers()).map(|suite| suite.package).collect()
+}
+
+/// The tests of all drivers that need servers, as `ci` runs them.
+pub(crate) fn run_with_servers() -> Result<()> {
+    let chosen = SUITES.iter().filter(|suite| suite.needs_servers());
+    let arguments = Arguments::default();
+    let mut runner = Runner { in_ci: true, ..Runner::new(&arguments)? };
+    let matrix = runner.run_all(chosen)?;
+    println!("\n{matrix}");
+    ensure!(!matrix.has_failed(), "tests against servers failed");
+    Ok(())
+}
+
+/// Runs what was chosen, whether or not something failed before.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match run_chosen(arguments) {
+        Ok(matrix) if !matrix.has_failed() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_chosen(arguments: &Arguments) -> Result<Matrix> {
+    let mut runner = Runner::new(arguments)?;
+    let driver = arguments.driver.unwrap_or(Driver::All);
+    let chosen = SUITES.iter().filter(|suite| driver == Driver::All || driver == suite.driver);
+    let matrix = runner.run_all(chosen)?;
+    println!("\n{matrix}");
+    if arguments.keep {
+        runner.keep()?;
+    }
+    Ok(matrix)
+}
+
+/// Starts each server once, and runs tests against it.
+struct Runner<'a> {
+    arguments: &'a Arguments,
+    started: BTreeMap<Product, Server>,
+    given: Option<Access>,
+    members: Vec<String>,
+    /// What cannot be had is a failure, but for what is known not to be had everywhere.
+    in_ci: bool,
+}
+
+impl<'a> Runner<'a> {
+    fn new(arguments: &'a Arguments) -> Result<Self> {
+        let members = metadata::members()?.into_iter().map(|package| package.name).collect();
+        let given =
+            arguments.url.as_deref().map(|url| given(url, &arguments.server)).transpose()?;
+        let in_ci = env::var_os("CI").is_some();
+        Ok(Self { arguments, started: BTreeMap::new(), given, members, in_ci })
+    }
+
+    fn run_all(&mut self, suites: impl Iterator<Item = &'static Suite>) -> Result<Matrix> {
+        let mut matrix = Matrix::default();
+        for suite in suites {
+            for run in suite.runs {
+                if !self.is_chosen(run) {
+                    continue;
+                }
+                println!("\n== {} on {}", suite.package, run.name());
+                let outcome = self.outcome(suite, run).unwrap_or_else(|error| {
+                    println!("FAILED: {error:#}");
+                    Outcome::Failed(format!("{error:#}"))
+                });
+                if let Outcome::Skipped(why) = &outcome {
+                    println!("SKIPPED: {why}");
+                }
+                matrix.cells.push(Cell { servers: run.name(), suite: suite.package, outcome });
+            }
+        }
+        ensure!(!matrix.cells.is_empty(), "no suite of this driver runs against this server");
+        Ok(matrix)
+    }
+
+    /// With a server named or given, nothing runs that is not against it.
+    fn is_chosen(&self, run: &Run) -> bool {
+        match &self.given {
+            Some(given) => run.servers == [given.product],
+            None => {
+                let named = &self.arguments.server;
+                named.is_empty() || run.servers.iter().any(|server| named.contains(server))
+            }
+        }
+    }
+
+    fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
+        if !self.members.iter().any(|member| member == suite.package) {
+            let why = format!("the crate {} is not in the workspace", suite.package);
+            let is_named = self.arguments.driver == Some(suite.driver);
+            return Ok(if is_named { Outcome::Failed(why) } else { Outcome::Skipped(why) });
+        }
+        let mut environment = Vec::new();
+        for product in run.servers {
+            match self.access(*product) {
+                Ok(access) => environment.extend(access.environment()),
+                Err(error @ ServerError::Missing { .. }) if !self.requires(*product) => {
+                    return Ok(Outcome::Skipped(one_line(&error)));
+                }
+                Err(error) => return Ok(Outcome::Failed(one_line(&error))),
+            }
+        }
+        // Compiling is no part of how long the tests take.
+        child::run(&mut test_command(suite, run, &["--no-run"]))?;
+        let not_tried = cache().join("not-tried");
+        forget(&not_tried)?;
+        let mut tests = test_command(suite, run, &[]);
+        tests.envs(environment).env(NOT_TRIED_VARIABLE, &not_tried);
+        if self.arguments.offline {
+            tests.env(OFFLINE_VARIABLE, "1");
+        }
+        let started = Instant::now();
+        let (succeeded, printed) = child::run_and_watch(&mut tests)?;
+        let took = started.elapsed();
+        let count = count::count(&printed).context("the tests did not come to their end")?;
+        ensure!(succeeded || count.failed > 0, "the test runner failed");
+        ensure!(count != Count::default(), "no test ran");
+        let lines = fs::read_to_string(&not_tried).unwrap_or_default();
+        let not_tried = lines.lines().map(str::to_owned).collect();
+        Ok(Outcome::Ran { count, not_tried, took })
+    }
+
+    /// How `product` is reached, which is started if it is not running yet.
+    fn access(&mut self, product: Product) -> Result<Access, ServerError> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let family = product.family();
+        if env::var_os(family.url_variable()).is_some() && chosen(family)? == product {
+            return shared(family);
+        }
+        if let Some(server) = self.started.get(&product) {
+            return Ok(server.access().clone());
+        }
+        let started = Instant::now();
+        let offline = self.arguments.offline;
+        let fetching = if offline { Fetching::Forbidden } else { Fetching::default() };
+        let server = Server::start_as(Setup { fetching, ..Setup::new(product) })?;
+        let access = server.access().clone();
+        println!("{product} listens on {} ({:.1} s)", access.port, started.elapsed().as_secs_f64());
+        self.started.insert(product, server);
+        Ok(access)
+    }
+
+    /// Whether it is a failure if `product` cannot be had.
+    fn requires(&self, product: Product) -> bool {
+        let Arguments { require, server, .. } = self.arguments;
+        let is_best_effort = product == Product::MySql;
+        *require || server.contains(&product) || (self.in_ci && !is_best_effort)
+    }
+
+    /// Leaves the servers to the user for a while.
+    fn keep(&self) -> Result<()> {
+        println!();
+        for (product, server) in &self.started {
+            let Access { host, port, user, .. } = server.access();
+            println!("{product}: {user} at {host}:{port}");
+        }
+        println!("press enter to stop them");
+        io::stdin().read_line(&mut String::new()).context("nobody there to press enter")?;
+        Ok(())
+    }
+}
+
+/// The server behind `url`, which is what was named, or its protocol's first.
+fn given(url: &str, named: &[Product]) -> Result<Access> {
+    let products = if named.is_empty() { &Product::ALL[..] } else { named };
+    if let [_, _, ..] = named {
+        bail!("--url is one server; name one with --server");
+    }
+    let accesses = products.iter().map(|product| Access::given(*product, url, "--url"));
+    let mut accesses = accesses.collect::<Vec<_>>();
+    let fits = accesses.iter().position(Result::is_ok).unwrap_or(0);
+    Ok(accesses.swap_remove(fits)?)
+}
+
+/// The tests of a run, with nextest where it is.
+fn test_command(suite: &Suite, run: &Run, options: &[&str]) -> Command {
+    let package = ["--package", suite.package, "--all-features"];
+    if NEXTEST.is_present() {
+        let mut command = NEXTEST.command(&["run", "--color", "never"]);
+        command.args(package).args(options);
+        if options.is_empty() {
+            command.arg("--no-fail-fast");
+        }
+        let names: Vec<_> = run.only.iter().map(|word| format!("test({word})")).collect();
+        if !names.is_empty() {
+            command.args(["--filterset", &names.join(" | ")]);
+        }
+        command
+    } else {
+        let mut command = child::cargo(&["test", "--lib", "--tests", "--no-fail-fast"]);
+        command.args(package).args(options).arg("--").args(run.only);
+        command
+    }
+}
+
+fn forget(path: &std::path::Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// An error for one line of a table; what came before it is on the lines above.
+fn one_line(error: &ServerError) -> String {
+    error.to_string().lines().collect::<Vec<_>>().join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_of_the_server_that_was_named_or_of_its_protocol_s_first() {
+        let product = |url, named: &[Product]| given(url, named).map(|access| access.product);
+        let url = "mysql://me:secret@there:3306/test";
+        assert_eq!(product(url, &[]).expect("valid"), Product::MariaDb);
+        assert_eq!(product(url, &[Product::MySql]).expect("valid"), Product::MySql);
+        let error = product(url, &[Product::Postgres15]).expect_err("another protocol");
+        assert_eq!(
+            error.to_string(),
+            "the URL in --url is not postgres://user:password@host:port/database"
+        );
+    }
+}
