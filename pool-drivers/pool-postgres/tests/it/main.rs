@@ -6,6 +6,7 @@ mod failing;
 mod hosts;
 mod hygiene;
 mod managed;
+mod mixed;
 mod questions;
 mod rig;
 mod secure;
