@@ -132,12 +132,7 @@ async fn of_several_servers_the_one_that_fits_is_taken() {
     let target_session_attrs = TargetSession::PreferStandby;
     works(&connect(PostgresOptions { target_session_attrs, ..reader }).await).await;
     // What was looked at and not taken is not left behind.
-    within(async {
-        while database.sessions().await > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    database.is_left().await;
     admin().await.batch_execute(&format!("DROP ROLE {user}")).await.expect("dropped");
 }
 
