@@ -1,7 +1,5 @@
 //! What happens to statements for which nobody waits any more.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 use std::thread;
@@ -10,8 +8,9 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use pool_core::{CloseReason, Guard, Pool, PoolConfig};
 use pool_postgres::tokio_postgres::CopyInSink;
-use pool_postgres::{At, PostgresConnection, PostgresDriver, PostgresOptions};
+use pool_postgres::{Host, PostgresConnection, PostgresDriver, PostgresOptions};
 
+use crate::relay::{CANCEL, Relay};
 use crate::rig::{Database, admin, in_transaction, pid, pool_of_one, within};
 
 const HOUR: &str = "SELECT pg_sleep(3600)";
@@ -80,55 +79,19 @@ async fn a_statement_never_yet_sent_is_stopped_too() {
     expect_stopped(session).await;
 }
 
-/// Stands before the server, and looks at cancels.
-fn before(server: (String, u16)) -> PostgresOptions {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
-    let port = listener.local_addr().expect("bound").port();
-    let relay = move |client: TcpStream| {
-        let server = TcpStream::connect(&server).expect("connected");
-        let (mut from, mut to) =
-            (client.try_clone().expect("cloned"), server.try_clone().expect("cloned"));
-        let mut start = [0; 8];
-        from.read_exact(&mut start).expect("a beginning");
-        to.write_all(&start).expect("relayed");
-        if start == [0, 0, 0, 16, 4, 210, 22, 46] {
-            let mut key = [0; 8];
-            from.read_exact(&mut key).expect("a key");
-            // A client that hangs up, if only by half, would be seen to do so now.
-            from.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
-            assert!(from.read(&mut [0]).is_err(), "it does not wait for its cancel");
-            return to
-                .write_all(&key)
-                .map(|()| drop(io::copy(&mut to, &mut from)))
-                .expect("relayed");
-        }
-        thread::spawn(move || io::copy(&mut from, &mut to));
-        let (mut from, mut to) = (server, client);
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Both);
-    };
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let relay = relay.clone();
-            thread::spawn(move || relay(client.expect("accepted")));
-        }
-    });
-    PostgresOptions::tcp("127.0.0.1", port)
-}
-
 /// PgBouncer drops the cancel of a client that does not.
 #[tokio::test]
 async fn a_cancel_waits_until_it_is_passed_on() {
     let database = Database::create().await;
-    let options = database.options();
-    let At::Tcp(name) = options.hosts[0].at.clone() else { panic!("the tests go by TCP") };
-    let hosts = before((name, options.hosts[0].port)).hosts;
-    let pool = pool_of_one(PostgresOptions { hosts, ..options });
+    let relay = Relay::start();
+    let hosts = vec![Host::tcp("127.0.0.1", relay.port)];
+    let pool = pool_of_one(PostgresOptions { hosts, ..database.options() });
     let connection = pool.acquire().await.expect("opened");
     let session = pid(&connection).await;
     begin(pin!(connection.batch_execute(HOUR)), session).await;
     drop(connection);
     expect_reused(&pool, session).await;
+    assert!(relay.beginnings().contains(&CANCEL), "it went this way");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod hygiene;
 mod managed;
 mod mixed;
 mod questions;
+mod relay;
 mod rig;
 mod secure;
 mod statements;
