@@ -250,3 +250,38 @@ fn say(error: &tokio_postgres::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result
 fn unsaid(error: &tokio_postgres::Error) -> Option<&(dyn Error + 'static)> {
     if error.as_db_error().is_some() { None } else { error.source() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_codes_say_what_follows() {
+        for (code, class) in [
+            ("28P01", ErrorClass::Permanent),
+            ("28000", ErrorClass::Permanent),
+            ("3D000", ErrorClass::Permanent),
+            ("42501", ErrorClass::Permanent),
+            ("53300", ErrorClass::Overloaded),
+            ("57P03", ErrorClass::Overloaded),
+            ("25006", ErrorClass::RoleChanged),
+            // Shut down by its administrator; PgBouncer's word for almost anything.
+            ("57P01", ErrorClass::Transient),
+            ("08P01", ErrorClass::Transient),
+        ] {
+            assert_eq!(class_of(&SqlState::from_code(code)), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn several_servers_fail_as_lastingly_as_the_most_hopeful() {
+        let failed = |source| PostgresError::Connect { server: String::new(), source };
+        let refused = || failed(ConnectFailure::Network(io::ErrorKind::ConnectionRefused.into()));
+        let no_tls = || failed(ConnectFailure::TlsNotOffered);
+        let wrong = || failed(ConnectFailure::WrongTarget(TargetSession::ReadWrite));
+        let class = |attempts| PostgresError::NoServer { attempts }.class();
+        assert_eq!(class(vec![no_tls(), no_tls()]), ErrorClass::Permanent);
+        assert_eq!(class(vec![no_tls(), wrong()]), ErrorClass::RoleChanged);
+        assert_eq!(class(vec![no_tls(), wrong(), refused()]), ErrorClass::Transient);
+    }
+}

@@ -331,7 +331,9 @@ pub enum Hygiene {
     Clean,
     /// `DISCARD ALL`: prepared statements go, too. On the wire ahead of the next user's first
     /// statement. A connection that has met types of the database's own (enums, composites) is
-    /// closed, because its client keeps prepared statements to look them up.
+    /// closed, because its client keeps prepared statements to look them up; what the client meets
+    /// while it is lent out ([`client`](crate::PostgresConnection::client)) is not known here, and
+    /// may cost the next such statement an error.
     DiscardAll,
     /// Nothing is done, not even after an open transaction or a statement that was cut short.
     Trust,

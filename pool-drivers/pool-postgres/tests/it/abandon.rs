@@ -2,13 +2,15 @@
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use pool_core::{CloseReason, Guard, Pool, PoolConfig};
 use pool_postgres::tokio_postgres::CopyInSink;
-use pool_postgres::{PostgresConnection, PostgresDriver};
+use pool_postgres::{Host, PostgresConnection, PostgresDriver, PostgresOptions};
 
+use crate::relay::{CANCEL, Relay};
 use crate::rig::{Database, admin, in_transaction, pid, pool_of_one, within};
 
 const HOUR: &str = "SELECT pg_sleep(3600)";
@@ -75,6 +77,21 @@ async fn a_statement_never_yet_sent_is_stopped_too() {
     drop(connection);
     expect_reused(&pool, session).await;
     expect_stopped(session).await;
+}
+
+/// PgBouncer drops the cancel of a client that does not.
+#[tokio::test]
+async fn a_cancel_waits_until_it_is_passed_on() {
+    let database = Database::create().await;
+    let relay = Relay::start();
+    let hosts = vec![Host::tcp("127.0.0.1", relay.port)];
+    let pool = pool_of_one(PostgresOptions { hosts, ..database.options() });
+    let connection = pool.acquire().await.expect("opened");
+    let session = pid(&connection).await;
+    begin(pin!(connection.batch_execute(HOUR)), session).await;
+    drop(connection);
+    expect_reused(&pool, session).await;
+    assert!(relay.beginnings().contains(&CANCEL), "it went this way");
 }
 
 #[tokio::test]
@@ -196,7 +213,7 @@ async fn a_connection_that_is_dropped_stops_what_it_runs() {
     let connection = Guard::detach(pool.acquire().await.expect("opened"));
     let session = pid(&connection).await;
     begin(pin!(connection.batch_execute(HOUR)), session).await;
-    std::thread::spawn(move || drop(connection)).join().expect("no runtime is needed");
+    thread::spawn(move || drop(connection)).join().expect("no runtime is needed");
     expect_stopped(session).await;
 }
 
@@ -209,12 +226,7 @@ async fn a_connection_dropped_with_a_statement_not_yet_sent_stops_it_too() {
         assert!(call.poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     drop(connection);
-    within(async {
-        while database.sessions().await > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    database.is_left().await;
 }
 
 #[tokio::test]

@@ -31,9 +31,7 @@ impl Fixture for Postgres {
         connection.batch_execute("CREATE TABLE notes (text TEXT)").await.expect("created");
         // Its session is to be gone before sessions are counted.
         drop(connection);
-        while database.sessions().await > 0 {
-            tokio::task::yield_now().await;
-        }
+        database.is_left().await;
         let silent = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
         Self { database, silent }
     }

@@ -13,12 +13,15 @@ fn pool_with(database: &Database, hygiene: Hygiene) -> Pool<PostgresDriver> {
 async fn last_statement(pid: i32) -> String {
     let admin = admin().await;
     let sql = "SELECT query FROM pg_stat_activity WHERE pid = $1 AND state = 'idle'";
-    loop {
-        if let Some(row) = admin.query_opt(sql, &[&pid]).await.expect("answered") {
-            return row.get(0);
+    within(async {
+        loop {
+            if let Some(row) = admin.query_opt(sql, &[&pid]).await.expect("answered") {
+                return row.get(0);
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -61,6 +61,16 @@ impl Database {
         }
     }
 
+    /// Waits until the server knows no session in it.
+    pub(crate) async fn is_left(&self) {
+        within(async {
+            while self.sessions().await > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// How many sessions the server knows in it.
     pub(crate) async fn sessions(&self) -> usize {
         let sql = "SELECT count(*) FROM pg_stat_activity \
@@ -131,9 +141,12 @@ pub(crate) async fn terminate(pid: i32) {
     let admin = admin().await;
     admin.query("SELECT pg_terminate_backend($1)", &[&pid]).await.expect("terminated");
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
-    while admin.query_one(sql, &[&pid]).await.expect("counted").get::<_, i64>(0) > 0 {
-        tokio::task::yield_now().await;
-    }
+    within(async {
+        while admin.query_one(sql, &[&pid]).await.expect("counted").get::<_, i64>(0) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// Whether a transaction is open, by the server's word: a savepoint needs one.

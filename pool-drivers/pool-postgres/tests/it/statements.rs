@@ -106,9 +106,17 @@ async fn a_cache_that_is_off_leaves_nothing_prepared() {
     let database = Database::create().await;
     let options = PostgresOptions { statement_cache: 0, ..database.options() };
     let connection = connect(options).await;
-    connection.query("SELECT 1", &[]).await.expect("answered");
-    connection.execute("SELECT 1", &[]).await.expect("answered");
-    connection.query_stream("SELECT 1", &[]).await.expect("begun").collect::<Vec<_>>().await;
+    // A statement with a name sees itself.
+    let seen = "SELECT count(*) FROM pg_prepared_statements";
+    let rows = connection.query(seen, &[]).await.expect("answered");
+    assert_eq!(rows[0].get::<_, i64>(0), 0);
+    let rows = connection.query_stream(seen, &[]).await.expect("begun");
+    let rows: Vec<_> = rows.map(|row| row.expect("right").get::<_, i64>(0)).collect().await;
+    assert_eq!(rows, [0]);
+    let table = format!("CREATE TEMP TABLE seen AS {seen}");
+    connection.execute(&table, &[]).await.expect("ran");
+    let rows = connection.query("SELECT * FROM seen", &[]).await.expect("answered");
+    assert_eq!(rows[0].get::<_, i64>(0), 0);
     let typed = [(&5 as &(dyn pool_postgres::tokio_postgres::types::ToSql + Sync), Type::INT4)];
     connection.query_typed("SELECT $1", &typed).await.expect("answered");
     assert_eq!(prepared(&connection).await, 0);

@@ -10,6 +10,7 @@ use pool_postgres::{
 };
 
 use crate::failing::said;
+use crate::relay::{Relay, TLS};
 use crate::rig::{Database, code, connect, in_transaction, pool_of_one, try_connect, within};
 use crate::secure::{CERTIFIED, NAME, Secured, named};
 
@@ -228,11 +229,17 @@ async fn a_cancel_is_as_encrypted_as_its_connection() {
         root_certificates: Some(user.secured.authority()),
         ..TlsOptions::default()
     };
-    let pool = pool_of_one(user.options_by(NAME, tls, &database));
+    let relay = Relay::start();
+    let mut options = user.options_by(NAME, tls, &database);
+    options.hosts[0].port = relay.port;
+    let pool = pool_of_one(options);
     let connection = pool.acquire().await.expect("opened");
     pool_testkit::Hand::new(connection.batch_execute("SELECT pg_sleep(3600)")).pending();
     drop(connection);
     let connection = within(pool.acquire()).await.expect("stopped");
     assert!(!in_transaction(&connection).await);
     assert_eq!(pool.stats().opened, 1);
+    let beginnings = relay.beginnings();
+    assert!(beginnings.len() > 1, "a cancel is a connection of its own");
+    assert!(beginnings.iter().all(|beginning| *beginning == TLS), "{beginnings:?}");
 }

@@ -136,6 +136,8 @@ fn texts_with_a_secret() -> Vec<String> {
         "postgres://u:CANARY/d",
         "postgres://u:CANARY",
         "postgres://u:x/CANARY@h/d",
+        "postgres://u:1/CANARY@h/d",
+        "postgres://u@x/CANARY@h/d",
         "postgres://u:x?CANARY@h/d",
         "postgres://u:x#CANARY@h/d",
         "postgres://u:x@CANARY@h/d?y=z",
