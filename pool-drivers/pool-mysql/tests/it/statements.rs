@@ -72,6 +72,8 @@ async fn a_batch_runs_once_with_each_of_its_parameters() {
     connection.batch(sql, rows).await.expect("inserted");
     assert_eq!(count(&mut connection).await, 500);
     connection.query_drop("START TRANSACTION").await.expect("begun");
+    // Not yet prepared.
+    let sql = "INSERT INTO notes VALUES (?), ('x')";
     connection.batch(sql, Vec::<(u32,)>::new()).await.expect("nothing to do");
     assert_eq!(connection.in_transaction(), Some(true), "nothing was asked, nothing changed");
 }

@@ -97,7 +97,9 @@ async fn where_tls_is_not_offered_only_those_who_chose_so_go_on_in_plain_text() 
 #[tokio::test]
 async fn prefer_does_not_fall_back_where_tls_is_offered_and_fails() {
     let (schema, authority) = (schema().await, Authority::new());
-    let offer = authority.server_for_known_clients(HOST);
+    let Offer::Tls(acceptor) = authority.server_for_known_clients(HOST) else { panic!("TLS") };
+    let offer = Offer::TlsOrPlain(acceptor);
+    expect_answer(options(&schema, TlsMode::Disable, offer.clone()).await).await;
     try_connect(options(&schema, TlsMode::Prefer, offer).await).await.expect_err("unknown");
 }
 

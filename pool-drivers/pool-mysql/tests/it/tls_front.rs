@@ -90,6 +90,8 @@ fn named(name: &str) -> (CertificateParams, KeyPair) {
 pub(crate) enum Offer {
     Nothing,
     Tls(TlsAcceptor),
+    /// TLS, and logins in plain text too.
+    TlsOrPlain(TlsAcceptor),
 }
 
 /// The same options, to a front before their server.
@@ -110,15 +112,24 @@ pub(crate) async fn behind(options: MysqlOptions, offer: Offer) -> MysqlOptions 
 
 async fn pass(mut client: TcpStream, mut server: TcpStream, offer: Offer) -> io::Result<()> {
     let mut greeting = Packet::read(&mut server).await?;
-    greeting.offer_tls(matches!(offer, Offer::Tls(_)));
+    greeting.offer_tls(!matches!(offer, Offer::Nothing));
     greeting.write(&mut client).await?;
-    let Offer::Tls(acceptor) = offer else {
-        copy_bidirectional(&mut client, &mut server).await?;
-        return Ok(());
+    let (acceptor, takes_plain) = match offer {
+        Offer::Nothing => {
+            copy_bidirectional(&mut client, &mut server).await?;
+            return Ok(());
+        }
+        Offer::Tls(acceptor) => (acceptor, false),
+        Offer::TlsOrPlain(acceptor) => (acceptor, true),
     };
     let request = Packet::read(&mut client).await?;
     if request.payload.len() != REQUEST_FOR_TLS {
-        return Err(io::Error::other("a login in plain text"));
+        if takes_plain {
+            request.write(&mut server).await?;
+            copy_bidirectional(&mut client, &mut server).await?;
+        }
+        // Else it hangs up: a login in plain text.
+        return Ok(());
     }
     let mut client = acceptor.accept(client).await?;
     // The server knows of no request for TLS: in its count of packets there is one less.
