@@ -45,16 +45,26 @@ pub(super) fn start(servers: &[Product], offline: bool) -> Result<()> {
     command.arg(env::current_exe()?).args(["db", "keep"]);
     command.args(servers.iter().map(|server| server.name()));
     command.args(offline.then_some("--offline"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    // Nothing of ours stays open in it: whoever reads our output to its end must not wait for the
+    // servers'.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut keeper = command.spawn().context("cannot start `setsid` (package util-linux)")?;
     let stdout = keeper.stdout.take().expect("bug: stdout is piped");
+    let stderr = keeper.stderr.take().expect("bug: stderr is piped");
+    let told = thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            eprintln!("{line}");
+        }
+    });
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         if line == READY {
             return Ok(());
         }
         println!("{line}");
     }
-    bail!("the servers did not start ({})", keeper.wait()?)
+    let status = keeper.wait()?;
+    let _ = told.join();
+    bail!("the servers did not start ({status})")
 }
 
 /// Is a keeper until its file is gone.
