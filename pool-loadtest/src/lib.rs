@@ -69,7 +69,7 @@ mod words;
 mod workload;
 
 /// The README's example is a test.
-#[cfg(all(doctest, feature = "cli"))]
+#[cfg(all(doctest, feature = "mysql", feature = "postgres"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

@@ -1,4 +1,5 @@
-//! The load tester as a library on the scripted driver, and as a program on SQLite.
+//! The load tester as a library on the scripted driver, and as a program on SQLite and on
+//! real servers.
 
 #[cfg(feature = "cli")]
 mod command_line;
@@ -7,6 +8,8 @@ mod files;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod servers;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 mod stalls;
