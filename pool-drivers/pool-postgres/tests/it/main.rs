@@ -1,6 +1,7 @@
 //! The PostgreSQL driver against a real server. A test's name is its claim.
 
 mod abandon;
+mod admission;
 mod conformance;
 mod failing;
 mod hosts;
