@@ -8,6 +8,7 @@ mod hosts;
 mod hygiene;
 mod managed;
 mod mixed;
+mod pgbouncer;
 mod questions;
 mod relay;
 mod rig;
