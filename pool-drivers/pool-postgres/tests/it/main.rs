@@ -10,6 +10,7 @@ mod hygiene;
 mod load;
 mod managed;
 mod mixed;
+mod network;
 mod pgbouncer;
 mod questions;
 mod relay;
