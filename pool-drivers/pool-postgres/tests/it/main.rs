@@ -16,6 +16,7 @@ mod questions;
 mod relay;
 mod rig;
 mod secure;
+mod standby;
 mod statements;
 mod tls;
 mod transactions;
