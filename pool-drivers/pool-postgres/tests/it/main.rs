@@ -15,6 +15,7 @@ mod pgbouncer;
 mod questions;
 mod relay;
 mod rig;
+mod secrets;
 mod secure;
 mod standby;
 mod statements;
