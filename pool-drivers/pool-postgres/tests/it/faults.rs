@@ -4,6 +4,7 @@
 use std::error::Error as _;
 
 use pool_core::{Driver as _, ErrorClass};
+use pool_postgres::tokio_postgres::types::{ToSql, Type};
 use pool_postgres::{PostgresDriver, PostgresError};
 use pool_testkit::servers::{Family, Server, Setup, chosen};
 
@@ -102,6 +103,10 @@ async fn a_statement_that_is_too_much_for_the_server_is_its_error_and_harms_no_c
         assert_eq!(code(&error), Some(expected), "{error}");
         assert_eq!(pool.driver().classify(&error), ErrorClass::Transient);
     }
+    // More parameters than the protocol can count: never sent.
+    let many = vec![(&1_i32 as &(dyn ToSql + Sync), Type::INT4); 70_000];
+    let error = within(connection.query_typed("SELECT $1", &many)).await.expect_err("too many");
+    assert_eq!(code(&error), None, "{error}");
     // What is merely long is none of that.
     let long = "x".repeat(16 << 20);
     let row = within(connection.query_one("SELECT length($1)", &[&long])).await;
