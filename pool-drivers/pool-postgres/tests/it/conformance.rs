@@ -57,9 +57,9 @@ impl Fixture for Postgres {
                 let closed = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
                 self.elsewhere(closed.local_addr().expect("bound").port())
             }
-            // A pooler waits for a database that may be made yet.
+            // SQLSTATE 08P01, "protocol violation", also for an unknown database.
             Failing::Permanently if access().product == Product::PgBouncer => {
-                PostgresOptions { user: Some("no_such_user".to_owned()), ..self.database.options() }
+                return Err(Unsupported("this PgBouncer has one code for all that it refuses"));
             }
             Failing::Permanently => PostgresOptions {
                 database: Some("no_such_database".to_owned()),

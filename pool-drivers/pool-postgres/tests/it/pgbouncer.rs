@@ -1,11 +1,14 @@
 //! What works through a pooler in transaction mode, where two statements may reach two sessions: with
 //! the cache of statements off. Also run directly on a server, on which it works no less.
 
+use std::error::Error as _;
+
 use futures_util::future::join_all;
 use pool_core::{Pool, PoolConfig};
 use pool_postgres::tokio_postgres::types::{ToSql, Type};
 use pool_postgres::{Hygiene, PostgresConnection, PostgresDriver, PostgresOptions};
 
+use crate::failing::said;
 use crate::rig::{Database, LIMIT, connect, in_transaction, pool_of_one, within};
 
 fn options(database: &Database) -> PostgresOptions {
@@ -69,5 +72,19 @@ async fn what_a_user_left_open_is_rolled_back_by_every_policy() {
         let rows = within(connection.query(sql, &[])).await.expect("answered");
         assert!(rows.is_empty(), "{hygiene:?}");
         assert_eq!(pool.stats().opened, 1, "{hygiene:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_in_the_servers_or_the_poolers_words() {
+    let database = Database::create().await;
+    let unknown = PostgresOptions { database: Some("no_such".to_owned()), ..options(&database) };
+    let wrong = PostgresOptions { password: Some("wrong".into()), ..options(&database) };
+    for (options, words) in
+        [(unknown, "database \"no_such\" does not exist"), (wrong, "authentication failed")]
+    {
+        let error = within(pool_of_one(options).acquire()).await.expect_err("refused");
+        let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's");
+        assert!(said(cause).contains(words), "{}", said(cause));
     }
 }
