@@ -2,14 +2,15 @@
 //! to do with a standby in `standby`.
 
 use std::error::Error as _;
+use std::time::Duration;
 
-use pool_core::{Driver as _, ErrorClass};
+use pool_core::{Driver as _, ErrorClass, PoolConfig};
 use pool_postgres::tokio_postgres::types::{ToSql, Type};
 use pool_postgres::{PostgresDriver, PostgresError};
 use pool_testkit::servers::{Family, Server, Setup, chosen};
 
-use crate::load::{Load, SOON, befall, is_whole, options, own_server, pool, until};
-use crate::rig::{Database, LIMIT, code, pid, terminate, within};
+use crate::load::{Load, SOON, befall, is_whole, options, own_server, patient_pool, pool, until};
+use crate::rig::{Database, code, pid, terminate, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_and_started_again_serves_the_same_pool_soon() {
@@ -50,7 +51,7 @@ async fn a_frozen_server_keeps_nobody_beyond_their_deadline_and_goes_on_with_a_w
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminated_session_costs_one_statement_at_most_and_no_acquire() {
     let database = Database::create().await;
-    let pool = pool(database.options());
+    let pool = patient_pool(database.options());
     let load = Load::start(&pool).await;
     for terminated in 1..=3 {
         let session = pid(&within(pool.acquire()).await.expect("a turn")).await;
@@ -71,7 +72,10 @@ async fn a_full_server_is_overloaded_serves_who_is_in_and_is_filled_up_once_ther
     let product = chosen(Family::Postgres).expect("a product");
     let setup = Setup { max_connections: 12, ..Setup::new(product) };
     let server = befall(|| Server::start_as(setup));
-    let pool = pool(options(server.access()));
+    let pool = patient_pool(options(server.access()));
+    // The first failure is told at once.
+    let config = PoolConfig { outage_grace: Some(Duration::from_millis(1)), ..pool.config() };
+    pool.control().reconfigure(config).expect("valid");
     let first = pool.acquire().await.expect("there is room for one");
     let session = pid(&first).await;
     let crowd = befall(|| server.access().fill());
@@ -123,7 +127,7 @@ async fn a_statement_that_is_too_much_for_the_server_is_its_error_and_harms_no_c
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_shuts_down_says_so_and_is_found_again() {
     let server = own_server();
-    let pool = pool(options(server.access()));
+    let pool = patient_pool(options(server.access()));
     let connection = pool.acquire().await.expect("opened");
     let (ended, ()) = tokio::join!(connection.batch_execute("SELECT pg_sleep(3600)"), async {
         let access = server.access();
@@ -140,7 +144,6 @@ async fn a_server_that_shuts_down_says_so_and_is_found_again() {
     );
     drop(connection);
     befall(|| server.restart());
-    let connection = tokio::time::timeout(LIMIT, pool.acquire()).await.expect("in time");
-    drop(connection.expect("found again"));
+    drop(within(pool.acquire()).await.expect("found again"));
     is_whole(&pool).await;
 }

@@ -11,15 +11,15 @@ use tokio::task::{JoinHandle, block_in_place};
 
 use crate::rig::{LIMIT, connect, options_of, pid, within};
 
-/// The deadline of every acquire.
+/// The deadline of the acquires that are to meet one.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 /// How much later than its deadline an acquire may return: the machine is busy.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// How soon after a server answers again a user is served. Between two attempts to connect pass half a
-/// second at most, and the machine is busy.
-pub(crate) const SOON: Duration = Duration::from_secs(2);
+/// How soon after a server answers again a user is served: between two attempts to connect passes half
+/// a second at most, and the machine is busy. Benchmarks measure it; this tells soon from never.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// A server of a test's own, to be harmed.
 pub(crate) fn own_server() -> Server {
@@ -49,6 +49,15 @@ pub(crate) fn pool(options: PostgresOptions) -> Pool<PostgresDriver> {
         ..PoolConfig::default()
     };
     Pool::new(PostgresDriver::new(options), config).expect("valid")
+}
+
+/// The same for tests of what is no matter of time.
+pub(crate) fn patient_pool(options: PostgresOptions) -> Pool<PostgresDriver> {
+    let pool = pool(options);
+    let (acquire_timeout, connect_timeout) = (LIMIT, LIMIT);
+    let config = PoolConfig { acquire_timeout, connect_timeout, ..pool.config() };
+    pool.control().reconfigure(config).expect("valid");
+    pool
 }
 
 /// Waits until `holds`, but not for ever.
@@ -142,16 +151,17 @@ impl Load {
 }
 
 async fn take_a_turn(pool: &Pool<PostgresDriver>, mine: i64, tally: &Tally) {
+    let deadline = pool.config().acquire_timeout;
     let begun = Instant::now();
     let acquired = pool.acquire().await;
     let waited = begun.elapsed();
-    assert!(waited < DEADLINE + SLACK, "an acquire took {waited:?}: {acquired:?}");
+    assert!(waited < deadline + SLACK, "an acquire took {waited:?}: {acquired:?}");
     let Ok(connection) = acquired else {
         tally.turned_away.fetch_add(1, Ordering::Relaxed);
         return;
     };
     let asked = async { connection.query_one("SELECT $1::bigint", &[&mine]).await };
-    match tokio::time::timeout(DEADLINE / 2, asked).await {
+    match tokio::time::timeout(deadline / 2, asked).await {
         Ok(Ok(row)) => {
             assert_eq!(row.get::<_, i64>(0), mine, "another user's answer");
             tally.served.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +175,7 @@ async fn take_a_turn(pool: &Pool<PostgresDriver>, mine: i64, tally: &Tally) {
 /// That all of a pool's connections can be had and work, each a session of its own, and that the server
 /// knows no other of this database and program.
 pub(crate) async fn is_whole(pool: &Pool<PostgresDriver>) {
-    let config = PoolConfig { acquire_timeout: LIMIT, ..pool.config() };
+    let config = PoolConfig { acquire_timeout: LIMIT, outage_grace: None, ..pool.config() };
     let most = config.max_open;
     pool.control().reconfigure(config).expect("valid");
     let mut guards = Vec::new();

@@ -7,7 +7,7 @@ use pool_postgres::PostgresOptions;
 use pool_testkit::servers::{Behaviour, Proxy};
 use tokio::task::block_in_place;
 
-use crate::load::{DEADLINE, Load, SOON, befall, is_whole, pool, until};
+use crate::load::{Load, SOON, befall, is_whole, patient_pool, pool, until};
 use crate::rig::{Database, access, in_transaction, options_of, pid, pool_of_one, within};
 
 fn before(database: &Database) -> (Proxy, PostgresOptions) {
@@ -42,7 +42,7 @@ async fn far_from_the_server_neither_an_acquire_nor_a_rollback_costs_a_round_tri
 async fn a_reset_costs_a_statement_for_each_connection_at_most_and_no_acquire() {
     let database = Database::create().await;
     let (proxy, options) = before(&database);
-    let pool = pool(options);
+    let pool = patient_pool(options);
     let load = Load::start(&pool).await;
     for resets in 1..=3 {
         block_in_place(|| proxy.reset());
@@ -75,16 +75,14 @@ async fn a_black_hole_keeps_nobody_beyond_their_deadline_and_the_pool_is_whole_a
 async fn a_connection_whose_server_went_without_a_word_is_replaced_within_the_acquire() {
     let database = Database::create().await;
     let (proxy, options) = before(&database);
-    let pool = pool(options);
+    let pool = patient_pool(options);
     let config =
         PoolConfig { max_open: 1, check_after_idle: Some(Duration::ZERO), ..pool.config() };
     pool.control().reconfigure(config).expect("valid");
     let session = pid(&pool.acquire().await.expect("opened")).await;
     befall(|| proxy.behave(Behaviour::HalfOpen));
     befall(|| proxy.behave(Behaviour::Through));
-    let begun = Instant::now();
     let connection = within(pool.acquire()).await.expect("replaced");
-    assert!(begun.elapsed() < DEADLINE, "{:?}", begun.elapsed());
     assert_ne!(pid(&connection).await, session);
     assert_eq!(pool.stats().closed.of(CloseReason::CheckFailed), 1);
     drop(connection);

@@ -6,12 +6,12 @@ use pool_core::{ReplicationLag, Role};
 use pool_postgres::{LoadBalance, PostgresOptions, TargetSession};
 use pool_testkit::servers::{Access, Server};
 
-use crate::load::{Load, SOON, befall, is_whole, options, own_server, pool, until};
+use crate::load::{Load, SOON, befall, is_whole, options, own_server, patient_pool, pool, until};
 use crate::rig::{connect, within};
 
 /// What a pool's driver says of its server.
 async fn told(access: &Access) -> (Role, ReplicationLag) {
-    let pool = pool(options(access));
+    let pool = patient_pool(options(access));
     let mut probe = within(pool.control().probe()).await.expect("connected");
     let role = within(probe.role()).await.expect("able").expect("answered");
     let lag = within(probe.replication_lag()).await.expect("able").expect("answered");
@@ -81,12 +81,11 @@ async fn a_pool_that_writes_follows_to_the_standby_that_is_promoted() {
     assert!(waited < SOON, "{waited:?}");
     load.is_served().await;
     load.end().await;
+    is_whole(&pool).await;
     let connection = within(pool.acquire()).await.expect("a turn");
     connection.batch_execute("CREATE TABLE written (text TEXT)").await.expect("it takes writes");
     let row = connection.query_one("SELECT inet_server_port()", &[]).await.expect("asked");
     assert_eq!(row.get::<_, i32>(0), i32::from(second_port));
-    drop(connection);
-    is_whole(&pool).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
