@@ -4,8 +4,9 @@ use std::net::TcpListener;
 
 use pool_postgres::{Host, PostgresConnection, PostgresDriver, PostgresError, PostgresOptions};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
+use pool_testkit::servers::Product;
 
-use crate::rig::{CANARY, Database, connect, in_transaction, pid, terminate};
+use crate::rig::{CANARY, Database, access, connect, in_transaction, pid, terminate};
 
 pool_testkit::conformance!(Postgres);
 
@@ -22,6 +23,14 @@ impl Postgres {
     }
 }
 
+/// What a pooler between the driver and the server hides.
+fn of_a_session<T>(value: T) -> Supported<T> {
+    match access().product {
+        Product::PgBouncer => Err(Unsupported("a pooler's client has no session of its own")),
+        _ => Ok(value),
+    }
+}
+
 impl Fixture for Postgres {
     type Driver = PostgresDriver;
 
@@ -31,7 +40,9 @@ impl Fixture for Postgres {
         connection.batch_execute("CREATE TABLE notes (text TEXT)").await.expect("created");
         // Its session is to be gone before sessions are counted.
         drop(connection);
-        database.is_left().await;
+        if of_a_session(()).is_ok() {
+            database.is_left().await;
+        }
         let silent = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
         Self { database, silent }
     }
@@ -45,6 +56,10 @@ impl Fixture for Postgres {
             Failing::Transiently => {
                 let closed = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
                 self.elsewhere(closed.local_addr().expect("bound").port())
+            }
+            // SQLSTATE 08P01, "protocol violation", also for an unknown database.
+            Failing::Permanently if access().product == Product::PgBouncer => {
+                return Err(Unsupported("this PgBouncer has one code for all that it refuses"));
             }
             Failing::Permanently => PostgresOptions {
                 database: Some("no_such_database".to_owned()),
@@ -87,15 +102,17 @@ impl Fixture for Postgres {
     }
 
     async fn session(connection: &mut PostgresConnection) -> Supported<u64> {
-        Ok(u64::try_from(pid(connection).await).expect("not negative"))
+        of_a_session(u64::try_from(pid(connection).await).expect("not negative"))
     }
 
     async fn sever(&self, connection: &mut PostgresConnection) -> Supported<()> {
+        of_a_session(())?;
         terminate(pid(connection).await).await;
         Ok(())
     }
 
     async fn sessions(&self) -> Supported<usize> {
+        of_a_session(())?;
         Ok(self.database.sessions().await)
     }
 

@@ -13,7 +13,7 @@ use pool_postgres::{
 };
 
 use crate::rig::{CANARY, Database, admin, code, pid, pool_of_one, terminate, try_connect, within};
-use crate::secure::Secured;
+use crate::secure::User;
 
 fn class(error: &PostgresError) -> ErrorClass {
     PostgresDriver::new(PostgresOptions::tcp("unused", 1)).classify(error)
@@ -53,7 +53,7 @@ async fn an_unknown_database_is_the_servers_word_and_permanent() {
 #[tokio::test]
 async fn a_wrong_password_is_permanent_and_never_shown() {
     let database = Database::create().await;
-    let user = Secured::server().await.user(&database).await;
+    let user = User::create(&database).await;
     let right = user.options(&database);
     try_connect(right.clone()).await.expect("the right one is right");
     let wrong = Password::new(format!("{CANARY}-wrong"));
@@ -69,7 +69,7 @@ async fn a_wrong_password_is_permanent_and_never_shown() {
 #[tokio::test]
 async fn a_password_comes_from_its_provider_at_each_connect() {
     let database = Database::create().await;
-    let user = Secured::server().await.user(&database).await;
+    let user = User::create(&database).await;
     let options = PostgresOptions { password: None, ..user.options(&database) };
     let current = std::sync::Arc::new(std::sync::Mutex::new(CANARY.to_owned()));
     let source = std::sync::Arc::clone(&current);
@@ -161,7 +161,7 @@ fn without_tokio_a_connect_says_so() {
 #[tokio::test]
 async fn a_server_that_is_full_is_overloaded() {
     let database = Database::create().await;
-    let user = Secured::server().await.user(&database).await;
+    let user = User::create(&database).await;
     let sql = format!("ALTER ROLE {} CONNECTION LIMIT 1", user.name());
     admin().await.batch_execute(&sql).await.expect("limited");
     let options = user.options(&database);

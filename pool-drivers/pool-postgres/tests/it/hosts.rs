@@ -12,7 +12,7 @@ use pool_postgres::{
 
 use crate::failing::said;
 use crate::rig::{
-    Database, admin, code, connect, in_transaction, pid, pool_of_one, try_connect, within,
+    CANARY, Database, admin, code, connect, in_transaction, pid, pool_of_one, try_connect, within,
 };
 
 /// A port on which nobody listens.
@@ -113,7 +113,7 @@ async fn of_several_servers_the_one_that_fits_is_taken() {
     let user = format!("{}_reader", database.name());
     // The same server looks like a standby to one of two users... of one host each.
     let sql = format!(
-        "CREATE ROLE {user} LOGIN SUPERUSER; ALTER ROLE {user} SET default_transaction_read_only = on"
+        "CREATE ROLE {user} LOGIN SUPERUSER PASSWORD '{CANARY}'; ALTER ROLE {user} SET default_transaction_read_only = on"
     );
     admin().await.batch_execute(&sql).await.expect("created");
     let options = database.options();

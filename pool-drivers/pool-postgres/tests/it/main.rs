@@ -1,16 +1,23 @@
 //! The PostgreSQL driver against a real server. A test's name is its claim.
 
 mod abandon;
+mod admission;
 mod conformance;
 mod failing;
+mod faults;
 mod hosts;
 mod hygiene;
+mod load;
 mod managed;
 mod mixed;
+mod network;
+mod pgbouncer;
 mod questions;
 mod relay;
 mod rig;
+mod secrets;
 mod secure;
+mod standby;
 mod statements;
 mod tls;
 mod transactions;

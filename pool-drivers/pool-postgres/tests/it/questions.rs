@@ -34,7 +34,7 @@ async fn the_servers_capacity_is_told() {
 #[tokio::test]
 async fn capacity_is_also_told_to_those_who_may_see_little() {
     let database = Database::create().await;
-    let user = crate::secure::Secured::server().await.user(&database).await;
+    let user = crate::secure::User::create(&database).await;
     let _theirs = connect(database.options()).await;
     let pool = pool(user.options(&database));
     let mut probe = pool.control().probe().await.expect("connected");

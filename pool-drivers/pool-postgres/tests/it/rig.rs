@@ -1,5 +1,6 @@
 //! The server, databases of it, connections and pools for the tests.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -7,23 +8,34 @@ use std::time::Duration;
 use pool_core::{ConnectContext, Driver, Pool, PoolConfig, Statements};
 use pool_postgres::tokio_postgres::error::SqlState;
 use pool_postgres::{PostgresConnection, PostgresDriver, PostgresError, PostgresOptions};
+use pool_testkit::servers::{Access, Family, Product, shared};
 
 /// Longer than anything takes that works, however busy the machine is.
 pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
-/// A password that must never be shown.
-pub(crate) const CANARY: &str = "canary-5f0c9e";
+/// The password of every user, which must never be shown.
+pub(crate) use pool_testkit::servers::PASSWORD as CANARY;
 
-/// A superuser of the server on which the tests run. The one place that knows where it is.
+/// The server that the tests share, each with a database of its own.
+pub(crate) fn access() -> &'static Access {
+    static ACCESS: OnceLock<Access> = OnceLock::new();
+    ACCESS.get_or_init(|| shared(Family::Postgres).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The same for a superuser.
 pub(crate) fn server() -> PostgresOptions {
-    const VARIABLE: &str = "POOL_TEST_POSTGRES_URL";
-    let url = std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!(
-            "these tests need a PostgreSQL server: set {VARIABLE} to the URL of a superuser, such \
-             as postgres://postgres@127.0.0.1:5432/postgres"
-        )
-    });
-    PostgresOptions::from_url(&url).expect("the URL of the test server")
+    options_of(access(), &access().first_database)
+}
+
+/// Options for a database of a server.
+pub(crate) fn options_of(access: &Access, database: &str) -> PostgresOptions {
+    let options =
+        PostgresOptions::from_url(&access.url(database)).expect("the kit's URLs are right");
+    if access.product == Product::PgBouncer {
+        // The next statement may reach another session, which knows no statement of this one's.
+        return PostgresOptions { statement_cache: 0, ..options };
+    }
+    options
 }
 
 /// A connection past any pool, for what tests do behind a driver's back.
@@ -52,13 +64,8 @@ impl Database {
         &self.0
     }
 
-    /// Options for it, with a password for which the server does not ask.
     pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions {
-            database: Some(self.0.clone()),
-            password: Some(CANARY.into()),
-            ..server()
-        }
+        options_of(access(), &self.0)
     }
 
     /// Waits until the server knows no session in it.
