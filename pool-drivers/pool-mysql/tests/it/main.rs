@@ -3,8 +3,10 @@
 mod cancel;
 mod conformance;
 mod failing;
+mod faults;
 mod hygiene;
 mod letting_go;
+mod load;
 mod rig;
 mod secrets;
 mod server;
