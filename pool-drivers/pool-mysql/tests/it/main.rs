@@ -12,5 +12,4 @@ mod secrets;
 mod server;
 mod statements;
 mod tls;
-mod tls_front;
 mod url;
