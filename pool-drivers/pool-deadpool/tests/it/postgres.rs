@@ -6,9 +6,10 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use pool_core::{ErrorClass, Metadata};
 use pool_deadpool::{DeadpoolConnection, DeadpoolDriver, DeadpoolError};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
+use pool_testkit::servers::Access;
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::rig::{CANARY, postgres_url, refusing_port, silent_server, unique_name};
+use crate::rig::{CANARY, postgres, refusing_port, silent_server, unique_name};
 
 type Database = Postgres;
 pool_testkit::conformance!(Database);
@@ -23,16 +24,17 @@ type Connection = DeadpoolConnection<Manager>;
 
 /// A connection past the driver, as a superuser.
 async fn admin() -> Client {
-    let connected = tokio_postgres::connect(&postgres_url(), NoTls).await;
-    let (client, connection) = connected.expect("POOL_TEST_POSTGRES_URL leads to a server");
+    let url = postgres().url(&postgres().first_database);
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("opened");
     tokio::spawn(connection);
     client
 }
 
 impl Postgres {
     fn config(&self) -> Config {
-        let mut config: Config = postgres_url().parse().expect("POOL_TEST_POSTGRES_URL is a URL");
-        config.user(&self.name).dbname(&self.name).password(CANARY);
+        let Access { host, port, .. } = postgres();
+        let mut config = Config::new();
+        config.host(host).port(*port).user(&self.name).dbname(&self.name).password(CANARY);
         config
     }
 }

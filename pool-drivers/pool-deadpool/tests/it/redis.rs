@@ -9,7 +9,7 @@ use pool_core::{ErrorClass, Metadata};
 use pool_deadpool::{DeadpoolConnection, DeadpoolDriver, DeadpoolError};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 
-use crate::rig::{CANARY, redis_url, refusing_port, silent_server, unique_name};
+use crate::rig::{CANARY, redis, refusing_port, silent_server, unique_name};
 
 type Database = Redis;
 pool_testkit::conformance!(Database);
@@ -27,16 +27,13 @@ type Connection = DeadpoolConnection<Manager>;
 
 /// A connection past the driver, as a user with all commands.
 async fn admin() -> MultiplexedConnection {
-    let client = Client::open(redis_url()).expect("POOL_TEST_REDIS_URL is a URL");
-    let connected = client.get_multiplexed_async_connection().await;
-    connected.expect("POOL_TEST_REDIS_URL leads to a server")
+    let client = Client::open(redis().url("0")).expect("a URL");
+    client.get_multiplexed_async_connection().await.expect("opened")
 }
 
 /// Host and port of the server.
 fn address() -> String {
-    let url = redis_url();
-    let address = url.rsplit(['/', '@']).find(|part| part.contains(':'));
-    address.expect("POOL_TEST_REDIS_URL names host and port").to_owned()
+    format!("{}:{}", redis().host, redis().port)
 }
 
 fn driver(user: &str, password: &str, address: &str) -> DeadpoolDriver<Manager> {

@@ -1,7 +1,10 @@
 //! Where the real servers are, and a name of its own for what each test makes there.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use pool_testkit::servers::{Access, Family, shared};
 
 /// No output may hold it.
 pub(crate) const CANARY: &str = "canary-7Qd";
@@ -9,21 +12,21 @@ pub(crate) const CANARY: &str = "canary-7Qd";
 /// Longer than anything takes that works, however busy the machine is.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// The URL of a Postgres server, as a superuser. The one place that knows where tests find it.
-pub(crate) fn postgres_url() -> String {
-    required("POOL_TEST_POSTGRES_URL", "PostgreSQL", "postgres://postgres@127.0.0.1:5432/postgres")
+/// The Postgres server.
+pub(crate) fn postgres() -> &'static Access {
+    static SERVER: LazyLock<Access> = LazyLock::new(|| server(Family::Postgres));
+    &SERVER
 }
 
-/// The URL of a Redis server, as a user with all commands. The one place that knows where tests find
-/// it.
-pub(crate) fn redis_url() -> String {
-    required("POOL_TEST_REDIS_URL", "Redis", "redis://127.0.0.1:6379")
+/// The Redis server.
+pub(crate) fn redis() -> &'static Access {
+    static SERVER: LazyLock<Access> = LazyLock::new(|| server(Family::Redis));
+    &SERVER
 }
 
-fn required(variable: &str, server: &str, example: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| {
-        panic!("these tests need a {server} server: set {variable} to its URL, such as {example}")
-    })
+/// Asked for once: each test would start one of its own.
+fn server(family: Family) -> Access {
+    shared(family).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A name that no other test uses.

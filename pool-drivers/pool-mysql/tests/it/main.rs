@@ -3,12 +3,13 @@
 mod cancel;
 mod conformance;
 mod failing;
+mod faults;
 mod hygiene;
 mod letting_go;
+mod load;
 mod rig;
 mod secrets;
 mod server;
 mod statements;
 mod tls;
-mod tls_front;
 mod url;

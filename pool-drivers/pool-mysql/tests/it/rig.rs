@@ -2,13 +2,15 @@
 //! driver.
 
 use std::net::TcpListener;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts};
+use mysql_async::{Conn, OptsBuilder};
 use pool_core::{ConnectContext, Driver as _, Pool, PoolConfig, Statements};
-use pool_mysql::{Address, MysqlConnection, MysqlDriver, MysqlError, MysqlOptions, mysql_async};
+use pool_mysql::{MysqlConnection, MysqlDriver, MysqlError, MysqlOptions, mysql_async};
+use pool_testkit::servers::{Access, Family, shared};
 
 /// The password of each test's user. No output may hold it.
 pub(crate) const CANARY: &str = "canary-5Uvw%2Fx/y@z:";
@@ -16,34 +18,49 @@ pub(crate) const CANARY: &str = "canary-5Uvw%2Fx/y@z:";
 /// Longer than anything takes that works, however busy the machine is.
 pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 
-/// The URL of a server, as a user with all privileges. The one place that knows where tests find
-/// it.
-fn server_url() -> String {
-    std::env::var("POOL_TEST_MYSQL_URL").expect(
-        "these tests need a MySQL or MariaDB server: set POOL_TEST_MYSQL_URL to the URL of a user \
-         with all privileges, such as mysql://root:password@127.0.0.1:3306",
-    )
+/// The server of the tests that do it no harm.
+pub(crate) fn server() -> &'static Access {
+    // The first asks for all: each would start a server of its own.
+    static SERVER: LazyLock<Access> =
+        LazyLock::new(|| shared(Family::MySql).unwrap_or_else(|error| panic!("{error}")));
+    &SERVER
+}
+
+/// A connection past the driver to the shared server, as a user with all privileges.
+pub(crate) async fn admin() -> Conn {
+    admin_of(server()).await
 }
 
 /// A connection past the driver, as a user with all privileges.
-pub(crate) async fn admin() -> Conn {
-    let options = Opts::from_url(&server_url()).expect("POOL_TEST_MYSQL_URL is a URL");
-    let options = mysql_async::OptsBuilder::from_opts(options).prefer_socket(false);
-    within(Conn::new(options)).await.expect("POOL_TEST_MYSQL_URL leads to a server")
+pub(crate) async fn admin_of(server: &Access) -> Conn {
+    let Access { host, port, user, password, .. } = server;
+    let options = OptsBuilder::default()
+        .ip_or_hostname(host.as_str())
+        .tcp_port(*port)
+        .user(Some(user))
+        .pass(Some(password))
+        .prefer_socket(false);
+    within(Conn::new(options)).await.expect("a server that answers")
 }
 
-/// A schema and a user with that name, both dropped at the end.
+/// A schema and a user with that name, both dropped at the end. The user has no privilege that lifts
+/// a server's limits, and the server has not met the password before.
 pub(crate) struct Schema {
     pub(crate) name: String,
-    address: Address,
+    server: Access,
 }
 
 impl Schema {
     pub(crate) async fn new() -> Self {
+        Self::on(server()).await
+    }
+
+    /// On a server of the test's own.
+    pub(crate) async fn on(server: &Access) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("pool_{}_{number}", std::process::id());
-        let mut admin = admin().await;
+        let mut admin = admin_of(server).await;
         for sql in [
             format!("CREATE DATABASE {name}"),
             format!("CREATE USER {name}@'%' IDENTIFIED BY '{CANARY}'"),
@@ -55,19 +72,17 @@ impl Schema {
             admin.query_drop(sql).await.expect("set up");
         }
         let _ = admin.query_drop(format!("GRANT SLAVE MONITOR ON *.* TO {name}@'%'")).await;
-        let address = Address::Tcp { host: host(&admin), port: admin.opts().tcp_port() };
         admin.disconnect().await.expect("disconnected");
-        Self { name, address }
+        Self { name, server: server.clone() }
     }
 
     /// As this schema's user, who sees no other.
     pub(crate) fn options(&self) -> MysqlOptions {
-        let Address::Tcp { host, port } = &self.address else { unreachable!("made so above") };
         MysqlOptions {
             user: self.name.clone(),
             password: CANARY.into(),
             database: Some(self.name.clone()),
-            ..MysqlOptions::tcp(host, *port)
+            ..MysqlOptions::tcp(&*self.server.host, self.server.port)
         }
     }
 
@@ -77,7 +92,7 @@ impl Schema {
 
     /// The server's numbers of the sessions in this schema.
     pub(crate) async fn sessions(&self) -> Vec<u32> {
-        let mut admin = admin().await;
+        let mut admin = admin_of(&self.server).await;
         let sessions = sessions(&mut admin, &self.name).await;
         admin.disconnect().await.expect("disconnected");
         sessions
@@ -87,9 +102,10 @@ impl Schema {
 impl Drop for Schema {
     /// On a thread of its own: a test's runtime may be the one that drops it.
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let Self { name, server } = self;
+        let (name, server) = (name.clone(), server.clone());
         let clean_up = async move {
-            let mut admin = admin().await;
+            let mut admin = admin_of(&server).await;
             for session in sessions(&mut admin, &name).await {
                 // May be gone by now.
                 let _ = admin.query_drop(format!("KILL {session}")).await;
@@ -106,10 +122,6 @@ impl Drop for Schema {
         // A test that failed already says more than its cleaning up.
         let _ = thread.join();
     }
-}
-
-fn host(admin: &Conn) -> String {
-    admin.opts().ip_or_hostname().trim_matches(['[', ']']).to_owned()
 }
 
 async fn sessions(admin: &mut Conn, schema: &str) -> Vec<u32> {

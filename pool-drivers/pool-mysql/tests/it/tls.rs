@@ -6,30 +6,42 @@ use std::path::PathBuf;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use pool_core::{Driver as _, ErrorClass};
-use pool_mysql::{
-    Address, ConnectFailure, MysqlDriver, MysqlError, MysqlOptions, TlsMode, mysql_async,
-};
+use pool_mysql::{ConnectFailure, MysqlDriver, MysqlError, MysqlOptions, TlsMode, mysql_async};
+use pool_testkit::servers::{Family, Product, Server, Setup, Tls, TlsFiles, chosen};
+use tokio::task::block_in_place;
 
-use crate::rig::{CANARY, Schema, admin, try_connect, within};
-use crate::tls_front::{Authority, Offer, behind};
+use crate::rig::{CANARY, Schema, admin, admin_of, server, try_connect, within};
 
-const HOST: &str = "127.0.0.1";
-
-/// A schema whose user the server remembers: a front that decrypts would not carry a first login,
-/// for which the client takes the server's word that nobody listens.
-async fn schema() -> Schema {
-    let schema = Schema::new().await;
-    schema.connect().await.query_drop("DO 1").await.expect("answered");
-    schema
+/// A server that talks TLS otherwise than the shared one.
+fn own_server(tls: Tls, settings: &[&str]) -> Server {
+    let product = chosen(Family::MySql).expect("a product");
+    let settings = settings.iter().copied().map(String::from).collect();
+    Server::start_as(Setup { tls, settings, ..Setup::new(product) }).expect("started")
 }
 
-async fn options(schema: &Schema, mode: TlsMode, offer: Offer) -> MysqlOptions {
-    behind(MysqlOptions { tls: Some(mode), ..schema.options() }, offer).await
+fn files(server: &Server) -> &TlsFiles {
+    server.tls().expect("it talks TLS")
 }
 
-async fn expect_answer(options: MysqlOptions) {
+/// Who vouches for the shared server.
+fn authority() -> PathBuf {
+    server().authority.clone().expect("POOL_TEST_MYSQL_CA beside the URL")
+}
+
+fn options(schema: &Schema, mode: TlsMode) -> MysqlOptions {
+    MysqlOptions { tls: Some(mode), ..schema.options() }
+}
+
+fn verified(schema: &Schema, authority: PathBuf) -> MysqlOptions {
+    MysqlOptions { tls_ca: Some(authority), ..options(schema, TlsMode::VerifyFull) }
+}
+
+/// Whether the connection is encrypted, by the server's word.
+async fn is_encrypted(options: MysqlOptions) -> bool {
     let mut connection = try_connect(options).await.expect("opened");
-    assert_eq!(connection.query::<u32>("SELECT 7").await.expect("answered"), [7]);
+    let sql = "SHOW SESSION STATUS LIKE 'Ssl_cipher'";
+    let cipher: Option<(String, String)> = connection.query_first(sql).await.expect("answered");
+    cipher.is_some_and(|(_, cipher)| !cipher.is_empty())
 }
 
 /// The causes of a failed connect, which must be lasting.
@@ -48,133 +60,142 @@ async fn refusal(options: MysqlOptions) -> (ConnectFailure, String) {
 
 #[tokio::test]
 async fn a_certificate_of_a_trusted_authority_for_this_host_is_accepted() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let options = options(&schema, TlsMode::VerifyFull, authority.server(HOST)).await;
-    expect_answer(MysqlOptions { tls_ca: Some(authority.file()), ..options }).await;
+    let schema = Schema::new().await;
+    assert!(is_encrypted(verified(&schema, authority())).await);
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_host_is_refused() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let options = options(&schema, TlsMode::VerifyFull, authority.server("db.example.com")).await;
-    let options = MysqlOptions { tls_ca: Some(authority.file()), ..options };
-    let (_, said) = refusal(options).await;
+async fn a_certificate_of_another_host_is_refused_but_by_those_who_check_none() {
+    let own = own_server(Tls::OfAnotherHost, &[]);
+    let schema = Schema::on(own.access()).await;
+    let (_, said) = refusal(verified(&schema, files(&own).authority.clone())).await;
     assert!(said.contains("certificate not valid for name \"127.0.0.1\""), "{said}");
+    for mode in [TlsMode::Require, TlsMode::Prefer] {
+        assert!(is_encrypted(options(&schema, mode)).await, "{mode:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let options = options(&schema, TlsMode::VerifyFull, authority.server(HOST)).await;
-    for tls_ca in [None, Some(Authority::new())] {
-        let tls_ca = tls_ca.as_ref().map(Authority::file);
-        let (_, said) = refusal(MysqlOptions { tls_ca, ..options.clone() }).await;
+    let schema = Schema::new().await;
+    let stranger = own_server(Tls::Offered, &[]);
+    for tls_ca in [None, Some(files(&stranger).authority.clone())] {
+        let options = options(&schema, TlsMode::VerifyFull);
+        let (_, said) = refusal(MysqlOptions { tls_ca, ..options }).await;
         assert!(said.contains("invalid peer certificate"), "{said}");
     }
 }
 
 #[tokio::test]
-async fn require_and_prefer_encrypt_to_whoever_answers() {
-    let (schema, authority) = (schema().await, Authority::new());
-    for mode in [TlsMode::Require, TlsMode::Prefer] {
-        expect_answer(options(&schema, mode, authority.server("db.example.com")).await).await;
-    }
+async fn a_renewed_authority_is_taken_up_without_a_restart() {
+    let schema = Schema::new().await;
+    let old = own_server(Tls::Offered, &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("ca.pem");
+    std::fs::copy(&files(&old).authority, &file).expect("copied");
+    let options = verified(&schema, file.clone());
+    refusal(options.clone()).await;
+    std::fs::copy(authority(), file).expect("renewed");
+    assert!(is_encrypted(options).await);
 }
 
 #[tokio::test]
 async fn where_tls_is_not_offered_only_those_who_chose_so_go_on_in_plain_text() {
-    let schema = schema().await;
+    let own = own_server(Tls::Off, &[]);
+    let schema = Schema::on(own.access()).await;
     for mode in [TlsMode::Require, TlsMode::VerifyFull] {
-        let (failure, said) = refusal(options(&schema, mode, Offer::Nothing).await).await;
+        let (failure, said) = refusal(options(&schema, mode)).await;
         assert!(matches!(failure, ConnectFailure::TlsNotOffered), "{mode:?}: {failure:?}");
         assert!(said.ends_with("the server offers no TLS, and the options require it"), "{said}");
     }
     for mode in [TlsMode::Prefer, TlsMode::Disable] {
-        expect_answer(options(&schema, mode, Offer::Nothing).await).await;
+        assert!(!is_encrypted(options(&schema, mode)).await, "{mode:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_tls_is_required_only_plain_text_is_refused_and_for_good() {
+    let own = own_server(Tls::Offered, &[]);
+    let schema = Schema::on(own.access()).await;
+    let require = |word| {
+        let sql = format!("SET GLOBAL require_secure_transport = {word};");
+        block_in_place(|| own.access().run("mysql", &sql)).expect("set");
+    };
+    require("ON");
+    let (failure, said) = refusal(options(&schema, TlsMode::Disable)).await;
+    assert!(matches!(failure, ConnectFailure::Mysql(_)), "{failure:?}");
+    // MariaDB says no more than that access is denied.
+    let codes = ["(error 1045,", "(error 3159,"];
+    assert!(codes.iter().any(|code| said.contains(code)), "in the server's words: {said}");
+    for mode in [TlsMode::Prefer, TlsMode::Require] {
+        assert!(is_encrypted(options(&schema, mode)).await, "{mode:?}");
+    }
+    require("OFF");
+}
+
+/// The server has but one cipher, which the driver does not know.
+#[tokio::test]
+async fn prefer_does_not_fall_back_where_tls_is_offered_and_fails() {
+    let cipher = match chosen(Family::MySql).expect("a product") {
+        // It has no older ones any more.
+        Product::MySql => "ssl-cipher=ECDHE-ECDSA-AES128-CCM",
+        _ => "ssl-cipher=ECDHE-ECDSA-AES128-SHA256",
+    };
+    let settings = ["tls-version=TLSv1.2", cipher];
+    let own = own_server(Tls::Offered, &settings);
+    let schema = Schema::on(own.access()).await;
+    assert!(!is_encrypted(options(&schema, TlsMode::Disable)).await);
+    for mode in [TlsMode::Prefer, TlsMode::Require] {
+        let error = try_connect(options(&schema, mode)).await.expect_err("nothing in common");
+        assert!(matches!(error, MysqlError::Connect { .. }), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn prefer_does_not_fall_back_where_tls_is_offered_and_fails() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let Offer::Tls(acceptor) = authority.server_for_known_clients(HOST) else { panic!("TLS") };
-    let offer = Offer::TlsOrPlain(acceptor);
-    expect_answer(options(&schema, TlsMode::Disable, offer.clone()).await).await;
-    try_connect(options(&schema, TlsMode::Prefer, offer).await).await.expect_err("unknown");
-}
-
-#[tokio::test]
 async fn a_server_may_ask_for_the_clients_certificate() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let offer = authority.server_for_known_clients(HOST);
-    let options = options(&schema, TlsMode::VerifyFull, offer).await;
-    let options = MysqlOptions { tls_ca: Some(authority.file()), ..options };
-    let (certificate, key) = authority.identity();
-    let known = MysqlOptions { tls_cert: Some(certificate), tls_key: Some(key), ..options.clone() };
-    expect_answer(known).await;
-    try_connect(options).await.expect_err("a client without a certificate");
-}
-
-#[tokio::test]
-async fn a_renewed_authority_is_taken_up_without_a_restart() {
-    let (schema, old, new) = (schema().await, Authority::new(), Authority::new());
-    let options = options(&schema, TlsMode::VerifyFull, new.server(HOST)).await;
-    let options = MysqlOptions { tls_ca: Some(old.file()), ..options };
-    refusal(options.clone()).await;
-    std::fs::copy(new.file(), old.file()).expect("renewed");
-    expect_answer(options).await;
+    let own = own_server(Tls::Offered, &[]);
+    let schema = Schema::on(own.access()).await;
+    let mut admin = admin_of(own.access()).await;
+    let sql = format!("ALTER USER {}@'%' REQUIRE X509", schema.name);
+    admin.query_drop(sql).await.expect("required");
+    let TlsFiles { authority, client_certificate, client_key, .. } = files(&own).clone();
+    let unknown = verified(&schema, authority);
+    let (_, said) = refusal(unknown.clone()).await;
+    assert!(said.contains("Access denied"), "{said}");
+    let (tls_cert, tls_key) = (Some(client_certificate), Some(client_key));
+    assert!(is_encrypted(MysqlOptions { tls_cert, tls_key, ..unknown }).await);
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_named() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let options = options(&schema, TlsMode::VerifyFull, authority.server(HOST)).await;
-    let path = PathBuf::from("/nowhere/ca.pem");
-    let (_, said) = refusal(MysqlOptions { tls_ca: Some(path), ..options.clone() }).await;
+    let own = own_server(Tls::Offered, &[]);
+    let schema = Schema::on(own.access()).await;
+    let (_, said) = refusal(verified(&schema, PathBuf::from("/nowhere/ca.pem"))).await;
     assert!(said.contains(": the file /nowhere/ca.pem cannot be read: No such file"), "{said}");
     // A key where a certificate should be.
-    let (_, key) = authority.identity();
-    refusal(MysqlOptions { tls_ca: Some(key), ..options }).await;
+    refusal(verified(&schema, files(&own).client_key.clone())).await;
 }
 
 /// Why there is no mode that checks the authority and not the name: the library's switch for it has
 /// no effect. Once this fails, the mode can be offered.
 #[tokio::test]
 async fn the_library_cannot_check_the_authority_alone() {
-    let (schema, authority) = (schema().await, Authority::new());
-    let options = options(&schema, TlsMode::Require, authority.server("db.example.com")).await;
+    let own = own_server(Tls::OfAnotherHost, &[]);
+    let schema = Schema::on(own.access()).await;
     // Provides the process's cryptography.
-    expect_answer(options.clone()).await;
-    let Address::Tcp { host, port } = options.address else { panic!("a host") };
+    assert!(is_encrypted(options(&schema, TlsMode::Require)).await);
     let tls = SslOpts::default()
-        .with_root_certs(vec![authority.file().into()])
+        .with_root_certs(vec![files(&own).authority.clone().into()])
         .with_danger_skip_domain_validation(true);
     let builder = OptsBuilder::default()
-        .ip_or_hostname(host)
-        .tcp_port(port)
+        .ip_or_hostname(own.access().host.as_str())
+        .tcp_port(own.access().port)
         .user(Some(&*schema.name))
         .pass(Some(CANARY))
         .prefer_socket(false)
         .ssl_opts(tls);
     let error = within(Conn::new(builder)).await.expect_err("checks the name all the same");
     assert!(error.to_string().contains("certificate not valid for name"), "{error}");
-}
-
-#[tokio::test]
-async fn the_servers_own_encryption_is_used_if_it_has_any() {
-    let schema = Schema::new().await;
-    let tls = |mode| MysqlOptions { tls: Some(mode), ..schema.options() };
-    let mut preferred = try_connect(tls(TlsMode::Prefer)).await.expect("opened");
-    let sql = "SHOW SESSION STATUS LIKE 'Ssl_cipher'";
-    let cipher: Option<(String, String)> = preferred.query_first(sql).await.expect("answered");
-    let is_encrypted = cipher.is_some_and(|(_, cipher)| !cipher.is_empty());
-    match try_connect(tls(TlsMode::Require)).await {
-        Ok(_) => assert!(is_encrypted),
-        Err(MysqlError::Connect { source: ConnectFailure::TlsNotOffered, .. }) => {
-            assert!(!is_encrypted);
-        }
-        Err(error) => panic!("{error:?}"),
-    }
 }
 
 /// The password goes encrypted with the server's key, and not as it is.
