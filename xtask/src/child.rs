@@ -167,8 +167,8 @@ mod tests {
     #[test]
     fn no_url_is_shown() {
         let mut command = program("test", &[]);
-        command.env("POOL_TEST_URL", "postgres://me:secret@there:1/it");
-        assert_eq!(shown(&command), "POOL_TEST_URL=... test");
+        command.env("TESTKIT_URL", "postgres://me:secret@there:1/it");
+        assert_eq!(shown(&command), "TESTKIT_URL=... test");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Write, stderr};
 
 /// Names the file that [`not_tried`] adds its lines to.
-pub const NOT_TRIED_VARIABLE: &str = "POOL_TEST_NOT_TRIED";
+pub const NOT_TRIED_VARIABLE: &str = "TESTKIT_NOT_TRIED";
 
 /// Says on standard error that `what` was not tried and why, and in the file that
 /// [`NOT_TRIED_VARIABLE`] names: test runners hide what a test that passes says.

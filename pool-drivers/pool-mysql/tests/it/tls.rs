@@ -25,7 +25,7 @@ fn files(server: &Server) -> &TlsFiles {
 
 /// Who vouches for the shared server.
 fn authority() -> PathBuf {
-    server().authority.clone().expect("POOL_TEST_MYSQL_CA beside the URL")
+    server().authority.clone().expect("TESTKIT_MYSQL_CA beside the URL")
 }
 
 fn options(schema: &Schema, mode: TlsMode) -> MysqlOptions {

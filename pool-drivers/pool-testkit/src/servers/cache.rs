@@ -9,7 +9,7 @@ use super::error::{ServerError, Trying};
 
 /// Names the folder instead of `servers` in cargo's target folder (or `/var/cache/pool-testkit`, where
 /// root's servers could not read that).
-pub const CACHE_VARIABLE: &str = "POOL_TEST_CACHE";
+pub const CACHE_VARIABLE: &str = "TESTKIT_CACHE";
 
 /// Where fetched programs and prepared data are kept.
 #[must_use]

@@ -12,7 +12,7 @@ use super::layout::{Layout, layout};
 use super::product::Product;
 
 /// Set to anything, it forbids fetching.
-pub const OFFLINE_VARIABLE: &str = "POOL_TEST_OFFLINE";
+pub const OFFLINE_VARIABLE: &str = "TESTKIT_OFFLINE";
 
 /// Whether programs that are missing may be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,11 +28,11 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `POOL_TEST_POSTGRES`, `POOL_TEST_MYSQL`, `POOL_TEST_REDIS` | the product to test against, such as `postgres-15` |
+//! | `TESTKIT_POSTGRES`, `TESTKIT_MYSQL`, `TESTKIT_REDIS` | the product to test against, such as `postgres-15` |
 //! | the same with `_URL` | the server that is shared |
 //! | the same with `_CA` | the file of the authority that vouches for it |
-//! | `POOL_TEST_OFFLINE` | nothing is fetched |
-//! | `POOL_TEST_CACHE` | where fetched programs are kept |
+//! | `TESTKIT_OFFLINE` | nothing is fetched |
+//! | `TESTKIT_CACHE` | where fetched programs are kept |
 //!
 //! # Passwords
 //!

@@ -111,9 +111,9 @@ impl Family {
     #[must_use]
     pub const fn variable(self) -> &'static str {
         match self {
-            Self::Postgres => "POOL_TEST_POSTGRES",
-            Self::MySql => "POOL_TEST_MYSQL",
-            Self::Redis => "POOL_TEST_REDIS",
+            Self::Postgres => "TESTKIT_POSTGRES",
+            Self::MySql => "TESTKIT_MYSQL",
+            Self::Redis => "TESTKIT_REDIS",
         }
     }
 
@@ -121,9 +121,9 @@ impl Family {
     #[must_use]
     pub const fn url_variable(self) -> &'static str {
         match self {
-            Self::Postgres => "POOL_TEST_POSTGRES_URL",
-            Self::MySql => "POOL_TEST_MYSQL_URL",
-            Self::Redis => "POOL_TEST_REDIS_URL",
+            Self::Postgres => "TESTKIT_POSTGRES_URL",
+            Self::MySql => "TESTKIT_MYSQL_URL",
+            Self::Redis => "TESTKIT_REDIS_URL",
         }
     }
 
@@ -131,9 +131,9 @@ impl Family {
     #[must_use]
     pub const fn authority_variable(self) -> &'static str {
         match self {
-            Self::Postgres => "POOL_TEST_POSTGRES_CA",
-            Self::MySql => "POOL_TEST_MYSQL_CA",
-            Self::Redis => "POOL_TEST_REDIS_CA",
+            Self::Postgres => "TESTKIT_POSTGRES_CA",
+            Self::MySql => "TESTKIT_MYSQL_CA",
+            Self::Redis => "TESTKIT_REDIS_CA",
         }
     }
 

@@ -132,7 +132,7 @@ fn an_ordinary_user_writes_unless_writing_is_forbidden(product: Product) {
 }
 
 /// Set for the process that plays the runner.
-const RUNNER: &str = "POOL_TEST_PLAYS_RUNNER";
+const RUNNER: &str = "TESTKIT_PLAYS_RUNNER";
 
 fn a_server_dies_with_its_runner_even_one_that_was_killed(product: Product) {
     let claim = "a_server_dies_with_its_runner_even_one_that_was_killed";
