@@ -15,11 +15,11 @@ fn every_problem_of_the_command_line_is_reported_at_once() {
         "--pool",
         "min_idle",
         "--url",
-        "postgres://user:secret@host/db",
+        "oracle://user:secret@host/db",
     ]);
     assert_eq!((code, stdout.as_str()), (2, ""));
     for part in [
-        "url scheme = \"postgres\": this build has no driver for it; allowed: sqlite",
+        "--url: url scheme = \"oracle\": this build has no driver for it; allowed: sqlite",
         "preset = \"prodution\": unknown",
         "did you mean \"production\"?",
         "--pool: setting = \"max_opn\": unknown",
@@ -103,8 +103,8 @@ fn of_a_url_that_is_not_understood_no_more_than_the_scheme_is_repeated() {
         "hunter2",
         "hunter2@host",
         "hunter2@host:5432/db",
-        "postgres://user:hunter2@host/db",
-        "mysql:user:hunter2",
+        "oracle://user:hunter2@host/db",
+        "oracle:user:hunter2",
         "user:hunter2@host/db",
         "hunter2 is.db",
         "x:y@hunter2.db",
@@ -208,7 +208,9 @@ fn a_run_takes_its_settings_from_the_url_too_and_its_driver_sees_none_of_them() 
 fn what_is_wrong_with_a_url_names_the_source_it_came_from() {
     for (variable, value, expected) in [
         ("POOL_URL", "", "POOL_URL: url = \"\": no scheme"),
-        ("POOL_URL", "postgres://app@db", "POOL_URL: url scheme = \"postgres\": this build has"),
+        ("POOL_URL", "oracle://app@db", "POOL_URL: url scheme = \"oracle\": this build has"),
+        ("POOL_URL", "postgres://app@db/x?sslmod=off", "POOL_URL: parameter = \"sslmod\": unknown"),
+        ("POOL_URL", "mysql://app@db/x?tsl=off", "POOL_URL: parameter = \"tsl\": unknown"),
         ("POOL_URL", "sqlite:x.db?mod=ro", "POOL_URL: parameter = \"mod\": unknown"),
         ("POOL_URL_FILE", "/nowhere", "POOL_URL_FILE: url_file = \"/nowhere\": No such file"),
         ("POOL_URL_FILE", "/no@where", "POOL_URL_FILE: url_file = \"/no@where\": No such file"),
@@ -220,8 +222,16 @@ fn what_is_wrong_with_a_url_names_the_source_it_came_from() {
             assert!(stderr.contains(expected), "{expected} not in {stderr}");
         }
     }
-    let (_, _, stderr) = run(&["run", "--url", "postgres://app@db"]);
-    assert!(stderr.contains("--url: url scheme = \"postgres\""), "{stderr}");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_an_error_without_the_password() {
+    for url in ["postgres://app:hunter2@127.0.0.1:1/x", "mysql://app:hunter2@127.0.0.1:1/x"] {
+        let (code, stdout, stderr) = run(&["run", "--url", url]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert!(stderr.contains("refused") && stderr.contains("127.0.0.1:1"), "{stderr}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
 }
 
 #[test]
