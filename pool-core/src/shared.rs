@@ -72,26 +72,36 @@ impl<D: Driver> Shared<D> {
         &self,
         transition: impl FnOnce(&mut State<D::Connection>, &mut Effects<D::Connection>) -> T,
     ) -> T {
-        let (result, effects) = self.transition_alone(transition);
+        let mut effects = Effects::new();
+        let result = self.change(transition, &mut effects);
         self.carry_out(effects);
         result
     }
 
     /// Makes one transition and leaves its effects to the caller, to be carried out without a lock.
-    #[inline]
     pub(crate) fn transition_alone<T>(
         &self,
         transition: impl FnOnce(&mut State<D::Connection>, &mut Effects<D::Connection>) -> T,
     ) -> (T, Effects<D::Connection>) {
         let mut effects = Effects::new();
+        let result = self.change(transition, &mut effects);
+        (result, effects)
+    }
+
+    /// Makes one transition under the lock.
+    #[inline]
+    fn change<T>(
+        &self,
+        transition: impl FnOnce(&mut State<D::Connection>, &mut Effects<D::Connection>) -> T,
+        effects: &mut Effects<D::Connection>,
+    ) -> T {
         let mut state = self.lock();
-        let result = transition(&mut state, &mut effects);
+        let result = transition(&mut state, effects);
         let has_idle = state.has_idle();
         if has_idle != self.idle_hint() {
             self.idle_hint.store(has_idle, Ordering::Relaxed);
         }
-        drop(state);
-        (result, effects)
+        result
     }
 
     /// Whether a look at the idle connections may be worth the lock.
