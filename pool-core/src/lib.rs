@@ -32,6 +32,7 @@ mod shared;
 mod state;
 mod statements;
 mod stats;
+pub mod url;
 mod watchdog;
 mod worker;
 

@@ -132,7 +132,8 @@ fn every_field_can_be_set_by_every_source() {
     for field in FIELDS {
         let value = field.text(&given);
         let upper = format!("POOL_{}", field.name.to_uppercase());
-        let url = format!("pg:d?pool_{}={}", field.name, value.replace(' ', "%20"));
+        let escaped = value.replace('%', "%25").replace(' ', "%20");
+        let url = format!("pg:d?pool_{}={escaped}", field.name);
         let sources = [
             Sources::default().toml("p", &format!("[pool]\n{} = '{value}'", field.name)),
             Sources::default().url(&url),

@@ -1,4 +1,4 @@
-//! The parts of a URL before its parameters, and the escapes of all its parts.
+//! The parts of a URL before its parameters.
 //!
 //! What a message repeats of it is chosen with care: a password that was not escaped may have moved
 //! into any part. Nothing is repeated of a URL whose parts are in doubt.
@@ -95,34 +95,4 @@ fn split_port(text: &str) -> Result<(&str, u16), Problem> {
         })?,
     };
     Ok((host, port))
-}
-
-/// Percent-decodes what may be a secret, and so is not repeated. A plus sign is a plus sign.
-pub(crate) fn decode_secret(field: &str, text: &str) -> Result<String, Problem> {
-    decode(field, text).map_err(|mut problem| {
-        NOT_SHOWN.clone_into(&mut problem.value);
-        problem
-    })
-}
-
-/// Percent-decodes. A plus sign is a plus sign.
-pub(crate) fn decode(field: &str, text: &str) -> Result<String, Problem> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        match byte {
-            b'%' => match (digit(), digit()) {
-                (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
-                _ => {
-                    let why = "a % without two hexadecimal digits";
-                    return Err(Problem::invalid(field, text, why, "%25 for a % itself"));
-                }
-            },
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        Problem::invalid(field, text, "not UTF-8 once decoded", "percent-encoded UTF-8")
-    })
 }

@@ -5,13 +5,14 @@
 
 use std::path::PathBuf;
 
-use pool_core::{ConfigError, Problem};
+use pool_core::url::{Parameter, choice, decode, decode_secret};
+use pool_core::{ConfigError, Problem, parse_duration};
 
-use crate::location::{self, decode, decode_secret};
+use crate::location;
 use crate::options::{Address, Hygiene, MysqlOptions, TlsMode};
 
 /// The parameters of a URL.
-const PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter<MysqlOptions>] = &[
     Parameter {
         name: "socket",
         allowed: "the path of a unix socket, in a URL without host: mysql:///orders?socket=/run/m.sock",
@@ -28,7 +29,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "tls",
         allowed: "disable, prefer, require or verify-full",
         write: |options, text| {
-            options.tls = Some(named(&TlsMode::ALL, TlsMode::name, text)?);
+            options.tls = Some(choice(&TlsMode::ALL, TlsMode::name, text)?);
             Some(())
         },
     },
@@ -61,7 +62,7 @@ const PARAMETERS: &[Parameter] = &[
         write: |options, text| {
             options.tcp_keepalive = match text {
                 "off" => None,
-                _ => Some(humantime::parse_duration(text).ok().filter(|time| !time.is_zero())?),
+                _ => Some(parse_duration(text).filter(|time| !time.is_zero())?),
             };
             Some(())
         },
@@ -78,7 +79,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "hygiene",
         allowed: "rollback, clean, discard-all or trust",
         write: |options, text| {
-            options.hygiene = named(&Hygiene::ALL, Hygiene::name, text)?;
+            options.hygiene = choice(&Hygiene::ALL, Hygiene::name, text)?;
             Some(())
         },
     },
@@ -87,16 +88,6 @@ const PARAMETERS: &[Parameter] = &[
 /// What other clients call `tls`. Not similar enough for a suggestion, and too dangerous to miss.
 const OTHER_NAMES_OF_TLS: [&str; 6] =
     ["ssl", "sslmode", "ssl-mode", "ssl_mode", "require_ssl", "verify_identity"];
-
-struct Parameter {
-    name: &'static str,
-    allowed: &'static str,
-    write: fn(&mut MysqlOptions, &str) -> Option<()>,
-}
-
-fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Option<T> {
-    all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(text))
-}
 
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| text.into())
@@ -145,7 +136,7 @@ impl MysqlOptions {
         options.user = user.filter(|user| !user.is_empty()).unwrap_or(options.user);
         options.password = password.map_or(options.password, Into::into);
         options.database = database;
-        for (name, value) in read_pairs(location.query, &mut problems) {
+        for (name, value) in Parameter::read(PARAMETERS, location.query, &mut problems) {
             problems.extend(options.set(&name, &value).err());
         }
         problems.extend(options.problems());
@@ -159,51 +150,14 @@ impl MysqlOptions {
             problem.nearest = Some("tls".into());
             return Err(problem);
         }
-        let names = PARAMETERS.iter().map(|parameter| parameter.name);
-        let parameter = PARAMETERS
-            .iter()
-            .find(|parameter| parameter.name == name)
-            .ok_or_else(|| Problem::unknown("parameter", name, names))?;
+        let parameter = Parameter::named(PARAMETERS, name)?;
         if name == "tls" && value.eq_ignore_ascii_case("verify-ca") {
             let why = "the client library would not keep to it: it has a switch for certificates \
                        of another name, without effect";
             return Err(Problem::invalid(name, value, why, parameter.allowed));
         }
-        (parameter.write)(self, value).ok_or_else(|| {
-            Problem::invalid(parameter.name, value, "not understood", parameter.allowed)
-        })
+        parameter.set(self, value)
     }
 }
 
 type Decode = fn(&str, &str) -> Result<String, Problem>;
-
-/// The parameters in their order, decoded.
-fn read_pairs(query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
-    let mut pairs = Vec::<(String, String)>::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match (decode("parameter", name), decode(name, value)) {
-            (Ok(name), Ok(value)) if pairs.iter().any(|(known, _)| *known == name) => {
-                problems.push(about(
-                    &name,
-                    Problem::invalid(&*name, value, "given twice", "one value"),
-                ));
-            }
-            (Ok(name), Ok(value)) => pairs.push((name, value)),
-            (Err(problem), _) => problems.push(problem),
-            (_, Err(problem)) => problems.push(about(name, problem)),
-        }
-    }
-    pairs
-}
-
-/// A problem of a parameter: the value of one that is not ours may be a secret, and only its name
-/// is repeated.
-fn about(name: &str, problem: Problem) -> Problem {
-    let is_ours = PARAMETERS.iter().any(|parameter| parameter.name == name);
-    if is_ours {
-        problem
-    } else {
-        Problem::invalid("parameter", name, problem.why, problem.allowed)
-    }
-}

@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use pool_core::{ConfigError, Problem};
+use pool_core::url::{Parameter, choice};
+use pool_core::{ConfigError, Problem, parse_duration};
 
 use crate::options::{
     ChannelBinding, ClientCertificate, DEFAULT_PORT, Host, Hygiene, LoadBalance, PostgresOptions,
@@ -14,7 +15,7 @@ use crate::options::{
 };
 
 /// What is understood.
-const PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter<Draft>] = &[
     Parameter {
         name: "host",
         allowed: "names, addresses or socket directories, separated by commas",
@@ -72,7 +73,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "target_session_attrs",
         allowed: "any, read-write, read-only, primary, standby or prefer-standby",
         write: |draft, text| {
-            let wanted = named(&TargetSession::ALL, TargetSession::name, text)?;
+            let wanted = choice(&TargetSession::ALL, TargetSession::name, text)?;
             draft.options.target_session_attrs = wanted;
             Some(())
         },
@@ -81,7 +82,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "load_balance_hosts",
         allowed: "disable or random",
         write: |draft, text| {
-            draft.options.load_balance_hosts = named(&LoadBalance::ALL, LoadBalance::name, text)?;
+            draft.options.load_balance_hosts = choice(&LoadBalance::ALL, LoadBalance::name, text)?;
             Some(())
         },
     },
@@ -91,7 +92,7 @@ const PARAMETERS: &[Parameter] = &[
         write: |draft, text| {
             let timeout = match text.parse() {
                 Ok(seconds) => Duration::from_secs(seconds),
-                Err(_) => humantime::parse_duration(text).ok()?,
+                Err(_) => parse_duration(text)?,
             };
             draft.options.connect_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
             Some(())
@@ -113,7 +114,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "sslmode",
         allowed: "disable, prefer, require, verify-ca or verify-full",
         write: |draft, text| {
-            put(&mut draft.options.tls.mode, named(&TlsMode::ALL, TlsMode::name, text)?)
+            put(&mut draft.options.tls.mode, choice(&TlsMode::ALL, TlsMode::name, text)?)
         },
     },
     Parameter {
@@ -139,7 +140,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "channel_binding",
         allowed: "disable, prefer or require",
         write: |draft, text| {
-            let binding = named(&ChannelBinding::ALL, ChannelBinding::name, text)?;
+            let binding = choice(&ChannelBinding::ALL, ChannelBinding::name, text)?;
             draft.options.channel_binding = binding;
             Some(())
         },
@@ -148,7 +149,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "hygiene",
         allowed: "rollback, clean, discard-all or trust",
         write: |draft, text| {
-            draft.options.hygiene = named(&Hygiene::ALL, Hygiene::name, text)?;
+            draft.options.hygiene = choice(&Hygiene::ALL, Hygiene::name, text)?;
             Some(())
         },
     },
@@ -163,16 +164,6 @@ const PARAMETERS: &[Parameter] = &[
 ];
 
 const PASSWORD: &str = "password";
-
-struct Parameter {
-    name: &'static str,
-    allowed: &'static str,
-    write: fn(&mut Draft, &str) -> Option<()>,
-}
-
-fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Option<T> {
-    all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(text))
-}
 
 #[expect(
     clippy::unnecessary_wraps,

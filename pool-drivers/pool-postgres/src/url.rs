@@ -3,6 +3,7 @@
 //! What a message repeats of one is chosen with care: a password that was not escaped may look like
 //! any other part.
 
+use pool_core::url::decode_secret;
 use pool_core::{ConfigError, Problem};
 
 use crate::options::PostgresOptions;
@@ -67,9 +68,9 @@ impl PostgresOptions {
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match decode(name) {
+            match decode_secret("parameter", name) {
                 Ok(name) => set_decoded(&mut draft, &name, value),
-                Err(why) => draft.problems.push(Problem::invalid("parameter", "", why, ESCAPES)),
+                Err(problem) => draft.problems.push(problem),
             }
         }
         draft.finish()
@@ -85,10 +86,7 @@ fn strip_scheme(url: &str) -> Result<&str, Problem> {
     if schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Ok(rest);
     }
-    let is_scheme =
-        scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte));
-    let shown = if is_scheme { scheme } else { "" };
-    Err(Problem::unknown("scheme", shown, schemes.iter().copied()))
+    Err(Problem::unknown("scheme", scheme, schemes.iter().copied()))
 }
 
 fn read_authority(authority: &str, draft: &mut Draft) {
@@ -99,11 +97,11 @@ fn read_authority(authority: &str, draft: &mut Draft) {
     if let Some(who) = who {
         let (user, password) = who.split_once(':').unwrap_or((who, ""));
         for (name, value) in [("user", user), ("password", password)] {
-            match decode(value) {
+            match decode_secret(name, value) {
                 Ok(value) if value.is_empty() => {}
                 Ok(value) if name == "user" => draft.options.user = Some(value),
                 Ok(value) => draft.options.password = Some(value.into()),
-                Err(why) => draft.problems.push(Problem::invalid(name, "", why, ESCAPES)),
+                Err(problem) => draft.problems.push(problem),
             }
         }
     }
@@ -113,12 +111,12 @@ fn read_authority(authority: &str, draft: &mut Draft) {
     let (mut names, mut ports) = (Vec::new(), Vec::new());
     for host in hosts.split(',') {
         let (name, number) = split_port(host);
-        match (decode(name), port(number)) {
+        match (decode_secret("host", name), port(number)) {
             (Ok(name), Some(port)) => {
                 names.push(name);
                 ports.push(port);
             }
-            (Err(why), _) => draft.problems.push(Problem::invalid("host", "", why, ESCAPES)),
+            (Err(problem), _) => draft.problems.push(problem),
             // Without a host the password may stand here.
             (_, None) => {
                 let why = "what follows the : after the host is no port, and is not repeated here";
@@ -138,27 +136,8 @@ fn split_port(host: &str) -> (&str, &str) {
 }
 
 fn set_decoded(draft: &mut Draft, name: &str, value: &str) {
-    match decode(value) {
+    match decode_secret("parameter", value) {
         Ok(value) => draft.set(name, &value),
-        Err(why) => draft.problems.push(Problem::invalid("parameter", "", why, ESCAPES)),
+        Err(problem) => draft.problems.push(problem),
     }
-}
-
-const ESCAPES: &str = "percent-encoded UTF-8, %25 for a % itself";
-
-/// Percent-decodes. A plus sign is a plus sign.
-fn decode(text: &str) -> Result<String, &'static str> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        bytes.push(match byte {
-            b'%' => match (digit(), digit()) {
-                (Some(high), Some(low)) => (high * 16 + low) as u8,
-                _ => return Err("a % without two hexadecimal digits"),
-            },
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| "not UTF-8 once decoded")
 }

@@ -1,9 +1,10 @@
-//! The part of a URL that says where the database is, and the escapes of all its parts.
+//! The part of a URL that says where the database is.
 //!
 //! What a message repeats of it is chosen with care: somebody may have given the URL of another
 //! database, with a password in it.
 
 use pool_core::Problem;
+use pool_core::url::decode;
 
 use crate::options::Source;
 
@@ -98,27 +99,5 @@ fn has_drive(path: &str) -> bool {
 fn decode_path(path: &str) -> Result<String, Problem> {
     decode("path", path).map_err(|problem| {
         Problem::invalid(problem.field, without_user(path), problem.why, problem.allowed)
-    })
-}
-
-/// Percent-decodes. A plus sign is a plus sign.
-pub(crate) fn decode(field: &str, text: &str) -> Result<String, Problem> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        match byte {
-            b'%' => match (digit(), digit()) {
-                (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
-                _ => {
-                    let why = "a % without two hexadecimal digits";
-                    return Err(Problem::invalid(field, text, why, "%25 for a % itself"));
-                }
-            },
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        Problem::invalid(field, text, "not UTF-8 once decoded", "percent-encoded UTF-8")
     })
 }

@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
+use pool_core::url::{Parameter, choice};
 use pool_core::{ConfigError, Problem, parse_duration};
 
-use crate::location::{authority, decode, no_host, read_source, strip_scheme};
+use crate::location::{authority, no_host, read_source, strip_scheme};
 use crate::options::{Access, Hygiene, JournalMode, Source, SqliteOptions, Synchronous};
 use crate::validate::MAX_CACHE_SIZE_KIB;
 
 /// The parameters of a URL.
-const PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter<SqliteOptions>] = &[
     Parameter {
         name: "mode",
         allowed: "ro, rw, rwc or memory",
@@ -31,7 +32,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "journal_mode",
         allowed: "delete, truncate, persist, memory, wal or off",
         write: |options, text| {
-            options.journal_mode = named(&JournalMode::ALL, JournalMode::name, text)?;
+            options.journal_mode = choice(&JournalMode::ALL, JournalMode::name, text)?;
             Some(())
         },
     },
@@ -39,7 +40,7 @@ const PARAMETERS: &[Parameter] = &[
         name: "synchronous",
         allowed: "off, normal, full or extra",
         write: |options, text| {
-            options.synchronous = named(&Synchronous::ALL, Synchronous::name, text)?;
+            options.synchronous = choice(&Synchronous::ALL, Synchronous::name, text)?;
             Some(())
         },
     },
@@ -87,21 +88,11 @@ const PARAMETERS: &[Parameter] = &[
         name: "hygiene",
         allowed: "rollback or reopen",
         write: |options, text| {
-            options.hygiene = named(&Hygiene::ALL, Hygiene::name, text)?;
+            options.hygiene = choice(&Hygiene::ALL, Hygiene::name, text)?;
             Some(())
         },
     },
 ];
-
-struct Parameter {
-    name: &'static str,
-    allowed: &'static str,
-    write: fn(&mut SqliteOptions, &str) -> Option<()>,
-}
-
-fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Option<T> {
-    all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(text))
-}
 
 impl SqliteOptions {
     /// Reads a URL.
@@ -142,7 +133,7 @@ impl SqliteOptions {
         }
         let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut problems = Vec::new();
-        let pairs = read_pairs(query, &mut problems);
+        let pairs = Parameter::read(PARAMETERS, query, &mut problems);
         let in_memory = pairs.iter().any(|(name, value)| name == "mode" && value == "memory");
         let source = read_source(location, in_memory, &mut problems);
         let mut options = Self::of(source.unwrap_or(Source::PrivateMemory));
@@ -160,44 +151,6 @@ impl SqliteOptions {
             let why = "shared caches answer SQLITE_LOCKED, for which no connection waits";
             return Err(Problem::invalid(name, value, why, "sqlite:NAME?mode=memory instead"));
         }
-        let names = PARAMETERS.iter().map(|parameter| parameter.name);
-        let parameter = PARAMETERS
-            .iter()
-            .find(|parameter| parameter.name == name)
-            .ok_or_else(|| Problem::unknown("parameter", name, names))?;
-        (parameter.write)(self, value).ok_or_else(|| {
-            Problem::invalid(parameter.name, value, "not understood", parameter.allowed)
-        })
-    }
-}
-
-/// The parameters in their order, decoded.
-fn read_pairs(query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
-    let mut pairs = Vec::<(String, String)>::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match (decode("parameter", name), decode(name, value)) {
-            (Ok(name), Ok(value)) if pairs.iter().any(|(known, _)| *known == name) => {
-                problems.push(about(
-                    &name,
-                    Problem::invalid(&*name, value, "given twice", "one value"),
-                ));
-            }
-            (Ok(name), Ok(value)) => pairs.push((name, value)),
-            (Err(problem), _) => problems.push(problem),
-            (_, Err(problem)) => problems.push(about(name, problem)),
-        }
-    }
-    pairs
-}
-
-/// A problem of a parameter: the value of one that is not ours may be a secret, and only its name
-/// is repeated.
-fn about(name: &str, problem: Problem) -> Problem {
-    let is_ours = PARAMETERS.iter().any(|parameter| parameter.name == name);
-    if is_ours {
-        problem
-    } else {
-        Problem::invalid("parameter", name, problem.why, problem.allowed)
+        Parameter::named(PARAMETERS, name)?.set(self, value)
     }
 }

@@ -3,6 +3,7 @@
 use super::super::problem::shown_name;
 use super::super::{FIELDS, Origin, PoolConfig, Problem};
 use super::{PRESET, Secret, Setting, URL, URL_FILE};
+use crate::url::decode_secret;
 
 const PREFIX: &str = "pool_";
 
@@ -27,9 +28,16 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
     let is_hidden = rest.contains('@');
     for parameter in ours {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (field, value) = (name[PREFIX.len()..].to_owned(), decode(value));
+        let field = name[PREFIX.len()..].to_owned();
         let shown = if is_hidden { "a parameter pool_..." } else { shown_name(name) };
         let origin = Origin::Url { parameter: shown.to_owned() };
+        let value = match decode_secret(shown_name(&field), value) {
+            Ok(value) => value,
+            Err(problem) => {
+                problems.push(problem.at(origin));
+                continue;
+            }
+        };
         let wrong = if [URL, URL_FILE].contains(&&*field) {
             Some(Problem::invalid(&field, "", "a URL cannot name another", "settings"))
         } else if settings.iter().any(|setting| setting.field == field) {
@@ -57,28 +65,6 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
     (url, settings)
 }
 
-/// Undoes percent encoding; what is none stays as it is.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let is_hex = |hex: &&str| hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').filter(is_hex);
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,12 +79,5 @@ mod tests {
         assert_eq!(found, [("max_open", "7"), ("idle_grace", "1h 30m")]);
         assert_eq!(split("sqlite:a.db?pool_max_open=1", &mut problems).0, "sqlite:a.db");
         assert_eq!(problems, []);
-    }
-
-    #[test]
-    fn what_is_no_percent_encoding_stays_as_it_is() {
-        for (text, decoded) in [("1h%2030m", "1h 30m"), ("1h+30m", "1h 30m"), ("%+5%2", "% 5%2")] {
-            assert_eq!(decode(text), decoded);
-        }
     }
 }
