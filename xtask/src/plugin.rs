@@ -33,11 +33,6 @@ pub(crate) const NEXTEST: Plugin = Plugin {
     call: Call::Cargo("nextest"),
     install: "cargo install cargo-nextest --locked",
 };
-pub(crate) const HACK: Plugin = Plugin {
-    name: "cargo-hack",
-    call: Call::Cargo("hack"),
-    install: "cargo install cargo-hack --locked",
-};
 pub(crate) const DENY: Plugin = Plugin {
     name: "cargo-deny",
     call: Call::Cargo("deny"),

@@ -134,6 +134,7 @@ impl ConfigError {
     }
 
     /// Of at least one problem.
+    #[cfg(feature = "sources")]
     pub(crate) fn of(problems: Vec<Problem>) -> Self {
         assert!(!problems.is_empty(), "bug: an error without a problem");
         Self { problems }

@@ -21,7 +21,7 @@ pub(super) enum Step {
     Test,
     /// The drivers' tests pass against real servers.
     Itest,
-    /// Each crate compiles with each of its features alone, and with none.
+    /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
     /// The benchmarks beside peers, which stand outside the workspace, compile.
     Peers,
