@@ -268,9 +268,11 @@ impl PostgresConnection {
     ///
     /// See [`PostgresConnection`].
     pub async fn prepare_cached(&self, sql: &str) -> Result<Statement, PostgresError> {
-        self.session
-            .call(async { self.session.prepared(sql).await.map(|(statement, _)| statement) })
-            .await
+        // Sends nothing, so the reply to a reset that was sent ahead is left to the call that does.
+        if let Some(statement) = self.session.cache.lock().get(sql) {
+            return Ok(statement);
+        }
+        self.session.call(self.session.prepare(sql)).await
     }
 
     /// How many statements the cache holds.

@@ -143,7 +143,7 @@ impl Session {
         }
     }
 
-    async fn prepare(&self, sql: &str) -> Result<Statement, PostgresError> {
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, PostgresError> {
         let statement = self.client.prepare(sql).await.inspect_err(|error| {
             if error.code().is_some_and(|code| code.code() == NO_SUCH_STATEMENT) {
                 // Not ours, which does not exist yet: one by which the client looks up types.

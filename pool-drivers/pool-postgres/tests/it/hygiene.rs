@@ -1,5 +1,6 @@
 //! What one user leaves to the next, by policy.
 
+use futures_util::FutureExt as _;
 use pool_core::{CloseReason, Pool};
 use pool_postgres::{Hygiene, PostgresDriver, PostgresError, PostgresOptions};
 
@@ -75,6 +76,27 @@ async fn a_client_that_was_lent_out_is_not_trusted() {
     // Used by nobody in between, it is trusted again.
     drop(pool.acquire().await.expect("idle"));
     assert_eq!(pool.stats().opened, 1);
+}
+
+#[tokio::test]
+async fn a_prepared_statement_is_had_without_waiting_for_the_reset_before_it() {
+    let database = Database::create().await;
+    let pool = pool_with(&database, Hygiene::Rollback);
+    let connection = pool.acquire().await.expect("opened");
+    let session = pid(&connection).await;
+    connection.query_one("SELECT 42", &[]).await.expect("a row");
+    connection.client().batch_execute("BEGIN").await.expect("ran");
+    drop(connection);
+    // On this single thread the rollback is queued but not yet written.
+    let connection = pool.acquire().await.expect("idle");
+    let statement = connection.prepare_cached("SELECT 42").now_or_never().expect("at once");
+    let row = connection.client().query_one(&statement.expect("cached"), &[]).await;
+    assert_eq!(row.expect("a row").get::<_, i32>(0), 42);
+    drop(connection);
+    // The client said nothing of a transaction since, and the rollback's reply has come by now.
+    assert_eq!(last_statement(session).await, "BEGIN; ROLLBACK");
+    let connection = pool.acquire().await.expect("idle");
+    assert_eq!(pid(&connection).await, session);
 }
 
 #[tokio::test]
