@@ -3,6 +3,7 @@
 //! Here is the command line; what a command does is in the module of its name.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod child;
 mod ci;
 mod db;
@@ -24,6 +25,7 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Ci(ci::Arguments),
     Db(db::Arguments),
     Itest(itest::Arguments),
@@ -31,6 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Xtask::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::Itest(arguments) => itest::run(&arguments),

@@ -26,6 +26,12 @@ impl Figure {
         let [least, median, most] = [0, rounds.len() / 2, rounds.len() - 1].map(|i| rounds[i]);
         Self { median, least, most }
     }
+
+    /// The round in the middle.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        self.median
+    }
 }
 
 /// What a figure is held against.
