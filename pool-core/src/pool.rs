@@ -16,7 +16,7 @@ use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
 use crate::listeners::Observers;
 use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, Served};
 use crate::probe::ProbeConnection;
-use crate::runtime::{Instant, NoRuntime, Runtime, default_runtime};
+use crate::runtime::{Instant, Runtime, default_runtime};
 use crate::shared::Shared;
 use crate::state::{Checkout, Effects, State, WatchOutcome};
 use crate::stats::{DbStats, PoolState, PoolStats};
@@ -114,9 +114,7 @@ impl<D: Driver> Pool<D> {
     pub fn new(driver: D, options: impl Into<PoolOptions>) -> Result<Self, OpenError> {
         let PoolOptions { config, name, runtime, observers } = options.into();
         validate(&driver, &config)?;
-        let missing =
-            NoRuntime::new("no runtime was named, and the features `tokio` and `smol` are off");
-        let runtime = runtime.or_else(default_runtime).ok_or(missing)?;
+        let runtime = runtime.map_or_else(default_runtime, Ok)?;
         let name = name.unwrap_or_else(|| driver.metadata().system_name.as_ref().into());
         let listeners = Arc::new(Observers::new(Arc::clone(&name)));
         for observer in observers {

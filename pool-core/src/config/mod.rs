@@ -26,11 +26,9 @@ pub use self::preset::Preset;
 pub(crate) use self::problem::shown_name;
 pub use self::problem::{ConfigError, Problem, may_hold_password, nearest};
 #[cfg(feature = "manager")]
-pub(crate) use self::sources::{
-    BESIDES, Loaded, PRESET, Setting, URL, URL_FILE, environment, file,
-};
+pub(crate) use self::sources::{BESIDES, PRESET, Setting, URL, URL_FILE, environment, file};
 #[cfg(feature = "sources")]
-pub use self::sources::{Explanation, Resolved, Secret, Sources, json_schema, url_scheme};
+pub use self::sources::{Explanation, Loaded, Resolved, Secret, Sources, json_schema, url_scheme};
 
 /// The settings of a pool.
 ///

@@ -96,7 +96,7 @@ pub(super) trait AnyDriver: Send + Sync {
 
 impl<D: Driver> AnyDriver for D {
     fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError> {
-        loaded.finish_for(self)
+        loaded.resolve_for(self)
     }
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError> {
@@ -142,7 +142,7 @@ impl<D: Driver> AnyPool for Pool<D> {
     }
 
     fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError> {
-        loaded.finish_for(self.driver())
+        loaded.resolve_for(self.driver())
     }
 
     fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>) {

@@ -29,7 +29,7 @@ use crate::control::ControlHandle;
 use crate::driver::Driver;
 use crate::observer::Observer;
 use crate::pool::{Pool, PoolOptions};
-use crate::runtime::{NoRuntime, Runtime, default_runtime};
+use crate::runtime::{Runtime, default_runtime};
 
 /// What a manager is made of.
 #[derive(Clone, Default)]
@@ -130,9 +130,7 @@ impl ConnectionManager {
     /// runtime is named and the features `tokio` and `smol` are off. No pool is made then.
     pub fn new(options: ManagerOptions) -> Result<Self, ManagerError> {
         let ManagerOptions { drivers, sources, runtime, observers } = options;
-        let missing =
-            NoRuntime::new("no runtime was named, and the features `tokio` and `smol` are off");
-        let runtime = runtime.or_else(default_runtime).ok_or(missing)?;
+        let runtime = runtime.map_or_else(default_runtime, Ok)?;
         let prepared = prepare(&drivers, &sources)?;
         let mut pools = Vec::with_capacity(prepared.len());
         let mut resolved = Vec::with_capacity(prepared.len());

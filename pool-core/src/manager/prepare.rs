@@ -19,7 +19,7 @@ impl Prepared {
     /// The driver and the settings of one pool, each source read once.
     pub(super) fn new(drivers: &Drivers, asked: &Asked) -> Result<Self, ConfigError> {
         let loaded = asked.sources.load();
-        let made = loaded.clone().finish_with(
+        let made = loaded.clone().resolve_made(
             |url| drivers.make(url),
             |driver, loaded| driver.settle(loaded),
             || drivers.missing(asked),

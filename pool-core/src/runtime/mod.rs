@@ -155,19 +155,23 @@ impl NoRuntime {
 
 /// The runtime that a pool uses when none is named: tokio, if that feature is on, otherwise smol, if
 /// that one is.
-#[must_use]
-pub fn default_runtime() -> Option<Arc<dyn Runtime>> {
+///
+/// # Errors
+///
+/// [`NoRuntime`] if the features `tokio` and `smol` are off.
+pub fn default_runtime() -> Result<Arc<dyn Runtime>, NoRuntime> {
     #[cfg(feature = "tokio")]
     {
-        Some(Arc::new(TokioRuntime::new()))
+        Ok(Arc::new(TokioRuntime::new()))
     }
     #[cfg(all(feature = "smol", not(feature = "tokio")))]
     {
-        Some(Arc::new(SmolRuntime::new()))
+        Ok(Arc::new(SmolRuntime::new()))
     }
     #[cfg(not(any(feature = "tokio", feature = "smol")))]
     {
-        None
+        let reason = "no runtime was named, and the features `tokio` and `smol` are off";
+        Err(NoRuntime::new(reason))
     }
 }
 

@@ -8,7 +8,7 @@ use pool_core::{
 const NONE: [(&str, &str); 0] = [];
 
 fn problems(sources: &Sources) -> Vec<String> {
-    let error = sources.resolve().expect_err("invalid");
+    let error = sources.load().resolve().expect_err("invalid");
     error.problems().iter().map(ToString::to_string).collect()
 }
 
@@ -16,7 +16,7 @@ fn problems(sources: &Sources) -> Vec<String> {
 fn each_source_wins_over_the_lower_ones_in_whatever_order_they_are_added() {
     let mut sources = Sources::default();
     let expect = |sources: &Sources, value: usize, origin: &str| {
-        let resolved = sources.resolve().expect("valid");
+        let resolved = sources.load().resolve().expect("valid");
         assert_eq!(resolved.config().max_open, value);
         assert_eq!(resolved.origin("max_open").to_string(), origin);
     };
@@ -42,7 +42,7 @@ fn the_highest_source_names_the_preset() {
         .preset(Preset::Development)
         .toml("p.toml", "[pool]\npreset = 'staging'\n")
         .environment([("POOL_PRESET", "high-load")]);
-    let resolved = sources.resolve().expect("valid");
+    let resolved = sources.load().resolve().expect("valid");
     assert_eq!(resolved.config().max_open, 100);
     assert_eq!(*resolved.origin("max_idle"), Origin::Preset(Preset::HighLoad));
     assert_eq!(*resolved.origin("max_opening"), Origin::Default);
@@ -85,7 +85,7 @@ fn a_file_with_nothing_but_named_pools_is_a_problem_where_one_pool_is_read() {
     assert_eq!(found, [format!("pools.toml:2: pools = \"\": {why}")]);
     let both = format!("[pool]\nmax_open = 4\n{toml}");
     let resolved = Sources::default().toml("pools.toml", &both.replace("title = 'x'\n", ""));
-    assert_eq!(resolved.resolve().expect("the first is read").config().max_open, 4);
+    assert_eq!(resolved.load().resolve().expect("the first is read").config().max_open, 4);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn every_field_can_be_set_by_every_source() {
             Sources::default().code("code", field.name, &value),
         ];
         for source in sources {
-            let resolved = source.resolve().expect("valid");
+            let resolved = source.load().resolve().expect("valid");
             assert_eq!(field.text(resolved.config()), value, "{source:?}");
             assert_ne!(*resolved.origin(field.name), Origin::Default, "{source:?}");
         }
@@ -182,7 +182,7 @@ fn a_url_may_be_kept_in_a_file() {
         "pool_max_open=6&pg://app:hunter2@db/shop",
     ] {
         let file = Kept::new("url", content.as_bytes());
-        let resolved = file.sources().resolve().expect("valid");
+        let resolved = file.sources().load().resolve().expect("valid");
         if content.starts_with("pool") {
             assert_eq!(resolved.url().expect("given").expose(), content, "no query");
             continue;
@@ -191,8 +191,37 @@ fn a_url_may_be_kept_in_a_file() {
         assert_eq!(resolved.url().expect("given").expose(), "pg://app:hunter2@db/shop");
     }
     let plain = Kept::new("plain-url", b"pg://db/shop\n\n");
-    let resolved = plain.sources().resolve().expect("valid");
+    let resolved = plain.sources().load().resolve().expect("valid");
     assert_eq!(resolved.url().expect("given").expose(), "pg://db/shop");
+}
+
+#[test]
+fn the_file_of_a_url_is_read_when_the_sources_are_loaded_and_never_again() {
+    let file = Kept::new("replaced", b"PG://db/shop?pool_max_waiters=6");
+    let sources = file.sources();
+    let loaded = sources.load();
+    std::fs::write(file.path(), "my://other/shop?pool_max_waiters=7").expect("written");
+    assert_eq!((loaded.names_url(), loaded.scheme().as_deref()), (true, Some("pg")));
+    let made = loaded.resolve_with(|url| {
+        assert_eq!(url, "PG://db/shop");
+        Ok(Single)
+    });
+    let (Single, resolved) = made.expect("valid");
+    assert_eq!(resolved.config().max_waiters, 6);
+    assert_eq!(resolved.url().expect("given").expose(), "PG://db/shop");
+    assert_eq!(sources.load().scheme().as_deref(), Some("my"));
+}
+
+#[test]
+fn a_url_that_cannot_be_read_is_named_all_the_same() {
+    let unreadable = Sources::default().environment([("POOL_URL_FILE", "/nowhere")]).load();
+    assert_eq!((unreadable.names_url(), unreadable.scheme()), (true, None));
+    let error = unreadable.resolve_with(|_| Ok(Single)).err().expect("no URL");
+    assert_eq!(error.problems().len(), 1, "{error}");
+    let none = Sources::default().environment([("POOL_MAX_OPEN", "1")]).load();
+    assert_eq!((none.names_url(), none.scheme()), (false, None));
+    let error = none.resolve_with(|_| Ok(Single)).err().expect("no URL").to_string();
+    assert!(error.contains("url = \"\": no source names it"), "{error}");
 }
 
 #[test]
@@ -232,7 +261,10 @@ fn one_source_cannot_give_both_a_url_and_the_file_of_one() {
         assert!(found.iter().any(|problem| problem.contains(why)), "{found:?}");
     }
     let ranked = Sources::default().toml("p.toml", "[pool]\nurl_file = '/nowhere'\n").url("pg:d");
-    assert_eq!(ranked.resolve().expect("a higher one").url().expect("given").expose(), "pg:d");
+    assert_eq!(
+        ranked.load().resolve().expect("a higher one").url().expect("given").expose(),
+        "pg:d"
+    );
 }
 
 #[test]
@@ -240,7 +272,7 @@ fn the_url_of_the_highest_source_counts() {
     let mut sources =
         Sources::default().toml("p.toml", "[pool]\nurl = 'pg:file?pool_max_open=2'\n");
     let expect = |sources: &Sources, url: &str, origin: &str, max_open: usize| {
-        let resolved = sources.resolve().expect("valid");
+        let resolved = sources.load().resolve().expect("valid");
         assert_eq!(resolved.url().expect("given").expose(), url);
         assert_eq!(resolved.url_origin().expect("given").to_string(), origin);
         assert_eq!(resolved.config().max_open, max_open, "its own parameters");
@@ -281,7 +313,7 @@ fn of_what_may_be_a_password_with_a_question_mark_nothing_is_shown() {
         assert!(problem.starts_with(start), "{problem}");
     }
     let other = Sources::default().url("pg://u:p@h/db?user=a@b&pool_max_open=3");
-    assert_eq!(other.resolve().expect("valid").config().max_open, 3);
+    assert_eq!(other.load().resolve().expect("valid").config().max_open, 3);
 }
 
 #[test]
@@ -318,7 +350,7 @@ fn a_password_is_in_no_message_and_no_explanation() {
         Sources::default().url("pg://app:1?pool_hunter2@db"),
     ];
     for sources in wrong {
-        let error = sources.resolve().expect_err("invalid");
+        let error = sources.load().resolve().expect_err("invalid");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(!format!("{error:?} {sources:?}").contains("hunter2"), "{error:?} {sources:?}");
     }
@@ -328,7 +360,7 @@ fn a_password_is_in_no_message_and_no_explanation() {
         ("hunter2@db:5432/x", "(not shown)"),
         ("hunter2:x@db", "(not shown)"),
     ] {
-        let resolved = Sources::default().url(url).resolve().expect("valid");
+        let resolved = Sources::default().url(url).load().resolve().expect("valid");
         let shown = format!("{} {resolved:?}", resolved.explain());
         assert!(!shown.contains("hunter2") && shown.contains(expected), "{shown}");
     }
@@ -340,7 +372,7 @@ fn the_explanation_names_every_field_and_shows_what_is_in_effect() {
         .preset(Preset::HighLoad)
         .environment(NONE)
         .code("--pool", "max_open", "7");
-    let explained = sources.resolve().expect("valid").explain().to_string();
+    let explained = sources.load().resolve().expect("valid").explain().to_string();
     assert!(FIELDS.iter().all(|field| explained.contains(field.name)), "{explained}");
     let max_idle = explained.lines().find(|line| line.starts_with("max_idle ")).expect("a line");
     assert!(
@@ -361,7 +393,7 @@ fn the_json_schema_agrees_with_the_reader_about_whole_numbers() {
                 && may("maximum").is_none_or(|most| most >= number);
             let toml = format!("[pool]\n{} = {number}\n", field.name);
             // Relations between fields are beyond a schema.
-            let error = Sources::default().toml("p", &toml).resolve().err();
+            let error = Sources::default().toml("p", &toml).load().resolve().err();
             let of_field = |problem: &Problem| {
                 problem.field == field.name && !problem.why.starts_with("more than the pool keeps")
             };
@@ -428,14 +460,14 @@ impl Driver for Single {
 #[test]
 fn what_a_database_demands_replaces_defaults_and_presets_but_nothing_that_was_set() {
     let sources = Sources::default().preset(Preset::Production).code("--pool", "max_idle", "2");
-    let resolved = sources.resolve_for(&Single).expect("valid");
+    let resolved = sources.load().resolve_for(&Single).expect("valid");
     let config = resolved.config();
     assert_eq!((config.max_open, config.max_idle, config.max_idle_time), (1, 2, None));
     assert_eq!(resolved.origin("max_open").to_string(), "demanded by single");
     assert_eq!(resolved.origin("max_lifetime").to_string(), "preset production");
 
     let set = sources.code("--pool", "max_open", "3").toml("p.toml", "[pool]\nmin_idle = 4\n");
-    let error = set.resolve_for(&Single).expect_err("set on purpose");
+    let error = set.load().resolve_for(&Single).expect_err("set on purpose");
     let problems: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("p.toml:2: min_idle = \"4\": more than"), "{problems:?}");
@@ -450,7 +482,7 @@ fn variables_that_are_no_text_are_problems_only_if_they_are_ours() {
 
     let bytes = |text: &[u8]| OsStr::from_bytes(text).to_owned();
     let foreign = [(bytes(b"LC_\xff"), OsString::from("x")), ("OLD".into(), bytes(b"hunter2\xff"))];
-    assert!(Sources::default().environment(foreign).resolve().is_ok());
+    assert!(Sources::default().environment(foreign).load().resolve().is_ok());
 
     let ours = [
         (OsString::from("POOL_URL"), bytes(b"pg://app:hunter2\xff@db")),

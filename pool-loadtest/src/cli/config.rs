@@ -8,7 +8,7 @@ use pool_sqlite::SqliteOptions;
 
 use super::Failure;
 use super::arguments::SettingsArguments;
-use super::target::{Visit, resolve};
+use super::target::{Target, Visit};
 use crate::bank::Teller;
 
 /// Prints every setting in effect and where it came from.
@@ -17,7 +17,7 @@ use crate::bank::Teller;
 ///
 /// [`Failure::Usage`] with every problem of every source.
 pub(crate) fn explain(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let explained = resolve(arguments, SqliteOptions::file("bank.db"), Explain);
+    let explained = Target::read(arguments).resolve(SqliteOptions::file("bank.db"), Explain);
     print(&explained.map_err(|error| Failure::Usage(error.into()))?)
 }
 

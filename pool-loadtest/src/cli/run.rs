@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::arguments::{Output, RunArguments};
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
-use super::target::{Visit, resolve, sources};
+use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
@@ -33,15 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    // Before there are handlers of signals: a file may take its time, and there is nothing to tidy up.
+    let target = Target::read(&arguments.settings);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, target))
 }
 
-async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
+async fn run_async(arguments: &RunArguments, target: Target) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
-    let (sources, _) = sources(&arguments.settings);
-    let in_temporary_file = !sources.names_url();
+    let in_temporary_file = !target.names_url();
     let directory = in_temporary_file.then(TempDir::new).transpose();
     let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
     let path = directory.as_ref().map(|directory| directory.path().to_owned());
@@ -51,7 +52,7 @@ async fn run_async(arguments: &RunArguments) -> Result<(), Failure> {
         None => SqliteOptions::private_memory(),
     };
     let run = Run { arguments, stopped, in_temporary_file };
-    let running = resolve(&arguments.settings, fallback, run).map_err(usage)?;
+    let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
     drop(directory);

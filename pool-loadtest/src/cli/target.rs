@@ -1,7 +1,7 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, Problem, Resolved, Sources, nearest, url_scheme};
+use pool_core::{ConfigError, Loaded, Problem, Resolved, Sources, nearest, url_scheme};
 #[cfg(feature = "mysql")]
 use pool_mysql::MysqlDriver;
 #[cfg(feature = "postgres")]
@@ -24,33 +24,53 @@ pub(super) trait Visit {
     fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output;
 }
 
-/// Finds the driver and the settings that all sources come to, with an SQLite database to use if none
-/// names one, and has them visited.
-///
-/// # Errors
-///
-/// Every problem of all sources at once.
-pub(super) fn resolve<V: Visit>(
-    arguments: &SettingsArguments,
-    fallback: SqliteOptions,
-    visitor: V,
-) -> Result<V::Output, ConfigError> {
-    let (sources, problems) = sources(arguments);
-    let scheme = sources.scheme().unwrap_or_default();
-    match &*scheme {
-        #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => {
-            visit(visitor, problems, sources.resolve_with(MysqlDriver::from_url))
-        }
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => {
-            visit(visitor, problems, sources.resolve_with(PostgresDriver::from_url))
-        }
-        _ if sources.names_url() => visit(visitor, problems, sources.resolve_with(from_url)),
-        _ => {
-            let driver = SqliteDriver::new(fallback);
-            let resolved = sources.resolve_for(&driver).map(|resolved| (driver, resolved));
-            visit(visitor, problems, resolved)
+/// What arguments, files and environment say, each of them read once.
+pub(super) struct Target {
+    loaded: Loaded,
+    /// What is wrong with the arguments, beyond what they set.
+    problems: Vec<Problem>,
+}
+
+impl Target {
+    /// Reads every source. Blocks while it does.
+    pub(super) fn read(arguments: &SettingsArguments) -> Self {
+        let (sources, problems) = sources(arguments);
+        Self { loaded: sources.load(), problems }
+    }
+
+    /// Whether a source names a database.
+    pub(super) fn names_url(&self) -> bool {
+        self.loaded.names_url()
+    }
+
+    /// Finds the driver and the settings that all sources come to, with an SQLite database to use if
+    /// none names one, and has them visited.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of all sources at once.
+    pub(super) fn resolve<V: Visit>(
+        self,
+        fallback: SqliteOptions,
+        visitor: V,
+    ) -> Result<V::Output, ConfigError> {
+        let Self { loaded, problems } = self;
+        let scheme = loaded.scheme().unwrap_or_default();
+        match &*scheme {
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                visit(visitor, problems, loaded.resolve_with(MysqlDriver::from_url))
+            }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                visit(visitor, problems, loaded.resolve_with(PostgresDriver::from_url))
+            }
+            _ if loaded.names_url() => visit(visitor, problems, loaded.resolve_with(from_url)),
+            _ => {
+                let driver = SqliteDriver::new(fallback);
+                let resolved = loaded.resolve_for(&driver).map(|resolved| (driver, resolved));
+                visit(visitor, problems, resolved)
+            }
         }
     }
 }
@@ -102,7 +122,7 @@ fn is_path(url: &str) -> bool {
 }
 
 /// Where settings come from, and what is wrong with the arguments among them.
-pub(super) fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
+fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut sources = Sources::default().environment(std::env::vars_os());
     if let Some(file) = &arguments.file {

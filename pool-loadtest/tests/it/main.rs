@@ -12,5 +12,7 @@ mod program;
 mod servers;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
+#[cfg(all(feature = "cli", unix))]
+mod sources;
 mod stalls;
 mod tester;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, sink};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
@@ -11,6 +12,7 @@ use pool_sqlite::rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::program::{finished, json, program};
+use crate::sources::pipe;
 
 /// A program under way, with temporary files in a directory of its own.
 struct Running {
@@ -118,6 +120,24 @@ fn a_signal_while_the_database_is_opened_ends_the_wait() {
     let (code, stdout, _) = running.end();
     assert_eq!((code, stdout.as_str()), (130, ""));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_signal_while_the_settings_are_read_ends_the_program() {
+    let directory = TempDir::new().expect("a directory");
+    let path = pipe(directory.path());
+    let file = path.to_str().expect("text");
+    let mut running = Running::start(&["run", "--duration", "200ms", "--file", file]);
+    // Opened as soon as the program opens it, too, which then waits for the first byte.
+    let held = fs::File::options().write(true).open(&path).expect("opened by both");
+    running.signal("-TERM");
+    // A program that goes on finds empty files, and ends otherwise.
+    fs::remove_file(&path).expect("removed");
+    fs::write(&path, "").expect("written");
+    drop(held);
+    let status = running.child.wait().expect("ends");
+    assert_eq!(status.signal(), Some(15), "{status}");
+    assert!(is_empty(running.directory.path()));
 }
 
 #[test]

@@ -5,9 +5,31 @@ use super::resolved::index_of;
 use super::{BESIDES, PRESET, Resolved, Secret, Setting, Sources, URL, file, url};
 use crate::driver::Driver;
 
-/// The sources one upon the other, before the whole is looked at.
-#[derive(Clone)]
-pub(crate) struct Loaded {
+/// What [`Sources`] say, each of them read once: whatever becomes of a file afterwards, the driver
+/// that is chosen by its URL gets the settings that stood beside it.
+///
+/// What is wrong with a source is told by the functions that resolve, all of it at once.
+///
+/// ```
+/// use pool_core::Sources;
+/// # use std::sync::Arc;
+/// # use pool_core::runtime::TokioRuntime;
+/// # use pool_testkit::{FakeDriver, FakeServer};
+/// # let server = FakeServer::new(Arc::new(TokioRuntime::new()));
+///
+/// let loaded = Sources::default().url("fake://db/shop?pool_max_open=30").load();
+/// assert_eq!(loaded.scheme().as_deref(), Some("fake")); // which tells the driver
+/// let (driver, resolved) = loaded.resolve_with(|url| {
+///     assert_eq!(url, "fake://db/shop");
+///     Ok(FakeDriver::new(&server))
+/// })?;
+/// assert_eq!(resolved.config().max_open, 30);
+/// # let _: FakeDriver = driver;
+/// # Ok::<(), pool_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// One upon the other, before the whole is looked at.
     resolved: Resolved,
     problems: Vec<Problem>,
     /// Whether a source names a URL, or the file of one.
@@ -15,7 +37,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the URL's file, if there is one; the other sources are read already.
+    /// Reads the URL's file, if that counts; the other sources are read already.
     pub(super) fn new(sources: &Sources) -> Self {
         let mut problems = sources.problems.clone();
         problems.extend(two_urls(&sources.code));
@@ -47,24 +69,43 @@ impl Loaded {
             }
         }
         let resolved = Resolved { config, origins, url };
-        Self { resolved, problems, names_url: sources.names_url() }
+        Self { resolved, problems, names_url: sources.url_setting().is_some() }
     }
 
-    /// The database's URL without the pool's own parameters.
-    pub(super) fn url(&self) -> Option<&Secret> {
-        self.resolved.url()
+    /// Whether a source names the database's URL, or the file of one, be it readable or not.
+    #[must_use]
+    pub fn names_url(&self) -> bool {
+        self.names_url
     }
 
-    /// The configuration as it is.
-    pub(crate) fn finish(mut self) -> Result<Resolved, ConfigError> {
+    /// The scheme of the URL, in small letters, to choose a driver by. Not to be shown: of text that
+    /// is no URL it may be a part of a password.
+    #[must_use]
+    pub fn scheme(&self) -> Option<String> {
+        let (scheme, _) = self.resolved.url()?.expose().split_once(':')?;
+        Some(scheme.to_lowercase())
+    }
+
+    /// What all sources come to.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every source, each with its origin.
+    pub fn resolve(mut self) -> Result<Resolved, ConfigError> {
         let found = self.resolved.config.problems();
         self.resolved.locate(found, &mut self.problems);
         ConfigError::from_problems(self.problems)?;
         Ok(self.resolved)
     }
 
-    /// The configuration for a pool of `driver`.
-    pub(crate) fn finish_for<D: Driver>(mut self, driver: &D) -> Result<Resolved, ConfigError> {
+    /// What all sources come to for a pool of `driver`: what nobody set but a preset is as
+    /// [`Driver::pool_defaults`] fits it to the database.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every source and every objection of the driver, each
+    /// with its origin.
+    pub fn resolve_for<D: Driver>(mut self, driver: &D) -> Result<Resolved, ConfigError> {
         self.resolved.fit(driver);
         let mut found = self.resolved.config.problems();
         found.extend(driver.objections(&self.resolved.config));
@@ -73,18 +114,35 @@ impl Loaded {
         Ok(self.resolved)
     }
 
-    /// Makes a driver from the URL, and the configuration for it. Without a URL, `missing` says what
-    /// is allowed.
-    pub(crate) fn finish_with<T>(
+    /// Makes a driver from the URL that the sources name, and the settings for it as
+    /// [`resolve_for`](Self::resolve_for) does. The URL is without the pool's own parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every source and of the URL, each with its origin; also
+    /// if no source names a URL.
+    pub fn resolve_with<D: Driver>(
+        self,
+        factory: impl FnOnce(&str) -> Result<D, ConfigError>,
+    ) -> Result<(D, Resolved), ConfigError> {
+        let missing = || {
+            let allowed = "the database's URL, from any source";
+            Problem::invalid(URL, "", "no source names it", allowed)
+        };
+        self.resolve_made(factory, |driver, loaded| loaded.resolve_for(driver), missing)
+    }
+
+    /// The same of whatever `make` makes. Without a URL, `missing` says what is allowed.
+    pub(crate) fn resolve_made<T>(
         self,
         make: impl FnOnce(&str) -> Result<T, ConfigError>,
-        finish: impl FnOnce(&T, Self) -> Result<Resolved, ConfigError>,
+        resolve: impl FnOnce(&T, Self) -> Result<Resolved, ConfigError>,
         missing: impl FnOnce() -> Problem,
     ) -> Result<(T, Resolved), ConfigError> {
         let wrong = match &self.resolved.url {
             Some((url, origin)) => match make(url.expose()) {
                 Ok(driver) => {
-                    let resolved = finish(&driver, self)?;
+                    let resolved = resolve(&driver, self)?;
                     return Ok((driver, resolved));
                 }
                 Err(error) => {
@@ -97,7 +155,7 @@ impl Loaded {
             None => vec![missing()],
         };
         let mut problems = wrong;
-        problems.extend(self.finish().err().iter().flat_map(ConfigError::problems).cloned());
+        problems.extend(self.resolve().err().iter().flat_map(ConfigError::problems).cloned());
         Err(ConfigError::of(problems))
     }
 }

@@ -17,14 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::environment::Environment;
-pub(crate) use self::loaded::Loaded;
+pub use self::loaded::Loaded;
 pub use self::resolved::{Explanation, Resolved};
 pub use self::schema::json_schema;
 pub use self::secret::Secret;
 pub use self::url::url_scheme;
 use super::problem::shown_name;
-use super::{ConfigError, Origin, Preset, Problem};
-use crate::driver::Driver;
+use super::{Origin, Preset, Problem};
 
 /// Fields that are no settings of the pool: what chooses its preset and its database.
 pub(crate) const PRESET: &str = "preset";
@@ -50,7 +49,7 @@ impl fmt::Debug for Setting {
     }
 }
 
-/// What the sources say. They rank by kind, in whatever order they are added.
+/// Where settings come from. The sources rank by kind, in whatever order they are added.
 ///
 /// ```
 /// use pool_core::{Preset, Sources};
@@ -60,6 +59,7 @@ impl fmt::Debug for Setting {
 ///     .toml("pool.toml", "[pool]\nmax_open = 40\nmax_lifetime = '10m'\n")
 ///     .url("postgres://app@db/shop?pool_max_open=30")
 ///     .environment([("POOL_ACQUIRE_TIMEOUT", "250ms")])
+///     .load()
 ///     .resolve()?;
 /// assert_eq!(resolved.config().max_open, 30);
 /// assert_eq!(resolved.origin("max_open").to_string(), "pool_max_open in the URL");
@@ -93,7 +93,7 @@ impl Sources {
         self
     }
 
-    /// The table `[pool]` of the TOML file at `path`. One that cannot be read is a problem.
+    /// The table `[pool]` of the TOML file at `path`, read now. One that cannot be read is a problem.
     #[must_use]
     pub fn toml_file(mut self, path: impl AsRef<Path>) -> Self {
         match file::read_toml(path.as_ref()) {
@@ -147,60 +147,12 @@ impl Sources {
         self
     }
 
-    /// What all sources come to.
+    /// Reads what is left to read: the file of the URL, if the highest source that names a database
+    /// names one. Files of settings were read, and the environment was taken, when they were added.
     ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] with every problem of every source, each with its origin.
-    pub fn resolve(&self) -> Result<Resolved, ConfigError> {
-        self.load().finish()
-    }
-
-    /// What all sources come to for a pool of `driver`: what nobody set but a preset is as
-    /// [`Driver::pool_defaults`] fits it to the database.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] with every problem of every source and every objection of the driver, each
-    /// with its origin.
-    pub fn resolve_for<D: Driver>(&self, driver: &D) -> Result<Resolved, ConfigError> {
-        self.load().finish_for(driver)
-    }
-
-    /// Makes a driver from the URL that the sources name, and the settings for it as
-    /// [`resolve_for`](Self::resolve_for) does. The URL is without the pool's own parameters.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] with every problem of every source and of the URL, each with its origin.
-    pub fn resolve_with<D: Driver>(
-        &self,
-        factory: impl FnOnce(&str) -> Result<D, ConfigError>,
-    ) -> Result<(D, Resolved), ConfigError> {
-        let missing = || {
-            let allowed = "the database's URL, from any source";
-            Problem::invalid(URL, "", "no source names it", allowed)
-        };
-        self.load().finish_with(factory, |driver, loaded| loaded.finish_for(driver), missing)
-    }
-
-    /// Whether a source names the database's URL, or the file of one.
+    /// Blocks the thread while it reads. A file that cannot be read is a problem.
     #[must_use]
-    pub fn names_url(&self) -> bool {
-        self.url_setting().is_some()
-    }
-
-    /// The scheme of the URL, in small letters, to choose a driver by; a file that holds the URL is
-    /// read for it. Not to be shown: of text that is no URL it may be a part of a password.
-    #[must_use]
-    pub fn scheme(&self) -> Option<String> {
-        let loaded = self.load();
-        let (scheme, _) = loaded.url()?.expose().split_once(':')?;
-        Some(scheme.to_lowercase())
-    }
-
-    /// Reads what is not read yet.
-    pub(crate) fn load(&self) -> Loaded {
+    pub fn load(&self) -> Loaded {
         Loaded::new(self)
     }
 
