@@ -8,10 +8,12 @@
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
+//! - [`run_as_shown`]: an example is what the README shows, and what comes of it.
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+mod example;
 mod fake;
 pub mod measure;
 mod not_tried;
@@ -19,6 +21,7 @@ mod not_tried;
 pub mod servers;
 mod sim;
 
+pub use self::example::run_as_shown;
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};
 pub use self::not_tried::{NOT_TRIED_VARIABLE, not_tried};
 pub use self::sim::{Hand, Sim, SimTask};
