@@ -16,6 +16,14 @@ use crate::secret::{Password, PasswordError, PasswordProvider};
 ///
 /// Connections live on the tokio runtime around the pool's worker: each has a task there that reads
 /// and writes. A pool on another runtime cannot connect, and says so.
+///
+/// # Behind PgBouncer
+///
+/// Leave out the cache of statements (`statement_cache=off`) in transaction mode. PgBouncer has one
+/// SQLSTATE, 08P01, for nearly all that goes wrong at a login, so that a wrong password cannot be told
+/// from what will pass, but by words that are no part of its interface. It is taken to be transient:
+/// those who wait for a connection learn of it, in PgBouncer's words, after `outage_grace` instead of at
+/// once. [`Pool::open`](pool_core::Pool::open) says it at once, as always.
 #[derive(Clone, Debug)]
 pub struct PostgresDriver {
     opening: Opening,

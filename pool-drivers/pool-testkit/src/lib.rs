@@ -7,18 +7,24 @@
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
+//! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
+//! - [`run_as_shown`]: an example is what the README shows, and what comes of it.
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+mod example;
 mod fake;
 pub mod measure;
 mod not_tried;
 #[cfg(feature = "servers")]
 pub mod servers;
+mod shown;
 mod sim;
 
+pub use self::example::run_as_shown;
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};
 pub use self::not_tried::{NOT_TRIED_VARIABLE, not_tried};
+pub use self::shown::{Shown, percent_encoded};
 pub use self::sim::{Hand, Sim, SimTask};

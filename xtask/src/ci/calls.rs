@@ -26,7 +26,8 @@ pub(super) fn test() -> Result<Verdict> {
     let mut tests = if NEXTEST.is_present_or_else("`cargo test` runs the tests") {
         NEXTEST.command(&["run"])
     } else {
-        child::cargo(&["test", "--lib", "--bins", "--tests", "--examples"])
+        // Asked for certain targets, it would not build the examples that tests run.
+        child::cargo(&["test"])
     };
     // The step `itest` runs those against servers.
     let elsewhere = itest::packages_with_servers();

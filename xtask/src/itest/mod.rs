@@ -247,7 +247,8 @@ fn test_command(suite: &Suite, run: &Run, options: &[&str]) -> Command {
         }
         command
     } else {
-        let mut command = child::cargo(&["test", "--lib", "--tests", "--no-fail-fast"]);
+        // Asked for certain targets, it would not build the examples that tests run.
+        let mut command = child::cargo(&["test", "--no-fail-fast"]);
         command.args(package).args(options).arg("--").args(run.only);
         command
     }

@@ -12,7 +12,7 @@ type Database = Memory;
 pool_testkit::conformance!(Database);
 pool_testkit::conformance!(Database on smol);
 
-struct Memory(Arc<Mutex<Ledger>>);
+pub(crate) struct Memory(Arc<Mutex<Ledger>>);
 
 type Connection = DeadpoolConnection<LedgerManager>;
 

@@ -15,7 +15,7 @@ type Database = Postgres;
 pool_testkit::conformance!(Database);
 
 /// A database and a role of its own.
-struct Postgres {
+pub(crate) struct Postgres {
     name: String,
     silent: (TcpListener, u16),
 }
@@ -31,7 +31,7 @@ async fn admin() -> Client {
 }
 
 impl Postgres {
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let Access { host, port, .. } = postgres();
         let mut config = Config::new();
         config.host(host).port(*port).user(&self.name).dbname(&self.name).password(CANARY);
@@ -39,7 +39,7 @@ impl Postgres {
     }
 }
 
-fn driver(config: Config) -> DeadpoolDriver<Manager> {
+pub(crate) fn driver(config: Config) -> DeadpoolDriver<Manager> {
     // None of the others ends a transaction.
     let recycling_method = RecyclingMethod::Custom("ROLLBACK".to_owned());
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });

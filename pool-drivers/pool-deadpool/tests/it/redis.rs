@@ -18,8 +18,8 @@ const NO_TRANSACTIONS: Unsupported =
     Unsupported("a transaction in Redis is one request, which cannot be left open");
 
 /// A user of its own.
-struct Redis {
-    name: String,
+pub(crate) struct Redis {
+    pub(crate) name: String,
     silent: (TcpListener, u16),
 }
 
@@ -32,11 +32,11 @@ async fn admin() -> MultiplexedConnection {
 }
 
 /// Host and port of the server.
-fn address() -> String {
+pub(crate) fn address() -> String {
     format!("{}:{}", redis().host, redis().port)
 }
 
-fn driver(user: &str, password: &str, address: &str) -> DeadpoolDriver<Manager> {
+pub(crate) fn driver(user: &str, password: &str, address: &str) -> DeadpoolDriver<Manager> {
     let manager = Manager::new(format!("redis://{user}:{password}@{address}")).expect("a URL");
     DeadpoolDriver::new(manager, Metadata::new("redis")).with_classes(|error: &RedisError| {
         match error.kind() {

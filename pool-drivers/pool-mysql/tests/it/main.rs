@@ -7,6 +7,8 @@ mod faults;
 mod hygiene;
 mod letting_go;
 mod load;
+mod network;
+mod readme;
 mod rig;
 mod secrets;
 mod server;

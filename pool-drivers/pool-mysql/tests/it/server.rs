@@ -92,7 +92,7 @@ async fn a_user_who_may_not_ask_for_the_lag_gets_the_servers_words() {
 async fn a_manager_opens_databases_by_url() {
     let schema = Schema::new().await;
     let address = schema.options().address;
-    let password = CANARY.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+    let password = pool_testkit::percent_encoded(CANARY);
     let name = &schema.name;
     let toml = format!(
         "[pools.orders]\n\

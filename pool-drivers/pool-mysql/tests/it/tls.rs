@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use crate::rig::{CANARY, Schema, admin, admin_of, server, try_connect, within};
 
 /// A server that talks TLS otherwise than the shared one.
-fn own_server(tls: Tls, settings: &[&str]) -> Server {
+pub(crate) fn own_server(tls: Tls, settings: &[&str]) -> Server {
     let product = chosen(Family::MySql).expect("a product");
     let settings = settings.iter().copied().map(String::from).collect();
     Server::start_as(Setup { tls, settings, ..Setup::new(product) }).expect("started")

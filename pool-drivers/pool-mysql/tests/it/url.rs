@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pool_core::Driver as _;
 use pool_mysql::{Address, Hygiene, MysqlDriver, MysqlOptions, System, TlsMode};
+use pool_testkit::Shown;
 
 #[track_caller]
 fn options(url: &str) -> MysqlOptions {
@@ -150,6 +151,7 @@ fn no_problem_repeats_what_may_be_a_password() {
         "mysql://app:pass?x=canary@db/orders",
         "mysql://app:pass#canary@db/orders",
         "mysql://app:%zzcanary@db",
+        "mysql://app:%63%61%6E%61%72%79@db:port/orders",
         "mysql://app:%ffcanary@db",
         "mysql://%ffcanary:x@db",
         "mysql://app:canary@[::1",
@@ -166,7 +168,9 @@ fn no_problem_repeats_what_may_be_a_password() {
         "mysql://app:canary@db/?password=%zzcanary",
     ] {
         let Err(error) = MysqlOptions::from_url(url) else { panic!("{url}: understood") };
-        let said = format!("{error} {error:?} {error:#?}");
-        assert!(!said.contains(secret), "{url}: {said}");
+        println!("{url}");
+        let shown = Shown::start();
+        shown.note_error(&error);
+        shown.expect_no(secret);
     }
 }

@@ -13,6 +13,7 @@ mod mixed;
 mod network;
 mod pgbouncer;
 mod questions;
+mod readme;
 mod relay;
 mod rig;
 mod secrets;

@@ -4,12 +4,13 @@
 use std::error::Error as _;
 
 use futures_util::future::join_all;
-use pool_core::{Pool, PoolConfig};
+use pool_core::{Driver as _, ErrorClass, Pool, PoolConfig};
 use pool_postgres::tokio_postgres::types::{ToSql, Type};
 use pool_postgres::{Hygiene, PostgresConnection, PostgresDriver, PostgresOptions};
+use pool_testkit::servers::Product;
 
 use crate::failing::said;
-use crate::rig::{Database, LIMIT, connect, in_transaction, pool_of_one, within};
+use crate::rig::{Database, LIMIT, access, code, connect, in_transaction, pool_of_one, within};
 
 fn options(database: &Database) -> PostgresOptions {
     PostgresOptions { statement_cache: 0, ..database.options() }
@@ -80,11 +81,28 @@ async fn what_is_refused_is_told_in_the_servers_or_the_poolers_words() {
     let database = Database::create().await;
     let unknown = PostgresOptions { database: Some("no_such".to_owned()), ..options(&database) };
     let wrong = PostgresOptions { password: Some("wrong".into()), ..options(&database) };
-    for (options, words) in
-        [(unknown, "database \"no_such\" does not exist"), (wrong, "authentication failed")]
-    {
-        let error = within(pool_of_one(options).acquire()).await.expect_err("refused");
+    // The pooler's word for most of what goes wrong at a login.
+    let anything = ("08P01", ErrorClass::Transient);
+    let denied = match access().product {
+        Product::PgBouncer => anything,
+        _ => ("28P01", ErrorClass::Permanent),
+    };
+    let not_there = match access().product {
+        Product::PgBouncer => anything,
+        _ => ("3D000", ErrorClass::Permanent),
+    };
+    for (options, words, expected) in [
+        (unknown, "database \"no_such\" does not exist", not_there),
+        (wrong.clone(), "authentication failed", denied),
+    ] {
+        let pool = pool_of_one(options);
+        let error = within(pool.acquire()).await.expect_err("refused");
         let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's");
         assert!(said(cause).contains(words), "{}", said(cause));
-    }
+        assert_eq!((code(cause).unwrap_or_default(), pool.driver().classify(cause)), expected);
+    } // Without a pool to wait in.
+    let driver = PostgresDriver::new(wrong);
+    let error = within(Pool::open(driver, PoolConfig::default())).await.expect_err("refused");
+    let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's");
+    assert!(said(cause).contains("authentication failed"), "{}", said(cause));
 }

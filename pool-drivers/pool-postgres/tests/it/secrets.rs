@@ -1,79 +1,63 @@
-//! The password, which every user of the test server has, is nowhere shown, in whatever form it was
-//! given. What is wrong with a form itself, and what is said of it then, is in `url`.
+//! A user's password is nowhere shown, in whatever form it was given. What is wrong with a form itself,
+//! and what is said of it then, is in `url`.
 
-use std::error::Error;
-use std::fmt::Debug;
+use std::error::Error as _;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::{
-    AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Driver as _, Observer, OpenFailed, Pool, PoolConfig,
-    PoolOptions, StatementFinished, StatementStarted, WaiterQueued,
+use pool_core::{Driver as _, Pool, PoolConfig, PoolOptions};
+use pool_postgres::{
+    ChannelBinding, Host, Password, PostgresDriver, PostgresError, PostgresOptions, TlsMode,
+    TlsOptions,
 };
-use pool_postgres::{Host, Password, PostgresDriver, PostgresOptions};
+use pool_testkit::servers::Access;
+use pool_testkit::{Shown, percent_encoded};
 
-use crate::rig::{CANARY, Database, LIMIT, access, within};
+use crate::rig::{Database, LIMIT, access, admin, within};
+use crate::secure::User;
+use crate::tls::{answering, answering_any};
 
-/// Everything that was shown.
-#[derive(Clone, Default)]
-struct Shown(Arc<Mutex<String>>);
+/// The password, of which every sign that means something somewhere must be escaped.
+const SECRET: &str = r#"canary/of:all@forms ?#%25&='"\."#;
 
-impl Shown {
-    fn note(&self, what: &dyn Debug) {
-        let text = format!("{what:?}\n{what:#?}\n");
-        self.0.lock().expect("not poisoned").push_str(&text);
-    }
-
-    fn note_error(&self, error: &dyn Error) {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            self.note(&error);
-            self.note(&error.to_string());
-            next = error.source();
-        }
-    }
-}
-
-macro_rules! note_all {
-    ($($method:ident: $event:ident)*) => {
-        impl Observer for Shown {
-            $(fn $method(&self, event: &$event<'_>) {
-                self.note(event);
-            })*
-        }
-    };
-}
-
-note_all! {
-    acquire_started: AcquireStarted
-    acquire_succeeded: AcquireSucceeded
-    acquire_failed: AcquireFailed
-    waiter_queued: WaiterQueued
-    released: ConnectionReleased
-    opened: ConnectionOpened
-    open_failed: OpenFailed
-    circuit_changed: CircuitChanged
-    closed: ConnectionClosed
-    statement_started: StatementStarted
-    statement_finished: StatementFinished
-}
-
-/// The right password in every form in which it can be given; none, for a provider to give it.
-fn forms(database: &Database) -> Vec<PostgresOptions> {
-    let (server, name) = (access(), database.name());
-    let (host, port, user) = (&server.host, server.port, &server.user);
-    let by_string =
-        format!("host={host} port={port} user={user} password='{CANARY}' dbname={name}");
-    let by_parameter = format!("postgresql://{user}@{host}:{port}/{name}?password={CANARY}");
-    let encoded = CANARY.replace('-', "%2D");
-    let by_code = format!("postgres://{user}:{encoded}@{host}:{port}/{name}");
-    let texts = [server.url(name), by_parameter, by_code, by_string];
-    let texts = texts.map(|text| text.parse::<PostgresOptions>().expect("right"));
-    let fields = [Some(CANARY.into()), None];
-    let fields = fields.map(|password| PostgresOptions { password, ..database.options() });
-    [&texts[..], &fields].concat()
+/// Each form in which the right password can be given, and what it is called. A provider gives the
+/// password where none is in them.
+fn forms(user: &str, database: &Database) -> Vec<(&'static str, PostgresOptions)> {
+    let name = database.name();
+    let owned = |text: &str| text.to_owned();
+    let access = Access { user: owned(user), password: owned(SECRET), ..access().clone() };
+    let (host, port) = (&access.host, access.port);
+    let escaped = percent_encoded(SECRET);
+    let quoted = SECRET.replace('\\', r"\\").replace('\'', r"\'");
+    let unquoted = quoted.replace(' ', r"\ ");
+    let texts = [
+        ("a URL", access.url(name)),
+        (
+            "a URL with every sign escaped",
+            format!("postgres://{user}:{escaped}@{host}:{port}/{name}"),
+        ),
+        (
+            "a URL of several hosts",
+            format!("postgresql://{user}:{escaped}@{host}:{port},{host}:{port}/{name}"),
+        ),
+        (
+            "a URL's parameter",
+            format!("postgresql://{host}:{port}/{name}?user={user}&password={escaped}"),
+        ),
+        (
+            "a quoted word",
+            format!("host={host} port={port} user={user} password='{quoted}' dbname={name}"),
+        ),
+        (
+            "a word with escapes, and several hosts",
+            format!("password={unquoted} host={host},{host} port={port} user={user} dbname={name}"),
+        ),
+    ];
+    let texts = texts.map(|(form, text)| (form, text.parse().expect(form)));
+    let options = PostgresOptions { user: Some(owned(user)), ..database.options() };
+    let field = PostgresOptions { password: Some(SECRET.into()), ..options.clone() };
+    let provided = PostgresOptions { password: None, ..options };
+    [&texts[..], &[("a field", field), ("a provider", provided)]].concat()
 }
 
 /// Gives `password` as `options` do.
@@ -91,69 +75,128 @@ fn driver(options: PostgresOptions, password: &str) -> PostgresDriver {
 /// Uses a pool well and badly.
 async fn use_up(driver: PostgresDriver, shown: &Shown) {
     shown.note(&(&driver, driver.options(), driver.metadata()));
-    let observer = Arc::new(shown.clone()) as Arc<dyn Observer>;
-    let config = PoolConfig { max_open: 1, ..PoolConfig::default() };
-    let options = PoolOptions { observers: vec![observer], ..config.into() };
+    let config =
+        PoolConfig { max_open: 1, leak_after: Some(Duration::from_millis(1)), ..patient() };
+    let options = PoolOptions { observers: vec![shown.observer()], ..config.into() };
     let pool = Pool::open(driver, options).await.expect("the right password");
-    let connection = within(pool.acquire()).await.expect("opened");
+    let mut connection = within(pool.acquire()).await.expect("opened");
     shown.note(&(&pool, &connection, &*connection, pool.control().metadata(), pool.stats()));
     connection.query("SELECT 1", &[]).await.expect("answered");
-    shown.note_error(&connection.query("SELECT no_such_column", &[]).await.expect_err("wrong"));
-    shown.note_error(
-        &connection
-            .query("SELECT pg_terminate_backend(pg_backend_pid())", &[])
-            .await
-            .expect_err("gone"),
-    );
+    shown.note(&connection.transaction().await.expect("begun"));
+    shown.note(&connection.query_stream("SELECT 1", &[]).await.expect("streaming"));
+    shown.note(connection.client());
+    let error = connection.query("SELECT no_such_column", &[]).await.expect_err("wrong");
+    shown.note_error(&error);
+    let end = "SELECT pg_terminate_backend(pg_backend_pid())";
+    shown.note_error(&connection.query(end, &[]).await.expect_err("gone"));
     drop(connection);
-    drop(within(pool.acquire()).await.expect("replaced"));
+    let connection = within(pool.acquire()).await.expect("replaced");
+    let waited = pool.acquire_within(Duration::from_millis(5)).await;
+    shown.note_error(&waited.expect_err("there is but one"));
+    drop(connection);
+    pool.control().reconfigure(PoolConfig { max_open: 2, ..pool.config() }).expect("valid");
     shown.note(&within(pool.control().close(LIMIT)).await);
 }
 
-/// Fails to connect with the right password and with a wrong one.
-async fn fail(options: &PostgresOptions, shown: &Shown) {
-    let closed = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
-    let port = closed.local_addr().expect("bound").port();
-    drop(closed);
-    let refused = vec![Host::tcp("127.0.0.1", port)];
-    let several = [options.hosts.clone(), refused.clone()].concat();
-    let no_such = Some("no_such".to_owned());
-    let wrong = format!("{CANARY}-wrong");
-    for (options, password) in [
-        (PostgresOptions { hosts: refused, ..options.clone() }, CANARY),
-        (PostgresOptions { hosts: several, database: no_such.clone(), ..options.clone() }, CANARY),
-        (PostgresOptions { database: no_such.clone(), ..options.clone() }, CANARY),
-        (PostgresOptions { user: no_such, ..options.clone() }, CANARY),
-        (options.clone(), &wrong),
-    ] {
-        let driver = driver(options, password);
-        shown.note(&driver);
-        let observers = vec![Arc::new(shown.clone()) as Arc<dyn Observer>];
-        // The first failure is told at once.
-        let outage_grace = Some(Duration::from_millis(1));
-        let config = PoolConfig { outage_grace, acquire_timeout: LIMIT, ..PoolConfig::default() };
-        let pool = Pool::new(driver, PoolOptions { observers, ..config.into() }).expect("valid");
-        shown.note_error(&within(pool.acquire()).await.expect_err("it fails"));
-    }
-    let invalid = PostgresOptions { application_name: "a\0b".to_owned(), ..options.clone() };
-    let error = Pool::new(driver(invalid, CANARY), PoolConfig::default()).expect_err("invalid");
-    shown.note_error(&error);
+fn patient() -> PoolConfig {
+    // The first failure is told at once.
+    let outage_grace = Some(Duration::from_millis(1));
+    PoolConfig { outage_grace, acquire_timeout: LIMIT, ..PoolConfig::default() }
 }
 
-#[tokio::test]
-async fn a_password_in_any_form_is_in_no_debug_error_event_or_metadata() {
+/// What cannot be connected to, each with a word of what is said.
+fn failures(options: &PostgresOptions, closed: u16, silent: u16) -> Vec<(&str, PostgresOptions)> {
+    let refused = vec![Host::tcp("127.0.0.1", closed)];
+    let several = [options.hosts.clone(), refused.clone()].concat();
+    let no_such = Some("no_such".to_owned());
+    let with = |mode| TlsOptions { mode: Some(mode), ..TlsOptions::default() };
+    let (require, verify_full) = (with(TlsMode::Require), with(TlsMode::VerifyFull));
+    let to =
+        |hosts, tls: &TlsOptions| PostgresOptions { hosts, tls: tls.clone(), ..options.clone() };
+    let short = Some(Duration::from_millis(50));
+    let silent = vec![Host::tcp("127.0.0.1", silent)];
+    let (binding, plain) = (ChannelBinding::Require, with(TlsMode::Disable));
+    let unreadable = Some("/no/such/file.pem".into());
+    vec![
+        ("Connection refused", to(refused, &plain)),
+        ("3D000", PostgresOptions { database: no_such.clone(), ..options.clone() }),
+        ("none of", PostgresOptions { database: no_such.clone(), ..to(several, &plain) }),
+        ("28P01", PostgresOptions { user: no_such, ..options.clone() }),
+        ("no answer within", PostgresOptions { connect_timeout: short, ..to(silent, &plain) }),
+        ("does not offer it", to(answering(b"N").hosts, &require)),
+        ("does not answer as a PostgreSQL server", to(answering(b"HTTP").hosts, &require)),
+        ("TLS", to(options.hosts.clone(), &verify_full)),
+        ("DEBUG rustls", to(answering_any(b"S is not TLS").hosts, &require)),
+        ("channel binding", PostgresOptions { channel_binding: binding, ..options.clone() }),
+        (
+            "/no/such/file.pem",
+            to(options.hosts.clone(), &TlsOptions { root_certificates: unreadable, ..verify_full }),
+        ),
+        (
+            "application_name",
+            PostgresOptions { application_name: "a\0b".to_owned(), ..options.clone() },
+        ),
+    ]
+}
+
+/// Fails to connect with and without a pool to wait in.
+async fn fail(driver: PostgresDriver, expected: &str) {
+    let shown = Shown::start();
+    shown.note(&driver);
+    let options = PoolOptions { observers: vec![shown.observer()], ..patient().into() };
+    let error = within(Pool::open(driver.clone(), options.clone())).await.expect_err(expected);
+    shown.note_error(&error);
+    // Else the options are at fault, and there is no pool.
+    if let Ok(pool) = Pool::new(driver, options) {
+        let error = within(pool.acquire()).await.expect_err(expected);
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<PostgresError>());
+        assert!(cause.is_some(), "{error}");
+        shown.note_error(&error);
+        shown.note(&pool);
+        shown.expect(&["OpenFailed"]);
+    }
+    shown.expect(&[expected]);
+    shown.expect_no(SECRET);
+}
+
+async fn user_with_the_secret(database: &Database) -> User {
+    let user = User::create(database).await;
+    let literal = SECRET.replace('\'', "''");
+    let sql = format!("ALTER ROLE {} SUPERUSER PASSWORD '{literal}'", user.name());
+    admin().await.batch_execute(&sql).await.expect("altered");
+    user
+}
+
+// Both on one thread: the log of another is not looked at.
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_password_in_any_form_is_in_no_debug_error_event_log_or_metadata() {
     let database = Database::create().await;
-    for options in forms(&database) {
-        let shown = Shown::default();
-        fail(&options, &shown).await;
-        use_up(driver(options, CANARY), &shown).await;
-        let shown = shown.0.lock().expect("not poisoned");
-        // The test is worth nothing if nothing was shown.
-        for word in ["OpenFailed", "StatementFinished", "28P01", "Metadata", "no_such_column"] {
-            assert!(shown.contains(word), "{word} was not shown");
-        }
-        for secret in [CANARY.to_owned(), CANARY.replace('-', "%2D")] {
-            assert!(!shown.contains(&secret), "{}", shown.replace(&secret, "THE SECRET"));
+    let user = user_with_the_secret(&database).await;
+    for (form, options) in forms(user.name(), &database) {
+        println!("{form}");
+        let shown = Shown::start();
+        use_up(driver(options.clone(), SECRET), &shown).await;
+        shown.expect(&["StatementFinished", "Metadata", "no_such_column", "PoolReconfigured"]);
+        shown.expect(&["TRACE tokio_postgres"]);
+        shown.expect_no(SECRET);
+        fail(driver(options, &format!("{SECRET}-wrong")), "28P01").await;
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_password_is_in_nothing_that_is_said_of_a_connect_that_fails() {
+    let database = Database::create().await;
+    let user = user_with_the_secret(&database).await;
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+    let port_of = |listener: &TcpListener| listener.local_addr().expect("bound").port();
+    let closed = port_of(&TcpListener::bind(("127.0.0.1", 0)).expect("bound"));
+    let options = PostgresOptions { user: Some(user.name().to_owned()), ..database.options() };
+    for password in [Some(SECRET.into()), None] {
+        let options = PostgresOptions { password, ..options.clone() };
+        for (expected, options) in failures(&options, closed, port_of(&silent)) {
+            println!("{expected}");
+            fail(driver(options, SECRET), expected).await;
         }
     }
 }

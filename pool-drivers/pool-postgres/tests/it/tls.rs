@@ -26,20 +26,22 @@ fn class(error: &PostgresError) -> ErrorClass {
     PostgresDriver::new(PostgresOptions::tcp("unused", 1)).classify(error)
 }
 
-/// A server that answers the question for TLS with one byte, and then hangs up.
-fn answering(answer: &'static [u8]) -> PostgresOptions {
+/// A server that answers each question for TLS so, and then hangs up.
+pub(crate) fn answering(answer: &'static [u8]) -> PostgresOptions {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {
-        let (mut socket, _) = listener.accept().expect("connected to");
-        let mut question = [0; 8];
-        socket.read_exact(&mut question).expect("asked");
-        assert_eq!(question, [0, 0, 0, 8, 4, 210, 22, 47]);
-        socket.write_all(answer).expect("answered");
-        // What follows in the clear, if anything does.
-        let mut rest = Vec::new();
-        let _ = socket.read_to_end(&mut rest);
-        assert!(rest.is_empty(), "told in the clear");
+        for socket in listener.incoming() {
+            let mut socket = socket.expect("connected to");
+            let mut question = [0; 8];
+            socket.read_exact(&mut question).expect("asked");
+            assert_eq!(question, [0, 0, 0, 8, 4, 210, 22, 47]);
+            socket.write_all(answer).expect("answered");
+            // What follows in the clear, if anything does.
+            let mut rest = Vec::new();
+            let _ = socket.read_to_end(&mut rest);
+            assert!(rest.is_empty(), "told in the clear");
+        }
     });
     PostgresOptions::tcp("127.0.0.1", port)
 }
@@ -161,7 +163,7 @@ async fn bytes_smuggled_in_before_the_handshake_are_not_taken_for_encrypted_ones
 }
 
 /// As [`answering`], but what follows may be a handshake.
-fn answering_any(answer: &'static [u8]) -> PostgresOptions {
+pub(crate) fn answering_any(answer: &'static [u8]) -> PostgresOptions {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
     let port = listener.local_addr().expect("bound").port();
     std::thread::spawn(move || {

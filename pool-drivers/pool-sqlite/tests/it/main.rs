@@ -10,6 +10,7 @@ mod managed;
 mod pair;
 mod panics;
 mod private;
+mod readme;
 mod rig;
 mod statements;
 mod url;

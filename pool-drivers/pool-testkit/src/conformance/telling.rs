@@ -1,8 +1,7 @@
 //! Claims about what observers are told, and nobody.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pool_core::{
     Driver as _, Observer, Pool, PoolConfig, PoolOptions, StatementFinished, StatementOutcome,
@@ -11,6 +10,7 @@ use pool_core::{
 
 use super::fixture::{Failing, Fixture, Supported};
 use super::rig::{options, pool};
+use crate::shown::Shown;
 
 /// Notes statements, by connection and statement.
 #[derive(Default)]
@@ -58,36 +58,26 @@ pub async fn statements_are_told_to_observers<F: Fixture>() -> Supported<()> {
 pub async fn no_secret_is_ever_shown<F: Fixture>() -> Supported<()> {
     let fixture = F::start().await;
     let secret = fixture.secret()?;
-    let mut shown = String::new();
-    let pool = Pool::open(fixture.driver(), options(fixture.config())).await.expect("opened");
-    let guard = pool.acquire().await.expect("idle");
-    note(&mut shown, &format_args!("{:?} {:?}", pool.driver(), pool.driver().metadata()));
-    note(&mut shown, &format_args!("{pool:?} {guard:?} {:?}", *guard));
-    note(&mut shown, &format_args!("{:?} {:?}", pool.stats(), pool.control().metadata()));
+    let shown = Shown::start();
+    let settings = |config| PoolOptions { observers: vec![shown.observer()], ..options(config) };
+    let driver = fixture.driver();
+    shown.note(&(&driver, driver.metadata()));
+    let pool = Pool::open(driver, settings(fixture.config())).await.expect("opened");
+    let mut guard = pool.acquire().await.expect("idle");
+    F::use_once(&mut guard).await.expect("answered");
+    shown.note(&(&pool, &guard, &*guard, pool.stats(), pool.control().metadata()));
+    drop(guard);
+    shown.note(&pool.close(Duration::from_secs(10)).await);
     for how in [Failing::Transiently, Failing::Permanently] {
         let Ok(driver) = fixture.failing_driver(how) else { continue };
-        note(&mut shown, &format_args!("{driver:?}"));
-        let pool = Pool::new(driver, options(fixture.config())).expect("valid");
-        note_error(&mut shown, &pool.acquire().await.expect_err("nothing can be opened"));
+        shown.note(&driver);
+        let pool = Pool::new(driver, settings(fixture.config())).expect("valid");
+        shown.note_error(&pool.acquire().await.expect_err("nothing can be opened"));
         let driver = fixture.failing_driver(how)?;
-        note_error(
-            &mut shown,
-            &Pool::open(driver, options(fixture.config())).await.expect_err("nothing"),
-        );
+        let opened = Pool::open(driver, settings(fixture.config())).await;
+        shown.note_error(&opened.expect_err("nothing"));
     }
-    assert!(!shown.contains(secret), "{}", shown.replace(secret, "THE SECRET"));
+    shown.expect(&["AcquireSucceeded", "StatementFinished", "ConnectionClosed", "OpenFailed"]);
+    shown.expect_no(secret);
     Ok(())
-}
-
-fn note(shown: &mut String, text: &dyn std::fmt::Display) {
-    writeln!(shown, "{text}").expect("a String takes it");
-}
-
-/// An error and its causes, as they show themselves to users and to developers.
-fn note_error(shown: &mut String, error: &dyn Error) {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        note(shown, &format_args!("{error} {error:?} {error:#?}"));
-        next = error.source();
-    }
 }
