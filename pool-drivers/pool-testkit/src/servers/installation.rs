@@ -155,21 +155,23 @@ impl Installation {
     }
 
     fn libraries(&self) -> OsString {
-        let folders = [multiarch(), "usr/lib".to_owned()].map(|folder| self.root.join(folder));
+        // On a running system `lib` is a link into `usr`; what is in Debian 12's packages is in both.
+        let (usr, beside) = (self.root.join("usr"), self.root.join(multiarch()));
+        let folders = [usr.join(multiarch()), beside, usr.join("lib")];
         env::join_paths(folders).unwrap_or_default()
     }
 
     /// Programs of another release bring the C library they were made for, which only its own loader
     /// can load.
     fn loader(&self) -> Option<PathBuf> {
-        let own = self.root.join(multiarch()).join(LOADER);
+        let own = self.root.join("usr").join(multiarch()).join(LOADER);
         (self.is_fetched() && own.exists()).then_some(own)
     }
 }
 
-/// Where Debian keeps the libraries of this architecture.
+/// Where Debian keeps the libraries of this architecture, in `usr` or beside it.
 fn multiarch() -> String {
-    format!("usr/lib/{}-linux-gnu", env::consts::ARCH)
+    format!("lib/{}-linux-gnu", env::consts::ARCH)
 }
 
 const LOADER: &str =
@@ -181,4 +183,20 @@ fn is_mariadb(path: &Path) -> bool {
 
 fn nowhere() -> String {
     format!("it is neither installed nor in {}", cache::folder().display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_found_in_usr_and_beside_it() {
+        let fetched = Installation { root: PathBuf::from("/cache/any"), folders: Vec::new() };
+        let libraries = fetched.libraries();
+        let folders: Vec<_> = env::split_paths(&libraries).collect();
+        for folder in ["usr/lib", "lib"] {
+            let folder = format!("/cache/any/{folder}/{}-linux-gnu", env::consts::ARCH);
+            assert!(folders.contains(&folder.into()), "{folders:?}");
+        }
+    }
 }
