@@ -24,8 +24,8 @@ use pool_testkit::servers::{
 use self::count::Count;
 use self::matrix::{Cell, Matrix, Outcome};
 use self::suites::{Driver, Run, SUITES, Suite};
+use crate::child;
 use crate::plugin::NEXTEST;
-use crate::{child, metadata};
 
 /// Run the drivers' tests against real servers, which are started for them.
 #[derive(Debug, Default, Args)]
@@ -95,18 +95,16 @@ struct Runner<'a> {
     arguments: &'a Arguments,
     started: BTreeMap<Product, Server>,
     given: Option<Access>,
-    members: Vec<String>,
     /// What cannot be had is a failure, but for what is known not to be had everywhere.
     in_ci: bool,
 }
 
 impl<'a> Runner<'a> {
     fn new(arguments: &'a Arguments) -> Result<Self> {
-        let members = metadata::members()?.into_iter().map(|package| package.name).collect();
         let given =
             arguments.url.as_deref().map(|url| given(url, &arguments.server)).transpose()?;
         let in_ci = env::var_os("CI").is_some();
-        Ok(Self { arguments, started: BTreeMap::new(), given, members, in_ci })
+        Ok(Self { arguments, started: BTreeMap::new(), given, in_ci })
     }
 
     fn run_all(&mut self, suites: impl Iterator<Item = &'static Suite>) -> Result<Matrix> {
@@ -143,19 +141,14 @@ impl<'a> Runner<'a> {
     }
 
     fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
-        if !self.members.iter().any(|member| member == suite.package) {
-            let why = format!("the crate {} is not in the workspace", suite.package);
-            let is_named = self.arguments.driver == Some(suite.driver);
-            return Ok(if is_named { Outcome::Failed(why) } else { Outcome::Skipped(why) });
-        }
         let mut environment = Vec::new();
         for product in run.servers {
             match self.access(*product) {
                 Ok(access) => environment.extend(access.environment()),
                 Err(error @ ServerError::Missing { .. }) if !self.requires(*product) => {
-                    return Ok(Outcome::Skipped(one_line(&error)));
+                    return Ok(Outcome::Skipped(error.to_string()));
                 }
-                Err(error) => return Ok(Outcome::Failed(one_line(&error))),
+                Err(error) => return Err(error.into()),
             }
         }
         // Compiling is no part of how long the tests take.
@@ -259,11 +252,6 @@ fn forget(path: &std::path::Path) -> Result<()> {
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// An error for one line of a table; what came before it is on the lines above.
-fn one_line(error: &ServerError) -> String {
-    error.to_string().lines().collect::<Vec<_>>().join(" / ")
 }
 
 #[cfg(test)]

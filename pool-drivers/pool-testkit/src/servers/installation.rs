@@ -83,8 +83,13 @@ impl Installation {
         source
             .available()
             .map_err(|why| missing(format!("{}, and {why}", nowhere()), source.remedy()))?;
-        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root))
-            .map_err(|error| missing(error.to_string(), source.remedy()))?;
+        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root)).map_err(
+            |error| match error {
+                // What fetches it says why that cannot be done.
+                ServerError::Program { .. } => missing(error.to_string(), source.remedy()),
+                error => error,
+            },
+        )?;
         let incomplete = || missing("what was fetched lacks programs".to_owned(), source.remedy());
         Self::present(product).ok_or_else(incomplete)
     }
