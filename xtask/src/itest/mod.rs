@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// Against a server that runs already, by its URL; with --server it is said to be that.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A server that cannot be had is a failure, even MySQL, which cannot be had everywhere.
+    /// A server that is missing is a failure, even one that cannot be had everywhere.
     #[arg(long)]
     require: bool,
     /// Leave the servers running after the tests, until enter is pressed.
@@ -48,6 +48,16 @@ pub(crate) struct Arguments {
     /// Fetch nothing: what is neither installed nor in the cache is missing.
     #[arg(long)]
     offline: bool,
+}
+
+impl Arguments {
+    /// Whether it is a failure if `product` is missing.
+    fn requires(&self, product: Product, in_ci: bool) -> bool {
+        // With a server named, nothing runs that is not against it.
+        let is_named = !self.server.is_empty();
+        let names_driver = self.driver.is_some_and(|driver| driver != Driver::All);
+        self.require || is_named || ((in_ci || names_driver) && !product.is_best_effort())
+    }
 }
 
 /// The packages whose tests need servers.
@@ -95,7 +105,7 @@ struct Runner<'a> {
     arguments: &'a Arguments,
     started: BTreeMap<Product, Server>,
     given: Option<Access>,
-    /// What cannot be had is a failure, but for what is known not to be had everywhere.
+    /// A missing server is a failure, unless it cannot be had everywhere.
     in_ci: bool,
 }
 
@@ -145,7 +155,9 @@ impl<'a> Runner<'a> {
         for product in run.servers {
             match self.access(*product) {
                 Ok(access) => environment.extend(access.environment()),
-                Err(error @ ServerError::Missing { .. }) if !self.requires(*product) => {
+                Err(error @ ServerError::Missing { .. })
+                    if !self.arguments.requires(*product, self.in_ci) =>
+                {
                     return Ok(Outcome::Skipped(error.to_string()));
                 }
                 Err(error) => return Err(error.into()),
@@ -191,13 +203,6 @@ impl<'a> Runner<'a> {
         println!("{product} listens on {} ({:.1} s)", access.port, started.elapsed().as_secs_f64());
         self.started.insert(product, server);
         Ok(access)
-    }
-
-    /// Whether it is a failure if `product` cannot be had.
-    fn requires(&self, product: Product) -> bool {
-        let Arguments { require, server, .. } = self.arguments;
-        let is_best_effort = product == Product::MySql;
-        *require || server.contains(&product) || (self.in_ci && !is_best_effort)
     }
 
     /// Leaves the servers to the user for a while.
@@ -257,6 +262,24 @@ fn forget(path: &std::path::Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_named_is_required_and_in_ci_what_can_be_had_everywhere() {
+        let nothing = Arguments::default;
+        let named = Arguments { server: vec![Product::MySql], ..nothing() };
+        let driver = |driver| Arguments { driver: Some(driver), ..nothing() };
+        let strict = Arguments { require: true, ..nothing() };
+        let on = |arguments: &Arguments, in_ci| {
+            [Product::Postgres15, Product::Postgres18, Product::MariaDb, Product::MySql]
+                .map(|product| arguments.requires(product, in_ci))
+        };
+        assert_eq!(on(&nothing(), false), [false; 4]);
+        assert_eq!(on(&driver(Driver::All), false), [false; 4]);
+        assert_eq!(on(&driver(Driver::Mysql), false), [true, false, true, false]);
+        assert_eq!(on(&nothing(), true), [true, false, true, false]);
+        assert_eq!(on(&strict, false), [true; 4]);
+        assert!(named.requires(Product::MySql, false));
+    }
 
     #[test]
     fn a_url_is_of_the_server_that_was_named_or_of_its_protocol_s_first() {
