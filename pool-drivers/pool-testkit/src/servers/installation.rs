@@ -56,7 +56,7 @@ pub fn look_for(product: Product) -> Finding {
     }
     match source.available() {
         Ok(()) => Finding::Fetchable(source.to_string()),
-        Err(why) => Finding::Missing { why, remedy: source.remedy() },
+        Err(why) => Finding::Missing { why, remedy: remedy(product) },
     }
 }
 
@@ -75,22 +75,21 @@ impl Installation {
             return Ok(present);
         }
         let source = layout(product).source;
-        let missing = |why: String, remedy: String| ServerError::Missing { product, why, remedy };
-        let fetch = || format!("fetch it with `cargo xtask db up {product}`");
         if fetching == Fetching::Forbidden {
-            return Err(missing(format!("{}, and fetching is forbidden", nowhere()), fetch()));
+            let why = format!("{}, and fetching is forbidden", nowhere());
+            let remedy = format!("fetch it with `cargo xtask db up {product}`");
+            return Err(ServerError::Missing { product, why, remedy });
         }
-        source
-            .available()
-            .map_err(|why| missing(format!("{}, and {why}", nowhere()), source.remedy()))?;
+        let missing = |why| ServerError::Missing { product, why, remedy: remedy(product) };
+        source.available().map_err(|why| missing(format!("{}, and {why}", nowhere())))?;
         cache::get_or_make(product.name(), |root| source.unpack(product.name(), root)).map_err(
             |error| match error {
                 // What fetches it says why that cannot be done.
-                ServerError::Program { .. } => missing(error.to_string(), source.remedy()),
+                ServerError::Program { .. } => missing(error.to_string()),
                 error => error,
             },
         )?;
-        let incomplete = || missing("what was fetched lacks programs".to_owned(), source.remedy());
+        let incomplete = || missing("what was fetched lacks programs".to_owned());
         Self::present(product).ok_or_else(incomplete)
     }
 
@@ -174,6 +173,15 @@ impl Installation {
     }
 }
 
+/// What brings the programs of `product` where they cannot be fetched.
+fn remedy(product: Product) -> String {
+    let Layout { folders, programs, source, .. } = layout(product);
+    source.remedy().unwrap_or_else(|| {
+        let (program, folder) = (programs[0], folders[0]);
+        format!("install it by other means; `{program}` is looked for in /{folder}")
+    })
+}
+
 /// Where Debian keeps the libraries of this architecture, in `usr` or beside it.
 fn multiarch() -> String {
     format!("lib/{}-linux-gnu", env::consts::ARCH)
@@ -193,6 +201,19 @@ fn nowhere() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_command_brings_is_said_to_be_looked_for_where_it_would_be() {
+        assert_eq!(
+            remedy(Product::MariaDb),
+            "on Debian: apt-get install mariadb-server-core mariadb-client-core"
+        );
+        // Debian 12 has no package of it.
+        assert_eq!(
+            remedy(Product::MySql),
+            "install it by other means; `mysqld` is looked for in /usr/sbin"
+        );
+    }
 
     #[test]
     fn libraries_are_found_in_usr_and_beside_it() {

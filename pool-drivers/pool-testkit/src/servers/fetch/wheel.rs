@@ -32,12 +32,17 @@ impl Wheel {
         if env::consts::ARCH != self.architecture {
             return Err(format!("{} is only there for {}", self.name, self.architecture));
         }
-        let pip = python(&["-m", "pip", "--version"]).output();
-        if pip.is_ok_and(|output| output.status.success()) {
-            Ok(())
-        } else {
-            Err("`python3 -m pip` is not there to fetch it".to_owned())
+        if self.lacks_pip() {
+            return Err("`python3 -m pip` is not there to fetch it".to_owned());
         }
+        Ok(())
+    }
+
+    /// Whether only `pip` is missing to fetch it.
+    pub(super) fn lacks_pip(&self) -> bool {
+        let pip = python(&["-m", "pip", "--version"]).output();
+        let is_there = pip.is_ok_and(|output| output.status.success());
+        env::consts::ARCH == self.architecture && !is_there
     }
 
     pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
