@@ -28,6 +28,8 @@ pub(super) fn test() -> Result<Verdict> {
     } else {
         child::cargo(&["test", "--lib", "--bins", "--tests", "--examples"])
     };
+    // The test kit's own tests start every server, and test runners hide what is said meanwhile.
+    itest::provide_servers();
     // The step `itest` runs those against servers.
     let elsewhere = itest::packages_with_servers();
     let members = metadata::members()?;

@@ -18,7 +18,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use pool_testkit::NOT_TRIED_VARIABLE;
 use pool_testkit::servers::{
-    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen, shared,
+    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen,
+    provide, shared,
 };
 
 use self::count::Count;
@@ -63,6 +64,15 @@ impl Arguments {
 /// The packages whose tests need servers.
 pub(crate) fn packages_with_servers() -> Vec<&'static str> {
     SUITES.iter().filter(|suite| suite.needs_servers()).map(|suite| suite.package).collect()
+}
+
+/// Fetches what servers are not there, and says which are missing.
+pub(crate) fn provide_servers() {
+    for product in Product::ALL {
+        if let Err(error) = provide(product) {
+            println!("NOTE: {:#}", anyhow::Error::from(error));
+        }
+    }
 }
 
 /// The tests of all drivers that need servers, as `ci` runs them.

@@ -60,6 +60,15 @@ pub fn look_for(product: Product) -> Finding {
     }
 }
 
+/// Fetches the programs of `product` unless they are there, which a line on standard output says.
+///
+/// # Errors
+///
+/// They cannot be had.
+pub fn provide(product: Product) -> Result<(), ServerError> {
+    Installation::find(product, Fetching::default()).map(drop)
+}
+
 /// The programs of one server.
 #[derive(Clone, Debug)]
 pub(super) struct Installation {

