@@ -230,14 +230,15 @@ impl<'a> Runner<'a> {
 
 /// The server behind `url`, which is what was named, or its protocol's first.
 fn given(url: &str, named: &[Product]) -> Result<Access> {
-    let products = if named.is_empty() { &Product::ALL[..] } else { named };
-    if let [_, _, ..] = named {
-        bail!("--url is one server; name one with --server");
+    let access = |product: &Product| Access::given(*product, url, "--url");
+    match named {
+        [] => Product::ALL.iter().find_map(|product| access(product).ok()).context(
+            "the URL in --url is not user:password@host:port/database after postgres://, mysql:// \
+             or redis://",
+        ),
+        [product] => Ok(access(product)?),
+        [_, _, ..] => bail!("--url is one server; name one with --server"),
     }
-    let accesses = products.iter().map(|product| Access::given(*product, url, "--url"));
-    let mut accesses = accesses.collect::<Vec<_>>();
-    let fits = accesses.iter().position(Result::is_ok).unwrap_or(0);
-    Ok(accesses.swap_remove(fits)?)
 }
 
 /// The tests of a run, with nextest where it is.
@@ -302,5 +303,7 @@ mod tests {
             error.to_string(),
             "the URL in --url is not postgres://user:password@host:port/database"
         );
+        let error = product("mysql://me:secret@there/test", &[]).expect_err("no port");
+        assert!(error.to_string().contains("mysql://"), "{error}");
     }
 }
