@@ -219,8 +219,8 @@ impl<'a> Runner<'a> {
     fn keep(&self) -> Result<()> {
         println!();
         for (product, server) in &self.started {
-            let Access { host, port, user, .. } = server.access();
-            println!("{product}: {user} at {host}:{port}");
+            let access = server.access();
+            println!("{product}: {}", access.url(&access.first_database));
         }
         println!("press enter to stop them");
         io::stdin().read_line(&mut String::new()).context("nobody there to press enter")?;
