@@ -44,7 +44,9 @@ impl Running {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        // Every shell has its own `kill`; the program is missing where nothing shows processes.
+        let kill = ["-c", "kill \"$0\" \"$1\"", signal, &self.child.id().to_string()];
+        let sent = Command::new("sh").args(kill).status();
         assert!(sent.expect("sent").success());
     }
 
@@ -77,7 +79,7 @@ fn table_count(path: &Path) -> i64 {
 #[test]
 fn a_signal_during_the_load_prints_the_report_of_the_part_that_ran() {
     for signal in ["-INT", "-TERM", "-HUP"] {
-        let mut running = Running::start(&["run", "--duration", "1h", "--output", "json"]);
+        let mut running = Running::start(&["run", "--duration", "5m", "--output", "json"]);
         // A line of progress tells that the load is running.
         running.wait_for("in use");
         running.signal(signal);
@@ -96,7 +98,7 @@ fn a_signal_drops_the_table_in_the_database_of_the_user() {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("mine.db");
     let url = format!("sqlite:{}", path.display());
-    let mut running = Running::start(&["run", "--duration", "1h", "--url", &url]);
+    let mut running = Running::start(&["run", "--duration", "5m", "--url", &url]);
     running.wait_for("in use");
     assert_eq!(table_count(&path), 1);
     running.signal("-TERM");
@@ -142,7 +144,7 @@ fn a_signal_while_the_settings_are_read_ends_the_program() {
 
 #[test]
 fn a_second_signal_ends_at_once_and_removes_the_temporary_database() {
-    let mut running = Running::start(&["run", "--duration", "1h"]);
+    let mut running = Running::start(&["run", "--duration", "5m"]);
     running.wait_for("in use");
     // From here on every transfer waits, and so does the end of the run.
     let holder = Connection::open(running.database()).expect("opened");

@@ -29,6 +29,8 @@ pub(super) fn test() -> Result<Verdict> {
         // Asked for certain targets, it would not build the examples that tests run.
         child::cargo(&["test"])
     };
+    // The test kit's own tests start every server, and test runners hide what is said meanwhile.
+    itest::provide_servers();
     // The step `itest` runs those against servers.
     let elsewhere = itest::packages_with_servers();
     let members = metadata::members()?;

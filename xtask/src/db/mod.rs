@@ -92,7 +92,7 @@ fn environment() -> Result<()> {
     Ok(())
 }
 
-/// Fails if PostgreSQL or MariaDB cannot be had; the others are no matter of life and death.
+/// Fails if a server is missing that can be had everywhere.
 fn doctor() -> Result<()> {
     let mut lacking = Vec::new();
     println!("cache: {}", cache().display());
@@ -104,7 +104,7 @@ fn doctor() -> Result<()> {
             }
             Finding::Missing { why, remedy } => {
                 println!("{product:<12} CANNOT BE HAD: {why}; {remedy}");
-                if [Product::Postgres15, Product::MariaDb].contains(&product) {
+                if !product.is_best_effort() {
                     lacking.push(product.name());
                 }
             }

@@ -22,7 +22,7 @@ pub(super) enum Outcome {
         not_tried: Vec<String>,
         took: Duration,
     },
-    /// It did not run, and that is no failure.
+    /// It did not run, and that is no failure: why, in as many lines as that takes.
     Skipped(String),
     /// It did not run, and should have.
     Failed(String),
@@ -70,8 +70,8 @@ impl fmt::Display for Matrix {
                     let (untried, took) = (not_tried.len(), took.as_secs_f64());
                     writeln!(f, "{passed:>8}{failed:>8}{untried:>11}{took:>10.1}")?;
                 }
-                Outcome::Skipped(why) => writeln!(f, "  SKIPPED: {why}")?,
-                Outcome::Failed(why) => writeln!(f, "  FAILED: {why}")?,
+                Outcome::Skipped(why) => writeln!(f, "  SKIPPED: {}", brief(why))?,
+                Outcome::Failed(why) => writeln!(f, "  FAILED: {}", brief(why))?,
             }
         }
         for Cell { servers, suite, outcome } in &self.cells {
@@ -86,6 +86,12 @@ impl fmt::Display for Matrix {
         write!(f, "\n{} passed, {failed} failed", self.cells.len() - failed - skipped)?;
         if skipped > 0 { write!(f, ", {skipped} skipped") } else { Ok(()) }
     }
+}
+
+/// What failed, and the last that was said about it. All of it was shown when it happened.
+fn brief(why: &str) -> String {
+    let mut lines = why.lines();
+    [lines.next(), lines.next_back()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -106,6 +112,7 @@ mod tests {
                 cell("postgres-15", ran(12, 0)),
                 cell("mysql", Outcome::Skipped("it cannot be had".to_owned())),
                 cell("-", ran(3, 1)),
+                cell("mariadb", Outcome::Failed("it ended:\nready\nno room".to_owned())),
             ],
         };
         let expected = "\
@@ -113,10 +120,11 @@ server       suite           passed  failed  not tried   seconds
 postgres-15  pool-x              12       0          1       1.2
 mysql        pool-x          SKIPPED: it cannot be had
 -            pool-x               3       1          1       1.2
+mariadb      pool-x          FAILED: it ended: no room
 pool-x on postgres-15: not tried: a: because
 pool-x on -: not tried: a: because
 
-1 passed, 1 failed, 1 skipped";
+1 passed, 2 failed, 1 skipped";
         assert_eq!(matrix.to_string(), expected);
         assert!(matrix.has_failed());
     }

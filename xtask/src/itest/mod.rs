@@ -18,14 +18,15 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use pool_testkit::NOT_TRIED_VARIABLE;
 use pool_testkit::servers::{
-    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen, shared,
+    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen,
+    provide, shared,
 };
 
 use self::count::Count;
 use self::matrix::{Cell, Matrix, Outcome};
 use self::suites::{Driver, Run, SUITES, Suite};
+use crate::child;
 use crate::plugin::NEXTEST;
-use crate::{child, metadata};
 
 /// Run the drivers' tests against real servers, which are started for them.
 #[derive(Debug, Default, Args)]
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     /// Against a server that runs already, by its URL; with --server it is said to be that.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A server that cannot be had is a failure, even MySQL, which cannot be had everywhere.
+    /// A server that is missing is a failure, even one that cannot be had everywhere.
     #[arg(long)]
     require: bool,
     /// Leave the servers running after the tests, until enter is pressed.
@@ -50,9 +51,28 @@ pub(crate) struct Arguments {
     offline: bool,
 }
 
+impl Arguments {
+    /// Whether it is a failure if `product` is missing.
+    fn requires(&self, product: Product, in_ci: bool) -> bool {
+        // With a server named, nothing runs that is not against it.
+        let is_named = !self.server.is_empty();
+        let names_driver = self.driver.is_some_and(|driver| driver != Driver::All);
+        self.require || is_named || ((in_ci || names_driver) && !product.is_best_effort())
+    }
+}
+
 /// The packages whose tests need servers.
 pub(crate) fn packages_with_servers() -> Vec<&'static str> {
     SUITES.iter().filter(|suite| suite.needs_servers()).map(|suite| suite.package).collect()
+}
+
+/// Fetches what servers are not there, and says which are missing.
+pub(crate) fn provide_servers() {
+    for product in Product::ALL {
+        if let Err(error) = provide(product) {
+            println!("NOTE: {:#}", anyhow::Error::from(error));
+        }
+    }
 }
 
 /// The tests of all drivers that need servers, as `ci` runs them.
@@ -95,18 +115,16 @@ struct Runner<'a> {
     arguments: &'a Arguments,
     started: BTreeMap<Product, Server>,
     given: Option<Access>,
-    members: Vec<String>,
-    /// What cannot be had is a failure, but for what is known not to be had everywhere.
+    /// A missing server is a failure, unless it cannot be had everywhere.
     in_ci: bool,
 }
 
 impl<'a> Runner<'a> {
     fn new(arguments: &'a Arguments) -> Result<Self> {
-        let members = metadata::members()?.into_iter().map(|package| package.name).collect();
         let given =
             arguments.url.as_deref().map(|url| given(url, &arguments.server)).transpose()?;
         let in_ci = env::var_os("CI").is_some();
-        Ok(Self { arguments, started: BTreeMap::new(), given, members, in_ci })
+        Ok(Self { arguments, started: BTreeMap::new(), given, in_ci })
     }
 
     fn run_all(&mut self, suites: impl Iterator<Item = &'static Suite>) -> Result<Matrix> {
@@ -143,19 +161,16 @@ impl<'a> Runner<'a> {
     }
 
     fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
-        if !self.members.iter().any(|member| member == suite.package) {
-            let why = format!("the crate {} is not in the workspace", suite.package);
-            let is_named = self.arguments.driver == Some(suite.driver);
-            return Ok(if is_named { Outcome::Failed(why) } else { Outcome::Skipped(why) });
-        }
         let mut environment = Vec::new();
         for product in run.servers {
             match self.access(*product) {
                 Ok(access) => environment.extend(access.environment()),
-                Err(error @ ServerError::Missing { .. }) if !self.requires(*product) => {
-                    return Ok(Outcome::Skipped(one_line(&error)));
+                Err(error @ ServerError::Missing { .. })
+                    if !self.arguments.requires(*product, self.in_ci) =>
+                {
+                    return Ok(Outcome::Skipped(error.to_string()));
                 }
-                Err(error) => return Ok(Outcome::Failed(one_line(&error))),
+                Err(error) => return Err(error.into()),
             }
         }
         // Compiling is no part of how long the tests take.
@@ -200,19 +215,12 @@ impl<'a> Runner<'a> {
         Ok(access)
     }
 
-    /// Whether it is a failure if `product` cannot be had.
-    fn requires(&self, product: Product) -> bool {
-        let Arguments { require, server, .. } = self.arguments;
-        let is_best_effort = product == Product::MySql;
-        *require || server.contains(&product) || (self.in_ci && !is_best_effort)
-    }
-
     /// Leaves the servers to the user for a while.
     fn keep(&self) -> Result<()> {
         println!();
         for (product, server) in &self.started {
-            let Access { host, port, user, .. } = server.access();
-            println!("{product}: {user} at {host}:{port}");
+            let access = server.access();
+            println!("{product}: {}", access.url(&access.first_database));
         }
         println!("press enter to stop them");
         io::stdin().read_line(&mut String::new()).context("nobody there to press enter")?;
@@ -222,14 +230,15 @@ impl<'a> Runner<'a> {
 
 /// The server behind `url`, which is what was named, or its protocol's first.
 fn given(url: &str, named: &[Product]) -> Result<Access> {
-    let products = if named.is_empty() { &Product::ALL[..] } else { named };
-    if let [_, _, ..] = named {
-        bail!("--url is one server; name one with --server");
+    let access = |product: &Product| Access::given(*product, url, "--url");
+    match named {
+        [] => Product::ALL.iter().find_map(|product| access(product).ok()).context(
+            "the URL in --url is not user:password@host:port/database after postgres://, mysql:// \
+             or redis://",
+        ),
+        [product] => Ok(access(product)?),
+        [_, _, ..] => bail!("--url is one server; name one with --server"),
     }
-    let accesses = products.iter().map(|product| Access::given(*product, url, "--url"));
-    let mut accesses = accesses.collect::<Vec<_>>();
-    let fits = accesses.iter().position(Result::is_ok).unwrap_or(0);
-    Ok(accesses.swap_remove(fits)?)
 }
 
 /// The tests of a run, with nextest where it is.
@@ -262,14 +271,27 @@ fn forget(path: &std::path::Path) -> Result<()> {
     fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// An error for one line of a table; what came before it is on the lines above.
-fn one_line(error: &ServerError) -> String {
-    error.to_string().lines().collect::<Vec<_>>().join(" / ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_named_is_required_and_in_ci_what_can_be_had_everywhere() {
+        let nothing = Arguments::default;
+        let named = Arguments { server: vec![Product::MySql], ..nothing() };
+        let driver = |driver| Arguments { driver: Some(driver), ..nothing() };
+        let strict = Arguments { require: true, ..nothing() };
+        let on = |arguments: &Arguments, in_ci| {
+            [Product::Postgres15, Product::Postgres18, Product::MariaDb, Product::MySql]
+                .map(|product| arguments.requires(product, in_ci))
+        };
+        assert_eq!(on(&nothing(), false), [false; 4]);
+        assert_eq!(on(&driver(Driver::All), false), [false; 4]);
+        assert_eq!(on(&driver(Driver::Mysql), false), [true, false, true, false]);
+        assert_eq!(on(&nothing(), true), [true, false, true, false]);
+        assert_eq!(on(&strict, false), [true; 4]);
+        assert!(named.requires(Product::MySql, false));
+    }
 
     #[test]
     fn a_url_is_of_the_server_that_was_named_or_of_its_protocol_s_first() {
@@ -282,5 +304,7 @@ mod tests {
             error.to_string(),
             "the URL in --url is not postgres://user:password@host:port/database"
         );
+        let error = product("mysql://me:secret@there/test", &[]).expect_err("no port");
+        assert!(error.to_string().contains("mysql://"), "{error}");
     }
 }

@@ -49,7 +49,7 @@ pub enum ServerError {
         product: Product,
         /// How long it was waited for.
         waited: Duration,
-        /// The last lines of its log, or what its client said.
+        /// The last lines of its log, and what its client said.
         log: String,
     },
     /// The server refused a statement, in its own words.

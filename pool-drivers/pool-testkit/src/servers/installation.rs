@@ -56,8 +56,17 @@ pub fn look_for(product: Product) -> Finding {
     }
     match source.available() {
         Ok(()) => Finding::Fetchable(source.to_string()),
-        Err(why) => Finding::Missing { why, remedy: source.remedy() },
+        Err(why) => Finding::Missing { why, remedy: remedy(product) },
     }
+}
+
+/// Fetches the programs of `product` unless they are there, which a line on standard output says.
+///
+/// # Errors
+///
+/// They cannot be had.
+pub fn provide(product: Product) -> Result<(), ServerError> {
+    Installation::find(product, Fetching::default()).map(drop)
 }
 
 /// The programs of one server.
@@ -75,17 +84,21 @@ impl Installation {
             return Ok(present);
         }
         let source = layout(product).source;
-        let missing = |why: String, remedy: String| ServerError::Missing { product, why, remedy };
-        let fetch = || format!("fetch it with `cargo xtask db up {product}`");
         if fetching == Fetching::Forbidden {
-            return Err(missing(format!("{}, and fetching is forbidden", nowhere()), fetch()));
+            let why = format!("{}, and fetching is forbidden", nowhere());
+            let remedy = format!("fetch it with `cargo xtask db up {product}`");
+            return Err(ServerError::Missing { product, why, remedy });
         }
-        source
-            .available()
-            .map_err(|why| missing(format!("{}, and {why}", nowhere()), source.remedy()))?;
-        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root))
-            .map_err(|error| missing(error.to_string(), source.remedy()))?;
-        let incomplete = || missing("what was fetched lacks programs".to_owned(), source.remedy());
+        let missing = |why| ServerError::Missing { product, why, remedy: remedy(product) };
+        source.available().map_err(|why| missing(format!("{}, and {why}", nowhere())))?;
+        cache::get_or_make(product.name(), |root| source.unpack(product.name(), root)).map_err(
+            |error| match error {
+                // What fetches it says why that cannot be done.
+                ServerError::Program { .. } => missing(error.to_string()),
+                error => error,
+            },
+        )?;
+        let incomplete = || missing("what was fetched lacks programs".to_owned());
         Self::present(product).ok_or_else(incomplete)
     }
 
@@ -155,21 +168,32 @@ impl Installation {
     }
 
     fn libraries(&self) -> OsString {
-        let folders = [multiarch(), "usr/lib".to_owned()].map(|folder| self.root.join(folder));
+        // On a running system `lib` is a link into `usr`; what is in Debian 12's packages is in both.
+        let (usr, beside) = (self.root.join("usr"), self.root.join(multiarch()));
+        let folders = [usr.join(multiarch()), beside, usr.join("lib")];
         env::join_paths(folders).unwrap_or_default()
     }
 
     /// Programs of another release bring the C library they were made for, which only its own loader
     /// can load.
     fn loader(&self) -> Option<PathBuf> {
-        let own = self.root.join(multiarch()).join(LOADER);
+        let own = self.root.join("usr").join(multiarch()).join(LOADER);
         (self.is_fetched() && own.exists()).then_some(own)
     }
 }
 
-/// Where Debian keeps the libraries of this architecture.
+/// What brings the programs of `product` where they cannot be fetched.
+fn remedy(product: Product) -> String {
+    let Layout { folders, programs, source, .. } = layout(product);
+    source.remedy().unwrap_or_else(|| {
+        let (program, folder) = (programs[0], folders[0]);
+        format!("install it by other means; `{program}` is looked for in /{folder}")
+    })
+}
+
+/// Where Debian keeps the libraries of this architecture, in `usr` or beside it.
 fn multiarch() -> String {
-    format!("usr/lib/{}-linux-gnu", env::consts::ARCH)
+    format!("lib/{}-linux-gnu", env::consts::ARCH)
 }
 
 const LOADER: &str =
@@ -181,4 +205,33 @@ fn is_mariadb(path: &Path) -> bool {
 
 fn nowhere() -> String {
     format!("it is neither installed nor in {}", cache::folder().display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_command_brings_is_said_to_be_looked_for_where_it_would_be() {
+        assert_eq!(
+            remedy(Product::MariaDb),
+            "on Debian: apt-get install mariadb-server-core mariadb-client-core"
+        );
+        // Debian 12 has no package of it.
+        assert_eq!(
+            remedy(Product::MySql),
+            "install it by other means; `mysqld` is looked for in /usr/sbin"
+        );
+    }
+
+    #[test]
+    fn libraries_are_found_in_usr_and_beside_it() {
+        let fetched = Installation { root: PathBuf::from("/cache/any"), folders: Vec::new() };
+        let libraries = fetched.libraries();
+        let folders: Vec<_> = env::split_paths(&libraries).collect();
+        for folder in ["usr/lib", "lib"] {
+            let folder = format!("/cache/any/{folder}/{}-linux-gnu", env::consts::ARCH);
+            assert!(folders.contains(&folder.into()), "{folders:?}");
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub use self::cache::{CACHE_VARIABLE, folder as cache};
 pub use self::crowd::Crowd;
 pub use self::database::Database;
 pub use self::error::ServerError;
-pub use self::installation::{Fetching, Finding, OFFLINE_VARIABLE, look_for};
+pub use self::installation::{Fetching, Finding, OFFLINE_VARIABLE, look_for, provide};
 pub use self::product::{Family, Product};
 pub use self::proxy::{Behaviour, Proxy};
 pub use self::server::Server;

@@ -43,7 +43,7 @@ impl Process {
         self.child.try_wait()
     }
 
-    /// Kills it and all that it started, at once.
+    /// Kills it and all that it started, at once, and waits until they are gone.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         if self.ended()?.is_some() {
             return Ok(());
@@ -51,10 +51,16 @@ impl Process {
         // PostgreSQL's backends would outlive their postmaster for a moment, in which it could not
         // be started again.
         let everybody = self.hold()?;
-        for pid in everybody.into_iter().rev() {
-            signal(pid, Signal::KILL)?;
+        for pid in everybody.iter().rev() {
+            signal(*pid, Signal::KILL)?;
         }
-        self.child.wait().map(drop)
+        self.child.wait()?;
+        // On a busy machine a killed backend keeps the server's shared memory for a while yet.
+        let deadline = Instant::now() + LAST_MOMENTS;
+        while everybody.iter().any(|pid| runs(*pid)) && Instant::now() < deadline {
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(())
     }
 
     /// Asks it to end in its own way, and kills it if it has not within `bound`.
@@ -140,9 +146,7 @@ pub(super) fn kill_all_in(folder: &Path) -> io::Result<()> {
 fn family(ancestor: Pid) -> io::Result<Vec<Pid>> {
     let mut parents = Vec::new();
     for pid in everybody()? {
-        // It may have ended since the folder was read.
-        let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        parents.extend(parent(&status).map(|parent| (pid, parent)));
+        parents.extend(parent(&status(pid)).map(|parent| (pid, parent)));
     }
     let mut family = vec![ancestor];
     let mut asked = 0;
@@ -161,10 +165,26 @@ fn everybody() -> io::Result<Vec<Pid>> {
     Ok(numbers.collect())
 }
 
-/// The parent, from `pid (name) state parent ...`; a name may hold brackets and blanks.
-fn parent(stat: &str) -> Option<Pid> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    Pid::from_raw(after_name.split_whitespace().nth(1)?.parse().ok()?)
+/// What the system says of a process; nothing if it has ended.
+fn status(pid: Pid) -> String {
+    fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default()
+}
+
+/// Whether it has not ended. Where nobody reaps orphans, they stay as zombies, which hold nothing.
+fn runs(pid: Pid) -> bool {
+    let status = status(pid);
+    after_name(&status).is_some_and(|mut words| words.next() != Some("Z"))
+}
+
+/// The parent, from `pid (name) state parent ...`.
+fn parent(status: &str) -> Option<Pid> {
+    Pid::from_raw(after_name(status)?.nth(1)?.parse().ok()?)
+}
+
+/// State, parent and the rest; a name may hold brackets and blanks.
+fn after_name(status: &str) -> Option<impl Iterator<Item = &str>> {
+    let (_, after_name) = status.rsplit_once(')')?;
+    Some(after_name.split_whitespace())
 }
 
 #[cfg(test)]
@@ -189,14 +209,8 @@ mod tests {
             }
             thread::yield_now();
         };
+        assert!(everybody.iter().all(|pid| runs(*pid)));
         process.kill().expect("killed");
-        let gone = |pid: &Pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // Where nobody reaps orphans, they stay as zombies.
-            stat.is_empty() || stat.contains(") Z ")
-        };
-        while !everybody.iter().all(gone) {
-            thread::yield_now();
-        }
+        assert!(!everybody.iter().any(|pid| runs(*pid)));
     }
 }

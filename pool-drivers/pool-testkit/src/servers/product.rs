@@ -11,7 +11,7 @@ use super::error::ServerError;
 pub enum Product {
     /// PostgreSQL 15, the one of Debian 12.
     Postgres15,
-    /// PostgreSQL 18.
+    /// PostgreSQL 18, newer than Debian 12 has it. It cannot be had everywhere.
     Postgres18,
     /// MariaDB as the system's distribution has it: 10.11 on Debian 12.
     MariaDb,
@@ -56,6 +56,12 @@ impl Product {
             Self::PgBouncer => "pgbouncer",
             Self::Redis => "redis",
         }
+    }
+
+    /// Whether it comes from where not everybody can fetch it, so that to do without is no failure.
+    #[must_use]
+    pub const fn is_best_effort(self) -> bool {
+        matches!(self, Self::Postgres18 | Self::MySql)
     }
 
     /// What protocol it speaks.

@@ -199,21 +199,23 @@ fn launch(ground: &Ground) -> Result<Process, ServerError> {
             let log = ground.directory.last_words();
             return Err(ServerError::Died { product, end: status.to_string(), log });
         }
-        if answers(&access) {
-            return Ok(process);
-        }
+        let Err(why) = answers(&access) else { return Ok(process) };
         if Instant::now() > deadline {
-            let log = ground.directory.last_words();
+            // The server may be ready, and its client not.
+            let log = format!("{}\n{why}", ground.directory.last_words());
             return Err(ServerError::Unready { product, waited: PATIENCE, log });
         }
         thread::sleep(BETWEEN_LOOKS);
     }
 }
 
-/// Whether it accepts connections and answers a query. PostgreSQL listens before it is ready.
-fn answers(access: &Access) -> bool {
+/// Whether it accepts connections and answers a query, or why not. PostgreSQL listens before it is
+/// ready.
+fn answers(access: &Access) -> Result<(), String> {
     const EACH: Duration = Duration::from_secs(5);
     let statement = access.product.family().trivial_statement();
-    TcpStream::connect((Ipv4Addr::LOCALHOST, access.port)).is_ok()
-        && access.run_within(EACH, &access.first_database, statement).is_ok()
+    let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, access.port));
+    connected.map_err(|error| error.to_string())?;
+    let answered = access.run_within(EACH, &access.first_database, statement);
+    answered.map(drop).map_err(|error| error.to_string())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::servers::cache;
 use crate::servers::error::{ServerError, Trying};
 use crate::servers::program::{PATIENCE, run_for};
 
@@ -67,7 +68,8 @@ pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(),
     let is_needed = |name: &str| !packages.without.iter().any(|start| name.starts_with(start));
     wanted.retain(|(name, _)| is_needed(name));
     let size = wanted.iter().map(|(_, size)| size).sum::<u64>() as f64 / 1e6;
-    println!("fetching {what}: {} Debian packages, {size:.1} MB", wanted.len());
+    let (count, cache) = (wanted.len(), cache::folder());
+    println!("fetching {what}: {count} Debian packages, {size:.1} MB, into {}", cache.display());
     let names: Vec<_> = wanted.iter().map(|(name, _)| &**name).collect();
     let mut download = with(&apt, &[&["download", "--quiet"][..], &names].concat());
     download.current_dir(&work);

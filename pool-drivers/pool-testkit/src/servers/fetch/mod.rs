@@ -35,13 +35,16 @@ impl Source {
         }
     }
 
-    /// What somebody can do where it cannot be fetched.
-    pub(super) fn remedy(&self) -> String {
+    /// The command that mends it where it cannot be fetched, if there is one.
+    pub(super) fn remedy(&self) -> Option<String> {
         match self {
-            Self::Debian(packages) => {
-                format!("on Debian: apt-get install {}", packages.names.join(" "))
+            Self::Debian(Packages { names, suite: Suite::Ours, .. }) => {
+                Some(format!("on Debian: apt-get install {}", names.join(" ")))
             }
-            Self::Python(_) => "on Debian: apt-get install python3-pip".to_owned(),
+            Self::Debian(Packages { suite: Suite::Unstable, .. }) => None,
+            Self::Python(wheel) => {
+                wheel.lacks_pip().then(|| "on Debian: apt-get install python3-pip".to_owned())
+            }
         }
     }
 }

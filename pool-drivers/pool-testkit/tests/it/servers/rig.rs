@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_testkit::not_tried;
-use pool_testkit::servers::{Access, Product, Server, ServerError, Setup};
+use pool_testkit::servers::{Access, Server, ServerError, Setup};
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
@@ -20,7 +20,7 @@ pub(crate) fn started(setup: Setup) -> Option<Server> {
     let product = setup.product;
     match Server::start_as(setup) {
         Ok(server) => Some(server),
-        Err(error @ ServerError::Missing { .. }) if product == Product::MySql => {
+        Err(error @ ServerError::Missing { .. }) if product.is_best_effort() => {
             not_tried(&format!("a server of {product}"), &error.to_string());
             None
         }
