@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
+use futures_util::TryStreamExt as _;
 use pool_core::{ConnectContext, Statements};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Notification, Row, Statement};
@@ -71,22 +73,8 @@ impl PostgresConnection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, PostgresError> {
-        let client = &self.session.client;
-        self.call(Some(sql), async {
-            if self.is_unnamed(params.len()) {
-                return Ok(client.query_typed(sql, &[]).await?);
-            }
-            let (statement, was_cached) = self.session.prepared(sql).await?;
-            match client.query(&statement, params).await {
-                Ok(rows) => Ok(rows),
-                Err(error) => {
-                    drop(statement);
-                    let statement = self.session.renewed(sql, was_cached, error).await?;
-                    Ok(client.query(&statement, params).await?)
-                }
-            }
-        })
-        .await
+        let rows = async { Ok(self.rows(sql, params).await?.try_collect().await?) };
+        self.call(Some(sql), rows).await
     }
 
     /// Runs a query that returns exactly one row.
@@ -121,9 +109,16 @@ impl PostgresConnection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, PostgresError> {
-        let mut rows = self.query(sql, params).await?;
-        let first = rows.pop();
-        if rows.is_empty() { Ok(first) } else { Err(PostgresError::RowCount) }
+        self.call(Some(sql), async {
+            let mut rows = pin!(self.rows(sql, params).await?);
+            let first = rows.try_next().await?;
+            let mut is_alone = true;
+            while first.is_some() && rows.try_next().await?.is_some() {
+                is_alone = false;
+            }
+            if is_alone { Ok(first) } else { Err(PostgresError::RowCount) }
+        })
+        .await
     }
 
     /// Runs a statement and returns how many rows it changed.
@@ -228,24 +223,7 @@ impl PostgresConnection {
         let running = self.statements.start(Some(sql));
         // Lives as long as the stream.
         let call = self.session.begin();
-        let client = &self.session.client;
-        let params = || params.iter().copied();
-        let started = self.session.call(async {
-            if self.is_unnamed(params().len()) {
-                let none = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
-                return Ok(client.query_typed_raw(sql, none).await?);
-            }
-            let (statement, was_cached) = self.session.prepared(sql).await?;
-            match client.query_raw(&statement, params()).await {
-                Ok(rows) => Ok(rows),
-                Err(error) => {
-                    drop(statement);
-                    let statement = self.session.renewed(sql, was_cached, error).await?;
-                    Ok(client.query_raw(&statement, params()).await?)
-                }
-            }
-        });
-        match started.await {
+        match self.session.call(self.rows(sql, params)).await {
             Ok(rows) => Ok(RowStream::new(rows, call, running)),
             Err(error) => {
                 call.finish();
@@ -359,6 +337,29 @@ impl PostgresConnection {
         if let Some(task) = task {
             // Its panic would be a goodbye, too.
             let _ = task.await;
+        }
+    }
+
+    /// Runs a query whose rows are still to be read.
+    async fn rows(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<tokio_postgres::RowStream, PostgresError> {
+        let client = &self.session.client;
+        let params = || params.iter().copied();
+        if self.is_unnamed(params().len()) {
+            let none = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
+            return Ok(client.query_typed_raw(sql, none).await?);
+        }
+        let (statement, was_cached) = self.session.prepared(sql).await?;
+        match client.query_raw(&statement, params()).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => {
+                drop(statement);
+                let statement = self.session.renewed(sql, was_cached, error).await?;
+                Ok(client.query_raw(&statement, params()).await?)
+            }
         }
     }
 
