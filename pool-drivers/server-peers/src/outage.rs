@@ -139,15 +139,17 @@ impl<D: Victim> Callers<D> {
     /// Connects a second while the server is gone, and how long an acquire takes to fail by then, in
     /// milliseconds.
     async fn refused(&self, server: &Server) -> (f64, f64) {
+        let before = self.pool.stats();
         harm(|| server.kill());
+        let killed = Instant::now();
         // The outage is known when half of this has passed.
         sleep(self.pool.config().outage_grace.unwrap_or_default() * 2).await;
-        let (begun, before) = (Instant::now(), self.pool.stats());
-        sleep(OUTAGE).await;
+        let known = Instant::now();
+        sleep(OUTAGE.saturating_sub(killed.elapsed())).await;
         let after = self.pool.stats();
         let connects = after.opened + after.open_failed - before.opened - before.open_failed;
-        let rate = connects as f64 / begun.elapsed().as_secs_f64();
-        let failed = self.read(|asked| (asked.at > begun).then_some(millis(asked.acquired)));
+        let rate = connects as f64 / killed.elapsed().as_secs_f64();
+        let failed = self.read(|asked| (asked.at > known).then_some(millis(asked.acquired)));
         harm(|| server.restart());
         (rate, percentile(failed, 0.99))
     }

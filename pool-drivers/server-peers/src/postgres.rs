@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bb8::ManageConnection;
 use bb8_postgres::PostgresConnectionManager;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use pool_core::Pool;
@@ -118,19 +119,41 @@ fn deadpool(name: &'static str, access: &Access, recycling_method: RecyclingMeth
     })
 }
 
-/// It keeps no prepared statements.
 async fn bb8(access: &Access) -> Contender {
-    let manager = PostgresConnectionManager::new(config(access), NoTls);
+    let manager = Bb8Manager(PostgresConnectionManager::new(config(access), NoTls));
     let size = u32::try_from(CONNECTIONS).expect("few");
     let pool = bb8::Pool::builder().max_size(size).test_on_check_out(false).build(manager);
     let pool = pool.await.expect("the server answers");
     Contender::new(BB8, TASKS, move |_| {
         let pool = pool.clone();
         async move {
-            let client = pool.get().await.expect("a turn");
-            client.query_one(SELECT, &[]).await.expect("a row");
+            let connection = pool.get().await.expect("a turn");
+            let (client, statement) = &*connection;
+            client.query_one(statement, &[]).await.expect("a row");
         }
     })
+}
+
+/// Keeps the prepared statement beside the client; bb8-postgres has no cache of them.
+struct Bb8Manager(PostgresConnectionManager<NoTls>);
+
+impl ManageConnection for Bb8Manager {
+    type Connection = (Client, Statement);
+    type Error = tokio_postgres::Error;
+
+    async fn connect(&self) -> Result<Self::Connection, Self::Error> {
+        let client = self.0.connect().await?;
+        let statement = client.prepare(SELECT).await?;
+        Ok((client, statement))
+    }
+
+    async fn is_valid(&self, connection: &mut Self::Connection) -> Result<(), Self::Error> {
+        self.0.is_valid(&mut connection.0).await
+    }
+
+    fn has_broken(&self, connection: &mut Self::Connection) -> bool {
+        self.0.has_broken(&mut connection.0)
+    }
 }
 
 fn config(access: &Access) -> tokio_postgres::Config {
