@@ -226,7 +226,7 @@ impl PostgresConnection {
         match self.session.call(self.rows(sql, params)).await {
             Ok(rows) => Ok(RowStream::new(rows, call, running)),
             Err(error) => {
-                call.finish();
+                call.finish(Some(&error));
                 if let Some(running) = running {
                     running.finish(Err(&error));
                 }

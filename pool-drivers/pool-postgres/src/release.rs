@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::PostgresError;
 use crate::options::Hygiene;
-use crate::session::{Session, poll_now};
+use crate::session::{Reply, Session, poll_now};
 use crate::wire::Status;
 
 /// Rolls back, whether or not a transaction is open, without the warning that the server would log
@@ -40,20 +40,22 @@ impl Session {
         if hygiene == Hygiene::Trust {
             return Released::Clean;
         }
-        if hygiene == Hygiene::DiscardAll && *self.knows_types.get_mut() {
+        if hygiene == Hygiene::DiscardAll && self.knows_types() {
             return Released::Discard;
         }
         if *self.cut_short.get_mut() {
             return Released::Dirty;
         }
         let lent = *self.lent.get_mut();
-        if let Some(reply) = self.queued.get_mut() {
-            match poll_now(reply) {
+        if let Some(queued) = self.queued.get_mut() {
+            match poll_now(&mut queued.reply) {
                 Poll::Ready(Ok(())) => *self.queued.get_mut() = None,
                 Poll::Ready(Err(_)) => return Released::Discard,
                 Poll::Pending if lent => return Released::Dirty,
                 // Nobody has made a call since it was sent.
-                Poll::Pending => return Released::ResetQueued,
+                Poll::Pending if queued.is_reset => return Released::ResetQueued,
+                // The end of a transaction that was dropped.
+                Poll::Pending => return self.send_reset(None, hygiene),
             }
         }
         let Some(status) = self.wire.settled() else { return Released::Dirty };
@@ -67,27 +69,37 @@ impl Session {
         if hygiene == Hygiene::Rollback && rollback.is_none() {
             return Released::Clean;
         }
+        self.send_reset(rollback, hygiene)
+    }
+
+    /// Sends what is to be undone ahead of whatever comes next.
+    fn send_reset(&mut self, rollback: Option<&'static str>, hygiene: Hygiene) -> Released {
         rollback.into_iter().chain(cleaning(hygiene)).for_each(|sql| self.queue(sql));
         self.forget_statements(hygiene);
+        if let Some(queued) = self.queued.get_mut() {
+            queued.is_reset = true;
+        }
         if *self.broken.get_mut() { Released::Discard } else { Released::ResetQueued }
     }
 
-    /// Finds out what is under way, stops it, and makes the session clean.
+    /// Finds out what is under way, stops it, and makes the session clean. Where everything is trusted,
+    /// that is after a panic, which nobody asked to trust: the transaction is rolled back.
     pub(crate) async fn clean(&mut self, hygiene: Hygiene) -> Result<(), PostgresError> {
         self.settle().await?;
         if self.wire.is_lost() {
             return Err(PostgresError::Unclean);
         }
-        if hygiene != Hygiene::Trust && self.wire.is_in_transaction() {
+        if self.wire.is_in_transaction() {
             self.client.batch_execute("ROLLBACK").await?;
+        }
+        if hygiene == Hygiene::DiscardAll && self.knows_types() {
+            return Err(PostgresError::Unclean);
         }
         if let Some(sql) = cleaning(hygiene) {
             self.client.batch_execute(sql).await?;
             self.forget_statements(hygiene);
         }
-        if hygiene != Hygiene::Trust {
-            self.expect_idle()?;
-        }
+        self.expect_idle()?;
         *self.cut_short.get_mut() = false;
         *self.lent.get_mut() = false;
         Ok(())
@@ -97,7 +109,7 @@ impl Session {
     async fn settle(&mut self) -> Result<(), PostgresError> {
         let is_busy = *self.cut_short.get_mut() || self.wire.settled().is_none();
         let queued = self.queued.get_mut().take();
-        let queued = queued.unwrap_or_else(|| Box::pin(ready(Ok(()))));
+        let queued = queued.map_or_else(|| Box::pin(ready(Ok(()))) as Reply, |queued| queued.reply);
         // An empty query, answered once everything before it is.
         let empty = self.client.batch_execute("");
         let answered = pin!(async { join(queued, empty).await });

@@ -4,14 +4,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use futures_channel::oneshot;
 use futures_util::future::{BoxFuture, join};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use crate::cache::StatementCache;
@@ -24,13 +23,20 @@ use crate::wire::Wire;
 /// The reply to something that was sent ahead and is not read yet.
 pub(crate) type Reply = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
 
+/// What was sent ahead.
+pub(crate) struct Queued {
+    pub(crate) reply: Reply,
+    /// Whether it is all that the policy asks for between two users.
+    pub(crate) is_reset: bool,
+}
+
 /// One session with a server.
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) wire: Arc<Wire>,
     pub(crate) cache: Mutex<StatementCache>,
-    /// The reply to a reset that was sent ahead. Whoever makes the next call reads it first.
-    pub(crate) queued: Mutex<Option<Reply>>,
+    /// What was sent ahead. Whoever makes the next call reads its reply first.
+    pub(crate) queued: Mutex<Option<Queued>>,
     /// A call of ours was begun whose end nobody saw: its request may be anywhere between here and
     /// the server.
     pub(crate) cut_short: AtomicBool,
@@ -40,9 +46,8 @@ pub(crate) struct Session {
     pub(crate) broken: AtomicBool,
     /// Whether the server was chosen because it takes writes.
     is_to_write: bool,
-    /// The client has looked up types of the database's own, for which it keeps prepared statements
-    /// of its own.
-    pub(crate) knows_types: AtomicBool,
+    /// Statements that were prepared, or begun to be, on our account.
+    prepared: AtomicU64,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) canceller: Canceller,
     pub(crate) task: Option<JoinHandle<()>>,
@@ -72,7 +77,7 @@ impl Session {
                 options.target_session_attrs,
                 TargetSession::ReadWrite | TargetSession::Primary
             ),
-            knows_types: AtomicBool::new(false),
+            prepared: AtomicU64::new(0),
             inbox,
             canceller,
             task: Some(task),
@@ -90,8 +95,8 @@ impl Session {
         let queued = self.queued.lock().take();
         let result = match queued {
             None => work.await,
-            Some(reply) => {
-                let (result, reply) = join(work, reply).await;
+            Some(queued) => {
+                let (result, reply) = join(work, queued.reply).await;
                 match reply {
                     Ok(()) => result,
                     Err(error) => {
@@ -101,17 +106,31 @@ impl Session {
                 }
             }
         };
-        call.finish();
-        if self.is_to_write && result.as_ref().is_err_and(PostgresError::is_read_only) {
-            // The server is not any more what it was chosen for; the next connect chooses anew.
-            self.broken.store(true, Ordering::Release);
-        }
+        call.finish(result.as_ref().err());
         result
     }
 
     /// Notes that a call is under way.
     pub(crate) fn begin(&self) -> CallGuard<'_> {
-        CallGuard { cut_short: &self.cut_short }
+        CallGuard { session: self }
+    }
+
+    /// Looks at an error for what it says of the session.
+    fn note(&self, error: &PostgresError) {
+        // The server is not any more what it was chosen for; the next connect chooses anew.
+        let is_demoted = self.is_to_write && error.is_read_only();
+        // Not a statement of the cache, which would have been prepared anew: one by which the client
+        // looks up types, and it will never do that anew.
+        let is_crippled = error.code().is_some_and(|code| code.code() == NO_SUCH_STATEMENT);
+        if is_demoted || is_crippled {
+            self.broken.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the client has looked up types of the database's own, for which it keeps prepared
+    /// statements that nobody here can renew; or may have, while it was lent out.
+    pub(crate) fn knows_types(&self) -> bool {
+        self.wire.prepared() > self.prepared.load(Ordering::Relaxed)
     }
 
     /// Sends a statement ahead, without waiting; its reply is read with the next call's.
@@ -125,13 +144,14 @@ impl Session {
             Poll::Ready(Err(_)) => return self.broken.store(true, Ordering::Release),
         }
         let mut queued = self.queued.lock();
-        *queued = Some(match queued.take() {
+        let reply = match queued.take() {
             None => reply,
             Some(earlier) => Box::pin(async move {
-                let earlier = earlier.await;
+                let earlier = earlier.reply.await;
                 reply.await.and(earlier)
             }),
-        });
+        };
+        *queued = Some(Queued { reply, is_reset: false });
     }
 
     /// The prepared statement for a text, and whether it came from the cache.
@@ -144,17 +164,8 @@ impl Session {
     }
 
     pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, PostgresError> {
-        let statement = self.client.prepare(sql).await.inspect_err(|error| {
-            if error.code().is_some_and(|code| code.code() == NO_SUCH_STATEMENT) {
-                // Not ours, which does not exist yet: one by which the client looks up types.
-                self.broken.store(true, Ordering::Release);
-            }
-        })?;
-        let columns = statement.columns().iter().map(tokio_postgres::Column::type_);
-        if statement.params().iter().chain(columns).any(|kind| Type::from_oid(kind.oid()).is_none())
-        {
-            self.knows_types.store(true, Ordering::Release);
-        }
+        self.prepared.fetch_add(1, Ordering::Relaxed);
+        let statement = self.client.prepare(sql).await?;
         self.cache.lock().put(sql, statement.clone());
         Ok(statement)
     }
@@ -223,13 +234,13 @@ const FEATURE_NOT_SUPPORTED: &str = "0A000";
 const REVALIDATE: &str = "RevalidateCachedQuery";
 
 /// A call under way. Dropped before its end, it leaves a session that is not trusted.
-#[derive(Debug)]
 pub(crate) struct CallGuard<'a> {
-    cut_short: &'a AtomicBool,
+    session: &'a Session,
 }
 
 impl CallGuard<'_> {
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(self, error: Option<&PostgresError>) {
+        error.inspect(|error| self.session.note(error));
         // Holds a reference only; what is left of it is the note of a call cut short.
         std::mem::forget(self);
     }
@@ -237,7 +248,7 @@ impl CallGuard<'_> {
 
 impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
-        self.cut_short.store(true, Ordering::Release);
+        self.session.cut_short.store(true, Ordering::Release);
     }
 }
 

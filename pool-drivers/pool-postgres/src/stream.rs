@@ -27,7 +27,7 @@ struct UnderWay<'a> {
 
 impl UnderWay<'_> {
     fn finish(self, result: Result<(), &PostgresError>) {
-        self.call.finish();
+        self.call.finish(result.err());
         if let Some(running) = self.running {
             running.finish(result.map_err(|error| error as _));
         }

@@ -27,6 +27,8 @@ pub(crate) struct Wire {
     /// Value of `sent` at the last request that could change something: closing a prepared statement
     /// cannot, and clients do it late.
     last_work: AtomicU64,
+    /// Statements prepared under a name, or begun to be.
+    prepared: AtomicU64,
     /// Requests answered. Stored after `status`, read before it.
     answered: AtomicU64,
     /// The status in the last answer.
@@ -68,6 +70,11 @@ impl Wire {
     /// is of no use to anybody.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// How many statements were prepared under a name, or begun to be.
+    pub(crate) fn prepared(&self) -> u64 {
+        self.prepared.load(Ordering::Acquire)
     }
 
     /// The server's last word, whatever is under way.
@@ -146,6 +153,11 @@ impl Tap {
             }
             // Close.
             b'C' => {}
+            // Parse, which begins with the statement's name.
+            b'P' if message.first != Some(0) => {
+                wire.prepared.fetch_add(1, Ordering::Release);
+                *works = true;
+            }
             _ => *works = true,
         });
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
+use futures_util::StreamExt as _;
 use pool_core::{ConnectContext, Driver as _, ErrorClass, Statements};
 use pool_postgres::{
     ConnectFailure, Host, LoadBalance, PostgresConnection, PostgresDriver, PostgresError,
@@ -139,15 +140,27 @@ async fn of_several_servers_the_one_that_fits_is_taken() {
 #[tokio::test]
 async fn a_connection_that_was_to_write_and_may_not_any_more_is_replaced() {
     let database = Database::create().await;
-    for (target_session_attrs, is_replaced) in [(Wanted::ReadWrite, true), (Wanted::Any, false)] {
+    let table = "CREATE TABLE t (x int)";
+    connect(database.options()).await.batch_execute(table).await.expect("created");
+    for (target_session_attrs, by_stream, is_replaced) in [
+        (Wanted::ReadWrite, false, true),
+        (Wanted::ReadWrite, true, true),
+        (Wanted::Any, false, false),
+    ] {
         let options = PostgresOptions { target_session_attrs, ..database.options() };
         let pool = pool_of_one(options);
         let connection = pool.acquire().await.expect("opened");
         let session = pid(&connection).await;
         // As a primary does that has become a standby.
         connection.batch_execute("SET default_transaction_read_only = on").await.expect("set");
-        let error =
-            connection.batch_execute("CREATE TABLE t (x int)").await.expect_err("read only");
+        let insert = "INSERT INTO t VALUES (1) RETURNING x";
+        let error = if by_stream {
+            // This comes with the rows, not with the stream.
+            let mut rows = connection.query_stream(insert, &[]).await.expect("begun");
+            rows.next().await.expect("an item").expect_err("read only")
+        } else {
+            connection.query(insert, &[]).await.expect_err("read only")
+        };
         assert_eq!(code(&error), Some("25006"));
         drop(connection);
         let connection = within(pool.acquire()).await.expect("a turn");

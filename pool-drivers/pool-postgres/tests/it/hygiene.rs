@@ -4,7 +4,9 @@ use futures_util::FutureExt as _;
 use pool_core::{CloseReason, Pool};
 use pool_postgres::{Hygiene, PostgresDriver, PostgresError, PostgresOptions};
 
-use crate::rig::{Database, admin, aside, in_transaction, pid, pool_of_one, terminate, within};
+use crate::rig::{
+    Database, admin, aside, code, connect, in_transaction, pid, pool_of_one, terminate, within,
+};
 
 fn pool_with(database: &Database, hygiene: Hygiene) -> Pool<PostgresDriver> {
     pool_of_one(PostgresOptions { hygiene, ..database.options() })
@@ -135,6 +137,11 @@ async fn a_reset_that_fails_is_told_and_the_connection_is_not_used_again() {
     assert_ne!(pid(&connection).await, session);
 }
 
+/// Runs statements in a database by a connection of its own.
+async fn admin_of(database: &Database, sql: &str) {
+    connect(database.options()).await.batch_execute(sql).await.expect("ran");
+}
+
 /// Everything that a session can be left with, by the museum's list.
 const LEFT: &str = "SET search_path = pg_catalog; SET TIME ZONE 'Asia/Tokyo'; \
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY; \
@@ -214,6 +221,31 @@ async fn clean_and_discard_all_also_end_a_transaction() {
 }
 
 #[tokio::test]
+async fn clean_and_discard_all_go_behind_the_end_of_a_transaction_that_was_dropped() {
+    for hygiene in [Hygiene::Clean, Hygiene::DiscardAll] {
+        let database = Database::create().await;
+        let pool = pool_with(&database, hygiene);
+        let mut connection = pool.acquire().await.expect("opened");
+        let session = pid(&connection).await;
+        connection.batch_execute("SET TIME ZONE 'Asia/Tokyo'").await.expect("set");
+        let transaction = connection.transaction().await.expect("begun");
+        // On this single thread the rollback is queued, and not answered when the guard goes.
+        drop(transaction);
+        drop(connection);
+        for _ in 0..2 {
+            let connection = pool.acquire().await.expect("idle");
+            let zone = connection.query_one("SELECT current_setting('TimeZone')", &[]).await;
+            assert_ne!(zone.expect("a row").get::<_, &str>(0), "Asia/Tokyo", "{hygiene:?}");
+            assert_eq!(pid(&connection).await, session);
+        }
+        // Given back unused, it is not reset again.
+        drop(pool.acquire().await.expect("idle"));
+        drop(pool.acquire().await.expect("idle"));
+        assert_eq!(pool.stats().opened, 1);
+    }
+}
+
+#[tokio::test]
 async fn discard_all_closes_a_connection_that_knows_types_of_the_database() {
     let database = Database::create().await;
     let pool = pool_with(&database, Hygiene::DiscardAll);
@@ -226,6 +258,61 @@ async fn discard_all_closes_a_connection_that_knows_types_of_the_database() {
     }
     let closed = pool.stats().closed;
     assert_eq!(closed.of(CloseReason::Broken), 3, "{closed:?}");
+}
+
+#[tokio::test]
+async fn discard_all_closes_a_connection_that_met_such_types_without_preparing() {
+    let database = Database::create().await;
+    let options = PostgresOptions { hygiene: Hygiene::DiscardAll, ..database.options() };
+    admin_of(&database, "CREATE TYPE mood AS ENUM ('good', 'bad')").await;
+    for cache in [0, options.statement_cache] {
+        let options = PostgresOptions { statement_cache: cache, ..options.clone() };
+        let pool = pool_of_one(options);
+        for _ in 0..2 {
+            let connection = pool.acquire().await.expect("a turn");
+            let rows = connection.query_typed("SELECT 'good'::mood", &[]).await;
+            assert_eq!(rows.expect("looked up")[0].columns()[0].type_().name(), "mood");
+        }
+        assert_eq!(pool.stats().closed.of(CloseReason::Broken), 2);
+        let connection = pool.acquire().await.expect("opened");
+        connection.query("SELECT 1", &[]).await.expect("answered");
+        drop(connection);
+        drop(pool.acquire().await.expect("idle"));
+        assert_eq!(pool.stats().closed.of(CloseReason::Broken), 2, "cache {cache}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_look_up_types_any_more_is_not_used_again() {
+    let database = Database::create().await;
+    let pool = pool_with(&database, Hygiene::Rollback);
+    admin_of(&database, "CREATE TYPE mood AS ENUM ('good'); CREATE TYPE size AS ENUM ('big')")
+        .await;
+    let connection = pool.acquire().await.expect("opened");
+    connection.query_typed("SELECT 'good'::mood", &[]).await.expect("looked up");
+    connection.batch_execute("DEALLOCATE ALL").await.expect("ran");
+    let error = connection.query_typed("SELECT 'big'::size", &[]).await.expect_err("no such");
+    assert_eq!(code(&error), Some("26000"));
+    drop(connection);
+    let connection = pool.acquire().await.expect("opened");
+    connection.query_typed("SELECT 'big'::size", &[]).await.expect("looked up");
+}
+
+#[tokio::test]
+async fn trust_rolls_back_only_after_a_panic() {
+    let database = Database::create().await;
+    let pool = pool_with(&database, Hygiene::Trust);
+    let connection = pool.acquire().await.expect("opened");
+    let session = pid(&connection).await;
+    connection.batch_execute("BEGIN").await.expect("begun");
+    let unwinds = std::panic::AssertUnwindSafe(move || {
+        let _connection = connection;
+        panic!("a user's");
+    });
+    std::panic::catch_unwind(unwinds).expect_err("unwound");
+    let connection = pool.acquire().await.expect("idle");
+    assert_eq!(pid(&connection).await, session);
+    assert!(!in_transaction(&connection).await);
 }
 
 #[tokio::test]
