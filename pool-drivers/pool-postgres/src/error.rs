@@ -44,6 +44,8 @@ pub enum PostgresError {
     Reset(tokio_postgres::Error),
     /// The connection is not clean, or it cannot be told whether it is.
     Unclean,
+    /// A transaction was to be committed in which a statement had failed. It is rolled back.
+    RolledBack,
     /// A query that was to return a row returned none, or one that was to return one at most
     /// returned more.
     RowCount,
@@ -187,6 +189,9 @@ impl fmt::Display for PostgresError {
                 say(error, f)
             }
             Self::Unclean => f.write_str("the connection cannot be made clean"),
+            Self::RolledBack => f.write_str(
+                "the transaction is rolled back, not committed: a statement in it had failed",
+            ),
             Self::RowCount => f.write_str("the query returned an unexpected number of rows"),
             Self::Unexpected(what) => write!(f, "the server did not say {what}"),
         }

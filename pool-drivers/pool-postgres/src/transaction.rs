@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::Ordering;
 
 use crate::connection::PostgresConnection;
 use crate::error::PostgresError;
+use crate::wire::Status;
 
 /// An open transaction. Dropping it rolls it back: the rollback is sent at once and not waited for;
 /// it is ahead of whatever the connection is used for next.
@@ -33,14 +35,22 @@ impl<'a> Transaction<'a> {
     /// # Errors
     ///
     /// What the server says, for example about a constraint that is checked at the end. A
-    /// connection that was lost meanwhile leaves open whether the commit took place. That of a
-    /// transaction in which a statement failed is a rollback, says the server, and no error.
+    /// connection that was lost meanwhile leaves open whether the commit took place.
+    /// [`PostgresError::RolledBack`] for a transaction in which a statement failed: the server rolls
+    /// it back, and calls that no error.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped after its first poll, the transaction may be committed or not.
     pub async fn commit(mut self) -> Result<(), PostgresError> {
-        self.end("COMMIT").await
+        let session = self.connection.session();
+        if session.cut_short.load(Ordering::Acquire) || session.wire.settled().is_none() {
+            // How a call ends that was dropped is not known yet. An empty query waits for that.
+            session.call(async { Ok(session.client.batch_execute("").await?) }).await?;
+        }
+        let has_failed = session.wire.settled() == Some(Status::Failed);
+        self.end("COMMIT").await?;
+        if has_failed { Err(PostgresError::RolledBack) } else { Ok(()) }
     }
 
     /// Rolls back, and waits for it.

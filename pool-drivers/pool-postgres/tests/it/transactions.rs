@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use pool_postgres::PostgresConnection;
+use pool_postgres::{PostgresConnection, PostgresError};
 
 use crate::rig::{Database, code, connect, in_transaction, pool_of_one, within};
 
@@ -33,6 +33,26 @@ async fn commit_keeps_and_rollback_and_drop_undo() {
         // The next call goes out behind the rollback.
         assert_eq!(count(&connection).await, kept, "{end}");
         assert!(!in_transaction(&connection).await, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_failed_is_not_called_committed() {
+    let database = Database::create().await;
+    let mut connection = with_table(&database).await;
+    for is_cut_short in [false, true] {
+        let transaction = connection.transaction().await.expect("begun");
+        transaction.execute("INSERT INTO t VALUES ($1)", &[&1]).await.expect("inserted");
+        if is_cut_short {
+            let call = pin!(transaction.batch_execute("SELECT 1/0"));
+            assert!(call.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        } else {
+            transaction.batch_execute("SELECT 1/0").await.expect_err("divided by zero");
+        }
+        let error = within(transaction.commit()).await.expect_err("nothing is kept");
+        assert!(matches!(error, PostgresError::RolledBack), "{error:?}");
+        assert_eq!(count(&connection).await, 0);
+        assert!(!in_transaction(&connection).await);
     }
 }
 
