@@ -186,6 +186,14 @@ pub struct TlsOptions {
     pub client: Option<ClientCertificate>,
 }
 
+impl TlsOptions {
+    /// What is demanded of a connection to `host`.
+    pub(crate) fn mode_for(&self, host: &Host) -> TlsMode {
+        let default = if host.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull };
+        self.mode.unwrap_or(default)
+    }
+}
+
 /// A certificate by which a client proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
@@ -201,8 +209,9 @@ pub struct ClientCertificate {
 pub enum TlsMode {
     /// No TLS.
     Disable,
-    /// TLS without a look at the certificate, if the server offers it; else everything in the
-    /// clear, without a word. Protects against nothing; only ever chosen, never a default.
+    /// TLS if the server offers it, and then with the certificate looked at as by
+    /// [`Require`](Self::Require); else everything in the clear, without a word. Protects against
+    /// nothing; only ever chosen, never a default.
     Prefer,
     /// TLS. Without `root_certificates` no certificate is looked at, so that whoever stands between
     /// can be the server; with them it is as [`VerifyCa`](Self::VerifyCa).
@@ -331,11 +340,11 @@ pub enum Hygiene {
     Clean,
     /// `DISCARD ALL`: prepared statements go, too. On the wire ahead of the next user's first
     /// statement. A connection that has met types of the database's own (enums, composites) is
-    /// closed, because its client keeps prepared statements to look them up; what the client meets
-    /// while it is lent out ([`client`](crate::PostgresConnection::client)) is not known here, and
-    /// may cost the next such statement an error.
+    /// closed, because its client keeps prepared statements to look them up; so is one on which
+    /// statements were prepared by the client itself ([`client`](crate::PostgresConnection::client)).
     DiscardAll,
-    /// Nothing is done, not even after an open transaction or a statement that was cut short.
+    /// Nothing is done, not even after an open transaction or a statement that was cut short; only
+    /// after a panic is an open transaction rolled back.
     Trust,
 }
 

@@ -121,6 +121,7 @@ const PARAMETERS: &[Parameter<Draft>] = &[
         name: "sslrootcert",
         allowed: "a file of certificates in PEM, or system",
         write: |draft, text| {
+            draft.trusts_system = text == "system";
             let file = Some(text).filter(|text| *text != "system" && !text.is_empty());
             draft.options.tls.root_certificates = file.map(Into::into);
             Some(())
@@ -189,6 +190,7 @@ pub(crate) struct Draft {
     pub(crate) hosts: Option<Vec<String>>,
     pub(crate) ports: Option<Vec<u16>>,
     addresses: Option<Vec<Option<IpAddr>>>,
+    trusts_system: bool,
     certificate: Option<String>,
     key: Option<String>,
     pub(crate) problems: Vec<Problem>,
@@ -205,6 +207,7 @@ impl Draft {
             hosts: None,
             ports: None,
             addresses: None,
+            trusts_system: false,
             certificate: None,
             key: None,
             problems: Vec::new(),
@@ -250,6 +253,9 @@ impl Draft {
     /// The options, or every problem at once.
     pub(crate) fn finish(mut self) -> Result<PostgresOptions, ConfigError> {
         self.options.hosts = self.join_hosts();
+        if self.trusts_system {
+            self.verify_by_system();
+        }
         self.options.tls.client = match (self.certificate.take(), self.key.take()) {
             (Some(chain), Some(key)) => {
                 Some(ClientCertificate { chain: chain.into(), key: key.into() })
@@ -271,6 +277,19 @@ impl Draft {
         self.problems.extend(own.into_iter().filter(|own| !(hosts_said && own.field == "host")));
         ConfigError::from_problems(self.problems)?;
         Ok(self.options)
+    }
+
+    /// Anybody can have a certificate that the system trusts, for a name of their own. So nothing less
+    /// than the host's name will do, and without `sslmode` that is demanded everywhere, as libpq does.
+    fn verify_by_system(&mut self) {
+        match *self.options.tls.mode.get_or_insert(TlsMode::VerifyFull) {
+            TlsMode::VerifyFull => {}
+            mode => {
+                let why = "with sslrootcert=system the name must be checked, too";
+                let problem = Problem::invalid("sslmode", mode.name(), why, "verify-full, or none");
+                self.problems.push(problem);
+            }
+        }
     }
 
     fn join_hosts(&mut self) -> Vec<Host> {

@@ -33,8 +33,7 @@ impl TlsClient {
 
     /// What is demanded of a connection to `host`.
     pub(crate) fn mode(&self, host: &Host) -> TlsMode {
-        let default = if host.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull };
-        self.options.mode.unwrap_or(default)
+        self.options.mode_for(host)
     }
 
     pub(crate) async fn handshake(

@@ -52,6 +52,17 @@ impl PostgresOptions {
             let why = format!("a socket such as {host} has no TLS");
             problems.push(Problem::invalid("sslmode", mode.name(), why, "disable or prefer"));
         }
+        let in_clear = |host: &&Host| mode.is_none() && self.tls.mode_for(host) == TlsMode::Disable;
+        if let Some(host) = self.hosts.iter().find(in_clear) {
+            let chain = self.tls.client.as_ref().map(|client| &client.chain);
+            let files = [("sslrootcert", self.tls.root_certificates.as_ref()), ("sslcert", chain)];
+            for (field, file) in files {
+                let Some(file) = file else { continue };
+                let why = format!("without sslmode, connections to {host} are not encrypted");
+                let allowed = "no file, or sslmode with it";
+                problems.push(Problem::invalid(field, file.to_string_lossy(), why, allowed));
+            }
+        }
         problems
     }
 }

@@ -47,6 +47,17 @@ fn a_url_says_everything() {
 }
 
 #[test]
+fn the_system_s_authorities_are_asked_for_names_everywhere() {
+    for text in
+        ["host=localhost sslrootcert=system", "host=a sslrootcert=system sslmode=verify-full"]
+    {
+        let options = text.parse::<PostgresOptions>().expect("right");
+        assert_eq!(options.tls.mode, Some(TlsMode::VerifyFull), "{text}");
+        assert_eq!(options.tls.root_certificates, None);
+    }
+}
+
+#[test]
 fn a_connection_string_says_the_same_as_a_url() {
     let url = "postgres://shop:it's%20%5C@one:5433/orders?sslmode=require&connect_timeout=500ms";
     let dsn = r"host = one port=5433 user='shop' password='it\'s \\' dbname=orders
@@ -114,6 +125,18 @@ fn what_cannot_go_together_is_refused() {
         ("host=a sslmode=disable channel_binding=require", "channel_binding = \"require\""),
         ("host=/run sslmode=verify-full", "sslmode = \"verify-full\": a socket such as /run"),
         ("user=x", "host = \"\": no server is named"),
+        (
+            "host=a sslmode=require sslrootcert=system",
+            "sslmode = \"require\": with sslrootcert=system",
+        ),
+        (
+            "host=localhost sslrootcert=/ca.pem",
+            "sslrootcert = \"/ca.pem\": without sslmode, connections to localhost:5432",
+        ),
+        (
+            "host=a,/run sslcert=/me.pem sslkey=/me.key",
+            "sslcert = \"/me.pem\": without sslmode, connections to /run/.s.PGSQL.5432",
+        ),
         ("host=a dbname='x", "connection string = \"\": a quote that is not closed"),
         ("mysql://a/b", "scheme = \"mysql\": unknown"),
         ("postgres://a/b#c", "url = \"\": a fragment has no meaning here"),
