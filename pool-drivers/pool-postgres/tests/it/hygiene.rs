@@ -1,11 +1,12 @@
 //! What one user leaves to the next, by policy.
 
 use futures_util::FutureExt as _;
-use pool_core::{CloseReason, Pool};
+use pool_core::{CloseReason, Pool, PoolConfig};
 use pool_postgres::{Hygiene, PostgresDriver, PostgresError, PostgresOptions};
 
 use crate::rig::{
-    Database, admin, aside, code, connect, in_transaction, pid, pool_of_one, terminate, within,
+    Database, LIMIT, admin, aside, code, connect, in_transaction, pid, pool_of_one, terminate,
+    within,
 };
 
 fn pool_with(database: &Database, hygiene: Hygiene) -> Pool<PostgresDriver> {
@@ -39,6 +40,32 @@ async fn what_went_through_our_methods_and_left_no_transaction_needs_no_reset() 
     assert_eq!(last_statement(session).await, "SELECT 41");
     let connection = pool.acquire().await.expect("idle");
     assert_eq!(pid(&connection).await, session);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_what_went_through_our_methods_needs_no_reset() {
+    let database = Database::create().await;
+    let pool = pool_with(&database, Hygiene::Rollback);
+    let config = PoolConfig { max_open: 4, ..pool.config() };
+    pool.control().reconfigure(config).expect("valid");
+    let users = (0..32).map(|_| {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                let connection = pool.acquire().await.expect("a turn");
+                connection.query_one("SELECT 1", &[]).await.expect("a row");
+            }
+        })
+    });
+    for user in users.collect::<Vec<_>>() {
+        within(user).await.expect("served");
+    }
+    assert!(within(pool.close(LIMIT)).await.drained);
+    // The server counts a session's transactions at its end at the latest.
+    database.is_left().await;
+    let counted = "SELECT xact_rollback FROM pg_stat_database WHERE datname = $1";
+    let row = admin().await.query_one(counted, &[&database.name()]).await.expect("counted");
+    assert_eq!(row.get::<_, i64>(0), 0);
 }
 
 #[tokio::test]
