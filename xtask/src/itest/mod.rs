@@ -161,10 +161,10 @@ impl<'a> Runner<'a> {
     }
 
     fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
-        let mut environment = Vec::new();
+        let mut servers = Vec::new();
         for product in run.servers {
             match self.access(*product) {
-                Ok(access) => environment.extend(access.environment()),
+                Ok(access) => servers.push(access),
                 Err(error @ ServerError::Missing { .. })
                     if !self.arguments.requires(*product, self.in_ci) =>
                 {
@@ -178,7 +178,8 @@ impl<'a> Runner<'a> {
         let not_tried = cache().join("not-tried");
         forget(&not_tried)?;
         let mut tests = test_command(suite, run, &[]);
-        tests.envs(environment).env(NOT_TRIED_VARIABLE, &not_tried);
+        direct(&mut tests, &servers);
+        tests.env(NOT_TRIED_VARIABLE, &not_tried);
         if self.arguments.offline {
             tests.env(OFFLINE_VARIABLE, "1");
         }
@@ -263,6 +264,17 @@ fn test_command(suite: &Suite, run: &Run, options: &[&str]) -> Command {
     }
 }
 
+/// Has `tests` run against `servers`.
+fn direct(tests: &mut Command, servers: &[Access]) {
+    for server in servers {
+        // That of `db env` vouches for its own server only, which has brought it along if it is this.
+        tests.env_remove(server.product.family().authority_variable());
+    }
+    for server in servers {
+        tests.envs(server.environment());
+    }
+}
+
 fn forget(path: &std::path::Path) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)
@@ -273,6 +285,8 @@ fn forget(path: &std::path::Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::{OsStr, OsString};
+
     use super::*;
 
     #[test]
@@ -291,6 +305,21 @@ mod tests {
         assert_eq!(on(&nothing(), true), [true, false, true, false]);
         assert_eq!(on(&strict, false), [true; 4]);
         assert!(named.requires(Product::MySql, false));
+    }
+
+    #[test]
+    fn the_authority_of_another_server_is_not_inherited() {
+        let authority = |server| {
+            let mut tests = Command::new("tests");
+            direct(&mut tests, &[server]);
+            let name = OsStr::new("TESTKIT_POSTGRES_CA");
+            let mut set = tests.get_envs();
+            set.find_map(|(variable, value)| (variable == name).then(|| value.map(OsString::from)))
+        };
+        let plain = given("postgres://me:secret@there:5432/test", &[]).expect("valid");
+        assert_eq!(authority(plain.clone()), Some(None), "removed");
+        let vouched = Access { authority: Some("/its/authority.pem".into()), ..plain };
+        assert_eq!(authority(vouched), Some(Some("/its/authority.pem".into())));
     }
 
     #[test]
