@@ -152,7 +152,7 @@ impl<'a> Runner<'a> {
     /// With a server named or given, nothing runs that is not against it.
     fn is_chosen(&self, run: &Run) -> bool {
         match &self.given {
-            Some(given) => run.servers == [given.product],
+            Some(given) => run.servers.contains(&given.product),
             None => {
                 let named = &self.arguments.server;
                 named.is_empty() || run.servers.iter().any(|server| named.contains(server))
@@ -194,9 +194,14 @@ impl<'a> Runner<'a> {
         Ok(Outcome::Ran { count, not_tried, took })
     }
 
+    /// The server of the URL, if it is `product`.
+    fn given(&self, product: Product) -> Option<&Access> {
+        self.given.as_ref().filter(|given| given.product == product)
+    }
+
     /// How `product` is reached, which is started if it is not running yet.
     fn access(&mut self, product: Product) -> Result<Access, ServerError> {
-        if let Some(given) = &self.given {
+        if let Some(given) = self.given(product) {
             return Ok(given.clone());
         }
         let family = product.family();
@@ -320,6 +325,24 @@ mod tests {
         assert_eq!(authority(plain.clone()), Some(None), "removed");
         let vouched = Access { authority: Some("/its/authority.pem".into()), ..plain };
         assert_eq!(authority(vouched), Some(Some("/its/authority.pem".into())));
+    }
+
+    #[test]
+    fn a_url_is_for_every_run_with_its_server_and_for_that_alone() {
+        let [deadpool, pool_mysql] = ["pool-deadpool", "pool-mysql"].map(|package| {
+            let mut suites = SUITES.iter();
+            &suites.find(|suite| suite.package == package).expect("a suite").runs[0]
+        });
+        for (url, own, other) in [
+            ("postgres://me:secret@there:5432/test", Product::Postgres15, Product::Redis),
+            ("redis://me:secret@there:6379/0", Product::Redis, Product::Postgres15),
+        ] {
+            let arguments = Arguments { url: Some(url.to_owned()), ..Arguments::default() };
+            let runner = Runner::new(&arguments).expect("valid");
+            assert!(runner.is_chosen(deadpool) && !runner.is_chosen(pool_mysql), "{own}");
+            assert_eq!(runner.given(own).map(|access| access.product), Some(own));
+            assert!(runner.given(other).is_none(), "{other} is started");
+        }
     }
 
     #[test]
