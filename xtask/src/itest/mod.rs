@@ -1,4 +1,5 @@
-//! `cargo xtask itest`: the drivers' tests, each against every server it is for.
+//! `cargo xtask itest`: the tests of the drivers, and of the load tester with them, each against every
+//! server it is for.
 //!
 //! Here is what runs and against what; which tests go with which servers is in `suites`, how servers
 //! start in pool-testkit.
@@ -63,7 +64,17 @@ impl Arguments {
 
 /// The packages whose tests need servers.
 pub(crate) fn packages_with_servers() -> Vec<&'static str> {
-    SUITES.iter().filter(|suite| suite.needs_servers()).map(|suite| suite.package).collect()
+    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && suite.is_whole());
+    suites.map(|suite| suite.package).collect()
+}
+
+/// In other packages, what the names of tests have in common that need servers.
+pub(crate) fn tests_with_servers() -> Vec<&'static str> {
+    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && !suite.is_whole());
+    let mut words: Vec<_> =
+        suites.flat_map(|suite| suite.runs).flat_map(|run| run.only).copied().collect();
+    words.dedup();
+    words
 }
 
 /// Fetches what servers are not there, and says which are missing.
@@ -293,6 +304,12 @@ mod tests {
     use std::ffi::{OsStr, OsString};
 
     use super::*;
+
+    #[test]
+    fn a_package_whose_other_tests_need_no_server_is_named_by_its_tests() {
+        assert_eq!(packages_with_servers(), ["pool-postgres", "pool-mysql", "pool-deadpool"]);
+        assert_eq!(tests_with_servers(), ["on_servers::postgres", "on_servers::mysql"]);
+    }
 
     #[test]
     fn what_was_named_is_required_and_in_ci_what_can_be_had_everywhere() {
