@@ -5,11 +5,11 @@
 mod command_line;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod on_servers;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
-#[cfg(all(feature = "mysql", feature = "postgres"))]
-mod servers;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]

@@ -23,12 +23,6 @@ pub(super) fn doc() -> Result<Verdict> {
 }
 
 pub(super) fn test() -> Result<Verdict> {
-    let mut tests = if NEXTEST.is_present_or_else("`cargo test` runs the tests") {
-        NEXTEST.command(&["run"])
-    } else {
-        // Asked for certain targets, it would not build the examples that tests run.
-        child::cargo(&["test"])
-    };
     // The test kit's own tests start every server, and test runners hide what is said meanwhile.
     itest::provide_servers();
     // The step `itest` runs those against servers.
@@ -36,10 +30,27 @@ pub(super) fn test() -> Result<Verdict> {
     let members = metadata::members()?;
     let elsewhere = members.iter().filter(|package| elsewhere.contains(&&*package.name));
     let without = elsewhere.flat_map(|package| ["--exclude", &package.name]);
-    child::run(tests.args(EVERYTHING).args(without))?;
+    let selection = EVERYTHING.into_iter().chain(without);
+    let words = itest::tests_with_servers();
+    child::run(&mut if NEXTEST.is_present_or_else("`cargo test` runs the tests") {
+        let mut tests = NEXTEST.command(&["run"]);
+        tests.args(selection).args(["--filterset", &none_of(&words)]);
+        tests
+    } else {
+        // Asked for certain targets, it would not build the examples that tests run.
+        let mut tests = child::cargo(&["test"]);
+        tests.args(selection).arg("--").args(words.iter().flat_map(|word| ["--skip", word]));
+        tests
+    })?;
     // nextest runs no doc tests.
     child::run(child::cargo(&["test", "--doc"]).args(EVERYTHING))?;
     Ok(Verdict::Passed)
+}
+
+/// For nextest: the tests with none of these words in their names.
+fn none_of(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("test({word})")).collect();
+    format!("not ({})", words.join(" | "))
 }
 
 pub(super) fn itest() -> Result<Verdict> {

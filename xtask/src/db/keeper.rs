@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pool_testkit::servers::{Fetching, Product, Server, Setup, cache};
+use pool_testkit::servers::{Access, Fetching, Product, Server, Setup, cache};
 
 /// How often the keeper looks whether its file is still there, and others whether it is.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -70,20 +70,14 @@ pub(super) fn start(servers: &[Product], offline: bool) -> Result<()> {
 /// Is a keeper until its file is gone.
 pub(super) fn keep(servers: &[Product], fetching: Fetching) -> Result<()> {
     let mut running = Vec::new();
-    let mut settings = Vec::new();
     for product in servers {
         let server = Server::start_as(Setup { fetching, ..Setup::new(*product) })?;
         let access = server.access();
         println!("{product}: {} at {}:{}", access.user, access.host, access.port);
-        for (name, value) in access.environment() {
-            // Of two servers of a family tests use the one that was named first.
-            if !settings.iter().any(|(known, _)| known == name) {
-                settings.push((name.to_owned(), value.to_string_lossy().into_owned()));
-            }
-        }
         running.push(server);
     }
     let path = file();
+    let settings = settings(running.iter().map(Server::access));
     let kept = Kept { process: process::id(), settings };
     fs::write(&path, kept.to_text()).with_context(|| cannot("write", &path))?;
     println!("{READY}");
@@ -92,6 +86,23 @@ pub(super) fn keep(servers: &[Product], fetching: Fetching) -> Result<()> {
         thread::sleep(BETWEEN_LOOKS);
     }
     Ok(())
+}
+
+/// What tests find in their environment.
+fn settings<'a>(servers: impl Iterator<Item = &'a Access>) -> Vec<(String, String)> {
+    let (mut families, mut settings) = (Vec::new(), Vec::new());
+    for access in servers {
+        let family = access.product.family();
+        // Of two servers of a family tests use the one that was named first.
+        if !families.contains(&family) {
+            families.push(family);
+            let own = access.environment().into_iter();
+            settings.extend(
+                own.map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned())),
+            );
+        }
+    }
+    settings
 }
 
 /// Stops the keeper and waits until it is gone; whether there was one.
@@ -145,6 +156,24 @@ fn cannot(task: &str, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_servers_of_a_family_everything_is_said_of_the_first_and_nothing_of_the_other() {
+        let given = |product, url| Access::given(product, url, "a test").expect("valid");
+        let first = given(Product::Postgres18, "postgres://me:secret@there:1/test");
+        let other = given(Product::Postgres15, "postgres://me:secret@there:2/test");
+        let other = Access { authority: Some("/the/others.pem".into()), ..other };
+        let mysql = given(Product::MariaDb, "mysql://me:secret@there:3/test");
+        let settings = settings([&first, &other, &mysql].into_iter());
+        let setting = |name, value: &str| (format!("TESTKIT_{name}"), value.to_owned());
+        let expected = [
+            setting("POSTGRES", "postgres-18"),
+            setting("POSTGRES_URL", "postgres://me:secret@there:1/test"),
+            setting("MYSQL", "mariadb"),
+            setting("MYSQL_URL", "mysql://me:secret@there:3/test"),
+        ];
+        assert_eq!(settings, expected);
+    }
 
     #[test]
     fn what_is_written_of_a_keeper_is_read_again() {

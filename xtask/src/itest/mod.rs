@@ -1,4 +1,5 @@
-//! `cargo xtask itest`: the drivers' tests, each against every server it is for.
+//! `cargo xtask itest`: the tests of the drivers, and of the load tester with them, each against every
+//! server it is for.
 //!
 //! Here is what runs and against what; which tests go with which servers is in `suites`, how servers
 //! start in pool-testkit.
@@ -63,7 +64,17 @@ impl Arguments {
 
 /// The packages whose tests need servers.
 pub(crate) fn packages_with_servers() -> Vec<&'static str> {
-    SUITES.iter().filter(|suite| suite.needs_servers()).map(|suite| suite.package).collect()
+    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && suite.is_whole());
+    suites.map(|suite| suite.package).collect()
+}
+
+/// In other packages, what the names of tests have in common that need servers.
+pub(crate) fn tests_with_servers() -> Vec<&'static str> {
+    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && !suite.is_whole());
+    let mut words: Vec<_> =
+        suites.flat_map(|suite| suite.runs).flat_map(|run| run.only).copied().collect();
+    words.dedup();
+    words
 }
 
 /// Fetches what servers are not there, and says which are missing.
@@ -152,7 +163,7 @@ impl<'a> Runner<'a> {
     /// With a server named or given, nothing runs that is not against it.
     fn is_chosen(&self, run: &Run) -> bool {
         match &self.given {
-            Some(given) => run.servers == [given.product],
+            Some(given) => run.servers.contains(&given.product),
             None => {
                 let named = &self.arguments.server;
                 named.is_empty() || run.servers.iter().any(|server| named.contains(server))
@@ -161,10 +172,10 @@ impl<'a> Runner<'a> {
     }
 
     fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
-        let mut environment = Vec::new();
+        let mut servers = Vec::new();
         for product in run.servers {
             match self.access(*product) {
-                Ok(access) => environment.extend(access.environment()),
+                Ok(access) => servers.push(access),
                 Err(error @ ServerError::Missing { .. })
                     if !self.arguments.requires(*product, self.in_ci) =>
                 {
@@ -178,7 +189,8 @@ impl<'a> Runner<'a> {
         let not_tried = cache().join("not-tried");
         forget(&not_tried)?;
         let mut tests = test_command(suite, run, &[]);
-        tests.envs(environment).env(NOT_TRIED_VARIABLE, &not_tried);
+        direct(&mut tests, &servers);
+        tests.env(NOT_TRIED_VARIABLE, &not_tried);
         if self.arguments.offline {
             tests.env(OFFLINE_VARIABLE, "1");
         }
@@ -193,9 +205,14 @@ impl<'a> Runner<'a> {
         Ok(Outcome::Ran { count, not_tried, took })
     }
 
+    /// The server of the URL, if it is `product`.
+    fn given(&self, product: Product) -> Option<&Access> {
+        self.given.as_ref().filter(|given| given.product == product)
+    }
+
     /// How `product` is reached, which is started if it is not running yet.
     fn access(&mut self, product: Product) -> Result<Access, ServerError> {
-        if let Some(given) = &self.given {
+        if let Some(given) = self.given(product) {
             return Ok(given.clone());
         }
         let family = product.family();
@@ -263,6 +280,17 @@ fn test_command(suite: &Suite, run: &Run, options: &[&str]) -> Command {
     }
 }
 
+/// Has `tests` run against `servers`.
+fn direct(tests: &mut Command, servers: &[Access]) {
+    for server in servers {
+        // That of `db env` vouches for its own server only, which has brought it along if it is this.
+        tests.env_remove(server.product.family().authority_variable());
+    }
+    for server in servers {
+        tests.envs(server.environment());
+    }
+}
+
 fn forget(path: &std::path::Path) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)
@@ -273,7 +301,15 @@ fn forget(path: &std::path::Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::{OsStr, OsString};
+
     use super::*;
+
+    #[test]
+    fn a_package_whose_other_tests_need_no_server_is_named_by_its_tests() {
+        assert_eq!(packages_with_servers(), ["pool-postgres", "pool-mysql", "pool-deadpool"]);
+        assert_eq!(tests_with_servers(), ["on_servers::postgres", "on_servers::mysql"]);
+    }
 
     #[test]
     fn what_was_named_is_required_and_in_ci_what_can_be_had_everywhere() {
@@ -291,6 +327,39 @@ mod tests {
         assert_eq!(on(&nothing(), true), [true, false, true, false]);
         assert_eq!(on(&strict, false), [true; 4]);
         assert!(named.requires(Product::MySql, false));
+    }
+
+    #[test]
+    fn the_authority_of_another_server_is_not_inherited() {
+        let authority = |server| {
+            let mut tests = Command::new("tests");
+            direct(&mut tests, &[server]);
+            let name = OsStr::new("TESTKIT_POSTGRES_CA");
+            let mut set = tests.get_envs();
+            set.find_map(|(variable, value)| (variable == name).then(|| value.map(OsString::from)))
+        };
+        let plain = given("postgres://me:secret@there:5432/test", &[]).expect("valid");
+        assert_eq!(authority(plain.clone()), Some(None), "removed");
+        let vouched = Access { authority: Some("/its/authority.pem".into()), ..plain };
+        assert_eq!(authority(vouched), Some(Some("/its/authority.pem".into())));
+    }
+
+    #[test]
+    fn a_url_is_for_every_run_with_its_server_and_for_that_alone() {
+        let [deadpool, pool_mysql] = ["pool-deadpool", "pool-mysql"].map(|package| {
+            let mut suites = SUITES.iter();
+            &suites.find(|suite| suite.package == package).expect("a suite").runs[0]
+        });
+        for (url, own, other) in [
+            ("postgres://me:secret@there:5432/test", Product::Postgres15, Product::Redis),
+            ("redis://me:secret@there:6379/0", Product::Redis, Product::Postgres15),
+        ] {
+            let arguments = Arguments { url: Some(url.to_owned()), ..Arguments::default() };
+            let runner = Runner::new(&arguments).expect("valid");
+            assert!(runner.is_chosen(deadpool) && !runner.is_chosen(pool_mysql), "{own}");
+            assert_eq!(runner.given(own).map(|access| access.product), Some(own));
+            assert!(runner.given(other).is_none(), "{other} is started");
+        }
     }
 
     #[test]

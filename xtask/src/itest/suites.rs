@@ -1,5 +1,5 @@
-//! Which driver's tests run against which servers. A new driver is a row here, and a new server a word
-//! in one.
+//! Which driver's tests run against which servers, and the load tester's with that driver. A new driver is
+//! a row here, and a new server a word in one.
 
 use clap::ValueEnum;
 use pool_testkit::servers::Product;
@@ -44,7 +44,7 @@ const fn against(servers: &'static [Product]) -> Run {
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 5] = [
+pub(super) const SUITES: [Suite; 7] = [
     Suite {
         driver: Driver::Fake,
         package: "pool-testkit",
@@ -62,9 +62,22 @@ pub(super) const SUITES: [Suite; 5] = [
         ],
     },
     Suite {
+        driver: Driver::Postgres,
+        package: "pool-loadtest",
+        runs: &[Run { servers: &[Product::Postgres15], only: &["on_servers::postgres"] }],
+    },
+    Suite {
         driver: Driver::Mysql,
         package: "pool-mysql",
         runs: &[against(&[Product::MariaDb]), against(&[Product::MySql])],
+    },
+    Suite {
+        driver: Driver::Mysql,
+        package: "pool-loadtest",
+        runs: &[
+            Run { servers: &[Product::MariaDb], only: &["on_servers::mysql"] },
+            Run { servers: &[Product::MySql], only: &["on_servers::mysql"] },
+        ],
     },
     Suite {
         driver: Driver::Deadpool,
@@ -75,8 +88,13 @@ pub(super) const SUITES: [Suite; 5] = [
 
 impl Suite {
     /// Whether its tests need servers.
-    pub(crate) fn needs_servers(&self) -> bool {
+    pub(super) fn needs_servers(&self) -> bool {
         self.runs.iter().any(|run| !run.servers.is_empty())
+    }
+
+    /// Whether all tests of its package are among them.
+    pub(super) fn is_whole(&self) -> bool {
+        self.runs.iter().any(|run| run.only.is_empty())
     }
 }
 
@@ -96,10 +114,9 @@ mod tests {
 
     #[test]
     fn every_driver_has_a_suite() {
-        let suites = SUITES.iter().map(|suite| suite.driver);
-        assert_eq!(
-            [Driver::All].into_iter().chain(suites).collect::<Vec<_>>(),
-            Driver::value_variants()
-        );
+        let mut drivers = vec![Driver::All];
+        drivers.extend(SUITES.iter().map(|suite| suite.driver));
+        drivers.dedup();
+        assert_eq!(drivers, Driver::value_variants());
     }
 }

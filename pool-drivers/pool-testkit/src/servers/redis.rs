@@ -7,7 +7,7 @@ use super::ground::Ground;
 
 pub(super) fn server(ground: &Ground) -> Command {
     let mut command = ground.mortal("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &ground.port.to_string()]);
+    command.args(["--bind", "127.0.0.1", "--port", &ground.port.number.to_string()]);
     command.args(["--save", "", "--requirepass", PASSWORD]);
     command.args(["--maxclients", &ground.setup.max_connections.to_string()]);
     for setting in &ground.setup.settings {

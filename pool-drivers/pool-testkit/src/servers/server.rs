@@ -19,7 +19,8 @@ use super::setup::Setup;
 use super::tls::TlsFiles;
 
 /// A private, throw-away server on loopback. It is killed and its data removed when this is dropped;
-/// it dies, too, when this process does, however that ends.
+/// it dies, too, when this process does, however that ends. Its data, in a folder of the directory for
+/// temporary files, then stays until somebody starts the next server.
 #[derive(Debug)]
 pub struct Server {
     access: Access,

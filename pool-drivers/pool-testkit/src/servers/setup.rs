@@ -1,6 +1,6 @@
 //! How a server is wanted.
 
-use super::installation::Fetching;
+use super::installation::{Fetching, Installation};
 use super::product::Product;
 use super::tls::Tls;
 
@@ -20,12 +20,13 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A server that takes 200 connections, and offers TLS. The PostgreSQL 18 that is fetched was built
-    /// without, and Redis is not asked for it; there it is off.
+    /// A server that takes 200 connections, and offers TLS. A PostgreSQL 18 that is not installed was
+    /// built without, and Redis is not asked for it; there it is off.
     #[must_use]
     pub fn new(product: Product) -> Self {
         let tls = match product {
-            Product::Postgres18 | Product::Redis => Tls::Off,
+            Product::Postgres18 if !Installation::is_installed(product) => Tls::Off,
+            Product::Redis => Tls::Off,
             _ => Tls::Offered,
         };
         let fetching = Fetching::default();

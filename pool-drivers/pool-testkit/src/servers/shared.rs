@@ -30,7 +30,8 @@ pub fn chosen(family: Family) -> Result<Product, ServerError> {
 }
 
 /// The server that is shared: the one whose URL the environment holds, as `cargo xtask itest` has it,
-/// or one that is started now and lives as long as this process.
+/// or one that is started now and lives as long as this process. That one is never dropped: its data
+/// stays until somebody starts the next server.
 ///
 /// # Errors
 ///

@@ -17,7 +17,7 @@ use self::gate::Gate;
 use self::link::Link;
 use super::access::Access;
 use super::error::{ServerError, Trying};
-use super::port;
+use super::port::{self, Port};
 
 /// How a proxy treats what passes through it. A change takes effect at once, for the connections that
 /// are open, too.
@@ -47,7 +47,7 @@ pub enum Behaviour {
 #[derive(Debug)]
 pub struct Proxy {
     route: Arc<Route>,
-    port: u16,
+    port: Port,
     server: Access,
     /// Absent while connections are refused.
     listening: Mutex<Option<JoinHandle<()>>>,
@@ -85,7 +85,7 @@ impl Proxy {
     #[must_use]
     pub fn access(&self) -> Access {
         let host = Ipv4Addr::LOCALHOST.to_string();
-        Access { host, port: self.port, ..self.server.clone() }
+        Access { host, port: self.port.number, ..self.server.clone() }
     }
 
     /// From now on treats everything so.
@@ -126,7 +126,8 @@ impl Proxy {
         let mut listening = self.listening();
         if listening.is_none() {
             let task = "listen on the proxy's port";
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).trying_to(task)?;
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, self.port.number)).trying_to(task)?;
             let route = Arc::clone(&self.route);
             *listening = Some(thread::spawn(move || accept(&listener, &route)));
         }
@@ -137,7 +138,7 @@ impl Proxy {
     fn close_door(&self) {
         if let Some(thread) = self.listening().take() {
             // Nothing else wakes a thread that waits for the next connection, which this one refuses.
-            let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+            let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number));
             thread.join().expect("bug: the thread that accepts does not panic");
         }
     }

@@ -164,8 +164,11 @@ fn port_of_a_killed_runner(claim: &str, product: Product, act: impl Fn(&Server))
     let mut runner = command.env(RUNNER, "").stdout(Stdio::piped()).spawn().expect("started");
     let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
     let port = lines.find_map(|line| line.ok()?.strip_prefix("port ")?.parse().ok());
-    runner.kill().expect("killed");
-    runner.wait().expect("reaped");
-    assert!(port.is_some() || product == Product::MySql, "no server was started");
+    if port.is_some() {
+        runner.kill().expect("killed");
+    }
+    // One that may do without its server has said so, and ends without a complaint.
+    let status = runner.wait().expect("reaped");
+    assert!(port.is_some() || status.success(), "no server of {product} was started");
     port
 }
