@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mysql_async::{DriverError, IoError, TlsError};
 use pool_core::{ConfigError, ErrorClass};
@@ -52,7 +53,7 @@ pub enum ConnectFailure {
     /// The options are not [valid](crate::MysqlOptions::validate).
     Invalid(ConfigError),
     /// The calling task does not run on tokio, with I/O switched on; the client library needs that
-    /// whatever runtime the pool itself uses.
+    /// whatever runtime the pool itself uses. A host of several addresses needs the timer, too.
     NoReactor,
     /// The provider has no password.
     Password(PasswordError),
@@ -63,6 +64,8 @@ pub enum ConnectFailure {
         /// What the operating system says.
         source: io::Error,
     },
+    /// It took longer than an address may take while there is another to try.
+    TimedOut(Duration),
     /// TLS is required, and the server does not offer it.
     TlsNotOffered,
     /// The server, or the way to it, says no.
@@ -99,7 +102,7 @@ impl MysqlError {
             }
             Self::Connect { source, .. } => match source {
                 // A provider asks somebody, who may answer next time.
-                ConnectFailure::Password(_) => ErrorClass::Transient,
+                ConnectFailure::Password(_) | ConnectFailure::TimedOut(_) => ErrorClass::Transient,
                 _ => ErrorClass::Permanent,
             },
             Self::Row { .. } | Self::CutShort | Self::Nested | Self::Unclean => {
@@ -171,10 +174,11 @@ impl fmt::Display for ConnectFailure {
             Self::Invalid(error) => error.fmt(f),
             Self::NoReactor => f.write_str(
                 "the calling task does not run on tokio with I/O enabled, which the client needs \
-                 for its sockets",
+                 for its sockets, or without a timer, which a host of several addresses needs",
             ),
             Self::Password(_) => f.write_str("the provider of the password failed"),
             Self::File { path, .. } => write!(f, "the file {} cannot be read", path.display()),
+            Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
             Self::TlsNotOffered => {
                 f.write_str("the server offers no TLS, and the options require it")
             }
@@ -190,7 +194,7 @@ impl Error for ConnectFailure {
             Self::Password(error) => Some(&**error),
             Self::File { source, .. } => Some(source),
             Self::Mysql(error) => unsaid(error),
-            Self::NoReactor | Self::TlsNotOffered => None,
+            Self::NoReactor | Self::TimedOut(_) | Self::TlsNotOffered => None,
         }
     }
 }

@@ -24,7 +24,8 @@
 //! # Runtime
 //!
 //! The client library's sockets are tokio's: whatever runtime the pool itself uses, its worker must
-//! run inside a tokio runtime with I/O enabled. Elsewhere a connect fails with an error that says so.
+//! run inside a tokio runtime with I/O enabled, and with time, for hosts of several addresses.
+//! Elsewhere a connect fails with an error that says so.
 #![forbid(unsafe_code)]
 
 mod capacity;

@@ -113,8 +113,8 @@ fn program_name() -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
-    /// On a host, by name or address; of a name's addresses the first that answers is used, and a
-    /// name is looked up at each connect.
+    /// On a host, by name or address. A name is looked up at each connect, and of its addresses the
+    /// first that answers is used; one that is not the last has 3 s for it.
     Tcp {
         /// Its name or address; an IPv6 address without brackets.
         host: String,

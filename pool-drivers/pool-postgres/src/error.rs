@@ -59,7 +59,7 @@ pub enum ConnectFailure {
     Resolve(io::Error),
     /// The network says so: refused, unreachable, reset.
     Network(io::Error),
-    /// It took longer than `connect_timeout`.
+    /// It took longer than one address may take.
     TimedOut(Duration),
     /// TLS is demanded and the server has none.
     TlsNotOffered,
