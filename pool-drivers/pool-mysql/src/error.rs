@@ -112,6 +112,20 @@ impl MysqlError {
     }
 }
 
+impl ConnectFailure {
+    /// Whether the network failed, or time ran out, before the server or the options had a say.
+    pub(crate) fn is_on_the_way(&self) -> bool {
+        match self {
+            Self::TimedOut(_)
+            | Self::Mysql(mysql_async::Error::Driver(DriverError::ConnectionClosed)) => true,
+            Self::Mysql(error @ mysql_async::Error::Io(_)) => {
+                class::of(error) == ErrorClass::Transient
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The server's number for the error, if the server said something.
 pub(crate) fn code(error: &mysql_async::Error) -> Option<u16> {
     server_error(error).map(|error| error.code)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mysql_async::{ClientIdentity, Conn, DriverError, Error, IoError, Opts, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Conn, DriverError, Error, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -53,7 +53,8 @@ async fn connect(options: &MysqlOptions, builder: OptsBuilder) -> Result<Wire, C
     in_turn(found.collect(), attempt).await
 }
 
-/// Attempts the addresses of a host one after the other, up to the first that answers.
+/// Attempts the addresses of a host one after the other, up to the first that says something: they
+/// are ways to one server, whose word is the same on each.
 async fn in_turn<A, T, F>(addresses: Vec<A>, attempt: impl Fn(A) -> F) -> Result<T, ConnectFailure>
 where
     F: Future<Output = Result<T, ConnectFailure>>,
@@ -71,10 +72,7 @@ where
             attempt(address).await
         };
         match result {
-            Err(
-                reason @ (ConnectFailure::TimedOut(_)
-                | ConnectFailure::Mysql(Error::Io(IoError::Io(_)))),
-            ) => failure = reason,
+            Err(reason) if reason.is_on_the_way() => failure = reason,
             decided => return decided,
         }
     }
@@ -189,7 +187,9 @@ fn provide_cryptography() {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, ready};
+
+    use mysql_async::IoError;
 
     use super::*;
 
@@ -201,6 +201,28 @@ mod tests {
         let opened = in_turn(vec![false, false, true], attempt);
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
         opened.expect("in time").expect("the last answers");
+    }
+
+    #[tokio::test]
+    async fn only_what_the_network_does_leads_on_to_the_next_address() {
+        let io = |error| Error::Io(IoError::Io(error));
+        let refused = || io(io::ErrorKind::ConnectionRefused.into());
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let untrusted = io(io::Error::new(io::ErrorKind::InvalidData, untrusted));
+        for (failure, decides) in [
+            (refused(), false),
+            (DriverError::ConnectionClosed.into(), false),
+            (untrusted, true),
+            (DriverError::NoClientSslFlagFromServer.into(), true),
+        ] {
+            let said = failure.to_string();
+            let attempts = vec![failure, refused(), refused()];
+            let attempt = |failure: Error| ready(Err::<(), _>(failure.into()));
+            let outcome = in_turn(attempts, attempt).await.expect_err("none answers");
+            let is_last = matches!(&outcome, ConnectFailure::Mysql(error)
+                if error.to_string() == refused().to_string());
+            assert_eq!(is_last, !decides, "{said}: {outcome}");
+        }
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl Opening {
         self.in_turn(addresses, |endpoint| self.open_endpoint(endpoint, config, context)).await
     }
 
-    /// Attempts the addresses of a host one after the other, up to the first that answers.
+    /// Attempts the addresses of a host one after the other, up to the first that says something:
+    /// they are ways to one server, whose word is the same on each.
     async fn in_turn<A, T, F>(
         &self,
         addresses: Vec<A>,
@@ -129,8 +130,8 @@ impl Opening {
         while let Some(address) = addresses.next() {
             let limit = self.limit(addresses.len() > 0);
             match in_time(limit, attempt(address)).await {
-                Ok(opened) => return Ok(opened),
-                Err(reason) => failure = Some(reason),
+                Err(reason) if reason.is_on_the_way() => failure = Some(reason),
+                decided => return decided,
             }
         }
         Err(failure.expect("bug: a host without addresses was resolved"))
@@ -232,7 +233,13 @@ fn require_reactor() -> Result<(), PostgresError> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::cell::RefCell;
+    use std::future::{pending, ready};
+    use std::io;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_postgres::NoTls;
+    use tokio_postgres::error::SqlState;
 
     use super::*;
 
@@ -242,6 +249,30 @@ mod tests {
     fn opening(connect_timeout: Option<Duration>) -> Opening {
         let base = PostgresOptions::tcp("db.example.com", 5432);
         Opening { options: PostgresOptions { connect_timeout, ..base }, provider: None }
+    }
+
+    /// What comes of addresses that fail as `failures` say, and how many of them were tried.
+    async fn outcome(failures: Vec<ConnectFailure>) -> (ConnectFailure, usize) {
+        let tried = RefCell::new(0);
+        let attempt = |failure: ConnectFailure| {
+            *tried.borrow_mut() += 1;
+            ready(Err::<(), _>(failure))
+        };
+        let failure = opening(None).in_turn(failures, attempt).await.expect_err("none answers");
+        (failure, tried.into_inner())
+    }
+
+    fn refused() -> ConnectFailure {
+        ConnectFailure::Network(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    /// What a server that hangs up after `answer` leaves.
+    async fn server_says(answer: &[u8]) -> ConnectFailure {
+        let (near, mut far) = tokio::io::duplex(1024);
+        far.write_all(answer).await.expect("room");
+        far.shutdown().await.expect("shut");
+        let error = Config::new().user("shop").connect_raw(near, NoTls).await.err();
+        ConnectFailure::Server(error.expect("no login"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,5 +294,28 @@ mod tests {
             let found = opening(connect_timeout).limit(is_followed);
             assert_eq!(found, limit, "{connect_timeout:?}, {is_followed}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_server_says_at_one_address_is_not_asked_for_at_the_next() {
+        let wrong = server_says(b"E\0\0\0\x1eSFATAL\0C28P01\0Mwrong key\0\0").await;
+        let (failure, tried) = outcome(vec![wrong, refused()]).await;
+        assert_eq!(tried, 1);
+        let ConnectFailure::Server(error) = &failure else { panic!("{failure:?}") };
+        assert_eq!(error.code().map(SqlState::code), Some("28P01"), "{failure}");
+        let (failure, tried) = outcome(vec![ConnectFailure::TlsNotOffered, refused()]).await;
+        assert!(matches!(failure, ConnectFailure::TlsNotOffered), "{failure:?}");
+        assert_eq!(tried, 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_network_does_at_one_address_says_nothing_of_the_next() {
+        let late = ConnectFailure::TimedOut(SHARE_OF_EACH);
+        let reset = ConnectFailure::Tls(io::ErrorKind::ConnectionReset.into());
+        let hung_up = server_says(b"").await;
+        let (failure, tried) =
+            outcome(vec![refused(), late, reset, hung_up, ConnectFailure::TlsNotOffered]).await;
+        assert!(matches!(failure, ConnectFailure::TlsNotOffered), "{failure:?}");
+        assert_eq!(tried, 5);
     }
 }

@@ -30,7 +30,9 @@ pub(crate) const DEFAULT_PORT: u16 = 5432;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// The servers, tried in this order; at least one.
+    /// The servers, tried in this order until one lets in; at least one. Of a name's addresses the
+    /// next is tried where the network fails or an answer is not in time, and only there: what the
+    /// server itself says is the host's answer.
     pub hosts: Vec<Host>,
     /// Who connects. Default: the user of the operating system.
     pub user: Option<String>,
