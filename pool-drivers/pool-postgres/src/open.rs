@@ -140,6 +140,7 @@ impl Opening {
     /// How long an address may take; `is_followed` by others of its host.
     fn limit(&self, is_followed: bool) -> Option<Duration> {
         match self.options.connect_timeout {
+            Some(Duration::ZERO) => None,
             Some(limit) => Some(limit),
             None => (is_followed || self.options.hosts.len() > 1).then_some(SHARE_OF_EACH),
         }
@@ -285,10 +286,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_has_all_the_time_there_is() {
+    fn the_last_address_has_all_the_time_there_is_and_zero_is_no_limit() {
         for (connect_timeout, is_followed, limit) in [
             (None, true, Some(SHARE_OF_EACH)),
             (None, false, None),
+            (Some(Duration::ZERO), true, None),
+            (Some(Duration::ZERO), false, None),
             (Some(CONNECT_TIMEOUT), false, Some(CONNECT_TIMEOUT)),
         ] {
             let found = opening(connect_timeout).limit(is_followed);

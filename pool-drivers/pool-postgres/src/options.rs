@@ -52,9 +52,9 @@ pub struct PostgresOptions {
     /// In which order servers, and the addresses of their names, are tried. Default:
     /// [`LoadBalance::Disable`].
     pub load_balance_hosts: LoadBalance,
-    /// How long connecting to one address may take. Default: 3 s where there are several hosts or
-    /// another address is left to try, so that one that does not answer leaves time for the next;
-    /// else no limit but the pool's `connect_timeout`.
+    /// How long connecting to one address may take; zero is no limit but the pool's
+    /// `connect_timeout`. Default: 3 s where there are several hosts or another address is left to
+    /// try, so that one that does not answer leaves time for the next; else no limit.
     pub connect_timeout: Option<Duration>,
     /// Whether idle connections are kept alive by TCP. Default: yes, as the operating system is set
     /// up.
