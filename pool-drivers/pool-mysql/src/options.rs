@@ -229,7 +229,8 @@ pub enum Hygiene {
     Rollback,
     /// The session is as it was at first (`COM_RESET_CONNECTION`), unless nothing was run on it.
     /// Costs a round trip, in the background, and a new preparation of each statement: the server
-    /// drops them with the session.
+    /// drops them with the session. Without a [`database`](MysqlOptions::database) a user's `USE`
+    /// costs a login, too: no statement takes it back.
     Clean,
     /// The same as `Clean`. Elsewhere it also drops prepared statements; a MySQL server does that
     /// in any case.
