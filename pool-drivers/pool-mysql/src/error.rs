@@ -223,6 +223,7 @@ fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         mysql_async::Error::Driver(error) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Io(error)) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Tls(error)) => write!(f, "TLS: {error}"),
+        mysql_async::Error::Other(error) => write!(f, "{error}"),
         other => write!(f, "{other}"),
     }
 }
@@ -231,6 +232,7 @@ fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn unsaid(error: &mysql_async::Error) -> Option<&(dyn Error + 'static)> {
     match error {
         mysql_async::Error::Driver(error) => error.source(),
+        mysql_async::Error::Other(error) => error.source(),
         mysql_async::Error::Io(IoError::Io(error)) => error.source(),
         mysql_async::Error::Io(IoError::Tls(TlsError::Tls(error))) => error.source(),
         _ => None,
