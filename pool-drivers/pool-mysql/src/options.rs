@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pool_core::program_name;
+
 use crate::password::Password;
 
 /// Which server, as whom, and how connections to it are set up.
@@ -50,7 +52,8 @@ pub struct MysqlOptions {
     /// A PEM file with the key to it.
     pub tls_key: Option<PathBuf>,
     /// What the server is told of this program (connection attribute `program_name`), and by which
-    /// the capacity query counts its connections. Default: the file name of the program.
+    /// the capacity query counts its connections. Default: the program's name
+    /// ([`program_name`]).
     pub program_name: String,
     /// After how long without traffic the operating system begins to ask whether the server is
     /// there. Default: 60 s. Not applied to sockets.
@@ -84,7 +87,7 @@ impl MysqlOptions {
             tls_ca: None,
             tls_cert: None,
             tls_key: None,
-            program_name: program_name(),
+            program_name: program_name().unwrap_or_else(|| "pool-mysql".to_owned()),
             tcp_keepalive: Some(Duration::from_mins(1)),
             statement_cache: 64,
             hygiene: Hygiene::Rollback,
@@ -101,12 +104,6 @@ impl MysqlOptions {
             if self.address.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull };
         self.tls.unwrap_or(by_default)
     }
-}
-
-fn program_name() -> String {
-    let path = std::env::current_exe().ok();
-    let name = path.as_deref().and_then(|path| path.file_name());
-    name.map_or_else(|| "pool-mysql".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Where a server listens.

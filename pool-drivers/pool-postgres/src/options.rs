@@ -4,8 +4,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+
+use pool_core::program_name;
 
 use crate::secret::Password;
 
@@ -41,7 +43,8 @@ pub struct PostgresOptions {
     pub password: Option<Password>,
     /// The database. Default: the server's, which is the one named like the user.
     pub database: Option<String>,
-    /// What the server calls this program in `pg_stat_activity`. Default: the program's name.
+    /// What the server calls this program in `pg_stat_activity`. Default: the program's name
+    /// ([`program_name`]).
     pub application_name: String,
     /// Command-line options for the session, such as `-c statement_timeout=5s`.
     pub options: Option<String>,
@@ -92,7 +95,7 @@ impl PostgresOptions {
             user: None,
             password: None,
             database: None,
-            application_name: program_name(),
+            application_name: program_name().unwrap_or_else(|| "pool-postgres".to_owned()),
             options: None,
             target_session_attrs: TargetSession::Any,
             load_balance_hosts: LoadBalance::Disable,
@@ -104,12 +107,6 @@ impl PostgresOptions {
             statement_cache: 128,
         }
     }
-}
-
-/// The name of the running program's file.
-fn program_name() -> String {
-    let first = std::env::args_os().next().unwrap_or_default();
-    Path::new(&first).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Where a server is.
