@@ -218,6 +218,7 @@ impl TlsMode {
 /// | the current database | stays | as at first | stays |
 /// | prepared statements | kept | gone | kept |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Hygiene {
     /// An open transaction is rolled back and `autocommit` is set back. Costs nothing where the
     /// server has said in its last answer that no transaction is open: true of nearly every release.

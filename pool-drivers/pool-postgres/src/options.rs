@@ -123,6 +123,7 @@ pub struct Host {
 
 /// The two ways to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum At {
     /// By TCP, by name or address.
     Tcp(String),
@@ -197,6 +198,7 @@ pub struct ClientCertificate {
 /// What is demanded of a connection's encryption; `sslmode`, with the meaning that PostgreSQL's
 /// documentation gives it. There is no `allow`, which would send everything in the clear first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TlsMode {
     /// No TLS.
     Disable,
@@ -231,6 +233,7 @@ impl TlsMode {
 
 /// Whether the password exchange is bound to the TLS connection, so that nobody can relay it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChannelBinding {
     /// No.
     Disable,
@@ -256,6 +259,7 @@ impl ChannelBinding {
 
 /// What a server must be, to be connected to; `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TargetSession {
     /// Any.
     Any,
@@ -297,6 +301,7 @@ impl TargetSession {
 
 /// In which order servers and addresses are tried; `load_balance_hosts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LoadBalance {
     /// As given.
     Disable,
@@ -319,6 +324,7 @@ impl LoadBalance {
 
 /// What a connection keeps of its last user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Hygiene {
     /// An open transaction is rolled back; a statement that was cut short is cancelled. Settings,
     /// temporary tables, `LISTEN`, advisory locks and prepared statements stay. Costs nothing where
