@@ -220,6 +220,14 @@ fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let (message, code, state) = (&error.message, error.code, &error.state);
             write!(f, "{message} (error {code}, SQLSTATE {state})")
         }
+        // MySQL asks users that are not there for a method drawn at random, lest they be told.
+        mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
+            write!(
+                f,
+                "the server asks for the authentication method `{name}`, which the client does not \
+                 know; or the server may know no such user"
+            )
+        }
         mysql_async::Error::Driver(error) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Io(error)) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Tls(error)) => write!(f, "TLS: {error}"),
@@ -236,5 +244,19 @@ fn unsaid(error: &mysql_async::Error) -> Option<&(dyn Error + 'static)> {
         mysql_async::Error::Io(IoError::Io(error)) => error.source(),
         mysql_async::Error::Io(IoError::Tls(TlsError::Tls(error))) => error.source(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_nobody_chose_may_mean_a_user_that_is_not_there() {
+        let name = "sha256_password".to_owned();
+        let error = mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name });
+        let said = ConnectFailure::from(error).to_string();
+        assert!(said.contains("`sha256_password`"), "{said}");
+        assert!(said.ends_with("the server may know no such user"), "{said}");
     }
 }
