@@ -27,6 +27,7 @@ mod manager;
 mod observer;
 mod pool;
 mod probe;
+mod program;
 pub mod runtime;
 mod shared;
 mod state;
@@ -70,6 +71,7 @@ pub use self::observer::{
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;
+pub use self::program::program_name;
 pub use self::statements::{RunningStatement, Statements};
 pub use self::stats::{
     AcquireCounts, Circuit, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats,

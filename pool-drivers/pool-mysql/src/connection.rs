@@ -264,6 +264,8 @@ impl MysqlConnection {
     /// A call on it that is cut short, and an answer that is not read to its end, are found out when
     /// the connection is released, and cost it.
     ///
+    /// Its `Debug` output is the library's own and holds the password: print it nowhere.
+    ///
     /// # Errors
     ///
     /// [`MysqlError::CutShort`]; those of a rollback, if a transaction was dropped before.
@@ -279,7 +281,8 @@ impl MysqlConnection {
 
     /// Gives the client library's connection away, for a connection
     /// [detached](pool_core::PoolGuard::detach) from its pool. What it does when it is dropped is
-    /// the library's own: it spawns a task.
+    /// the library's own: it spawns a task. So is its `Debug` output, which holds the password:
+    /// print it nowhere.
     #[must_use]
     pub fn into_raw(self) -> Conn {
         self.wire.into_conn()

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mysql_async::{DriverError, IoError, TlsError};
 use pool_core::{ConfigError, ErrorClass};
@@ -52,7 +53,7 @@ pub enum ConnectFailure {
     /// The options are not [valid](crate::MysqlOptions::validate).
     Invalid(ConfigError),
     /// The calling task does not run on tokio, with I/O switched on; the client library needs that
-    /// whatever runtime the pool itself uses.
+    /// whatever runtime the pool itself uses. A host of several addresses needs the timer, too.
     NoReactor,
     /// The provider has no password.
     Password(PasswordError),
@@ -63,6 +64,8 @@ pub enum ConnectFailure {
         /// What the operating system says.
         source: io::Error,
     },
+    /// It took longer than an address may take while there is another to try.
+    TimedOut(Duration),
     /// TLS is required, and the server does not offer it.
     TlsNotOffered,
     /// The server, or the way to it, says no.
@@ -99,12 +102,26 @@ impl MysqlError {
             }
             Self::Connect { source, .. } => match source {
                 // A provider asks somebody, who may answer next time.
-                ConnectFailure::Password(_) => ErrorClass::Transient,
+                ConnectFailure::Password(_) | ConnectFailure::TimedOut(_) => ErrorClass::Transient,
                 _ => ErrorClass::Permanent,
             },
             Self::Row { .. } | Self::CutShort | Self::Nested | Self::Unclean => {
                 ErrorClass::Transient
             }
+        }
+    }
+}
+
+impl ConnectFailure {
+    /// Whether the network failed, or time ran out, before the server or the options had a say.
+    pub(crate) fn is_on_the_way(&self) -> bool {
+        match self {
+            Self::TimedOut(_)
+            | Self::Mysql(mysql_async::Error::Driver(DriverError::ConnectionClosed)) => true,
+            Self::Mysql(error @ mysql_async::Error::Io(_)) => {
+                class::of(error) == ErrorClass::Transient
+            }
+            _ => false,
         }
     }
 }
@@ -171,10 +188,11 @@ impl fmt::Display for ConnectFailure {
             Self::Invalid(error) => error.fmt(f),
             Self::NoReactor => f.write_str(
                 "the calling task does not run on tokio with I/O enabled, which the client needs \
-                 for its sockets",
+                 for its sockets, or without a timer, which a host of several addresses needs",
             ),
             Self::Password(_) => f.write_str("the provider of the password failed"),
             Self::File { path, .. } => write!(f, "the file {} cannot be read", path.display()),
+            Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
             Self::TlsNotOffered => {
                 f.write_str("the server offers no TLS, and the options require it")
             }
@@ -190,7 +208,7 @@ impl Error for ConnectFailure {
             Self::Password(error) => Some(&**error),
             Self::File { source, .. } => Some(source),
             Self::Mysql(error) => unsaid(error),
-            Self::NoReactor | Self::TlsNotOffered => None,
+            Self::NoReactor | Self::TimedOut(_) | Self::TlsNotOffered => None,
         }
     }
 }
@@ -202,9 +220,18 @@ fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let (message, code, state) = (&error.message, error.code, &error.state);
             write!(f, "{message} (error {code}, SQLSTATE {state})")
         }
+        // MySQL asks users that are not there for a method drawn at random, lest they be told.
+        mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
+            write!(
+                f,
+                "the server asks for the authentication method `{name}`, which the client does not \
+                 know; or the server may know no such user"
+            )
+        }
         mysql_async::Error::Driver(error) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Io(error)) => write!(f, "{error}"),
         mysql_async::Error::Io(IoError::Tls(error)) => write!(f, "TLS: {error}"),
+        mysql_async::Error::Other(error) => write!(f, "{error}"),
         other => write!(f, "{other}"),
     }
 }
@@ -213,8 +240,23 @@ fn say(error: &mysql_async::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn unsaid(error: &mysql_async::Error) -> Option<&(dyn Error + 'static)> {
     match error {
         mysql_async::Error::Driver(error) => error.source(),
+        mysql_async::Error::Other(error) => error.source(),
         mysql_async::Error::Io(IoError::Io(error)) => error.source(),
         mysql_async::Error::Io(IoError::Tls(TlsError::Tls(error))) => error.source(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_nobody_chose_may_mean_a_user_that_is_not_there() {
+        let name = "sha256_password".to_owned();
+        let error = mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name });
+        let said = ConnectFailure::from(error).to_string();
+        assert!(said.contains("`sha256_password`"), "{said}");
+        assert!(said.ends_with("the server may know no such user"), "{said}");
     }
 }

@@ -24,7 +24,18 @@
 //! # Runtime
 //!
 //! The client library's sockets are tokio's: whatever runtime the pool itself uses, its worker must
-//! run inside a tokio runtime with I/O enabled. Elsewhere a connect fails with an error that says so.
+//! run inside a tokio runtime with I/O enabled, and with time, for hosts of several addresses.
+//! Elsewhere a connect fails with an error that says so.
+//!
+//! # Cryptography
+//!
+//! The client library encrypts with rustls' provider of the whole process, and takes no other: it
+//! makes its settings of TLS itself. Where the process has none, the first connect with TLS installs
+//! ring as the process's ([`install_default`]), which cannot be undone. A program that wants another
+//! provider (aws-lc-rs, FIPS) installs its own before, at best as the first thing in `main`; it is
+//! then used here, too, and never replaced. Connections without TLS touch nothing.
+//!
+//! [`install_default`]: rustls::crypto::CryptoProvider::install_default
 #![forbid(unsafe_code)]
 
 mod capacity;

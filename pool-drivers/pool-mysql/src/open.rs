@@ -2,19 +2,26 @@
 //! passwords, addresses and certificates that have changed are taken up.
 
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use mysql_async::{ClientIdentity, Conn, DriverError, Error, IoError, Opts, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Conn, DriverError, Error, Opts, OptsBuilder, SslOpts};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::error::{ConnectFailure, MysqlError};
 use crate::options::{Address, MysqlOptions, TlsMode};
 use crate::wire::{Wire, nowhere};
+
+/// How long an address may take while there is another to try: three fit into the pool's default
+/// `connect_timeout` of 10 s.
+const SHARE_OF_EACH: Duration = Duration::from_secs(3);
 
 /// Opens a connection.
 pub(crate) async fn open(options: &MysqlOptions) -> Result<Wire, MysqlError> {
@@ -40,16 +47,42 @@ async fn open_by_mode(options: &MysqlOptions) -> Result<Wire, ConnectFailure> {
 /// Connects to the first of the server's addresses that answers.
 async fn connect(options: &MysqlOptions, builder: OptsBuilder) -> Result<Wire, ConnectFailure> {
     let Address::Tcp { host, port } = &options.address else { return connect_to(builder).await };
-    let found = tokio::net::lookup_host((&**host, *port)).await;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address").into();
-    for address in found.map_err(Error::from)? {
-        let to_address = builder.clone().resolved_ips(Some([address.ip()]));
-        match connect_to(to_address).await {
-            Err(ConnectFailure::Mysql(error @ Error::Io(IoError::Io(_)))) => failure = error,
-            other => return other,
+    let found = tokio::net::lookup_host((&**host, *port)).await.map_err(Error::from)?;
+    let attempt =
+        |address: SocketAddr| connect_to(builder.clone().resolved_ips(Some([address.ip()])));
+    in_turn(found.collect(), attempt).await
+}
+
+/// Attempts the addresses of a host one after the other, up to the first that says something: they
+/// are ways to one server, whose word is the same on each.
+async fn in_turn<A, T, F>(addresses: Vec<A>, attempt: impl Fn(A) -> F) -> Result<T, ConnectFailure>
+where
+    F: Future<Output = Result<T, ConnectFailure>>,
+{
+    let none = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut failure = ConnectFailure::Mysql(none.into());
+    let mut addresses = addresses.into_iter();
+    while let Some(address) = addresses.next() {
+        let is_followed = addresses.len() > 0;
+        let result = if is_followed {
+            require_timer()?;
+            let late = Err(ConnectFailure::TimedOut(SHARE_OF_EACH));
+            timeout(SHARE_OF_EACH, attempt(address)).await.unwrap_or(late)
+        } else {
+            attempt(address).await
+        };
+        match result {
+            Err(reason) if reason.is_on_the_way() => failure = reason,
+            decided => return decided,
         }
     }
-    Err(ConnectFailure::Mysql(failure))
+    Err(failure)
+}
+
+/// That the runtime's timer is switched on. Tokio has no way to ask, other than a panic.
+fn require_timer() -> Result<(), ConnectFailure> {
+    let probe = || drop(tokio::time::sleep(Duration::ZERO));
+    catch_unwind(probe).map_err(|_| ConnectFailure::NoReactor)
 }
 
 async fn connect_to(builder: OptsBuilder) -> Result<Wire, ConnectFailure> {
@@ -149,5 +182,55 @@ fn provide_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody else may be first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use mysql_async::IoError;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        /// The pool's, by default.
+        const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+        let attempt = async |answers| if answers { Ok(()) } else { pending().await };
+        let opened = in_turn(vec![false, false, true], attempt);
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
+        opened.expect("in time").expect("the last answers");
+    }
+
+    #[tokio::test]
+    async fn only_what_the_network_does_leads_on_to_the_next_address() {
+        let io = |error| Error::Io(IoError::Io(error));
+        let refused = || io(io::ErrorKind::ConnectionRefused.into());
+        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let untrusted = io(io::Error::new(io::ErrorKind::InvalidData, untrusted));
+        for (failure, decides) in [
+            (refused(), false),
+            (DriverError::ConnectionClosed.into(), false),
+            (untrusted, true),
+            (DriverError::NoClientSslFlagFromServer.into(), true),
+        ] {
+            let said = failure.to_string();
+            let attempts = vec![failure, refused(), refused()];
+            let attempt = |failure: Error| ready(Err::<(), _>(failure.into()));
+            let outcome = in_turn(attempts, attempt).await.expect_err("none answers");
+            let is_last = matches!(&outcome, ConnectFailure::Mysql(error)
+                if error.to_string() == refused().to_string());
+            assert_eq!(is_last, !decides, "{said}: {outcome}");
+        }
+    }
+
+    #[test]
+    fn without_a_timer_a_host_of_several_addresses_says_so() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let attempt = async |()| Ok(());
+        let opened = runtime.block_on(in_turn(vec![(), ()], attempt));
+        assert!(matches!(opened, Err(ConnectFailure::NoReactor)), "{opened:?}");
+        runtime.block_on(in_turn(vec![()], attempt)).expect("nothing to measure");
     }
 }

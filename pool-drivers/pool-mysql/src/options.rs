@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pool_core::program_name;
+
 use crate::password::Password;
 
 /// Which server, as whom, and how connections to it are set up.
@@ -50,7 +52,8 @@ pub struct MysqlOptions {
     /// A PEM file with the key to it.
     pub tls_key: Option<PathBuf>,
     /// What the server is told of this program (connection attribute `program_name`), and by which
-    /// the capacity query counts its connections. Default: the file name of the program.
+    /// the capacity query counts its connections. Default: the program's name
+    /// ([`program_name`]).
     pub program_name: String,
     /// After how long without traffic the operating system begins to ask whether the server is
     /// there. Default: 60 s. Not applied to sockets.
@@ -84,7 +87,7 @@ impl MysqlOptions {
             tls_ca: None,
             tls_cert: None,
             tls_key: None,
-            program_name: program_name(),
+            program_name: program_name().unwrap_or_else(|| "pool-mysql".to_owned()),
             tcp_keepalive: Some(Duration::from_mins(1)),
             statement_cache: 64,
             hygiene: Hygiene::Rollback,
@@ -103,18 +106,12 @@ impl MysqlOptions {
     }
 }
 
-fn program_name() -> String {
-    let path = std::env::current_exe().ok();
-    let name = path.as_deref().and_then(|path| path.file_name());
-    name.map_or_else(|| "pool-mysql".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
-    /// On a host, by name or address; of a name's addresses the first that answers is used, and a
-    /// name is looked up at each connect.
+    /// On a host, by name or address. A name is looked up at each connect, and of its addresses the
+    /// first that answers is used; one that is not the last has 3 s for it.
     Tcp {
         /// Its name or address; an IPv6 address without brackets.
         host: String,
@@ -221,6 +218,7 @@ impl TlsMode {
 /// | the current database | stays | as at first | stays |
 /// | prepared statements | kept | gone | kept |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Hygiene {
     /// An open transaction is rolled back and `autocommit` is set back. Costs nothing where the
     /// server has said in its last answer that no transaction is open: true of nearly every release.
@@ -229,7 +227,8 @@ pub enum Hygiene {
     Rollback,
     /// The session is as it was at first (`COM_RESET_CONNECTION`), unless nothing was run on it.
     /// Costs a round trip, in the background, and a new preparation of each statement: the server
-    /// drops them with the session.
+    /// drops them with the session. Without a [`database`](MysqlOptions::database) a user's `USE`
+    /// costs a login, too: no statement takes it back.
     Clean,
     /// The same as `Clean`. Elsewhere it also drops prepared statements; a MySQL server does that
     /// in any case.

@@ -126,17 +126,29 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the session has a database and had none at first: no statement undoes that.
+    async fn has_strayed(&self, wire: &mut Wire) -> Result<bool, MysqlError> {
+        if self.database.is_some() || self.used < Use::Moving {
+            return Ok(false);
+        }
+        let current: Option<Option<String>> = wire.query_first("SELECT DATABASE()").await?;
+        Ok(current.flatten().is_some())
+    }
+
     /// `COM_RESET_CONNECTION`, and what it leaves out.
     async fn renew(&mut self, wire: &mut Wire) -> Result<(), MysqlError> {
-        if !wire.reset().await? {
-            // Before MySQL 5.7.3 and MariaDB 10.2.4; it logs in anew.
-            wire.change_user(mysql_async::ChangeUserOpts::default()).await?;
-        }
-        self.guard = Guard::Ended;
-        let text = match self.text {
-            Some(text) => text,
-            None => *self.text.insert(text_after_reset(wire).await?),
+        // None before MySQL 5.7.3 and MariaDB 10.2.4.
+        let is_reset = wire.reset().await?;
+        let text = if !is_reset || self.has_strayed(wire).await? {
+            log_in_anew(wire).await?;
+            Text::Kept
+        } else {
+            match self.text {
+                Some(text) => text,
+                None => *self.text.insert(text_after_reset(wire).await?),
+            }
         };
+        self.guard = Guard::Ended;
         let mut left_out = Vec::new();
         if text == Text::Lost {
             left_out.push(format!("SET NAMES utf8mb4 COLLATE {COLLATION}"));
@@ -149,6 +161,12 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Takes the session back to where it began. Each server then has the character set that the client
+/// names, and the database that was current at first, or none.
+async fn log_in_anew(wire: &mut Wire) -> Result<(), MysqlError> {
+    Ok(wire.change_user(mysql_async::ChangeUserOpts::default()).await?)
 }
 
 async fn text_after_reset(wire: &mut Wire) -> Result<Text, MysqlError> {

@@ -69,9 +69,9 @@ const PARAMETERS: &[Parameter<MysqlOptions>] = &[
     },
     Parameter {
         name: "statement_cache",
-        allowed: "a whole number of statements such as 64, or 0",
+        allowed: "a whole number of statements such as 64, or off",
         write: |options, text| {
-            options.statement_cache = text.parse().ok()?;
+            options.statement_cache = if text == "off" { 0 } else { text.parse().ok()? };
             Some(())
         },
     },

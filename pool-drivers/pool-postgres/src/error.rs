@@ -61,7 +61,7 @@ pub enum ConnectFailure {
     Resolve(io::Error),
     /// The network says so: refused, unreachable, reset.
     Network(io::Error),
-    /// It took longer than `connect_timeout`.
+    /// It took longer than one address may take.
     TimedOut(Duration),
     /// TLS is demanded and the server has none.
     TlsNotOffered,
@@ -117,6 +117,16 @@ impl PostgresError {
 }
 
 impl ConnectFailure {
+    /// Whether the network failed, or time ran out, before the server or the options had a say.
+    pub(crate) fn is_on_the_way(&self) -> bool {
+        match self {
+            Self::Network(_) | Self::TimedOut(_) => true,
+            Self::Tls(_) => self.class() == ErrorClass::Transient,
+            Self::Server(error) => error.is_closed() || is_io(error),
+            _ => false,
+        }
+    }
+
     fn class(&self) -> ErrorClass {
         match self {
             Self::TlsNotOffered | Self::Certificate { .. } => ErrorClass::Permanent,

@@ -22,8 +22,8 @@ use crate::task::Task;
 use crate::tls::TlsClient;
 use crate::wire::{Tap, Wire};
 
-/// With several hosts, how long each address may take: three fit into the pool's default
-/// `connect_timeout` of 10 s.
+/// How long an address may take that has others to leave time for: three fit into the pool's
+/// default `connect_timeout` of 10 s.
 const SHARE_OF_EACH: Duration = Duration::from_secs(3);
 
 /// All that a connect needs.
@@ -110,20 +110,40 @@ impl Opening {
         config: &Config,
         context: &ConnectContext,
     ) -> Result<(PostgresConnection, bool), ConnectFailure> {
-        let limit = self
-            .options
-            .connect_timeout
-            .or((self.options.hosts.len() > 1).then_some(SHARE_OF_EACH));
-        let mut addresses = in_time(limit, endpoints(host)).await?;
+        let mut addresses = in_time(self.limit(false), endpoints(host)).await?;
         self.balance(&mut addresses);
+        self.in_turn(addresses, |endpoint| self.open_endpoint(endpoint, config, context)).await
+    }
+
+    /// Attempts the addresses of a host one after the other, up to the first that says something:
+    /// they are ways to one server, whose word is the same on each.
+    async fn in_turn<A, T, F>(
+        &self,
+        addresses: Vec<A>,
+        attempt: impl Fn(A) -> F,
+    ) -> Result<T, ConnectFailure>
+    where
+        F: Future<Output = Result<T, ConnectFailure>>,
+    {
+        let mut addresses = addresses.into_iter();
         let mut failure = None;
-        for endpoint in addresses {
-            match in_time(limit, self.open_endpoint(endpoint, config, context)).await {
-                Ok(opened) => return Ok(opened),
-                Err(reason) => failure = Some(reason),
+        while let Some(address) = addresses.next() {
+            let limit = self.limit(addresses.len() > 0);
+            match in_time(limit, attempt(address)).await {
+                Err(reason) if reason.is_on_the_way() => failure = Some(reason),
+                decided => return decided,
             }
         }
         Err(failure.expect("bug: a host without addresses was resolved"))
+    }
+
+    /// How long an address may take; `is_followed` by others of its host.
+    fn limit(&self, is_followed: bool) -> Option<Duration> {
+        match self.options.connect_timeout {
+            Some(Duration::ZERO) => None,
+            Some(limit) => Some(limit),
+            None => (is_followed || self.options.hosts.len() > 1).then_some(SHARE_OF_EACH),
+        }
     }
 
     async fn open_endpoint(
@@ -210,4 +230,95 @@ fn require_reactor() -> Result<(), PostgresError> {
     };
     // An error of the probe's own says nothing of the runtime.
     catch_unwind(probe).map(drop).map_err(|_| PostgresError::NoReactor)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::{pending, ready};
+    use std::io;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_postgres::NoTls;
+    use tokio_postgres::error::SqlState;
+
+    use super::*;
+
+    /// The pool's, by default.
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+    fn opening(connect_timeout: Option<Duration>) -> Opening {
+        let base = PostgresOptions::tcp("db.example.com", 5432);
+        Opening { options: PostgresOptions { connect_timeout, ..base }, provider: None }
+    }
+
+    /// What comes of addresses that fail as `failures` say, and how many of them were tried.
+    async fn outcome(failures: Vec<ConnectFailure>) -> (ConnectFailure, usize) {
+        let tried = RefCell::new(0);
+        let attempt = |failure: ConnectFailure| {
+            *tried.borrow_mut() += 1;
+            ready(Err::<(), _>(failure))
+        };
+        let failure = opening(None).in_turn(failures, attempt).await.expect_err("none answers");
+        (failure, tried.into_inner())
+    }
+
+    fn refused() -> ConnectFailure {
+        ConnectFailure::Network(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    /// What a server that hangs up after `answer` leaves.
+    async fn server_says(answer: &[u8]) -> ConnectFailure {
+        let (near, mut far) = tokio::io::duplex(1024);
+        far.write_all(answer).await.expect("room");
+        far.shutdown().await.expect("shut");
+        let error = Config::new().user("shop").connect_raw(near, NoTls).await.err();
+        ConnectFailure::Server(error.expect("no login"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let attempt = async |answers| if answers { Ok(()) } else { pending().await };
+        let opening = opening(None);
+        let opened = opening.in_turn(vec![false, false, true], attempt);
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;
+        opened.expect("in time").expect("the last answers");
+    }
+
+    #[test]
+    fn the_last_address_has_all_the_time_there_is_and_zero_is_no_limit() {
+        for (connect_timeout, is_followed, limit) in [
+            (None, true, Some(SHARE_OF_EACH)),
+            (None, false, None),
+            (Some(Duration::ZERO), true, None),
+            (Some(Duration::ZERO), false, None),
+            (Some(CONNECT_TIMEOUT), false, Some(CONNECT_TIMEOUT)),
+        ] {
+            let found = opening(connect_timeout).limit(is_followed);
+            assert_eq!(found, limit, "{connect_timeout:?}, {is_followed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_server_says_at_one_address_is_not_asked_for_at_the_next() {
+        let wrong = server_says(b"E\0\0\0\x1eSFATAL\0C28P01\0Mwrong key\0\0").await;
+        let (failure, tried) = outcome(vec![wrong, refused()]).await;
+        assert_eq!(tried, 1);
+        let ConnectFailure::Server(error) = &failure else { panic!("{failure:?}") };
+        assert_eq!(error.code().map(SqlState::code), Some("28P01"), "{failure}");
+        let (failure, tried) = outcome(vec![ConnectFailure::TlsNotOffered, refused()]).await;
+        assert!(matches!(failure, ConnectFailure::TlsNotOffered), "{failure:?}");
+        assert_eq!(tried, 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_network_does_at_one_address_says_nothing_of_the_next() {
+        let late = ConnectFailure::TimedOut(SHARE_OF_EACH);
+        let reset = ConnectFailure::Tls(io::ErrorKind::ConnectionReset.into());
+        let hung_up = server_says(b"").await;
+        let (failure, tried) =
+            outcome(vec![refused(), late, reset, hung_up, ConnectFailure::TlsNotOffered]).await;
+        assert!(matches!(failure, ConnectFailure::TlsNotOffered), "{failure:?}");
+        assert_eq!(tried, 5);
+    }
 }

@@ -4,8 +4,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+
+use pool_core::program_name;
 
 use crate::secret::Password;
 
@@ -30,7 +32,9 @@ pub(crate) const DEFAULT_PORT: u16 = 5432;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// The servers, tried in this order; at least one.
+    /// The servers, tried in this order until one lets in; at least one. Of a name's addresses the
+    /// next is tried where the network fails or an answer is not in time, and only there: what the
+    /// server itself says is the host's answer.
     pub hosts: Vec<Host>,
     /// Who connects. Default: the user of the operating system.
     pub user: Option<String>,
@@ -39,7 +43,8 @@ pub struct PostgresOptions {
     pub password: Option<Password>,
     /// The database. Default: the server's, which is the one named like the user.
     pub database: Option<String>,
-    /// What the server calls this program in `pg_stat_activity`. Default: the program's name.
+    /// What the server calls this program in `pg_stat_activity`. Default: the program's name
+    /// ([`program_name`]).
     pub application_name: String,
     /// Command-line options for the session, such as `-c statement_timeout=5s`.
     pub options: Option<String>,
@@ -50,9 +55,9 @@ pub struct PostgresOptions {
     /// In which order servers, and the addresses of their names, are tried. Default:
     /// [`LoadBalance::Disable`].
     pub load_balance_hosts: LoadBalance,
-    /// How long connecting to one address may take. Default: no limit but the pool's
-    /// `connect_timeout` with one host; 3 s with several, so that one that does not answer leaves
-    /// time for the next.
+    /// How long connecting to one address may take; zero is no limit but the pool's
+    /// `connect_timeout`. Default: 3 s where there are several hosts or another address is left to
+    /// try, so that one that does not answer leaves time for the next; else no limit.
     pub connect_timeout: Option<Duration>,
     /// Whether idle connections are kept alive by TCP. Default: yes, as the operating system is set
     /// up.
@@ -90,7 +95,7 @@ impl PostgresOptions {
             user: None,
             password: None,
             database: None,
-            application_name: program_name(),
+            application_name: program_name().unwrap_or_else(|| "pool-postgres".to_owned()),
             options: None,
             target_session_attrs: TargetSession::Any,
             load_balance_hosts: LoadBalance::Disable,
@@ -102,12 +107,6 @@ impl PostgresOptions {
             statement_cache: 128,
         }
     }
-}
-
-/// The name of the running program's file.
-fn program_name() -> String {
-    let first = std::env::args_os().next().unwrap_or_default();
-    Path::new(&first).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Where a server is.
@@ -124,6 +123,7 @@ pub struct Host {
 
 /// The two ways to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum At {
     /// By TCP, by name or address.
     Tcp(String),
@@ -206,6 +206,7 @@ pub struct ClientCertificate {
 /// What is demanded of a connection's encryption; `sslmode`, with the meaning that PostgreSQL's
 /// documentation gives it. There is no `allow`, which would send everything in the clear first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TlsMode {
     /// No TLS.
     Disable,
@@ -241,6 +242,7 @@ impl TlsMode {
 
 /// Whether the password exchange is bound to the TLS connection, so that nobody can relay it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChannelBinding {
     /// No.
     Disable,
@@ -266,6 +268,7 @@ impl ChannelBinding {
 
 /// What a server must be, to be connected to; `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TargetSession {
     /// Any.
     Any,
@@ -307,6 +310,7 @@ impl TargetSession {
 
 /// In which order servers and addresses are tried; `load_balance_hosts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LoadBalance {
     /// As given.
     Disable,
@@ -329,6 +333,7 @@ impl LoadBalance {
 
 /// What a connection keeps of its last user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Hygiene {
     /// An open transaction is rolled back; a statement that was cut short is cancelled. Settings,
     /// temporary tables, `LISTEN`, advisory locks and prepared statements stay. Costs nothing where

@@ -94,8 +94,7 @@ const PARAMETERS: &[Parameter<Draft>] = &[
                 Ok(seconds) => Duration::from_secs(seconds),
                 Err(_) => parse_duration(text)?,
             };
-            draft.options.connect_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-            Some(())
+            put(&mut draft.options.connect_timeout, timeout)
         },
     },
     Parameter {

@@ -142,6 +142,8 @@ impl<D: Teller> Workload<D> for Bank<D> {
 mod tests {
     use pool_core::PoolConfig;
     use pool_sqlite::{SqliteDriver, SqliteOptions};
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    use pool_testkit::servers::{Family, shared};
 
     use super::*;
 
@@ -218,6 +220,43 @@ mod tests {
             let Checked::Held(words) = checked else { panic!("{name}: {checked:?}") };
             assert!(words.contains("and 1 failed or were dropped"), "{words}");
         }
+    }
+
+    /// The balance of an account that somebody else has deleted.
+    async fn balance_of_a_missing_account<D: Teller>(driver: D) -> Result<i64, D::Error> {
+        let pool = Pool::open(driver, PoolConfig::default()).await.expect("opened");
+        let bank = Bank::new();
+        bank.prepare(&pool).await.expect("prepared");
+        let mut connection = pool.acquire().await.expect("idle");
+        let balance = D::balance(&mut connection, &bank.table, ACCOUNTS).await;
+        drop(connection);
+        bank.clean_up(&pool).await.expect("dropped");
+        balance
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_gone_is_an_error() {
+        let driver = SqliteDriver::new(SqliteOptions::shared_memory("gone"));
+        balance_of_a_missing_account(driver).await.expect_err("gone");
+    }
+
+    #[cfg(feature = "mysql")]
+    #[tokio::test]
+    async fn an_account_that_is_gone_is_an_error_in_mysql() {
+        let server = shared(Family::MySql).expect("a server");
+        let database = server.database("bank").expect("a database");
+        let driver = pool_mysql::MysqlDriver::from_url(&database.url()).expect("right");
+        let error = balance_of_a_missing_account(driver).await.expect_err("gone");
+        assert_eq!(error.to_string(), "an account of the bank is not there any more");
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn an_account_that_is_gone_is_an_error_in_postgresql() {
+        let server = shared(Family::Postgres).expect("a server");
+        let database = server.database("bank").expect("a database");
+        let driver = pool_postgres::PostgresDriver::from_url(&database.url()).expect("right");
+        balance_of_a_missing_account(driver).await.expect_err("gone");
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pool_mysql::{MysqlConnection, MysqlDriver, MysqlError};
+use pool_mysql::{MysqlConnection, MysqlDriver, MysqlError, mysql_async};
 
 use super::table::{Found, Table, Transfer};
 use super::teller::Teller;
@@ -26,7 +26,7 @@ impl Teller for MysqlDriver {
         account: i64,
     ) -> Result<i64, MysqlError> {
         let balance = connection.exec_first(&table.balance, (account,)).await?;
-        Ok(balance.expect("bug: an account that is not there"))
+        balance.ok_or_else(|| missing("an account of the bank is not there any more"))
     }
 
     async fn transfer(
@@ -46,7 +46,8 @@ impl Teller for MysqlDriver {
         table: &Arc<Table>,
     ) -> Result<Found, MysqlError> {
         let found: Option<(i64, i64, i64)> = connection.query_first(&table.add_up).await?;
-        let (accounts, sum, transfers) = found.expect("bug: a sum without a row");
+        let found = found.ok_or_else(|| missing("the bank was added up to nothing"));
+        let (accounts, sum, transfers) = found?;
         Ok(Found { accounts, sum, transfers })
     }
 
@@ -56,4 +57,9 @@ impl Teller for MysqlDriver {
     ) -> Result<(), MysqlError> {
         connection.query_drop(&table.drop).await.map(drop)
     }
+}
+
+/// A row that was to be there. The driver has no failure for it: what it reads may be no row.
+fn missing(what: &'static str) -> MysqlError {
+    mysql_async::Error::Other(what.into()).into()
 }

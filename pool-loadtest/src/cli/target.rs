@@ -11,9 +11,16 @@ use pool_sqlite::{SqliteDriver, SqliteOptions};
 use super::arguments::SettingsArguments;
 use crate::bank::Teller;
 
-/// What a URL looks like, for messages.
-const FORMS: &str = "sqlite:PATH, sqlite::memory:, sqlite:NAME?mode=memory, \
-                     postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE";
+/// What a URL looks like that this build has a driver for, for messages.
+const FORMS: &[&str] = &[
+    "sqlite:PATH",
+    "sqlite::memory:",
+    "sqlite:NAME?mode=memory",
+    #[cfg(feature = "postgres")]
+    "postgres://USER:PASSWORD@HOST/DATABASE",
+    #[cfg(feature = "mysql")]
+    "mysql://USER:PASSWORD@HOST/DATABASE",
+];
 
 /// What to do with a driver, whichever it is.
 pub(super) trait Visit {
@@ -96,8 +103,9 @@ fn from_url(url: &str) -> Result<SqliteDriver, ConfigError> {
 }
 
 fn no_driver(url: &str) -> Problem {
+    let forms = FORMS.join(", ");
     let Some(scheme) = url_scheme(url) else {
-        let mut problem = Problem::invalid("url", "", "no scheme", FORMS);
+        let mut problem = Problem::invalid("url", "", "no scheme", forms);
         if is_path(url) {
             url.clone_into(&mut problem.value);
             problem.nearest = Some(format!("sqlite:{url}").into());
@@ -105,7 +113,7 @@ fn no_driver(url: &str) -> Problem {
         return problem;
     };
     let why = "this build has no driver for it";
-    let mut problem = Problem::invalid("url scheme", scheme, why, FORMS);
+    let mut problem = Problem::invalid("url scheme", scheme, why, forms);
     // A database of its own is no slip of the pen.
     let others = ["mariadb", "mysql", "postgres", "postgresql"];
     if !others.contains(&&*scheme.to_lowercase()) {
@@ -151,4 +159,19 @@ fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
         sources = sources.code("--pool", field, value);
     }
     (sources, problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_not_asked_for_that_this_build_has_no_driver_for() {
+        for url in ["oracle://db/x", "no scheme"] {
+            let allowed = no_driver(url).allowed;
+            assert!(allowed.contains("sqlite:PATH"), "{allowed}");
+            assert_eq!(allowed.contains("mysql://"), cfg!(feature = "mysql"), "{allowed}");
+            assert_eq!(allowed.contains("postgres://"), cfg!(feature = "postgres"), "{allowed}");
+        }
+    }
 }

@@ -120,6 +120,40 @@ async fn under_clean_and_discard_all_nothing_is_left_however_the_user_goes() {
 }
 
 #[tokio::test]
+async fn under_clean_a_session_that_began_without_a_database_has_none_again() {
+    let schema = Schema::new().await;
+    for hygiene in [Hygiene::Clean, Hygiene::DiscardAll] {
+        let pool = pool_of_one(MysqlOptions { database: None, ..with(&schema, hygiene) });
+        let mut guard = pool.acquire().await.expect("opened");
+        let at_first = settings(&mut guard).await;
+        let session = guard.server_id();
+        drop(guard);
+        let moves = format!("USE {}", schema.name);
+        // A reset that changes the character set in its own way may follow one that does not.
+        for sql in ["DO 'use'", &moves, "DO 'use'", "SET NAMES latin1", &moves] {
+            let mut guard = within(pool.acquire()).await.expect("a turn");
+            guard.query_drop(sql).await.expect("done");
+            drop(guard);
+            expect_as_at_first(&pool, &at_first).await;
+        }
+        let mut guard = within(pool.acquire()).await.expect("a turn");
+        guard.raw().await.expect("in step").query_drop(&moves).await.expect("moved");
+        drop(guard);
+        expect_as_at_first(&pool, &at_first).await;
+        let guard = within(pool.acquire()).await.expect("a turn");
+        assert_eq!(guard.server_id(), session, "{hygiene:?}: the same connection");
+    }
+}
+
+/// The next user has no database, and the settings of a session just opened.
+async fn expect_as_at_first(pool: &Pool<MysqlDriver>, at_first: &[(String, String)]) {
+    let mut guard = within(pool.acquire()).await.expect("the next turn");
+    let current = guard.query_first::<Option<String>>("SELECT DATABASE()").await.expect("answered");
+    assert_eq!(current, Some(None));
+    assert_eq!(settings(&mut guard).await, at_first);
+}
+
+#[tokio::test]
 async fn under_rollback_all_is_left_but_transactions_and_autocommit() {
     let schema = Schema::new().await;
     for leaving in [Leaving::Normally, Leaving::Panicking] {

@@ -67,6 +67,7 @@ fn every_parameter_is_understood() {
     assert_eq!((read.statement_cache, read.hygiene), (7, Hygiene::DiscardAll));
     assert_eq!(options("mysql://db?tls_ca=ca.pem").tls_ca, Some("ca.pem".into()));
     assert_eq!(options("mysql://db?tcp_keepalive=off").tcp_keepalive, None);
+    assert_eq!(options("mysql://db?statement_cache=off").statement_cache, 0);
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn what_is_wrong_is_said_with_what_is_allowed_all_at_once() {
     assert_eq!(
         problems[1],
         "statement_cache = \"many\": not understood; allowed: a whole number of statements such as \
-         64, or 0"
+         64, or off"
     );
     expect_problem("mysql://db?tls=on", "disable, prefer, require or verify-full");
     expect_problem("mysql://db?tls=disable&tls=require", "given twice");

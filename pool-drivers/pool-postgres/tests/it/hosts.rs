@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use pool_core::{ConnectContext, Driver as _, ErrorClass, Statements};
@@ -49,6 +50,15 @@ async fn a_server_that_does_not_answer_is_passed_over() {
     // With several, none takes more than its share by default.
     let hosts = vec![silent, options.hosts[0].clone()];
     works(&connect(PostgresOptions { hosts, ..options }).await).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_is_none() {
+    let database = Database::create().await;
+    let options = database.options();
+    let connect_timeout = Some(Duration::ZERO);
+    let hosts = vec![refused(), options.hosts[0].clone()];
+    works(&connect(PostgresOptions { connect_timeout, hosts, ..options }).await).await;
 }
 
 #[tokio::test]

@@ -91,6 +91,15 @@ fn an_address_stands_beside_a_name_or_for_one() {
 }
 
 #[test]
+fn no_limit_for_an_address_is_not_the_limit_by_default() {
+    for text in ["postgres://one,two/shop?connect_timeout=0", "host=one,two connect_timeout=0s"] {
+        let options: PostgresOptions = text.parse().expect(text);
+        assert_eq!(options.connect_timeout, Some(Duration::ZERO), "{text}");
+    }
+    assert_eq!(PostgresOptions::tcp("one", 5432).connect_timeout, None);
+}
+
+#[test]
 fn the_program_is_named_to_the_server_by_default() {
     let options = PostgresOptions::tcp("db", 5432);
     assert!(options.application_name.starts_with("it-"), "{}", options.application_name);
