@@ -64,6 +64,7 @@ mod product;
 mod program;
 mod proxy;
 mod redis;
+mod replica;
 mod server;
 mod setup;
 mod shared;
