@@ -1,14 +1,18 @@
-//! A server that follows another. Each test has servers of its own.
+//! A server that follows another, and takes its place. Each test has servers of its own.
 
 use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use pool_core::{ReplicationLag, ReplicationLagQuery as _, Role, RoleQuery as _};
+use pool_core::{
+    Driver as _, ErrorClass, ReplicationLag, ReplicationLagQuery as _, Role, RoleQuery as _,
+};
 use pool_mysql::{MysqlDriver, MysqlOptions, mysql_async};
-use pool_testkit::servers::{Family, Product, Server, Setup, chosen};
+use pool_testkit::servers::{Family, Product, Proxy, Server, Setup, chosen};
 use tokio::task::block_in_place;
 
+use crate::load::{CONNECTIONS, small_pool};
+use crate::network::through;
 use crate::rig::{Schema, admin_of, try_connect, within};
 
 const UP_TO_DATE: ReplicationLag = ReplicationLag::Behind(Duration::ZERO);
@@ -130,4 +134,37 @@ async fn a_replica_that_was_never_started_cannot_tell_its_lag() {
     assert_eq!(told(schema.options()).await.1, ReplicationLag::Unknown);
     admin.query_drop(forget).await.expect("none again");
     assert_eq!(told(schema.options()).await.1, ReplicationLag::Primary);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_writes_leaves_a_server_that_only_reads_for_the_one_that_took_its_place() {
+    const WRITE: &str = "INSERT INTO notes VALUES ('x')";
+    let (primary, standby, schema) = pair().await;
+    let proxy = Proxy::before(primary.access()).expect("open");
+    let pool = small_pool(through(&proxy, schema.options()));
+    let all = async || {
+        let mut guards = Vec::new();
+        for _ in 0..CONNECTIONS {
+            guards.push(within(pool.acquire()).await.expect("one of all"));
+        }
+        guards
+    };
+    let mut guards = all().await;
+    block_in_place(|| primary.access().forbid_writing()).expect("stepped down");
+    block_in_place(|| standby.promote()).expect("promoted");
+    proxy.lead_to(standby.access());
+    for guard in &mut guards {
+        // The old server goes on answering.
+        guard.query_drop("DO 1").await.expect("answered");
+        let error = guard.query_drop(WRITE).await.expect_err("it only reads");
+        let class = pool.driver().classify(&error);
+        assert_eq!((error.code(), class), (Some(1290), ErrorClass::RoleChanged), "{error}");
+    }
+    drop(guards);
+    for mut guard in all().await {
+        guard.query_drop(WRITE).await.expect("written to the new server");
+        let port = guard.query_first::<u16>("SELECT @@port").await.expect("asked");
+        assert_eq!(port, Some(standby.access().port));
+    }
+    assert_eq!(pool.stats().opened, 2 * CONNECTIONS as u64, "each once more");
 }
