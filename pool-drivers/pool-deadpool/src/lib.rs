@@ -45,6 +45,8 @@
 //!   `ROLLBACK`, or use `pool-postgres`.
 //! - A manager does not learn that a call was cut short. Use [`DeadpoolConnection::call`], which does:
 //!   the connection is then closed and not recycled.
+//! - Nor does this driver see what is done with an object: observers are told of no statement, until its
+//!   user tells them, through [`DeadpoolConnection::statements`].
 //! - `Metrics` count as deadpool does: created, last recycled, how often.
 //! - There is no goodbye: an object is dropped, and what that does is its own affair. Some need their
 //!   runtime for it, some spawn a task.

@@ -26,6 +26,14 @@ use crate::wire::Wire;
 /// for that of the next call. So every further call fails with [`MysqlError::CutShort`], and the
 /// pool closes the connection. The server goes on with the statement until it notices; what it did
 /// by then is rolled back if it was in a transaction, and else stays.
+///
+/// # Failover
+///
+/// A server may step down and go on answering, with errors of [`ErrorClass::RoleChanged`] for what
+/// writes. Each costs its connection when that is released, so that the next one leads to wherever the
+/// address does by then. What is done on the [raw](Self::raw) connection is not seen.
+///
+/// [`ErrorClass::RoleChanged`]: pool_core::ErrorClass::RoleChanged
 pub struct MysqlConnection {
     id: u64,
     wire: Wire,
@@ -84,9 +92,9 @@ impl MysqlConnection {
         T: FromRow + Send + 'static,
     {
         self.ready(sql).await?;
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = async { read_rows(wire.query_iter(sql).await?).await };
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// The first row of a query without parameters, if there is one. The others are read and
@@ -104,9 +112,9 @@ impl MysqlConnection {
         T: FromRow + Send + 'static,
     {
         self.ready(sql).await?;
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = async { read_first(wire.query_iter(sql).await?).await };
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// Runs statements without parameters, separated by semicolons, and drops their rows. They stop
@@ -121,8 +129,8 @@ impl MysqlConnection {
     /// See [`MysqlConnection`].
     pub async fn query_drop(&mut self, sql: &str) -> Result<Done, MysqlError> {
         self.ready(sql).await?;
-        let Self { wire, statements, .. } = self;
-        told(statements, sql, async {
+        let Self { wire, session, statements, .. } = self;
+        told(session, statements, sql, async {
             wire.query_drop(sql).await?;
             Ok(done(wire))
         })
@@ -145,11 +153,11 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let params = params.into();
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = prepared(wire, sql, async |wire, statement| {
             read_rows(wire.exec_iter(statement, params).await?).await
         });
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// The first row of a prepared statement, if there is one. The others are read and dropped.
@@ -168,11 +176,11 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let params = params.into();
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = prepared(wire, sql, async |wire, statement| {
             read_first(wire.exec_iter(statement, params).await?).await
         });
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// Runs a prepared statement, prepared once and kept, and drops its rows.
@@ -190,12 +198,12 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let params = params.into();
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = prepared(wire, sql, async |wire, statement| {
             wire.exec_drop(statement, params).await?;
             Ok(done(wire))
         });
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// Runs a prepared statement once with each of `params`; MariaDB gets them all at once, where it
@@ -220,7 +228,7 @@ impl MysqlConnection {
             // A preparation alone would leave an answer that says nothing of the session.
             return Ok(());
         }
-        let Self { wire, statements, .. } = self;
+        let Self { wire, session, statements, .. } = self;
         let run = prepared(wire, sql, async |wire, statement| {
             match wire.exec_batch(statement, params.clone()).await {
                 // MariaDB takes several at once for some statements only, and has done nothing yet.
@@ -233,7 +241,7 @@ impl MysqlConnection {
                 result => Ok(result?),
             }
         });
-        told(statements, sql, run).await
+        told(session, statements, sql, run).await
     }
 
     /// Begins a transaction. It is rolled back when it is dropped without
@@ -355,14 +363,18 @@ impl fmt::Debug for MysqlConnection {
 /// `ER_UNSUPPORTED_PS`.
 const NOT_AT_ONCE: u16 = 1295;
 
-/// Tells observers of a statement.
+/// Tells observers of a statement, and the session what its failure means.
 async fn told<T>(
+    session: &mut Session,
     statements: &Statements,
     sql: &str,
     run: impl Future<Output = Result<T, MysqlError>>,
 ) -> Result<T, MysqlError> {
     let running = statements.start(Some(sql));
     let result = run.await;
+    if let Err(error) = &result {
+        session.note_failure(error.class());
+    }
     if let Some(running) = running {
         running.finish(result.as_ref().map(|_| ()).map_err(|error| error as &dyn Error));
     }

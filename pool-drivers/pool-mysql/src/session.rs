@@ -1,7 +1,7 @@
 //! What is known of a session, and what it takes to make it clean.
 
 use mysql_async::prelude::Queryable as _;
-use pool_core::Released;
+use pool_core::{ErrorClass, Released};
 
 use crate::error::MysqlError;
 use crate::options::Hygiene;
@@ -44,6 +44,9 @@ enum Use {
     /// Somebody had the library's connection. Its preparations of statements leave a last answer
     /// that looks like one about the session, and is none.
     Unseen,
+    /// A statement that failed because the server is not what it was: it only reads. Nothing makes
+    /// that clean but another connection, which may lead to another server.
+    Outdated,
 }
 
 /// What became of the last [`Transaction`](crate::Transaction).
@@ -76,12 +79,19 @@ impl Session {
 
     /// Notes what is done without its seeing.
     pub(crate) fn note_unseen(&mut self) {
-        self.used = Use::Unseen;
+        self.used = self.used.max(Use::Unseen);
+    }
+
+    /// Notes what kind of error a statement failed with.
+    pub(crate) fn note_failure(&mut self, class: ErrorClass) {
+        if class == ErrorClass::RoleChanged {
+            self.used = Use::Outdated;
+        }
     }
 
     /// In what state a user left it.
     pub(crate) fn released(&self, wire: &mut Wire, hygiene: Hygiene) -> Released {
-        if !wire.is_in_step() {
+        if self.used == Use::Outdated || !wire.is_in_step() {
             return Released::Discard;
         }
         let clean = self.guard == Guard::Ended

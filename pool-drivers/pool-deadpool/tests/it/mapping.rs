@@ -4,9 +4,11 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::{AcquireErrorKind, CloseReason, Driver as _, ErrorClass, Pool, PoolConfig};
+use pool_core::{
+    AcquireErrorKind, CloseReason, Driver as _, ErrorClass, Pool, PoolConfig, PoolOptions,
+};
 use pool_deadpool::{DeadpoolDriver, DeadpoolError};
-use pool_testkit::Hand;
+use pool_testkit::{Hand, Shown};
 
 use crate::ledger::{Connects, Ledger, LedgerError, LedgerManager};
 use crate::rig::within;
@@ -79,6 +81,24 @@ async fn a_call_that_is_cut_short_costs_the_object_and_one_that_ends_does_not() 
     drop(guard);
     let guard = within(pool.acquire()).await.expect("another");
     assert_eq!((**guard).id, 3);
+}
+
+#[tokio::test]
+async fn observers_hear_of_a_statement_what_its_user_tells_and_without_that_nothing() {
+    let server = Arc::default();
+    let shown = Shown::start();
+    let driver = LedgerManager::new(&server, Connects::Well).driver();
+    let options = PoolOptions { observers: vec![shown.observer()], ..PoolConfig::default().into() };
+    let pool = Pool::new(driver, options).expect("valid");
+    let mut guard = pool.acquire().await.expect("opened");
+    guard.call(async |session| session.is_known()).await.expect("known");
+    shown.expect(&["AcquireSucceeded"]);
+    shown.expect_no("Statement");
+    let running = guard.statements().start(Some("GET stock")).expect("somebody listens");
+    shown.expect(&["StatementStarted", "GET stock"]);
+    shown.expect_no("StatementFinished");
+    running.finish(Err(&LedgerError::Gone));
+    shown.expect(&["StatementFinished", "Gone"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use pool_deadpool::{DeadpoolConnection, DeadpoolDriver, DeadpoolError};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 
 use crate::ledger::{Connects, Ledger, LedgerError, LedgerManager};
-use crate::rig::CANARY;
+use crate::rig::{CANARY, TOLD_BY_USERS};
 
 type Database = Memory;
 pool_testkit::conformance!(Database);
@@ -37,12 +37,11 @@ impl Fixture for Memory {
     }
 
     async fn use_once(connection: &mut Connection) -> Result<(), DeadpoolError<LedgerError>> {
-        let running = connection.statements().start(Some("use"));
-        let result = connection.is_known().map_err(DeadpoolError::Create);
-        if let Some(running) = running {
-            running.finish(Ok(()));
-        }
-        result
+        connection.is_known().map_err(DeadpoolError::Create)
+    }
+
+    fn tells_of_statements(&self) -> Supported<()> {
+        Err(TOLD_BY_USERS)
     }
 
     async fn begin(connection: &mut Connection) -> Supported<()> {

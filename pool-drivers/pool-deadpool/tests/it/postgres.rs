@@ -9,7 +9,7 @@ use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 use pool_testkit::servers::Access;
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::rig::{CANARY, postgres, refusing_port, silent_server, unique_name};
+use crate::rig::{CANARY, TOLD_BY_USERS, postgres, refusing_port, silent_server, unique_name};
 
 type Database = Postgres;
 pool_testkit::conformance!(Database);
@@ -123,12 +123,11 @@ impl Fixture for Postgres {
     async fn use_once(
         connection: &mut Connection,
     ) -> Result<(), DeadpoolError<tokio_postgres::Error>> {
-        let running = connection.statements().start(Some("SELECT 1"));
-        let result = connection.simple_query("SELECT 1").await;
-        if let Some(running) = running {
-            running.finish(Ok(()));
-        }
-        result.map(drop).map_err(DeadpoolError::Recycle)
+        connection.simple_query("SELECT 1").await.map(drop).map_err(DeadpoolError::Recycle)
+    }
+
+    fn tells_of_statements(&self) -> Supported<()> {
+        Err(TOLD_BY_USERS)
     }
 
     async fn begin(connection: &mut Connection) -> Supported<()> {

@@ -9,7 +9,7 @@ use pool_core::{ErrorClass, Metadata};
 use pool_deadpool::{DeadpoolConnection, DeadpoolDriver, DeadpoolError};
 use pool_testkit::conformance::{Failing, Fixture, Supported, Unsupported};
 
-use crate::rig::{CANARY, redis, refusing_port, silent_server, unique_name};
+use crate::rig::{CANARY, TOLD_BY_USERS, redis, refusing_port, silent_server, unique_name};
 
 type Database = Redis;
 pool_testkit::conformance!(Database);
@@ -73,14 +73,13 @@ impl Fixture for Redis {
     }
 
     async fn use_once(connection: &mut Connection) -> Result<(), DeadpoolError<RedisError>> {
-        let statements = connection.statements().clone();
-        let running = statements.start(Some("ECHO"));
         let answer = cmd("ECHO").arg("7").query_async::<String>(&mut **connection).await;
-        if let Some(running) = running {
-            running.finish(Ok(()));
-        }
         assert_eq!(answer.map_err(DeadpoolError::Recycle)?, "7");
         Ok(())
+    }
+
+    fn tells_of_statements(&self) -> Supported<()> {
+        Err(TOLD_BY_USERS)
     }
 
     async fn begin(_: &mut Connection) -> Supported<()> {

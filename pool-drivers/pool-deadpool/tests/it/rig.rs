@@ -4,10 +4,15 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use pool_testkit::conformance::Unsupported;
 use pool_testkit::servers::{Access, Family, shared};
 
 /// No output may hold it.
 pub(crate) const CANARY: &str = "canary-7Qd";
+
+pub(crate) const TOLD_BY_USERS: Unsupported = Unsupported(
+    "what is done with a manager's object nobody sees but its user, who may tell of it",
+);
 
 /// Longer than anything takes that works, however busy the machine is.
 const LIMIT: Duration = Duration::from_secs(40);

@@ -16,7 +16,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 /// How late a busy machine may run a task whose time has come.
 const LATE: Duration = Duration::from_secs(1);
 
-const CONNECTIONS: usize = 4;
+/// Of a small pool.
+pub(crate) const CONNECTIONS: usize = 4;
 const TASKS: u64 = 16;
 
 /// A pool of few connections, which goes on trying while its server is away.

@@ -12,6 +12,7 @@ mod readme;
 mod rig;
 mod secrets;
 mod server;
+mod standby;
 mod statements;
 mod tls;
 mod url;

@@ -11,7 +11,7 @@ use crate::load::{DEADLINE, Load, expect_whole, small_pool};
 use crate::rig::{LIMIT, Schema, pool_of_one, server, within};
 
 /// The same options, to the server behind the proxy.
-fn through(proxy: &Proxy, options: MysqlOptions) -> MysqlOptions {
+pub(crate) fn through(proxy: &Proxy, options: MysqlOptions) -> MysqlOptions {
     MysqlOptions { address: MysqlOptions::tcp("127.0.0.1", proxy.access().port).address, ..options }
 }
 

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
-use pool_core::{
-    ConnectionManager, Drivers, ManagerOptions, NamedSources, Pool, PoolConfig, ReplicationLag,
-    Role,
-};
+use pool_core::{ConnectionManager, Drivers, ManagerOptions, NamedSources, Pool, PoolConfig, Role};
 use pool_mysql::{MysqlDriver, MysqlOptions, mysql_async};
 
 use crate::rig::{CANARY, LIMIT, Schema, admin};
@@ -46,31 +43,6 @@ async fn a_session_that_may_not_write_is_told_by_its_role() {
     connection.query_drop("SET SESSION TRANSACTION READ ONLY").await.expect("set");
     let role = pool_core::RoleQuery::role(&driver, &mut connection).await.expect("answered");
     assert_eq!(role, Role::ReadOnly);
-}
-
-/// One test, because it makes the server a replica for a moment.
-#[tokio::test]
-async fn a_server_that_replicates_none_is_a_primary_and_one_that_has_stopped_cannot_tell() {
-    let schema = Schema::new().await;
-    let pool = pool(schema.options());
-    let mut probe = pool.control().probe().await.expect("opened");
-    let lag = probe.replication_lag().await.expect("able").expect("answered");
-    assert_eq!(lag, ReplicationLag::Primary);
-
-    let mut admin = admin().await;
-    let version: Option<String> = admin.query_first("SELECT VERSION()").await.expect("asked");
-    let (replicate, forget) = if version.expect("a row").contains("MariaDB") {
-        ("CHANGE MASTER 'tests' TO MASTER_HOST = '127.0.0.1'", "RESET SLAVE 'tests' ALL")
-    } else {
-        (
-            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1' FOR CHANNEL 'tests'",
-            "RESET REPLICA ALL FOR CHANNEL 'tests'",
-        )
-    };
-    admin.query_drop(replicate).await.expect("a replica that was never started");
-    let lag = probe.replication_lag().await.expect("able").expect("answered");
-    admin.query_drop(forget).await.expect("none again");
-    assert_eq!(lag, ReplicationLag::Unknown);
 }
 
 #[tokio::test]

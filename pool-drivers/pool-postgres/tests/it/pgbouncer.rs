@@ -100,7 +100,9 @@ async fn what_is_refused_is_told_in_the_servers_or_the_poolers_words() {
         let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's");
         assert!(said(cause).contains(words), "{}", said(cause));
         assert_eq!((code(cause).unwrap_or_default(), pool.driver().classify(cause)), expected);
-    } // Without a pool to wait in.
+    }
+
+    // Without a pool to wait in.
     let driver = PostgresDriver::new(wrong);
     let error = within(Pool::open(driver, PoolConfig::default())).await.expect_err("refused");
     let cause = error.source().and_then(|cause| cause.downcast_ref()).expect("the driver's");

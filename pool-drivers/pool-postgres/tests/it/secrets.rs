@@ -15,7 +15,7 @@ use pool_testkit::{Shown, percent_encoded};
 
 use crate::rig::{Database, LIMIT, access, admin, within};
 use crate::secure::User;
-use crate::tls::{answering, answering_any};
+use crate::tls::{Answering, answering_any};
 
 /// The password, of which every sign that means something somewhere must be escaped.
 const SECRET: &str = r#"canary/of:all@forms ?#%25&='"\."#;
@@ -104,9 +104,33 @@ fn patient() -> PoolConfig {
     PoolConfig { outage_grace, acquire_timeout: LIMIT, ..PoolConfig::default() }
 }
 
+/// Servers that cannot be connected to.
+struct Servers {
+    closed: u16,
+    silent: TcpListener,
+    without_tls: Answering,
+    other: Answering,
+}
+
+impl Servers {
+    fn start() -> Self {
+        let listener = || TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+        Self {
+            closed: port_of(&listener()),
+            silent: listener(),
+            without_tls: Answering::start(b"N"),
+            other: Answering::start(b"HTTP"),
+        }
+    }
+}
+
+fn port_of(listener: &TcpListener) -> u16 {
+    listener.local_addr().expect("bound").port()
+}
+
 /// What cannot be connected to, each with a word of what is said.
-fn failures(options: &PostgresOptions, closed: u16, silent: u16) -> Vec<(&str, PostgresOptions)> {
-    let refused = vec![Host::tcp("127.0.0.1", closed)];
+fn failures(options: &PostgresOptions, servers: &Servers) -> Vec<(&'static str, PostgresOptions)> {
+    let refused = vec![Host::tcp("127.0.0.1", servers.closed)];
     let several = [options.hosts.clone(), refused.clone()].concat();
     let no_such = Some("no_such".to_owned());
     let with = |mode| TlsOptions { mode: Some(mode), ..TlsOptions::default() };
@@ -114,7 +138,7 @@ fn failures(options: &PostgresOptions, closed: u16, silent: u16) -> Vec<(&str, P
     let to =
         |hosts, tls: &TlsOptions| PostgresOptions { hosts, tls: tls.clone(), ..options.clone() };
     let short = Some(Duration::from_millis(50));
-    let silent = vec![Host::tcp("127.0.0.1", silent)];
+    let silent = vec![Host::tcp("127.0.0.1", port_of(&servers.silent))];
     let (binding, plain) = (ChannelBinding::Require, with(TlsMode::Disable));
     let unreadable = Some("/no/such/file.pem".into());
     vec![
@@ -123,8 +147,8 @@ fn failures(options: &PostgresOptions, closed: u16, silent: u16) -> Vec<(&str, P
         ("none of", PostgresOptions { database: no_such.clone(), ..to(several, &plain) }),
         ("28P01", PostgresOptions { user: no_such, ..options.clone() }),
         ("no answer within", PostgresOptions { connect_timeout: short, ..to(silent, &plain) }),
-        ("does not offer it", to(answering(b"N").hosts, &require)),
-        ("does not answer as a PostgreSQL server", to(answering(b"HTTP").hosts, &require)),
+        ("does not offer it", to(servers.without_tls.options().hosts, &require)),
+        ("does not answer as a PostgreSQL server", to(servers.other.options().hosts, &require)),
         ("TLS", to(options.hosts.clone(), &verify_full)),
         ("DEBUG rustls", to(answering_any(b"S is not TLS").hosts, &require)),
         ("channel binding", PostgresOptions { channel_binding: binding, ..options.clone() }),
@@ -188,15 +212,16 @@ async fn a_password_in_any_form_is_in_no_debug_error_event_log_or_metadata() {
 async fn a_password_is_in_nothing_that_is_said_of_a_connect_that_fails() {
     let database = Database::create().await;
     let user = user_with_the_secret(&database).await;
-    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
-    let port_of = |listener: &TcpListener| listener.local_addr().expect("bound").port();
-    let closed = port_of(&TcpListener::bind(("127.0.0.1", 0)).expect("bound"));
+    let servers = Servers::start();
     let options = PostgresOptions { user: Some(user.name().to_owned()), ..database.options() };
     for password in [Some(SECRET.into()), None] {
         let options = PostgresOptions { password, ..options.clone() };
-        for (expected, options) in failures(&options, closed, port_of(&silent)) {
+        for (expected, options) in failures(&options, &servers) {
             println!("{expected}");
             fail(driver(options, SECRET), expected).await;
+        }
+        for server in [&servers.without_tls, &servers.other] {
+            server.was_told_nothing();
         }
     }
 }

@@ -1,7 +1,9 @@
 //! TLS means what it says.
 
 use std::io::{Read as _, Write as _};
+use std::iter;
 use std::net::TcpListener;
+use std::sync::mpsc;
 
 use pool_core::{Driver as _, ErrorClass};
 use pool_postgres::{
@@ -11,7 +13,7 @@ use pool_postgres::{
 
 use crate::failing::said;
 use crate::relay::{Relay, TLS};
-use crate::rig::{Database, connect, in_transaction, pool_of_one, try_connect, within};
+use crate::rig::{Database, LIMIT, connect, in_transaction, pool_of_one, try_connect, within};
 use crate::secure::{NAME, User, authority, named};
 
 /// A name that the server's certificate is not for.
@@ -26,24 +28,50 @@ fn class(error: &PostgresError) -> ErrorClass {
     PostgresDriver::new(PostgresOptions::tcp("unused", 1)).classify(error)
 }
 
-/// A server that answers each question for TLS so, and then hangs up.
-pub(crate) fn answering(answer: &'static [u8]) -> PostgresOptions {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
-    let port = listener.local_addr().expect("bound").port();
-    std::thread::spawn(move || {
-        for socket in listener.incoming() {
-            let mut socket = socket.expect("connected to");
-            let mut question = [0; 8];
-            socket.read_exact(&mut question).expect("asked");
-            assert_eq!(question, [0, 0, 0, 8, 4, 210, 22, 47]);
-            socket.write_all(answer).expect("answered");
-            // What follows in the clear, if anything does.
-            let mut rest = Vec::new();
-            let _ = socket.read_to_end(&mut rest);
-            assert!(rest.is_empty(), "told in the clear");
+/// `SSLRequest`: its length, and 1234 and 5679 in place of a protocol version.
+const QUESTION: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// A server that gives each question for TLS the same answer, and then listens until its client hangs
+/// up.
+pub(crate) struct Answering {
+    port: u16,
+    /// All that each client said.
+    told: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Answering {
+    pub(crate) fn start(answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
+        let port = listener.local_addr().expect("bound").port();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let mut socket = socket.expect("connected to");
+                let mut said = Vec::new();
+                // A client may hang up at any moment; what it said by then counts.
+                let _ = (&socket).take(QUESTION.len() as u64).read_to_end(&mut said);
+                let _ = socket.write_all(answer);
+                let _ = socket.read_to_end(&mut said);
+                if tell.send(said).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { port, told }
+    }
+
+    pub(crate) fn options(&self) -> PostgresOptions {
+        PostgresOptions::tcp("127.0.0.1", self.port)
+    }
+
+    /// That a client came since the last time, and that none of them said more than its question.
+    #[track_caller]
+    pub(crate) fn was_told_nothing(&self) {
+        let first = self.told.recv_timeout(LIMIT).expect("a client that came and went");
+        for said in iter::once(first).chain(self.told.try_iter()) {
+            assert!(QUESTION.starts_with(&said), "told in the clear: {}", said.escape_ascii());
         }
-    });
-    PostgresOptions::tcp("127.0.0.1", port)
+    }
 }
 
 #[tokio::test]
@@ -116,13 +144,15 @@ async fn on_loopback_nothing_is_encrypted_by_default() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_told_nothing_where_tls_is_demanded() {
+    let server = Answering::start(b"N");
     for mode in [TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
         let tls = TlsOptions { mode: Some(mode), ..TlsOptions::default() };
-        let error = try_connect(PostgresOptions { tls, ..answering(b"N") }).await;
+        let error = try_connect(PostgresOptions { tls, ..server.options() }).await;
         let error = error.expect_err("no TLS");
         let failure = &ConnectFailure::TlsNotOffered;
         assert!(said(&error).ends_with(&failure.to_string()), "{error:?}");
         assert_eq!(class(&error), ErrorClass::Permanent);
+        server.was_told_nothing();
     }
 }
 
@@ -147,9 +177,11 @@ async fn prefer_goes_on_in_the_clear_with_a_server_without_tls() {
 #[tokio::test]
 async fn what_is_no_postgresql_server_is_said_so() {
     let tls = TlsOptions { mode: Some(TlsMode::Require), ..TlsOptions::default() };
-    let error = try_connect(PostgresOptions { tls, ..answering(b"HTTP/1.1 400") }).await;
+    let server = Answering::start(b"HTTP/1.1 400");
+    let error = try_connect(PostgresOptions { tls, ..server.options() }).await;
     let error = error.expect_err("not a PostgreSQL server");
     assert!(said(&error).contains("does not answer as a PostgreSQL server does"), "{error}");
+    server.was_told_nothing();
 }
 
 #[tokio::test]
@@ -162,7 +194,7 @@ async fn bytes_smuggled_in_before_the_handshake_are_not_taken_for_encrypted_ones
     assert!(said(&error).contains("TLS failed"), "{error}");
 }
 
-/// As [`answering`], but what follows may be a handshake.
+/// A server that answers a question for TLS so, and what follows may be a handshake.
 pub(crate) fn answering_any(answer: &'static [u8]) -> PostgresOptions {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bound");
     let port = listener.local_addr().expect("bound").port();

@@ -56,6 +56,12 @@ pub trait Fixture: Send + Sync + Sized + 'static {
         connection: &mut Connection<Self>,
     ) -> impl Future<Output = Result<(), Error<Self>>> + Send;
 
+    /// That the driver tells observers of its statements by itself, as it should wherever it knows of
+    /// them.
+    fn tells_of_statements(&self) -> Supported<()> {
+        Ok(())
+    }
+
     /// Opens a transaction and leaves it open.
     fn begin(connection: &mut Connection<Self>) -> impl Future<Output = Supported<()>> + Send;
 

@@ -47,6 +47,8 @@ pub(super) fn server(ground: &Ground) -> Command {
     own_folders(ground, command.arg("--no-defaults"));
     let (port, connections) = (ground.port.number, ground.setup.max_connections);
     command.args([&format!("--port={port}"), &format!("--max-connections={connections}")]);
+    // Those of one replication have to be told apart.
+    command.arg(format!("--server-id={port}"));
     command.arg(format!("--socket={}", ground.directory.join("socket").display()));
     command.arg(format!("--pid-file={}", ground.directory.join("pid").display()));
     command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);

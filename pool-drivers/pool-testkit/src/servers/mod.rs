@@ -65,6 +65,7 @@ mod product;
 mod program;
 mod proxy;
 mod redis;
+mod replica;
 mod server;
 mod setup;
 mod shared;

@@ -2,6 +2,7 @@
 
 use super::installation::{Fetching, Installation};
 use super::product::Product;
+use super::replica;
 use super::tls::Tls;
 
 /// How a server is wanted; [`Setup::new`] has what suits most tests.
@@ -31,5 +32,14 @@ impl Setup {
         };
         let fetching = Fetching::default();
         Self { product, max_connections: 200, tls, settings: Vec::new(), fetching }
+    }
+
+    /// The same of a server that a [`standby`](super::Server::standby) can follow: MySQL and MariaDB
+    /// keep a log for it. PostgreSQL does anyway.
+    #[must_use]
+    pub fn followed(product: Product) -> Self {
+        let settings = replica::settings_to_be_followed(product);
+        let settings = settings.iter().copied().map(String::from).collect();
+        Self { settings, ..Self::new(product) }
     }
 }

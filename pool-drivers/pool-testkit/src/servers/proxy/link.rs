@@ -178,7 +178,8 @@ fn connect(link: &Link, route: &Route) -> io::Result<()> {
     if link.is_half_open() {
         return Ok(());
     }
-    let server = TcpStream::connect((&*route.host, route.port))?;
+    let (host, port) = route.end().clone();
+    let server = TcpStream::connect((&*host, port))?;
     prepare(&server)?;
     link.server.set(server).expect("bug: one thread connects");
     // Whoever changed it meanwhile found no server to tell.

@@ -57,8 +57,8 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Route {
     gate: Gate,
-    host: String,
-    port: u16,
+    /// Where new connections lead to: a host and its port.
+    end: Mutex<(String, u16)>,
     links: Mutex<Vec<Arc<Link>>>,
 }
 
@@ -71,8 +71,7 @@ impl Proxy {
     pub fn before(server: &Access) -> Result<Self, ServerError> {
         let route = Arc::new(Route {
             gate: Gate::default(),
-            host: server.host.clone(),
-            port: server.port,
+            end: Mutex::new((server.host.clone(), server.port)),
             links: Mutex::default(),
         });
         let port = port::free()?;
@@ -103,6 +102,12 @@ impl Proxy {
             _ => {}
         }
         if behaviour == Behaviour::Refuse { Ok(()) } else { self.listen() }
+    }
+
+    /// Leads new connections to another server of the same users. Those that are open stay where they
+    /// are, as when a name's address has changed.
+    pub fn lead_to(&self, server: &Access) {
+        *self.route.end() = (server.host.clone(), server.port);
     }
 
     /// Resets every connection that is open, to both sides.
@@ -157,6 +162,10 @@ impl Drop for Proxy {
 }
 
 impl Route {
+    fn end(&self) -> MutexGuard<'_, (String, u16)> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The connections that are open.
     fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)

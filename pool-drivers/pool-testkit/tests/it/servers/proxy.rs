@@ -34,10 +34,13 @@ impl Echo {
         Self { port, ends }
     }
 
-    fn proxy(&self) -> Proxy {
+    fn access(&self) -> Access {
         let url = format!("postgres://u:p@127.0.0.1:{}/d", self.port);
-        let server = Access::given(Product::Postgres15, &url, "a test").expect("valid");
-        Proxy::before(&server).expect("open")
+        Access::given(Product::Postgres15, &url, "a test").expect("valid")
+    }
+
+    fn proxy(&self) -> Proxy {
+        Proxy::before(&self.access()).expect("open")
     }
 }
 
@@ -219,4 +222,22 @@ fn a_dropped_proxy_leaves_nothing_behind() {
     assert!((&stream).read(&mut [0]).is_err());
     assert!(TcpStream::connect(address).is_err());
     echo.ends.recv_timeout(LONG).expect("the server is told");
+}
+
+#[test]
+fn new_connections_are_led_to_another_server_and_open_ones_stay() {
+    let (first, second) = (Echo::start(), Echo::start());
+    let proxy = first.proxy();
+    let old = connected(&proxy);
+    send(&old, b"old");
+    assert_eq!(receive(&old, 3), b"old");
+    proxy.lead_to(&second.access());
+    let new = connected(&proxy);
+    send(&new, b"new");
+    assert_eq!(receive(&new, 3), b"new");
+    send(&old, b"old");
+    assert_eq!(receive(&old, 3), b"old");
+    drop(new);
+    second.ends.recv_timeout(LONG).expect("the new one was there");
+    first.ends.try_recv().expect_err("the old one goes on");
 }
