@@ -6,7 +6,7 @@ use pool_mysql::MysqlDriver;
 use pool_testkit::servers::{Family, Server, ServerError, Setup, chosen};
 use tokio::task::block_in_place;
 
-use crate::load::{DEADLINE, Load, expect_whole, small_pool};
+use crate::load::{DEADLINE, expect_whole, load_on, small_pool};
 use crate::rig::{LIMIT, Schema, try_connect, within};
 
 /// A server that may be harmed.
@@ -23,13 +23,12 @@ async fn a_server_that_dies_under_load_costs_no_acquire_its_deadline_and_leaves_
     let server = own_server(50);
     let schema = Schema::on(server.access()).await;
     let pool = small_pool(schema.options());
-    let mut load = Load::on(&pool);
-    load.is_answered().await;
+    let mut load = load_on(&pool).await;
     for end in [Server::kill as End, Server::stop] {
         block_in_place(|| end(&server)).expect("ended");
         load.fails().await;
         block_in_place(|| server.restart()).expect("back on the same port");
-        load.is_answered().await;
+        load.is_served().await;
     }
     load.end().await;
     expect_whole(&pool, &schema).await;
@@ -40,12 +39,11 @@ async fn a_frozen_server_costs_no_acquire_its_deadline_and_thawed_the_pool_is_wh
     let server = own_server(200);
     let schema = Schema::on(server.access()).await;
     let pool = small_pool(schema.options());
-    let mut load = Load::on(&pool);
-    load.is_answered().await;
+    let mut load = load_on(&pool).await;
     server.freeze().expect("frozen");
     load.fails().await;
     server.thaw().expect("thawed");
-    load.is_answered().await;
+    load.is_served().await;
     load.end().await;
     expect_whole(&pool, &schema).await;
 }

@@ -7,7 +7,7 @@ use pool_core::{CloseReason, Driver as _, ErrorClass, Pool, PoolConfig};
 use pool_mysql::{MysqlDriver, MysqlError, MysqlOptions};
 use pool_testkit::servers::{Behaviour, Proxy};
 
-use crate::load::{DEADLINE, Load, expect_whole, small_pool};
+use crate::load::{DEADLINE, expect_whole, load_on, small_pool};
 use crate::rig::{LIMIT, Schema, pool_of_one, server, within};
 
 /// The same options, to the server behind the proxy.
@@ -42,12 +42,12 @@ async fn when_the_network_resets_under_load_the_pool_is_whole_again() {
     let schema = Schema::new().await;
     let proxy = Proxy::before(server()).expect("open");
     let pool = small_pool(through(&proxy, schema.options()));
-    let mut load = Load::on(&pool);
+    let mut load = load_on(&pool).await;
     for _ in 0..5 {
-        load.is_answered().await;
+        load.is_served().await;
         proxy.reset();
     }
-    load.is_answered().await;
+    load.is_served().await;
     load.end().await;
     expect_whole(&pool, &schema).await;
 }
@@ -107,12 +107,11 @@ async fn a_black_hole_costs_no_acquire_its_deadline_and_the_pool_is_whole_after_
     let schema = Schema::new().await;
     let proxy = Proxy::before(server()).expect("open");
     let pool = small_pool(through(&proxy, schema.options()));
-    let mut load = Load::on(&pool);
-    load.is_answered().await;
+    let mut load = load_on(&pool).await;
     proxy.behave(Behaviour::BlackHole).expect("black");
     load.fails().await;
     proxy.behave(Behaviour::Through).expect("open");
-    load.is_answered().await;
+    load.is_served().await;
     load.end().await;
     expect_whole(&pool, &schema).await;
 }

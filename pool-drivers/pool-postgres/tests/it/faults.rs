@@ -9,20 +9,20 @@ use pool_postgres::tokio_postgres::types::{ToSql, Type};
 use pool_postgres::{PostgresDriver, PostgresError};
 use pool_testkit::servers::{Family, Server, Setup, chosen};
 
-use crate::load::{Load, SOON, befall, is_whole, options, own_server, patient_pool, pool, until};
+use crate::load::{
+    SOON, USERS, befall, is_whole, load_on, options, own_server, patient_pool, pool, until,
+};
 use crate::rig::{Database, code, pid, terminate, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_and_started_again_serves_the_same_pool_soon() {
     let server = own_server();
     let pool = pool(options(server.access()));
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     for _ in 0..2 {
-        let before = load.tally.turned_away();
         befall(|| server.kill());
         // Long enough for every user to meet a deadline, which each of them checks.
-        let tally = load.tally.clone();
-        until(move || tally.turned_away() >= before + 8).await;
+        load.is_turned_away(USERS).await;
         befall(|| server.restart());
         let waited = load.first_success().await;
         assert!(waited < SOON, "{waited:?}");
@@ -36,10 +36,9 @@ async fn a_server_killed_and_started_again_serves_the_same_pool_soon() {
 async fn a_frozen_server_keeps_nobody_beyond_their_deadline_and_goes_on_with_a_whole_pool() {
     let server = own_server();
     let pool = pool(options(server.access()));
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     befall(|| server.freeze());
-    let tally = load.tally.clone();
-    until(move || tally.turned_away() >= 16).await;
+    load.is_turned_away(2 * USERS).await;
     befall(|| server.thaw());
     let waited = load.first_success().await;
     assert!(waited < SOON, "{waited:?}");
@@ -52,7 +51,7 @@ async fn a_frozen_server_keeps_nobody_beyond_their_deadline_and_goes_on_with_a_w
 async fn a_terminated_session_costs_one_statement_at_most_and_no_acquire() {
     let database = Database::create().await;
     let pool = patient_pool(database.options());
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     for terminated in 1..=3 {
         let session = pid(&within(pool.acquire()).await.expect("a turn")).await;
         terminate(session).await;
@@ -60,8 +59,8 @@ async fn a_terminated_session_costs_one_statement_at_most_and_no_acquire() {
         until(move || closed.stats().closed.total() >= terminated).await;
     }
     load.is_served().await;
-    assert!(load.tally.failed() <= 3, "{:?}", load.tally);
-    assert_eq!(load.tally.turned_away(), 0, "{:?}", load.tally);
+    assert!(load.tally().failed <= 3, "{:?}", load.tally());
+    assert_eq!(load.tally().turned_away, 0, "{:?}", load.tally());
     load.end().await;
     assert_eq!(pool.stats().closed.total(), 3, "{:?}", pool.stats());
     is_whole(&pool).await;

@@ -7,7 +7,7 @@ use pool_postgres::PostgresOptions;
 use pool_testkit::servers::{Behaviour, Proxy};
 use tokio::task::block_in_place;
 
-use crate::load::{Load, SOON, befall, is_whole, patient_pool, pool, until};
+use crate::load::{SOON, USERS, befall, is_whole, load_on, patient_pool, pool};
 use crate::rig::{Database, access, in_transaction, options_of, pid, pool_of_one, within};
 
 fn before(database: &Database) -> (Proxy, PostgresOptions) {
@@ -43,13 +43,13 @@ async fn a_reset_costs_a_statement_for_each_connection_at_most_and_no_acquire() 
     let database = Database::create().await;
     let (proxy, options) = before(&database);
     let pool = patient_pool(options);
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     for resets in 1..=3 {
         block_in_place(|| proxy.reset());
         load.is_served().await;
-        assert!(load.tally.failed() <= resets * 4, "{:?}", load.tally);
+        assert!(load.tally().failed <= resets * 4, "{:?}", load.tally());
     }
-    assert_eq!(load.tally.turned_away(), 0, "{:?}", load.tally);
+    assert_eq!(load.tally().turned_away, 0, "{:?}", load.tally());
     load.end().await;
     is_whole(&pool).await;
 }
@@ -59,10 +59,9 @@ async fn a_black_hole_keeps_nobody_beyond_their_deadline_and_the_pool_is_whole_a
     let database = Database::create().await;
     let (proxy, options) = before(&database);
     let pool = pool(options);
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     befall(|| proxy.behave(Behaviour::BlackHole));
-    let tally = load.tally.clone();
-    until(move || tally.turned_away() >= 16).await;
+    load.is_turned_away(2 * USERS).await;
     befall(|| proxy.behave(Behaviour::Through));
     let waited = load.first_success().await;
     assert!(waited < SOON, "{waited:?}");

@@ -6,7 +6,9 @@ use pool_core::{ReplicationLag, Role};
 use pool_postgres::{LoadBalance, PostgresOptions, TargetSession};
 use pool_testkit::servers::{Access, Server};
 
-use crate::load::{Load, SOON, befall, is_whole, options, own_server, patient_pool, pool, until};
+use crate::load::{
+    SOON, USERS, befall, is_whole, load_on, options, own_server, patient_pool, pool, until,
+};
 use crate::rig::{connect, within};
 
 /// What a pool's driver says of its server.
@@ -72,10 +74,9 @@ async fn a_pool_that_writes_follows_to_the_standby_that_is_promoted() {
         load_balance_hosts: LoadBalance::Disable,
         ..options(primary.access())
     });
-    let load = Load::start(&pool).await;
+    let mut load = load_on(&pool).await;
     befall(|| primary.kill());
-    let tally = load.tally.clone();
-    until(move || tally.turned_away() >= 8).await;
+    load.is_turned_away(USERS).await;
     befall(|| standby.promote());
     let waited = load.first_success().await;
     assert!(waited < SOON, "{waited:?}");

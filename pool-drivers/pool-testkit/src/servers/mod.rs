@@ -35,6 +35,12 @@
 //! | `TESTKIT_OFFLINE` | nothing is fetched |
 //! | `TESTKIT_CACHE` | where fetched programs are kept |
 //!
+//! # What users are owed
+//!
+//! [`Load`] has users work on a pool while something befalls its server, and holds the pool to its word;
+//! [`expect_whole`] looks whether nothing is left of it. A driver's tests say by a [`Question`] what
+//! its users ask.
+//!
 //! # Passwords
 //!
 //! Each server has the user [`USER`] with the password [`PASSWORD`], which is nowhere shown: tests look
@@ -54,6 +60,7 @@ mod fetch;
 mod ground;
 mod installation;
 mod layout;
+mod load;
 mod mariadb;
 mod mysql;
 mod nursery;
@@ -78,6 +85,7 @@ pub use self::crowd::Crowd;
 pub use self::database::Database;
 pub use self::error::ServerError;
 pub use self::installation::{Fetching, Finding, OFFLINE_VARIABLE, look_for, provide};
+pub use self::load::{Load, Question, Tally, expect_whole};
 pub use self::product::{Family, Product};
 pub use self::proxy::{Behaviour, Proxy};
 pub use self::server::Server;
