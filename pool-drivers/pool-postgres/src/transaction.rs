@@ -37,18 +37,21 @@ impl<'a> Transaction<'a> {
     /// What the server says, for example about a constraint that is checked at the end. A
     /// connection that was lost meanwhile leaves open whether the commit took place.
     /// [`PostgresError::RolledBack`] for a transaction in which a statement failed: the server rolls
-    /// it back, and calls that no error.
+    /// it back, and calls that no error. [`PostgresError::Unclean`] if it cannot be told whether one
+    /// failed, after a `COPY` that did; it is rolled back then.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped after its first poll, the transaction may be committed or not.
     pub async fn commit(mut self) -> Result<(), PostgresError> {
         let session = self.connection.session();
-        if session.cut_short.load(Ordering::Acquire) || session.wire.settled().is_none() {
+        let is_unseen = [&session.cut_short, &session.lent].map(|it| it.load(Ordering::Acquire));
+        if is_unseen.contains(&true) || session.wire.settled().is_none() {
             // How a call ends that was dropped is not known yet. An empty query waits for that.
             session.call(async { Ok(session.client.batch_execute("").await?) }).await?;
         }
-        let has_failed = session.wire.settled() == Some(Status::Failed);
+        let Some(status) = session.wire.settled() else { return Err(PostgresError::Unclean) };
+        let has_failed = status == Status::Failed;
         self.end("COMMIT").await?;
         if has_failed { Err(PostgresError::RolledBack) } else { Ok(()) }
     }

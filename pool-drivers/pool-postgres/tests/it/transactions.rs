@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use futures_util::SinkExt as _;
 use pool_postgres::{PostgresConnection, PostgresError};
 
 use crate::rig::{Database, code, connect, in_transaction, pool_of_one, within};
@@ -40,20 +41,45 @@ async fn commit_keeps_and_rollback_and_drop_undo() {
 async fn a_transaction_that_failed_is_not_called_committed() {
     let database = Database::create().await;
     let mut connection = with_table(&database).await;
-    for is_cut_short in [false, true] {
+    for how in ["ours", "the client's, cut short", "ours, cut short"] {
         let transaction = connection.transaction().await.expect("begun");
         transaction.execute("INSERT INTO t VALUES ($1)", &[&1]).await.expect("inserted");
-        if is_cut_short {
-            let call = pin!(transaction.batch_execute("SELECT 1/0"));
-            assert!(call.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        } else {
-            transaction.batch_execute("SELECT 1/0").await.expect_err("divided by zero");
+        let mut context = Context::from_waker(Waker::noop());
+        match how {
+            "ours" => {
+                transaction.batch_execute("SELECT 1/0").await.expect_err("divided by zero");
+            }
+            "ours, cut short" => {
+                let call = pin!(transaction.batch_execute("SELECT 1/0"));
+                assert!(call.poll(&mut context).is_pending());
+            }
+            _ => {
+                let call = pin!(transaction.client().batch_execute("SELECT 1/0"));
+                assert!(call.poll(&mut context).is_pending());
+            }
         }
         let error = within(transaction.commit()).await.expect_err("nothing is kept");
-        assert!(matches!(error, PostgresError::RolledBack), "{error:?}");
+        assert!(matches!(error, PostgresError::RolledBack), "{how}: {error:?}");
         assert_eq!(count(&connection).await, 0);
         assert!(!in_transaction(&connection).await);
     }
+}
+
+#[tokio::test]
+async fn a_transaction_whose_copy_failed_is_not_called_committed() {
+    let database = Database::create().await;
+    let mut connection = with_table(&database).await;
+    let transaction = connection.transaction().await.expect("begun");
+    transaction.execute("INSERT INTO t VALUES ($1)", &[&1]).await.expect("inserted");
+    {
+        let copy = transaction.client().copy_in::<_, &[u8]>("COPY t FROM STDIN");
+        let mut sink = pin!(copy.await.expect("begun"));
+        sink.send(b"no number\n").await.expect("taken");
+        within(sink.finish()).await.expect_err("no number");
+    }
+    within(transaction.commit()).await.expect_err("nothing is kept");
+    drop(connection);
+    assert_eq!(count(&connect(database.options()).await).await, 0);
 }
 
 #[tokio::test]
