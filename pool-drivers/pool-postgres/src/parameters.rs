@@ -10,8 +10,8 @@ use pool_core::url::{Parameter, choice};
 use pool_core::{ConfigError, Problem, parse_duration};
 
 use crate::options::{
-    ChannelBinding, ClientCertificate, DEFAULT_PORT, Host, Hygiene, LoadBalance, PostgresOptions,
-    TargetSession, TlsMode,
+    At, ChannelBinding, ClientCertificate, DEFAULT_PORT, Host, Hygiene, LoadBalance,
+    PostgresOptions, TargetSession, TlsMode,
 };
 
 /// What is understood.
@@ -279,11 +279,14 @@ impl Draft {
     }
 
     /// Anybody can have a certificate that the system trusts, for a name of their own. So nothing less
-    /// than the host's name will do, and without `sslmode` that is demanded everywhere, as libpq does.
+    /// than the host's name will do, and without `sslmode` that is demanded everywhere, as libpq does, but
+    /// beside sockets, which have no TLS.
     fn verify_by_system(&mut self) {
-        match *self.options.tls.mode.get_or_insert(TlsMode::VerifyFull) {
-            TlsMode::VerifyFull => {}
-            mode => {
+        let has_socket = self.options.hosts.iter().any(|host| matches!(host.at, At::Unix(_)));
+        match self.options.tls.mode {
+            None if !has_socket => self.options.tls.mode = Some(TlsMode::VerifyFull),
+            None | Some(TlsMode::VerifyFull) => {}
+            Some(mode) => {
                 let why = "with sslrootcert=system the name must be checked, too";
                 let problem = Problem::invalid("sslmode", mode.name(), why, "verify-full, or none");
                 self.problems.push(problem);

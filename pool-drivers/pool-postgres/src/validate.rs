@@ -52,8 +52,8 @@ impl PostgresOptions {
             let why = format!("a socket such as {host} has no TLS");
             problems.push(Problem::invalid("sslmode", mode.name(), why, "disable or prefer"));
         }
-        let in_clear = |host: &&Host| mode.is_none() && self.tls.mode_for(host) == TlsMode::Disable;
-        if let Some(host) = self.hosts.iter().find(in_clear) {
+        let in_clear = |host: &Host| mode.is_none() && self.tls.mode_for(host) == TlsMode::Disable;
+        if let Some(host) = self.hosts.first().filter(|_| self.hosts.iter().all(in_clear)) {
             let chain = self.tls.client.as_ref().map(|client| &client.chain);
             let files = [("sslrootcert", self.tls.root_certificates.as_ref()), ("sslcert", chain)];
             for (field, file) in files {

@@ -48,6 +48,9 @@ fn a_url_says_everything() {
 
 #[test]
 fn the_system_s_authorities_are_asked_for_names_everywhere() {
+    for text in ["host=a,/run sslrootcert=/ca.pem", "host=a,/run sslrootcert=system"] {
+        assert_eq!(text.parse::<PostgresOptions>().expect("right").tls.mode, None, "{text}");
+    }
     for text in
         ["host=localhost sslrootcert=system", "host=a sslrootcert=system sslmode=verify-full"]
     {
@@ -143,7 +146,7 @@ fn what_cannot_go_together_is_refused() {
             "sslrootcert = \"/ca.pem\": without sslmode, connections to localhost:5432",
         ),
         (
-            "host=a,/run sslcert=/me.pem sslkey=/me.key",
+            "host=/run,127.0.0.1 sslcert=/me.pem sslkey=/me.key",
             "sslcert = \"/me.pem\": without sslmode, connections to /run/.s.PGSQL.5432",
         ),
         ("host=a dbname='x", "connection string = \"\": a quote that is not closed"),
