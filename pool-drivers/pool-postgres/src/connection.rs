@@ -109,16 +109,19 @@ impl PostgresConnection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, PostgresError> {
-        self.call(Some(sql), async {
-            let mut rows = pin!(self.rows(sql, params).await?);
-            let first = rows.try_next().await?;
-            let mut is_alone = true;
-            while first.is_some() && rows.try_next().await?.is_some() {
-                is_alone = false;
-            }
-            if is_alone { Ok(first) } else { Err(PostgresError::RowCount) }
-        })
-        .await
+        let (first, is_alone) = self
+            .call(Some(sql), async {
+                let mut rows = pin!(self.rows(sql, params).await?);
+                let first = rows.try_next().await?;
+                let mut is_alone = true;
+                while first.is_some() && rows.try_next().await?.is_some() {
+                    is_alone = false;
+                }
+                Ok((first, is_alone))
+            })
+            .await?;
+        // The statement itself succeeded, and observers are told so.
+        if is_alone { Ok(first) } else { Err(PostgresError::RowCount) }
     }
 
     /// Runs a statement and returns how many rows it changed.

@@ -165,7 +165,12 @@ impl Session {
 
     pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, PostgresError> {
         self.prepared.fetch_add(1, Ordering::Relaxed);
-        let statement = self.client.prepare(sql).await?;
+        let statement = self.client.prepare(sql).await.inspect_err(|error| {
+            // The client's own word, for example on a NUL in the text: nothing was sent.
+            if error.code().is_none() && !error.is_closed() {
+                self.prepared.fetch_sub(1, Ordering::Relaxed);
+            }
+        })?;
         self.cache.lock().put(sql, statement.clone());
         Ok(statement)
     }
