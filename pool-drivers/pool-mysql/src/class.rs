@@ -47,8 +47,8 @@ fn of_server(error: &ServerError) -> ErrorClass {
     match error.code {
         code if OVERLOADED.contains(&code) => ErrorClass::Overloaded,
         code if PERMANENT.contains(&code) => ErrorClass::Permanent,
-        // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and ER_READ_ONLY_MODE.
-        1792 | 1836 => ErrorClass::RoleChanged,
+        // ER_READ_ONLY_MODE. ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION (1792) is about the user's own.
+        1836 => ErrorClass::RoleChanged,
         // ER_OPTION_PREVENTS_STATEMENT is said of other options, too.
         1290 if error.message.contains("read-only") || error.message.contains("read_only") => {
             ErrorClass::RoleChanged
@@ -83,11 +83,9 @@ mod tests {
         for code in [1044, 1045, 1049, 1698] {
             assert_eq!(of(&server(code, "")), ErrorClass::Permanent, "{code}");
         }
-        for code in [1792, 1836] {
-            assert_eq!(of(&server(code, "")), ErrorClass::RoleChanged, "{code}");
-        }
-        // Killed, shut down, deadlock, 2006 and 2013 as some proxies send them.
-        for code in [1053, 1205, 1213, 1317, 1927, 2006, 2013] {
+        assert_eq!(of(&server(1836, "")), ErrorClass::RoleChanged);
+        // Killed, shut down, deadlock, a transaction that only reads, 2006 and 2013 as some proxies send them.
+        for code in [1053, 1205, 1213, 1317, 1792, 1927, 2006, 2013] {
             assert_eq!(of(&server(code, "")), ErrorClass::Transient, "{code}");
         }
     }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use mysql_async::{Row, params};
 use pool_core::Driver as _;
-use pool_mysql::{MysqlConnection, MysqlDriver, MysqlError, MysqlOptions, mysql_async};
+use pool_mysql::{MysqlConnection, MysqlError, MysqlOptions, mysql_async};
 
 use crate::rig::{Schema, pool_of_one, try_connect, within};
 
@@ -206,13 +206,16 @@ async fn raw_access_comes_after_the_rollback_that_is_owed() {
 }
 
 #[tokio::test]
-async fn a_write_to_a_server_that_has_become_a_reader_is_a_change_of_role() {
+async fn a_write_in_a_transaction_that_only_reads_is_its_user_s_affair() {
     let schema = Schema::new().await;
-    let mut connection = schema.connect().await;
-    connection.query_drop("SET SESSION TRANSACTION READ ONLY").await.expect("set");
+    let pool = pool_of_one(schema.options());
+    let mut connection = pool.acquire().await.expect("opened");
+    let session = connection.server_id();
+    connection.query_drop("START TRANSACTION READ ONLY").await.expect("begun");
     let error = connection.query_drop("INSERT INTO notes VALUES ('x')").await;
     let error = error.expect_err("read only");
     assert_eq!(error.code(), Some(1792));
-    let driver = MysqlDriver::new(schema.options());
-    assert_eq!(driver.classify(&error), pool_core::ErrorClass::RoleChanged);
+    assert_eq!(pool.driver().classify(&error), pool_core::ErrorClass::Transient);
+    drop(connection);
+    assert_eq!(pool.acquire().await.expect("idle").server_id(), session);
 }
