@@ -119,8 +119,8 @@ impl Session {
     fn note(&self, error: &PostgresError) {
         // The server is not any more what it was chosen for; the next connect chooses anew.
         let is_demoted = self.is_to_write && error.is_read_only();
-        // Not a statement of the cache, which would have been prepared anew: one by which the client
-        // looks up types, and it will never do that anew.
+        // Outside a transaction no statement of the cache, which would have been prepared anew: one by
+        // which the client looks up types, and it will never prepare that anew.
         let is_crippled = error.code().is_some_and(|code| code.code() == NO_SUCH_STATEMENT);
         if is_demoted || is_crippled {
             self.broken.store(true, Ordering::Release);

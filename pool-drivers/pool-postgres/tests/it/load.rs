@@ -14,7 +14,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 /// How soon after a server answers again a user is served: between two attempts to connect passes half
 /// a second at most, and the machine is busy. Benchmarks measure it; this tells soon from never.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(5);
 
 /// More than a pool has connections.
 pub(crate) const USERS: usize = 8;
@@ -89,6 +89,13 @@ impl Question for Echo {
 /// Users who are at work.
 pub(crate) async fn load_on(pool: &Pool<PostgresDriver>) -> Load {
     Load::start::<Echo>(pool, USERS).await
+}
+
+/// That one user is served soon from now on, and then all of them.
+pub(crate) async fn is_served_soon(load: &mut Load) {
+    let waited = load.first_success().await;
+    assert!(waited < SOON, "{waited:?}");
+    load.is_served().await;
 }
 
 /// All of a pool's connections work, and the server knows of no others of this database and program.
