@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 
 use futures_util::TryStreamExt as _;
@@ -73,7 +73,7 @@ impl PostgresConnection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, PostgresError> {
-        let rows = async { Ok(self.rows(sql, params).await?.try_collect().await?) };
+        let rows = pin!(async { Ok(self.rows(sql, params).await?.try_collect().await?) });
         self.call(Some(sql), rows).await
     }
 
@@ -109,17 +109,16 @@ impl PostgresConnection {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, PostgresError> {
-        let (first, is_alone) = self
-            .call(Some(sql), async {
-                let mut rows = pin!(self.rows(sql, params).await?);
-                let first = rows.try_next().await?;
-                let mut is_alone = true;
-                while first.is_some() && rows.try_next().await?.is_some() {
-                    is_alone = false;
-                }
-                Ok((first, is_alone))
-            })
-            .await?;
+        let row = pin!(async {
+            let mut rows = pin!(self.rows(sql, params).await?);
+            let first = rows.try_next().await?;
+            let mut is_alone = true;
+            while first.is_some() && rows.try_next().await?.is_some() {
+                is_alone = false;
+            }
+            Ok((first, is_alone))
+        });
+        let (first, is_alone) = self.call(Some(sql), row).await?;
         // The statement itself succeeded, and observers are told so.
         if is_alone { Ok(first) } else { Err(PostgresError::RowCount) }
     }
@@ -139,7 +138,7 @@ impl PostgresConnection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), async {
+        let changed = pin!(async {
             if self.is_unnamed(params.len()) {
                 return Ok(client.execute_typed(sql, &[]).await?);
             }
@@ -152,8 +151,8 @@ impl PostgresConnection {
                     Ok(client.execute(&statement, params).await?)
                 }
             }
-        })
-        .await
+        });
+        self.call(Some(sql), changed).await
     }
 
     /// Runs several statements, separated by semicolons, without parameters and results.
@@ -168,7 +167,7 @@ impl PostgresConnection {
     /// See [`PostgresConnection`].
     pub async fn batch_execute(&self, sql: &str) -> Result<(), PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), async { Ok(client.batch_execute(sql).await?) }).await
+        self.call(Some(sql), pin!(async { Ok(client.batch_execute(sql).await?) })).await
     }
 
     /// Runs a query whose parameters have the types given, in one round trip and without preparing
@@ -187,7 +186,7 @@ impl PostgresConnection {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), async { Ok(client.query_typed(sql, params).await?) }).await
+        self.call(Some(sql), pin!(async { Ok(client.query_typed(sql, params).await?) })).await
     }
 
     /// As [`query_typed`](Self::query_typed), but returns how many rows were changed.
@@ -205,7 +204,7 @@ impl PostgresConnection {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), async { Ok(client.execute_typed(sql, params).await?) }).await
+        self.call(Some(sql), pin!(async { Ok(client.execute_typed(sql, params).await?) })).await
     }
 
     /// Runs a query and returns its rows as they arrive. To give up the rest, drop the stream; the
@@ -226,7 +225,7 @@ impl PostgresConnection {
         let running = self.statements.start(Some(sql));
         // Lives as long as the stream.
         let call = self.session.begin();
-        match self.session.call(self.rows(sql, params)).await {
+        match self.session.call(pin!(self.rows(sql, params))).await {
             Ok(rows) => Ok(RowStream::new(rows, call, running)),
             Err(error) => {
                 call.finish(Some(&error));
@@ -253,7 +252,7 @@ impl PostgresConnection {
         if let Some(statement) = self.session.cache.lock().get(sql) {
             return Ok(statement);
         }
-        self.session.call(self.session.prepare(sql)).await
+        self.session.call(pin!(self.session.prepare(sql))).await
     }
 
     /// How many statements the cache holds.
@@ -375,7 +374,7 @@ impl PostgresConnection {
     pub(crate) async fn call<T>(
         &self,
         text: Option<&str>,
-        work: impl Future<Output = Result<T, PostgresError>>,
+        work: Pin<&mut impl Future<Output = Result<T, PostgresError>>>,
     ) -> Result<T, PostgresError> {
         let running = self.statements.start(text);
         let result = self.session.call(work).await;

@@ -36,6 +36,14 @@ impl Framer {
     /// Takes in the next bytes and reports each message once its last byte is there.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut report: impl FnMut(Message)) {
         while !bytes.is_empty() {
+            // Most come whole, and need nothing kept.
+            if self.seen == 0
+                && let Some((message, rest)) = whole(bytes)
+            {
+                report(message);
+                bytes = rest;
+                continue;
+            }
             if self.seen < self.header.len() {
                 let taken = bytes.len().min(self.header.len() - self.seen);
                 self.header[self.seen..self.seen + taken].copy_from_slice(&bytes[..taken]);
@@ -45,8 +53,7 @@ impl Framer {
                     return;
                 }
                 let [_, length @ ..] = self.header;
-                // A length below four is a broken stream, which the client will refuse.
-                self.body = u64::from(u32::from_be_bytes(length)).saturating_sub(4);
+                self.body = u64::from(body(length));
             } else {
                 if self.first.is_none() {
                     self.first = bytes.first().copied();
@@ -61,6 +68,19 @@ impl Framer {
             }
         }
     }
+}
+
+/// The message at the beginning of some bytes, if all of it is there, and what follows it.
+fn whole(bytes: &[u8]) -> Option<(Message, &[u8])> {
+    let ([kind, length @ ..], rest) = bytes.split_first_chunk::<5>()?;
+    let (body, rest) = rest.split_at_checked(body(*length) as usize)?;
+    Some((Message { kind: *kind, first: body.first().copied() }, rest))
+}
+
+/// How long a message's body is. A length below four, which counts itself, is a broken stream, which
+/// the client will refuse.
+fn body(length: [u8; 4]) -> u32 {
+    u32::from_be_bytes(length).saturating_sub(4)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl Session {
 
     /// Whether the server answers and, unless everything is trusted, has no transaction open.
     pub(crate) async fn check(&self, hygiene: Hygiene) -> Result<(), PostgresError> {
-        self.call(async { Ok(self.client.batch_execute("").await?) }).await?;
+        self.call(pin!(async { Ok(self.client.batch_execute("").await?) })).await?;
         if hygiene == Hygiene::Trust { Ok(()) } else { self.expect_idle() }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! What becomes of it between two users is in `release.rs`.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -87,9 +87,11 @@ impl Session {
 
     /// Makes a call. What it sends first goes out behind a reset that was sent ahead, in the same
     /// round trip; the reset's reply is read before the call's is trusted.
+    ///
+    /// The call stays pinned where it was made: moved in here, all of its state would be copied.
     pub(crate) async fn call<T>(
         &self,
-        work: impl Future<Output = Result<T, PostgresError>>,
+        work: Pin<&mut impl Future<Output = Result<T, PostgresError>>>,
     ) -> Result<T, PostgresError> {
         let call = self.begin();
         let queued = self.queued.lock().take();
@@ -203,7 +205,7 @@ impl Session {
     /// Asks a question of the driver's own, of which nobody is told and for which nothing is
     /// prepared; one row is the answer.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Vec<Option<String>>, PostgresError> {
-        let messages = self.call(async { Ok(self.client.simple_query(sql).await?) }).await?;
+        let messages = self.call(pin!(async { Ok(self.client.simple_query(sql).await?) })).await?;
         messages
             .iter()
             .find_map(|message| match message {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use crate::connection::PostgresConnection;
@@ -48,7 +49,7 @@ impl<'a> Transaction<'a> {
         let is_unseen = [&session.cut_short, &session.lent].map(|it| it.load(Ordering::Acquire));
         if is_unseen.contains(&true) || session.wire.settled().is_none() {
             // How a call ends that was dropped is not known yet. An empty query waits for that.
-            session.call(async { Ok(session.client.batch_execute("").await?) }).await?;
+            session.call(pin!(async { Ok(session.client.batch_execute("").await?) })).await?;
         }
         let Some(status) = session.wire.settled() else { return Err(PostgresError::Unclean) };
         let has_failed = status == Status::Failed;

@@ -16,7 +16,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 use crate::dial::Socket;
 use crate::framing::{Framer, Message};
 
-/// What the wire has seen. Written by the connection's task, read by its users.
+/// What the wire has seen. Written by the connection's task alone, read by its users.
 ///
 /// A request is what ends in `Sync` or is a simple query, and the login; each is answered by one
 /// `ReadyForQuery`.
@@ -77,6 +77,13 @@ impl Wire {
         self.prepared.load(Ordering::Acquire)
     }
 
+    /// Counts an answer.
+    fn answer(&self) -> u64 {
+        let answered = self.answered.load(Ordering::Relaxed) + 1;
+        self.answered.store(answered, Ordering::Release);
+        answered
+    }
+
     /// The server's last word, whatever is under way.
     pub(crate) fn is_in_transaction(&self) -> bool {
         matches!(self.status.load(Ordering::Acquire), b'T' | b'E')
@@ -117,7 +124,7 @@ impl Tap {
             Message { kind: b'Z', first: Some(status) } => {
                 *copying = false;
                 wire.status.store(status, Ordering::Release);
-                let answered = wire.answered.fetch_add(1, Ordering::Release) + 1;
+                let answered = wire.answer();
                 if answered > wire.sent.load(Ordering::Relaxed) {
                     wire.lost.store(true, Ordering::Release);
                 }
@@ -127,7 +134,7 @@ impl Tap {
             Message { kind: b'G', .. } if *by_sync => {
                 let sent = wire.sent.load(Ordering::Relaxed);
                 wire.last_work.store(sent + 1, Ordering::Release);
-                wire.answered.fetch_add(1, Ordering::Release);
+                wire.answer();
                 *copying = true;
             }
             // It may have failed before it came to that Sync. Then both are answered, and the client
@@ -143,7 +150,6 @@ impl Tap {
             // The login, which has no type; query, function call, Sync.
             kind @ (0 | b'Q' | b'F' | b'S') => {
                 *by_sync = kind == b'S';
-                // Only the connection's task writes these.
                 let sent = wire.sent.load(Ordering::Relaxed) + 1;
                 wire.sent.store(sent, Ordering::Release);
                 if *works || !*by_sync {
