@@ -122,8 +122,9 @@ impl<D: Driver> Worker<D> {
         self.calls.push(call.boxed());
     }
 
-    /// Does what is due, then takes in what has ended. Ready with whether it is done for ever.
+    /// Takes in what has ended, then does what is due. Ready with whether it is done for ever.
     fn round(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.take_in(cx);
         let (now, waker) = (self.shared.runtime.now(), cx.waker().clone());
         let plan = self.shared.transition(|state, effects| {
             state.work(self.seat, now, waker, &mut self.commands, effects)
@@ -131,24 +132,29 @@ impl<D: Driver> Worker<D> {
         if plan.done {
             return Poll::Ready(true);
         }
-        let mut progress = !self.commands.is_empty();
         let mut commands = std::mem::take(&mut self.commands);
         commands.drain(..).for_each(|command| self.start(command));
         self.commands = commands;
-        while let Poll::Ready(Some((slot, finished))) = self.calls.poll_next_unpin(cx) {
-            progress = true;
-            self.abort_handles[slot as usize] = None;
-            let now = self.shared.runtime.now();
-            let seat = self.seat;
-            self.shared.transition(|state, fx| state.finish(seat, slot, finished, now, fx));
-        }
+        let has_progressed = self.take_in(cx);
         let timer = self.timer.as_mut().expect("bug: a round without a timer");
         timer.reset(plan.wake_at);
-        if timer.poll_expired(cx).is_ready() || progress {
+        if timer.poll_expired(cx).is_ready() || has_progressed {
             Poll::Ready(false)
         } else {
             Poll::Pending
         }
+    }
+
+    /// Drives the calls and tells of those that have ended; whether any has.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(Some((slot, finished))) = self.calls.poll_next_unpin(cx) {
+            any = true;
+            self.abort_handles[slot as usize] = None;
+            let (now, seat) = (self.shared.runtime.now(), self.seat);
+            self.shared.transition(|state, fx| state.finish(seat, slot, finished, now, fx));
+        }
+        any
     }
 }
 

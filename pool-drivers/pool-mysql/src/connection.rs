@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::error::Error;
 use std::fmt;
+use std::pin::{Pin, pin};
 
 use mysql_async::prelude::{FromRow, Protocol, Queryable as _};
 use mysql_async::{Conn, Params, QueryResult, Row, Statement};
@@ -93,7 +94,7 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
-        let run = async { read_rows(wire.query_iter(sql).await?).await };
+        let run = pin!(async { read_rows(wire.query_iter(sql).await?).await });
         told(session, statements, sql, run).await
     }
 
@@ -113,7 +114,7 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
-        let run = async { read_first(wire.query_iter(sql).await?).await };
+        let run = pin!(async { read_first(wire.query_iter(sql).await?).await });
         told(session, statements, sql, run).await
     }
 
@@ -130,11 +131,11 @@ impl MysqlConnection {
     pub async fn query_drop(&mut self, sql: &str) -> Result<Done, MysqlError> {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
-        told(session, statements, sql, async {
+        let run = pin!(async {
             wire.query_drop(sql).await?;
             Ok(done(wire))
-        })
-        .await
+        });
+        told(session, statements, sql, run).await
     }
 
     /// The rows of a prepared statement, prepared once and kept.
@@ -154,9 +155,9 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, session, statements, .. } = self;
-        let run = prepared(wire, sql, async |wire, statement| {
+        let run = pin!(prepared(wire, sql, async |wire, statement| {
             read_rows(wire.exec_iter(statement, params).await?).await
-        });
+        }));
         told(session, statements, sql, run).await
     }
 
@@ -177,9 +178,9 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, session, statements, .. } = self;
-        let run = prepared(wire, sql, async |wire, statement| {
+        let run = pin!(prepared(wire, sql, async |wire, statement| {
             read_first(wire.exec_iter(statement, params).await?).await
-        });
+        }));
         told(session, statements, sql, run).await
     }
 
@@ -199,10 +200,10 @@ impl MysqlConnection {
         self.ready(sql).await?;
         let params = params.into();
         let Self { wire, session, statements, .. } = self;
-        let run = prepared(wire, sql, async |wire, statement| {
+        let run = pin!(prepared(wire, sql, async |wire, statement| {
             wire.exec_drop(statement, params).await?;
             Ok(done(wire))
-        });
+        }));
         told(session, statements, sql, run).await
     }
 
@@ -229,7 +230,7 @@ impl MysqlConnection {
             return Ok(());
         }
         let Self { wire, session, statements, .. } = self;
-        let run = prepared(wire, sql, async |wire, statement| {
+        let run = pin!(prepared(wire, sql, async |wire, statement| {
             match wire.exec_batch(statement, params.clone()).await {
                 // MariaDB takes several at once for some statements only, and has done nothing yet.
                 Err(error) if code(&error) == Some(NOT_AT_ONCE) => {
@@ -240,7 +241,7 @@ impl MysqlConnection {
                 }
                 result => Ok(result?),
             }
-        });
+        }));
         told(session, statements, sql, run).await
     }
 
@@ -363,12 +364,13 @@ impl fmt::Debug for MysqlConnection {
 /// `ER_UNSUPPORTED_PS`.
 const NOT_AT_ONCE: u16 = 1295;
 
-/// Tells observers of a statement, and the session what its failure means.
+/// Tells observers of a statement, and the session what its failure means. The call stays pinned
+/// where it was made: moved in here, all of its state would be copied.
 async fn told<T>(
     session: &mut Session,
     statements: &Statements,
     sql: &str,
-    run: impl Future<Output = Result<T, MysqlError>>,
+    run: Pin<&mut impl Future<Output = Result<T, MysqlError>>>,
 ) -> Result<T, MysqlError> {
     let running = statements.start(Some(sql));
     let result = run.await;

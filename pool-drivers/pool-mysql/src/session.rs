@@ -74,7 +74,9 @@ impl Session {
 
     /// Notes a statement before it is sent.
     pub(crate) fn note(&mut self, sql: &str) {
-        self.used = self.used.max(if may_move(sql) { Use::Moving } else { Use::Staying });
+        if self.used < Use::Moving {
+            self.used = if may_move(sql) { Use::Moving } else { Use::Staying };
+        }
     }
 
     /// Notes what is done without its seeing.
@@ -192,10 +194,17 @@ async fn text_after_reset(wire: &mut Wire) -> Result<Text, MysqlError> {
 /// Whether a statement may change which database is current. One that only looks like it costs a
 /// round trip at the reset; a stored routine cannot do it.
 fn may_move(sql: &str) -> bool {
-    // `USE` itself, text that is run as a statement, and the end of the current database.
-    ["use", "execute", "drop"].iter().any(|word| {
-        let (sql, word) = (sql.as_bytes(), word.as_bytes());
-        sql.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+    let sql = sql.as_bytes();
+    // One pass: statements may be long.
+    sql.iter().enumerate().any(|(at, letter)| {
+        // `USE` itself, the end of the current database, and text that is run as a statement.
+        let word: &[u8] = match letter.to_ascii_lowercase() {
+            b'u' => b"use",
+            b'd' => b"drop",
+            b'e' => b"execute",
+            _ => return false,
+        };
+        sql[at..].get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
     })
 }
 
