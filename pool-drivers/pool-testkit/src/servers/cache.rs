@@ -14,7 +14,7 @@ pub const CACHE_VARIABLE: &str = "TESTKIT_CACHE";
 /// Where fetched programs and prepared data are kept.
 #[must_use]
 pub fn folder() -> PathBuf {
-    if let Some(named) = env::var_os(CACHE_VARIABLE) {
+    if let Some(named) = env::var_os(CACHE_VARIABLE).filter(|named| !named.is_empty()) {
         return named.into();
     }
     let program = env::current_exe().unwrap_or_default();
@@ -31,12 +31,13 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// `make` fails, or the cache cannot be written.
+/// The cache is a relative path; `make` fails, or the cache cannot be written.
 pub(super) fn get_or_make(
     name: &str,
     make: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {
     let cache = self::folder();
+    refuse_relative(&cache)?;
     let folder = cache.join(name);
     if folder.exists() {
         return Ok(folder);
@@ -58,4 +59,29 @@ pub(super) fn get_or_make(
     // What was cut short is never taken for whole.
     fs::rename(&partial, &folder).trying("rename", &partial)?;
     Ok(folder)
+}
+
+/// Tests run in their packages' folders: each of them would fill a cache there.
+fn refuse_relative(cache: &Path) -> Result<(), ServerError> {
+    if cache.is_absolute() {
+        return Ok(());
+    }
+    Err(ServerError::Input {
+        input: format!("{CACHE_VARIABLE} ({})", cache.display()),
+        problem: "is a relative path; name an absolute one, or unset it".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_cache_is_refused_with_what_would_be_right() {
+        let refused = refuse_relative(Path::new("target/servers")).expect_err("relative");
+        let expected =
+            "TESTKIT_CACHE (target/servers) is a relative path; name an absolute one, or unset it";
+        assert_eq!(refused.to_string(), expected);
+        assert!(refuse_relative(Path::new("/var/cache/servers")).is_ok());
+    }
 }
