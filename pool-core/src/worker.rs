@@ -124,7 +124,8 @@ impl<D: Driver> Worker<D> {
 
     /// Takes in what has ended, then does what is due. Ready with whether it is done for ever.
     fn round(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.take_in(cx);
+        // First, so that what has ended is neither cut nor given up at its deadline.
+        self.drive_calls(cx);
         let (now, waker) = (self.shared.runtime.now(), cx.waker().clone());
         let plan = self.shared.transition(|state, effects| {
             state.work(self.seat, now, waker, &mut self.commands, effects)
@@ -135,7 +136,8 @@ impl<D: Driver> Worker<D> {
         let mut commands = std::mem::take(&mut self.commands);
         commands.drain(..).for_each(|command| self.start(command));
         self.commands = commands;
-        let has_progressed = self.take_in(cx);
+        // Those just started begin, those just cut end.
+        let has_progressed = self.drive_calls(cx);
         let timer = self.timer.as_mut().expect("bug: a round without a timer");
         timer.reset(plan.wake_at);
         if timer.poll_expired(cx).is_ready() || has_progressed {
@@ -146,7 +148,7 @@ impl<D: Driver> Worker<D> {
     }
 
     /// Drives the calls and tells of those that have ended; whether any has.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
+    fn drive_calls(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = false;
         while let Poll::Ready(Some((slot, finished))) = self.calls.poll_next_unpin(cx) {
             any = true;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pool_core::{AcquireErrorKind, PoolConfig};
-use pool_testkit::{Answer, Call, Hand};
+use pool_testkit::{Answer, Call, Hand, Sim};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -245,4 +245,21 @@ fn keepalive_finds_dead_connections_before_a_user_does() {
     rig.server.sever_all();
     rig.sim.advance(Duration::from_secs(11));
     assert_eq!((rig.pool.stats().idle, rig.server.sockets()), (0, 0));
+}
+
+#[test]
+fn a_connect_that_ends_just_in_time_is_neither_cut_nor_too_late_for_who_waits() {
+    Sim::for_each_seed(0..20, |sim| {
+        let config = PoolConfig {
+            max_open: 1,
+            acquire_timeout: 100 * MS,
+            connect_timeout: 100 * MS,
+            ..PoolConfig::default()
+        };
+        let rig = Rig::in_sim(sim, config);
+        rig.server.always(Call::Connect, Answer::Late(100 * MS));
+        drop(rig.acquire());
+        let stats = rig.pool.stats();
+        assert_eq!((stats.opened, stats.open_failed, stats.idle), (1, 0, 1));
+    });
 }

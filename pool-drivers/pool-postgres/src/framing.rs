@@ -53,7 +53,7 @@ impl Framer {
                     return;
                 }
                 let [_, length @ ..] = self.header;
-                self.body = u64::from(body(length));
+                self.body = u64::from(body_length(length));
             } else {
                 if self.first.is_none() {
                     self.first = bytes.first().copied();
@@ -73,13 +73,13 @@ impl Framer {
 /// The message at the beginning of some bytes, if all of it is there, and what follows it.
 fn whole(bytes: &[u8]) -> Option<(Message, &[u8])> {
     let ([kind, length @ ..], rest) = bytes.split_first_chunk::<5>()?;
-    let (body, rest) = rest.split_at_checked(body(*length) as usize)?;
+    let (body, rest) = rest.split_at_checked(body_length(*length) as usize)?;
     Some((Message { kind: *kind, first: body.first().copied() }, rest))
 }
 
 /// How long a message's body is. A length below four, which counts itself, is a broken stream, which
 /// the client will refuse.
-fn body(length: [u8; 4]) -> u32 {
+fn body_length(length: [u8; 4]) -> u32 {
     u32::from_be_bytes(length).saturating_sub(4)
 }
 
@@ -129,6 +129,9 @@ mod tests {
 
     #[test]
     fn a_length_that_cannot_be_ends_its_message_at_once() {
-        assert_eq!(messages(&mut Framer::of_server(), &[b"Z\0\0\0\0Q\0\0\0\x04"]).len(), 2);
+        let stream = b"Z\0\0\0\0Q\0\0\0\x04";
+        assert_eq!(messages(&mut Framer::of_server(), &[stream]).len(), 2);
+        let bytes: Vec<_> = stream.chunks(1).collect();
+        assert_eq!(messages(&mut Framer::of_server(), &bytes).len(), 2);
     }
 }

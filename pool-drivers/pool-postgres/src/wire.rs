@@ -16,7 +16,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsStream};
 use crate::dial::Socket;
 use crate::framing::{Framer, Message};
 
-/// What the wire has seen. Written by the connection's task alone, read by its users.
+/// What the wire has seen. Written by whoever drives the connection, read by its users.
 ///
 /// A request is what ends in `Sync` or is a simple query, and the login; each is answered by one
 /// `ReadyForQuery`.
@@ -77,7 +77,7 @@ impl Wire {
         self.prepared.load(Ordering::Acquire)
     }
 
-    /// Counts an answer.
+    /// Counts an answer, as the only one that does; how many there are now.
     fn answer(&self) -> u64 {
         let answered = self.answered.load(Ordering::Relaxed) + 1;
         self.answered.store(answered, Ordering::Release);
