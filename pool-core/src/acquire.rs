@@ -198,6 +198,15 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     }
 
     #[cold]
+    fn cancel(&self, key: u32) {
+        let (now, site) = (self.shared().runtime.now(), self.site);
+        let waited = self.shared().transition(|state, effects| state.cancel(key, now, effects));
+        self.shared().observers.notify(|observer, pool| {
+            observer.acquire_cancelled(&AcquireCancelled { pool, site, waited });
+        });
+    }
+
+    #[cold]
     fn fail(&mut self, failure: Box<AcquireFailure>) -> AcquireError {
         self.stage = Stage::Done;
         let error = AcquireError::new(failure);
@@ -229,11 +238,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Drop for Acquire<D, P> {
     #[inline]
     fn drop(&mut self) {
         if let Stage::Waiting(key) = self.stage {
-            let (now, site) = (self.shared().runtime.now(), self.site);
-            let waited = self.shared().transition(|state, effects| state.cancel(key, now, effects));
-            self.shared().observers.notify(|observer, pool| {
-                observer.acquire_cancelled(&AcquireCancelled { pool, site, waited });
-            });
+            self.cancel(key);
         }
     }
 }

@@ -113,11 +113,15 @@ impl<D: Driver> Shared<D> {
     /// Does what a transition left to be done. Foreign code runs here, outside the lock.
     #[inline]
     pub(crate) fn carry_out(&self, effects: Effects<D::Connection>) {
-        if !effects.is_empty() {
+        if effects.is_empty() {
+            // Nothing to drop; the compiler would look at each part again.
+            std::mem::forget(effects);
+        } else {
             self.carry_out_some(effects);
         }
     }
 
+    #[inline(never)]
     fn carry_out_some(&self, effects: Effects<D::Connection>) {
         let Effects { wake, wake_worker, unused, rest } = effects;
         for waker in [wake, wake_worker].into_iter().flatten() {
