@@ -83,7 +83,8 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     }
 
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<D, P>> {
-        let (now, site, timeout) = (self.shared().runtime.now(), self.site, self.timeout);
+        let now = (self.shared().now(), self.shared().recent());
+        let (site, timeout) = (self.site, self.timeout);
         // Cloned outside the lock: a waker is foreign code.
         let waker = cx.waker().clone();
         let mut stage = Stage::Start;
@@ -125,10 +126,10 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
 
     /// Looks whether the wait is over.
     fn look(&mut self, key: u32, cx: &mut Context<'_>) -> Poll<Outcome<D, P>> {
-        let now = self.shared().runtime.now();
         let shared = self.shared();
+        let recent = shared.recent();
         let mut state = shared.lock();
-        if let Some(collected) = state.collect(key, now) {
+        if let Some(collected) = state.collect(key, recent) {
             drop(state);
             return Poll::Ready(self.settle(collected));
         }
@@ -138,7 +139,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
         if !same_task {
             let waker = cx.waker().clone();
             let collected = self.shared().transition(|state, effects| {
-                let collected = state.collect(key, now);
+                let collected = state.collect(key, recent);
                 match collected {
                     Some(_) => effects.drop_waker(Some(waker)),
                     None => state.set_waker(key, waker, effects),
@@ -161,12 +162,12 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
 
     fn start_worker(&mut self, key: u32) -> Poll<Outcome<D, P>> {
         let Err(missing) = self.shared().ensure_worker() else { return Poll::Pending };
-        let now = self.shared().runtime.now();
+        let (now, recent) = (self.shared().now(), self.shared().recent());
         let collected = self.shared().transition(|state, effects| {
             // It may have been served meanwhile.
-            state.collect(key, now).or_else(|| {
+            state.collect(key, recent).or_else(|| {
                 state.no_runtime(key, missing, now, effects);
-                state.collect(key, now)
+                state.collect(key, recent)
             })
         });
         Poll::Ready(self.settle(collected.expect("bug: a settled acquire without its outcome")))
@@ -174,7 +175,11 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
 
     fn settle(&mut self, collected: Collected<D::Connection>) -> Outcome<D, P> {
         match collected {
-            Collected::Acquired { checkout, served, waited } => {
+            Collected::Acquired { checkout, served, since } => {
+                let shared = self.shared();
+                // The exact clock is the dearest part of a wait; only observers would hear of it.
+                let is_told = shared.observers.any();
+                let waited = if is_told { shared.now().since(since) } else { Duration::ZERO };
                 Ok(self.succeed(checkout, served, waited))
             }
             Collected::Failed(failure) => Err(self.fail(failure)),

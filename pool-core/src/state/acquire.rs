@@ -34,7 +34,7 @@ pub(crate) enum Entry<C> {
 /// What a settled acquire finds.
 #[derive(Debug)]
 pub(crate) enum Collected<C> {
-    Acquired { checkout: Checkout<C>, served: Served, waited: Duration },
+    Acquired { checkout: Checkout<C>, served: Served, since: Instant },
     Failed(Box<AcquireFailure>),
 }
 
@@ -125,7 +125,7 @@ impl<C> State<C> {
     /// `timeout`, by default `acquire_timeout`.
     pub(crate) fn enter(
         &mut self,
-        now: Instant,
+        (now, recent): (Instant, Instant),
         timeout: Option<Duration>,
         site: CallSite,
         waker: Waker,
@@ -142,14 +142,14 @@ impl<C> State<C> {
             self.count_failure(kind);
             effects.drop_waker(Some(waker));
             let reason = self.reason(kind, AcquirePhase::Start, now);
-            return Entry::Refused(Box::new(self.failure(reason, Duration::ZERO, site)));
+            return Entry::Refused(Box::new(self.failure(reason, now, site)));
         }
         self.counters.wait_count += 1;
         if self.waiters.is_empty() {
             self.slow_start = SlowStart::new(now);
         }
         let deadline = now.after(timeout.unwrap_or(self.config.acquire_timeout));
-        let key = self.waiters.push(site, now, deadline, waker);
+        let key = self.waiters.push(site, now, recent, deadline, waker);
         let wanted = self.next_demand(now).min(deadline);
         self.wake_worker_by(wanted, effects);
         Entry::Waiting { key, waiting: self.waiters.queued() }
@@ -168,23 +168,24 @@ impl<C> State<C> {
         }
     }
 
-    /// What has become of a waiting acquire; `None` if it still waits.
-    pub(crate) fn collect(&mut self, key: u32, now: Instant) -> Option<Collected<C>> {
-        let since = self.waiters.since(key);
+    /// What has become of a waiting acquire; `None` if it still waits. `recent` comes from the cheap
+    /// clock, as the time it entered by: how long all have waited is a sum, in which what a tick
+    /// adds to one it takes from another.
+    pub(crate) fn collect(&mut self, key: u32, recent: Instant) -> Option<Collected<C>> {
+        let (since, entered) = (self.waiters.since(key), self.waiters.entered(key));
         let site = self.waiters.site(key);
         let settled = self.waiters.collect(key)?;
-        let waited = now.since(since);
-        self.counters.wait_time += u128::from(now.nanos_since(since));
+        self.counters.wait_time += u128::from(recent.nanos_since(entered));
         Some(match settled {
             Settled::Delivered { slot, connection, opened } => {
                 let acquires = &mut self.counters.acquires;
                 let served = if opened { Served::Opened } else { Served::Waited };
                 *(if opened { &mut acquires.opened } else { &mut acquires.waited }) += 1;
-                Collected::Acquired { checkout: Checkout { slot, connection }, served, waited }
+                Collected::Acquired { checkout: Checkout { slot, connection }, served, since }
             }
             Settled::Failed(reason) => {
                 self.count_failure(reason.kind);
-                Collected::Failed(Box::new(self.failure(reason, waited, site)))
+                Collected::Failed(Box::new(self.failure(reason, since, site)))
             }
         })
     }

@@ -93,18 +93,47 @@ impl Chain {
         self.len -= 1;
     }
 
-    pub(super) fn pop_last<T: Linked>(&mut self, items: &mut [T]) -> Option<u32> {
-        let index = self.last()?;
-        self.remove(items, index);
-        Some(index)
-    }
-
     /// The items' indices, first to last.
     pub(super) fn iter<'a, T: Linked>(&self, items: &'a [T]) -> impl Iterator<Item = u32> + 'a {
         std::iter::successors(self.first(), |index| match items[*index as usize].link().next {
             NIL => None,
             next => Some(next),
         })
+    }
+}
+
+/// Items that are in no chain, the one freed last on top. Only the item itself is touched: another
+/// one would be another cache line to take from another processor.
+#[derive(Debug)]
+pub(super) struct Stack {
+    top: u32,
+    len: u32,
+}
+
+impl Stack {
+    pub(super) const fn new() -> Self {
+        Self { top: NIL, len: 0 }
+    }
+
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub(super) fn push<T: Linked>(&mut self, items: &mut [T], index: u32) {
+        *items[index as usize].link_mut() = Link { prev: NIL, next: self.top };
+        self.top = index;
+        self.len += 1;
+    }
+
+    pub(super) fn pop<T: Linked>(&mut self, items: &[T]) -> Option<u32> {
+        let index = self.top;
+        if index == NIL {
+            return None;
+        }
+        self.top = items[index as usize].link().next;
+        self.len -= 1;
+        Some(index)
     }
 }
 
@@ -135,11 +164,25 @@ mod tests {
         assert_eq!(chain.iter(&items).collect::<Vec<_>>(), [1, 4, 2, 3, 0, 5]);
         chain.remove(&mut items, 3);
         chain.remove(&mut items, 5);
-        assert_eq!((chain.pop_last(&mut items), chain.first(), chain.len()), (Some(0), Some(1), 3));
+        chain.remove(&mut items, 0);
+        assert_eq!((chain.first(), chain.last(), chain.len()), (Some(1), Some(2), 3));
         assert_eq!(chain.iter(&items).collect::<Vec<_>>(), [1, 4, 2]);
         for index in [4, 1, 2] {
             chain.remove(&mut items, index);
         }
         assert!(chain.is_empty() && chain.first().is_none());
+    }
+
+    #[test]
+    fn the_item_freed_last_is_taken_first() {
+        let mut items: Vec<_> = (0..3).map(|_| Item(Link::new())).collect();
+        let mut stack = Stack::new();
+        for index in [2, 0, 1] {
+            stack.push(&mut items, index);
+        }
+        assert_eq!((stack.pop(&items), stack.pop(&items), stack.len()), (Some(1), Some(0), 1));
+        stack.push(&mut items, 1);
+        assert_eq!([(); 3].map(|()| stack.pop(&items)), [Some(1), Some(2), None]);
+        assert_eq!(stack.len(), 0);
     }
 }

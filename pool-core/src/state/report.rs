@@ -89,17 +89,13 @@ impl<C> State<C> {
             holders: self.longest_holders(now),
             connects: self.connect_failures(now),
         };
-        Reason { kind, phase, no_runtime: None, circumstances: Arc::new(circumstances) }
+        Reason { kind, at: now, phase, no_runtime: None, circumstances: Arc::new(circumstances) }
     }
 
-    /// Everything a failed acquire is told.
-    pub(super) fn failure(
-        &self,
-        reason: Reason,
-        waited: Duration,
-        site: CallSite,
-    ) -> AcquireFailure {
-        let Reason { kind, phase, no_runtime, circumstances } = reason;
+    /// Everything an acquire is told that began at `since` and failed.
+    pub(super) fn failure(&self, reason: Reason, since: Instant, site: CallSite) -> AcquireFailure {
+        let Reason { kind, at, phase, no_runtime, circumstances } = reason;
+        let waited = at.since(since);
         let pool = Arc::clone(&self.name);
         AcquireFailure { kind, phase, waited, site, pool, circumstances, no_runtime }
     }

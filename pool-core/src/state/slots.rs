@@ -3,7 +3,7 @@
 //! A slot is in exactly one phase; the numbers of the statistics are counts of phases, changed in
 //! one place, so they cannot disagree.
 
-use super::chain::{Chain, Link, Linked, NIL};
+use super::chain::{Chain, Link, Linked, NIL, Stack};
 use crate::error::CallSite;
 use crate::runtime::Instant;
 
@@ -95,12 +95,12 @@ pub(super) struct Slots<C> {
     /// Longest idle first; the last goes out next.
     idle: Chain,
     counts: [u32; PHASES],
-    vacant: Chain,
+    vacant: Stack,
 }
 
 impl<C> Slots<C> {
     pub(super) const fn new() -> Self {
-        Self { items: Vec::new(), idle: Chain::new(), vacant: Chain::new(), counts: [0; PHASES] }
+        Self { items: Vec::new(), idle: Chain::new(), vacant: Stack::new(), counts: [0; PHASES] }
     }
 
     #[inline]
@@ -165,7 +165,7 @@ impl<C> Slots<C> {
             checked: Instant::EPOCH,
         };
         self.counts[Phase::Opening as usize] += 1;
-        if let Some(index) = self.vacant.pop_last(&mut self.items) {
+        if let Some(index) = self.vacant.pop(&self.items) {
             self.counts[Phase::Vacant as usize] -= 1;
             self.items[index as usize] = slot;
             return index;
@@ -188,7 +188,7 @@ impl<C> Slots<C> {
     pub(super) fn vacate(&mut self, index: u32) {
         debug_assert_ne!(self.phase(index), Phase::Idle, "an idle slot is taken first");
         self.set_phase(index, Phase::Vacant);
-        self.vacant.push_last(&mut self.items, index);
+        self.vacant.push(&mut self.items, index);
     }
 
     /// Puts a connection at rest, as the one released last.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::chain::{Chain, Link, Linked, NIL};
+use super::chain::{Chain, Link, Linked, NIL, Stack};
 use super::timer_queue::TimerQueue;
 use crate::error::{AcquireErrorKind, AcquirePhase, CallSite, Circumstances};
 use crate::runtime::{Instant, NoRuntime};
@@ -29,6 +29,8 @@ pub(super) enum Settled<C> {
 #[derive(Clone, Debug)]
 pub(super) struct Reason {
     pub(super) kind: AcquireErrorKind,
+    /// When they failed.
+    pub(super) at: Instant,
     /// What they were waiting for.
     pub(super) phase: AcquirePhase,
     /// What is missing, if it was the runtime.
@@ -46,6 +48,8 @@ struct Waiter<C> {
     waker: Option<Waker>,
     site: Option<CallSite>,
     since: Instant,
+    /// The same by the cheap clock.
+    entered: Instant,
     deadline: Instant,
     settled: Option<Settled<C>>,
 }
@@ -66,7 +70,7 @@ pub(super) struct Waiters<C> {
     items: Vec<Waiter<C>>,
     /// Longest waiting first.
     queue: Chain,
-    vacant: Chain,
+    vacant: Stack,
     /// The first in `queue` whose deadline is not filed yet, like all behind it. Most acquires are
     /// served long before their deadline: they never pay for its place among the others.
     unfiled: u32,
@@ -84,7 +88,7 @@ impl<C> Waiters<C> {
         Self {
             items: Vec::new(),
             queue: Chain::new(),
-            vacant: Chain::new(),
+            vacant: Stack::new(),
             deadlines: TimerQueue::default(),
             unfiled: NIL,
             soonest_unfiled: Instant::NEVER,
@@ -125,6 +129,10 @@ impl<C> Waiters<C> {
         self.items[key as usize].since
     }
 
+    pub(super) fn entered(&self, key: u32) -> Instant {
+        self.items[key as usize].entered
+    }
+
     pub(super) fn site(&self, key: u32) -> CallSite {
         self.items[key as usize].site.expect("bug: a waiter without its call site")
     }
@@ -133,6 +141,7 @@ impl<C> Waiters<C> {
         &mut self,
         site: CallSite,
         since: Instant,
+        entered: Instant,
         deadline: Instant,
         waker: Waker,
     ) -> u32 {
@@ -143,10 +152,11 @@ impl<C> Waiters<C> {
             waker: Some(waker),
             site: Some(site),
             since,
+            entered,
             deadline,
             settled: None,
         };
-        let key = if let Some(key) = self.vacant.pop_last(&mut self.items) {
+        let key = if let Some(key) = self.vacant.pop(&self.items) {
             self.items[key as usize] = waiter;
             key
         } else {
@@ -235,7 +245,7 @@ impl<C> Waiters<C> {
     }
 
     fn vacate(&mut self, key: u32) {
-        self.vacant.push_last(&mut self.items, key);
+        self.vacant.push(&mut self.items, key);
         if self.pending() == 0 && self.items.capacity() > KEPT {
             *self = Self::new();
         }
