@@ -198,8 +198,13 @@ impl<D: Driver> Drop for Worker<D> {
         if self.done {
             return;
         }
-        contain(|| self.calls.clear());
-        contain(|| self.commands.clear());
+        // One by one: a panic in one of them must not keep the others from being dropped.
+        for call in std::mem::take(&mut self.calls) {
+            contain(|| drop(call));
+        }
+        for command in self.commands.drain(..) {
+            contain(|| drop(command));
+        }
         let now = self.shared.runtime.now();
         let (seat, missing) = (self.seat, self.missing.as_ref());
         self.shared.transition(|state, effects| state.worker_lost(seat, missing, now, effects));

@@ -12,6 +12,7 @@ mod incidents;
 mod lifecycle;
 #[cfg(feature = "manager")]
 mod manager;
+mod museum;
 mod observer;
 mod opening;
 mod outages;

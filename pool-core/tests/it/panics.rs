@@ -1,7 +1,6 @@
 //! Rule 15: a panic in foreign code costs at most the one connection it was about.
 
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
 
 use pool_core::{
     AcquireStarted, AcquireSucceeded, ConnectionReleased, Control, DriverFault, Observer,
@@ -9,7 +8,7 @@ use pool_core::{
 };
 use pool_testkit::{Answer, Call};
 
-use crate::rig::{FakePool, MS, Rig, SEC};
+use crate::rig::{MS, Rig, SEC};
 
 #[test]
 fn a_panic_in_connect_costs_one_attempt() {
@@ -92,20 +91,6 @@ fn a_panic_in_open_is_an_error_not_a_panic() {
     assert_eq!(rig.pool.stats().probes, 0);
 }
 
-#[test]
-fn a_panic_of_a_user_who_holds_a_connection_leaves_the_pool_closable() {
-    let rig = Rig::with_max_open(1);
-    let pool = rig.pool.clone();
-    let user = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        rig.sim.block_on(async {
-            let _guard = pool.acquire().await.expect("served");
-            panic!("user");
-        })
-    }));
-    assert!(user.is_err_and(|payload| payload.downcast_ref() == Some(&"user")));
-    assert!(rig.sim.block_on(rig.pool.close(SEC)).drained);
-}
-
 struct PanickingObserver;
 
 impl Observer for PanickingObserver {
@@ -128,40 +113,6 @@ fn a_panicking_observer_changes_nothing() {
         drop(rig.acquire());
     }
     rig.audit(0);
-}
-
-/// Goes back into the pool from wherever it is called.
-struct Reentrant(FakePool);
-
-impl Wake for Reentrant {
-    fn wake(self: Arc<Self>) {
-        let _ = self.0.stats();
-        drop(self.0.try_acquire());
-        panic!("waker");
-    }
-}
-
-impl Drop for Reentrant {
-    fn drop(&mut self) {
-        let _ = self.0.stats();
-    }
-}
-
-#[test]
-fn no_waker_runs_under_the_lock_and_its_panic_is_contained() {
-    let rig = Rig::with_max_open(1);
-    let held = rig.acquire();
-    let mut acquire = Box::pin(rig.pool.acquire());
-    for _ in 0..2 {
-        // A new waker each time: the old one is dropped, which goes back into the pool.
-        let waker = Waker::from(Arc::new(Reentrant(rig.pool.clone())));
-        let polled = acquire.as_mut().poll(&mut Context::from_waker(&waker));
-        assert!(polled.is_pending());
-    }
-    drop(held);
-    let waker = Waker::from(Arc::new(Reentrant(rig.pool.clone())));
-    let polled = acquire.as_mut().poll(&mut Context::from_waker(&waker));
-    assert!(matches!(polled, std::task::Poll::Ready(Ok(_))));
 }
 
 struct ReentrantObserver(std::sync::Weak<dyn Control>);

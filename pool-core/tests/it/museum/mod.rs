@@ -1,0 +1,8 @@
+//! The museum: famous defects of other pools, each as a test of ours under the number of its entry.
+//!
+//! A doc comment names the public repository and its issue, pull request or commit. The table of
+//! all entries, with the tests of the drivers that hold them against real servers, is
+//! `docs/museum.md`.
+
+mod foreign;
+mod panics;
