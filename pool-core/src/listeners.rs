@@ -49,6 +49,8 @@ impl Observers {
         for (_, observer) in listeners.iter() {
             contain(|| event(&**observer, &self.pool));
         }
+        // One that has left meanwhile is dropped here.
+        contain(|| drop(listeners));
     }
 
     pub(crate) fn subscribe(self: &Arc<Self>, observer: Arc<dyn Observer>) -> Subscription {

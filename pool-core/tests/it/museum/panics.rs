@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_core::{Guard, PoolConfig};
+use parking_lot::Mutex;
+use pool_core::{ConnectionReleased, Guard, Observer, PoolConfig, Subscription};
 use pool_testkit::{Answer, Call, Session, Sim};
 
 use super::foreign::{Foreign, Place};
@@ -113,6 +114,32 @@ fn m21_calls_that_panic_as_their_runtime_goes_away_leave_no_socket_and_no_panic(
     sim.restart();
     drop(sim.block_on(pool.acquire()).expect("served"));
     server.audit(&pool.stats(), 0);
+}
+
+/// Ends its own subscription when it is told something, and panics when it is dropped.
+struct LeavesSpitefully(Mutex<Option<Subscription>>);
+
+impl Observer for LeavesSpitefully {
+    fn released(&self, _: &ConnectionReleased<'_>) {
+        drop(self.0.lock().take());
+    }
+}
+
+impl Drop for LeavesSpitefully {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "observer");
+    }
+}
+
+/// The same in a hook: no panic leaves the drop of a guard, which may run while another unwinds.
+#[test]
+fn m21_an_observer_that_panics_as_it_leaves_does_not_panic_in_the_drop_of_a_guard() {
+    let rig = Rig::with_max_open(1);
+    let observer = Arc::new(LeavesSpitefully(Mutex::new(None)));
+    *observer.0.lock() = Some(rig.pool.control().observe(observer.clone()));
+    drop(observer);
+    drop(rig.acquire());
+    rig.audit(0);
 }
 
 /// jackc/puddle#13, jackc/pgx#1628: a panic in the user's code while a connection was out lost the
