@@ -37,7 +37,8 @@ impl<C> State<C> {
 
     /// Replaces connections that are about to be too old. Below `max_open` the replacement is
     /// opened first; at the cap one idle connection at a time is closed first. One in use is closed
-    /// when it comes back, and one that nobody needs is not replaced.
+    /// when it comes back: at its end, or, if others wait so that it will not rest until then, from
+    /// now on. One that nobody needs is not replaced.
     pub(super) fn replace_old(&mut self, now: Instant, effects: &mut Effects<C>) {
         while let Some(index) = self.lifetimes.pop_due(now) {
             self.slots.get_mut(index).due = Instant::NEVER;
@@ -56,6 +57,9 @@ impl<C> State<C> {
                 if self.may_replace(now) {
                     self.start_replacement(id, now);
                 }
+            } else if !idle && self.is_saturated() {
+                // At their ends, all that were born together would come back to be closed together.
+                self.slots.get_mut(index).retire_at = now;
             } else {
                 self.file_again(index, end.min(now.after(APART)));
             }
@@ -65,6 +69,15 @@ impl<C> State<C> {
     /// Whether a replacement may be opened now.
     fn may_replace(&self, now: Instant) -> bool {
         self.gate == PoolState::Open && !self.outage.is_on() && self.may_open(now)
+    }
+
+    /// Whether those who wait have every connection that comes back, and no other can be opened for
+    /// them.
+    fn is_saturated(&self) -> bool {
+        self.gate == PoolState::Open
+            && !self.outage.is_on()
+            && !self.waiters.is_empty()
+            && self.slots.open() >= self.limits.max_open
     }
 
     /// Has a slot looked at again, not before `at`.

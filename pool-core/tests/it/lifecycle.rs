@@ -261,31 +261,6 @@ fn a_suspected_leak_is_reported_once_with_its_call_site_and_age() {
     assert_eq!(reported, [(line, 30 * SEC)]);
 }
 
-#[test]
-fn of_a_hundred_connections_born_together_at_most_five_retire_in_any_second() {
-    for (lifetime, jitter) in [(1000 * SEC, 10), (120 * SEC, 10), (60 * SEC, 0)] {
-        let rig = Rig::new(PoolConfig {
-            max_open: 100,
-            max_opening: 100,
-            max_lifetime: Some(lifetime),
-            lifetime_jitter: jitter,
-            max_idle_time: None,
-            ..PoolConfig::default()
-        });
-        rig.fill(100);
-        rig.sim.advance(lifetime / 2);
-        assert_eq!(rig.pool.stats().idle, 100, "none before half of the lifetime");
-        let mut idle = vec![100];
-        while rig.pool.stats().idle > 0 {
-            rig.sim.advance(100 * MS);
-            idle.push(rig.pool.stats().idle);
-        }
-        let most = idle.windows(11).map(|second| second[0] - second[10]).max();
-        assert!(most.expect("many seconds") <= 5, "{most:?} within a second of {lifetime:?}");
-        assert!(idle.len() as u32 * 100 * MS <= lifetime / 2, "none after the latest time");
-    }
-}
-
 /// A pool of which three connections are in steady use, each connect taking 150 ms.
 fn three_in_use(max_open: usize) -> Rig {
     let rig = Rig::new(PoolConfig {

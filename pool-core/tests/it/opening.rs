@@ -8,18 +8,6 @@ use pool_testkit::{Answer, Call, Hand, Sim};
 use crate::rig::{MS, Rig, SEC};
 
 #[test]
-fn one_waiter_starts_one_connect() {
-    let rig = Rig::with_max_open(10);
-    rig.server.always(Call::Connect, Answer::Gate);
-    let mut waiter = rig.waiter();
-    for _ in 0..5 {
-        waiter.pending();
-        rig.sim.advance(SEC);
-    }
-    assert_eq!(rig.server.started(Call::Connect), 1);
-}
-
-#[test]
 fn connects_in_flight_never_exceed_max_opening() {
     let rig = Rig::new(PoolConfig { max_open: 50, max_opening: 3, ..PoolConfig::default() });
     rig.server.always(Call::Connect, Answer::Gate);
@@ -48,17 +36,6 @@ fn no_connect_starts_at_max_open() {
     rig.sim.advance(SEC);
     assert!(tasks.iter().all(pool_testkit::SimTask::is_done));
     assert_eq!((rig.server.most_sockets(), rig.server.started(Call::Connect)), (5, 5));
-}
-
-#[test]
-fn a_failed_connect_passes_the_turn_to_those_who_wait_behind() {
-    let rig = Rig::with_max_open(1);
-    rig.server.next(Call::Connect, &[Answer::Error]);
-    let (mut first, mut second) = (rig.waiter(), rig.waiter());
-    rig.sim.advance(50 * MS);
-    drop(first.ready().expect("served by the second attempt"));
-    drop(second.ready().expect("served next"));
-    assert_eq!(rig.server.started(Call::Connect), 2);
 }
 
 #[test]
@@ -99,23 +76,6 @@ fn a_permanent_error_leaves_those_waiting_who_can_be_served_by_an_open_connectio
     waiter.pending();
     drop(held);
     drop(waiter.ready().expect("served"));
-}
-
-#[test]
-fn a_refusing_server_sees_a_handful_of_connects_and_no_busy_loop() {
-    let rig = Rig::new(PoolConfig { outage_grace: None, ..PoolConfig::default() });
-    rig.server.always(Call::Connect, Answer::Error);
-    let _waiters: Vec<_> = (0..1000).map(|_| rig.waiter()).collect();
-    let started = rig.sim.now();
-    rig.sim.advance(20 * SEC);
-    let connects = rig.server.connects_at();
-    assert!(connects.len() <= 80, "{} connects in 20 s", connects.len());
-    let first_retry = connects[1].since(started);
-    assert_eq!(first_retry, 50 * MS);
-    for pair in connects[1..].windows(2) {
-        let pause = pair[1].since(pair[0]);
-        assert!(pause >= 250 * MS && pause < 300 * MS, "{pause:?}");
-    }
 }
 
 #[test]

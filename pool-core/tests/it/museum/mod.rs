@@ -5,4 +5,5 @@
 //! `docs/museum.md`.
 
 mod foreign;
+mod herd;
 mod panics;
