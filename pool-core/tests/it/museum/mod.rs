@@ -6,4 +6,5 @@
 
 mod foreign;
 mod herd;
+mod lost_wakeups;
 mod panics;
