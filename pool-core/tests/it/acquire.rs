@@ -1,10 +1,9 @@
 //! Rules 1 to 5: who is served, in what order, and by when.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use pool_core::{AcquireErrorKind, PoolConfig, TryAcquireError};
-use pool_testkit::{Answer, Call, Hand, Sim};
+use pool_testkit::{Answer, Call, Hand};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -34,40 +33,6 @@ fn a_full_waiter_queue_fails_at_once_without_touching_a_connection() {
     let acquires = rig.pool.stats().acquires;
     assert_eq!((acquires.queue_full, acquires.failed(), acquires.started), (1, 1, 4));
     drop(held);
-}
-
-#[test]
-fn waiters_are_served_strictly_first_in_first_out() {
-    Sim::for_each_seed(0..10, |sim| {
-        let rig = Rig::in_sim(sim, PoolConfig { max_open: 3, ..PoolConfig::default() });
-        let mut held = VecDeque::from(rig.acquire_many(3));
-        let mut waiters: VecDeque<_> = (0..1000).map(|_| rig.waiter()).collect();
-        // Newcomers keep arriving while the thousand are served.
-        for _ in 0..1500 {
-            drop(held.pop_front());
-            sim.run();
-            let woken: Vec<_> = waiters.iter().map(Hand::wakes).collect();
-            assert_eq!(woken.iter().sum::<usize>(), 1, "one release wakes one waiter");
-            assert_eq!(woken[0], 1, "and that is the one that waits longest");
-            let mut first = waiters.pop_front().expect("a thousand");
-            held.push_back(first.ready().expect("served"));
-            waiters.push_back(rig.waiter());
-        }
-    });
-}
-
-#[test]
-fn nobody_barges_past_a_waiter() {
-    let rig = Rig::with_max_open(1);
-    let held = rig.acquire();
-    let mut waiter = rig.waiter();
-    drop(held);
-    // The connection is the waiter's, although it has not looked yet.
-    assert_eq!(rig.pool.try_acquire().expect_err("promised"), TryAcquireError::NotIdle);
-    let mut newcomer = rig.waiter();
-    drop(waiter.ready().expect("served"));
-    drop(newcomer.ready().expect("served next"));
-    rig.audit(0);
 }
 
 #[test]
@@ -193,30 +158,6 @@ fn the_longest_timeout_neither_panics_nor_fires_early() {
     drop(held);
     rig.sim.run();
     drop(waiter.ready().expect("served"));
-}
-
-#[test]
-fn a_deadline_and_a_hand_over_at_the_same_instant_lose_nothing() {
-    for release_first in [true, false] {
-        let rig =
-            Rig::new(PoolConfig { max_open: 1, acquire_timeout: SEC, ..PoolConfig::default() });
-        let held = rig.acquire();
-        let mut waiter = rig.waiter();
-        if release_first {
-            rig.sim.advance(SEC - MS);
-            drop(held);
-            rig.sim.advance(MS);
-            drop(waiter.ready().expect("served at the last moment"));
-        } else {
-            rig.sim.advance(SEC);
-            drop(held);
-            let error = waiter.ready().expect_err("the deadline came first");
-            assert_eq!(error.kind(), AcquireErrorKind::Timeout);
-        }
-        rig.sim.run();
-        rig.audit(0);
-        assert_eq!(rig.pool.stats().idle, 1);
-    }
 }
 
 #[test]

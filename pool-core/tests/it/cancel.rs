@@ -93,31 +93,6 @@ fn a_connection_handed_to_a_dropped_acquire_goes_to_the_next_in_line() {
 }
 
 #[test]
-fn a_wake_up_survives_an_acquire_dropped_after_it_was_woken_but_not_polled() {
-    let rig = Rig::with_max_open(1);
-    let held = rig.acquire();
-    let (first, mut second) = (rig.waiter(), rig.waiter());
-    drop(held);
-    drop(first);
-    drop(second.ready().expect("served"));
-}
-
-#[test]
-fn connects_outlive_the_acquires_that_asked_for_them() {
-    // A connect takes 150 ms, callers give up after 100 ms: in the pools that tie one to the other,
-    // nothing is ever opened.
-    let rig =
-        Rig::new(PoolConfig { max_open: 4, acquire_timeout: 100 * MS, ..PoolConfig::default() });
-    rig.server.always(Call::Connect, Answer::Late(150 * MS));
-    let first = rig.sim.block_on(rig.pool.acquire());
-    assert!(first.expect_err("too slow for the first").is_timeout());
-    for _ in 0..20 {
-        drop(rig.acquire());
-    }
-    assert_eq!(rig.server.started(Call::Connect), 1);
-}
-
-#[test]
 fn a_connection_whose_check_was_cut_short_is_discarded() {
     let rig = Rig::with_max_open(1);
     rig.fill(1);
@@ -127,41 +102,6 @@ fn a_connection_whose_check_was_cut_short_is_discarded() {
     assert_eq!(guard.id(), 2);
     assert_eq!(rig.server.session(1), None, "its socket is closed");
     assert_eq!(rig.pool.stats().closed.of(CloseReason::CheckFailed), 1);
-}
-
-#[test]
-fn a_connection_whose_reset_was_cut_short_is_discarded() {
-    let rig = Rig::with_max_open(1);
-    let mut guard = rig.acquire();
-    guard.begin();
-    rig.server.next(Call::Reset, &[Answer::Never]);
-    drop(guard);
-    let mut waiter = rig.waiter();
-    assert_eq!(rig.pool.stats().resetting, 1);
-    rig.sim.advance(2 * SEC);
-    assert_eq!(rig.server.session(1), None, "its socket is closed, and the transaction with it");
-    assert_eq!(waiter.ready().expect("served").id(), 2);
-    assert_eq!(rig.pool.stats().closed.of(CloseReason::Broken), 1);
-}
-
-#[test]
-fn a_million_cancelled_waiters_leave_nothing_behind() {
-    let rig = Rig::new(PoolConfig { max_open: 1, max_waiters: 200_000, ..PoolConfig::default() });
-    let held = rig.acquire();
-    for _ in 0..10 {
-        let mut waiters: Vec<_> = (0..100_000).map(|_| Hand::new(rig.pool.acquire())).collect();
-        waiters.iter_mut().for_each(Hand::pending);
-        assert_eq!(rig.pool.stats().waiting, 100_000);
-        // Not in the order of their coming.
-        while !waiters.is_empty() {
-            let middle = waiters.len() / 2;
-            drop(waiters.swap_remove(middle));
-        }
-        assert_eq!(rig.pool.stats().waiting, 0);
-    }
-    assert_eq!(rig.pool.stats().acquires.cancelled, 1_000_000);
-    drop(held);
-    rig.audit(0);
 }
 
 #[test]

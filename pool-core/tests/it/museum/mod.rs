@@ -4,7 +4,9 @@
 //! all entries, with the tests of the drivers that hold them against real servers, is
 //! `docs/museum.md`.
 
+mod cancellation;
 mod foreign;
 mod herd;
 mod lost_wakeups;
+mod memory;
 mod panics;
