@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pool_core::{CloseReason, Guard, PoolConfig, PoolStats};
-use pool_testkit::{Answer, Call, Hand, Sim};
+use pool_core::{CloseReason, Guard, PoolConfig};
+use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -21,21 +21,6 @@ fn a_broken_connection_is_closed_rather_than_handed_to_a_waiter() {
     rig.sim.run();
     assert_eq!(waiter.ready().expect("served").id(), 2, "by a new connection");
     assert_eq!(closed(&rig, CloseReason::Broken), 1);
-}
-
-#[test]
-fn broken_connections_that_come_back_free_their_capacity_for_those_who_wait() {
-    let rig = Rig::with_max_open(5);
-    let held = rig.acquire_many(5);
-    let mut waiters: Vec<_> = (0..10).map(|_| rig.waiter()).collect();
-    for guard in held {
-        Guard::discard(guard);
-    }
-    rig.sim.run();
-    assert_eq!(rig.server.started(Call::Connect), 10, "five more, not one for each wake-up");
-    let served: Vec<_> = waiters.iter_mut().take(5).map(|w| w.ready().expect("served")).collect();
-    waiters.iter_mut().skip(5).for_each(Hand::pending);
-    assert_eq!(served.len(), 5);
 }
 
 #[test]
@@ -69,17 +54,6 @@ fn a_connection_of_an_old_generation_is_closed_when_it_comes_back() {
 }
 
 #[test]
-fn a_connect_under_way_while_the_pool_is_invalidated_is_not_used() {
-    let rig = Rig::with_max_open(1);
-    rig.server.next(Call::Connect, &[Answer::Gate]);
-    let mut waiter = rig.waiter();
-    rig.pool.control().invalidate();
-    rig.server.open_gate(Call::Connect, Answer::Ok);
-    rig.sim.run();
-    assert_eq!(waiter.ready().expect("served").id(), 2, "by one of the new generation");
-}
-
-#[test]
 fn a_connection_beyond_max_open_is_closed_when_it_comes_back_though_others_wait() {
     let rig = Rig::with_max_open(2);
     let (first, second) = (rig.acquire(), rig.acquire());
@@ -107,32 +81,6 @@ fn a_dirty_connection_is_reset_before_anybody_else_has_it() {
     let next = waiter.ready().expect("served");
     assert_eq!((next.id(), next.session()), (1, pool_testkit::Session::default()));
     assert_eq!(rig.server.started(Call::Reset), 1);
-}
-
-#[test]
-fn a_connection_that_owes_a_reply_is_never_reused() {
-    // A request was sent and its future dropped: the next user would read somebody else's reply.
-    let rig = Rig::with_max_open(1);
-    let mut held = rig.acquire();
-    held.send().expect("sent");
-    drop(held);
-    rig.sim.run();
-    let mut next = rig.acquire();
-    assert_eq!(next.id(), 2);
-    next.query("select 1").expect("its own reply");
-}
-
-#[test]
-fn a_guard_dropped_while_a_panic_unwinds_is_not_trusted() {
-    let rig = Rig::with_max_open(1);
-    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _held = rig.acquire();
-        panic!("in the middle of something");
-    }));
-    assert!(unwound.is_err_and(|payload| payload.is::<&str>()));
-    rig.sim.run();
-    assert_eq!(rig.server.started(Call::Reset), 1, "reset although its driver calls it clean");
-    assert_eq!(rig.acquire().id(), 1);
 }
 
 #[test]
@@ -208,53 +156,6 @@ fn tiny_and_endless_idle_times_keep_the_worker_calm() {
         let fired = rig.sim.timers_fired() - before;
         assert!(fired <= 10 * 40, "{fired} timers in ten seconds with {time:?}");
     }
-}
-
-#[test]
-fn statistics_are_one_consistent_snapshot_at_every_step() {
-    Sim::for_each_seed(0..50, |sim| {
-        let rig = Rig::in_sim(
-            sim,
-            PoolConfig { max_open: 4, acquire_timeout: 30 * MS, ..PoolConfig::default() },
-        );
-        rig.server.always(Call::Connect, Answer::Late(5 * MS));
-        rig.server.always(Call::Reset, Answer::Late(2 * MS));
-        let mut last = rig.pool.stats();
-        for number in 0..80_u32 {
-            let (pool, task_sim) = (rig.pool.clone(), sim.clone());
-            sim.spawn(async move {
-                let Ok(mut guard) = pool.acquire_owned().await else { return };
-                task_sim.sleep(MS * (number % 13)).await;
-                match number % 5 {
-                    0 => guard.begin(),
-                    1 => guard.sever(),
-                    _ => guard.query("select 1").expect("alive"),
-                }
-            });
-            sim.advance(MS);
-            let stats = rig.pool.stats();
-            check_snapshot(&last, &stats);
-            last = stats;
-        }
-        sim.advance(SEC);
-        rig.audit(0);
-        assert_eq!(last.acquires.cancelled, 0);
-    });
-}
-
-fn check_snapshot(before: &PoolStats, now: &PoolStats) {
-    assert_eq!(now.open, now.idle + now.in_use + now.opening, "{now:?}");
-    assert!(now.open <= now.max_open && now.checking + now.resetting <= now.in_use, "{now:?}");
-    assert_eq!((now.opened - now.closed.total()) as usize, now.idle + now.in_use, "{now:?}");
-    let acquires = now.acquires;
-    let ended = acquires.succeeded() + acquires.failed() + acquires.cancelled;
-    assert!(acquires.started >= ended + now.waiting as u64, "{now:?}");
-    let counters = |stats: &PoolStats| {
-        let PoolStats { acquires, opened, open_failed, wait_count, .. } = *stats;
-        [acquires.started, acquires.succeeded(), acquires.failed(), opened, open_failed, wait_count]
-    };
-    let decreased = counters(before).iter().zip(counters(now)).any(|(a, b)| *a > b);
-    assert!(!decreased, "a counter decreased: {before:?} then {now:?}");
 }
 
 #[test]

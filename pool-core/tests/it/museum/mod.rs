@@ -5,8 +5,10 @@
 //! `docs/museum.md`.
 
 mod cancellation;
+mod dirty;
 mod foreign;
 mod herd;
 mod lost_wakeups;
 mod memory;
 mod panics;
+mod statistics;
