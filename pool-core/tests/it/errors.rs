@@ -122,22 +122,6 @@ fn holders_are_computed_at_most_every_100_ms_and_shared() {
 }
 
 #[test]
-fn a_timeout_has_the_last_connect_error_as_its_source() {
-    let rig = Rig::new(PoolConfig { outage_grace: None, ..config(1) });
-    rig.server.always(Call::Connect, Answer::Error);
-    let error = rig.sim.block_on(rig.pool.acquire_within(SEC)).expect_err("refused");
-    let connects = error.details().circumstances.connects.as_ref().expect("connects failed");
-    assert_eq!(error.kind(), AcquireErrorKind::Timeout);
-    assert_eq!(error.details().phase, AcquirePhase::BackingOff);
-    assert_eq!(u64::from(connects.attempts), rig.server.started(Call::Connect));
-    assert!(connects.ago < SEC / 3 && connects.lasting == SEC, "{connects:?}");
-    let source = error.source().expect("the last connect error");
-    assert_eq!(source.downcast_ref(), Some(&FakeError::Scripted(Call::Connect)));
-    let shown = error.to_string();
-    assert!(shown.contains("connects failed in 1.00 s, the last"), "{shown}");
-}
-
-#[test]
 fn a_connect_that_hangs_is_named_as_the_source_with_its_bound() {
     let rig = Rig::new(PoolConfig { connect_timeout: 200 * MS, outage_grace: None, ..config(1) });
     rig.server.always(Call::Connect, Answer::Never);
@@ -174,28 +158,6 @@ fn each_phase_of_waiting_has_its_name() {
     assert_eq!(phase(&rig), AcquirePhase::Checking);
     rig.pool.control().pause();
     assert_eq!(phase(&rig), AcquirePhase::Paused);
-}
-
-#[test]
-fn the_nested_acquire_that_deadlocks_names_the_line_that_holds_everything() {
-    let rig = Rig::new(PoolConfig { acquire_timeout: 5 * SEC, ..config(8) });
-    let line = line!() + 5;
-    let tasks: Vec<_> = (0..8)
-        .map(|_| {
-            let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
-            rig.sim.spawn(async move {
-                let _first = pool.acquire_owned().await.expect("one each");
-                sim.sleep(MS).await;
-                pool.acquire().await.expect_err("all are held").to_string()
-            })
-        })
-        .collect();
-    rig.sim.advance(6 * SEC);
-    for task in tasks {
-        let error = task.take().expect("ended by its deadline");
-        assert!(error.contains("8 of 8 in use, 0 opening, 8 waiting"), "{error}");
-        assert!(error.contains(&format!("{}:{line} holds 8", file!())), "{error}");
-    }
 }
 
 #[test]

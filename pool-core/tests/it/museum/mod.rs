@@ -11,4 +11,6 @@ mod herd;
 mod lost_wakeups;
 mod memory;
 mod panics;
+mod self_deadlock;
 mod statistics;
+mod timeouts;
