@@ -165,48 +165,6 @@ fn a_new_acquire_timeout_counts_for_acquires_that_come_afterwards() {
 }
 
 #[test]
-fn every_order_of_single_changes_ends_in_the_same_state() {
-    let target = PoolConfig {
-        max_open: 6,
-        max_idle: 3,
-        min_idle: 2,
-        max_idle_time: Some(60 * SEC),
-        ..PoolConfig::default()
-    };
-    let names = ["max_open", "max_idle", "min_idle", "max_idle_time"];
-    let mut ends = Vec::new();
-    for order in permutations(&names) {
-        let rig = Rig::new(PoolConfig { max_open: 10, ..PoolConfig::default() });
-        rig.fill(10);
-        for name in order {
-            let field = FIELDS.iter().find(|field| field.name == name).expect("a field");
-            let text = field.text(&target);
-            change(&rig, |config| config.set(name, &text).expect("valid text"));
-        }
-        rig.sim.advance(61 * SEC);
-        let stats = rig.pool.stats();
-        ends.push((stats.max_open, stats.max_idle, stats.idle, stats.open));
-    }
-    ends.dedup();
-    assert_eq!(ends, [(6, 3, 2, 2)]);
-}
-
-fn permutations(names: &[&'static str]) -> Vec<Vec<&'static str>> {
-    if names.is_empty() {
-        return vec![Vec::new()];
-    }
-    let each = (0..names.len()).flat_map(|first| {
-        let mut rest = names.to_vec();
-        let name = rest.remove(first);
-        permutations(&rest).into_iter().map(move |mut order| {
-            order.insert(0, name);
-            order
-        })
-    });
-    each.collect()
-}
-
-#[test]
 fn an_unlimited_pool_opens_what_is_asked_for() {
     let rig = Rig::new(PoolConfig {
         max_open: PoolConfig::UNLIMITED,
