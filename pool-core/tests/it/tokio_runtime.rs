@@ -71,18 +71,6 @@ fn a_deadline_is_kept_in_real_time() {
 }
 
 #[test]
-fn a_guard_may_be_dropped_on_a_thread_without_a_runtime() {
-    let (server, pool) = pool(max_open(1));
-    let runtime = current_thread();
-    let guard = runtime.block_on(pool.acquire_owned()).expect("served");
-    thread::spawn(move || drop(guard)).join().expect("no panic");
-    assert_eq!(pool.stats().idle, 1);
-    drop(pool);
-    drop(runtime);
-    assert_eq!(server.sockets(), 0);
-}
-
-#[test]
 fn a_guard_may_be_dropped_after_its_runtime_was_shut_down() {
     let (server, pool) = pool(max_open(2));
     let runtime = multi_thread();

@@ -5,14 +5,19 @@
 //! `docs/museum.md`.
 
 mod cancellation;
+mod clock;
+mod closing;
 mod dirty;
+mod failover;
 mod foreign;
 mod herd;
 mod limits;
 mod lost_wakeups;
 mod memory;
 mod panics;
+mod reaper;
 mod resizing;
+mod runtime;
 mod self_deadlock;
 mod starvation;
 mod statistics;
