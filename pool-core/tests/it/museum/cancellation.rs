@@ -1,7 +1,9 @@
 //! Leaks on cancellation: the result arrives at somebody who has left.
 
+use std::task::Poll;
+
 use pool_core::{AcquireErrorKind, CloseReason, PoolConfig};
-use pool_testkit::{Answer, Call, Sim};
+use pool_testkit::{Answer, Call, Hand, Sim};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -14,7 +16,7 @@ fn m10_connections_handed_to_handlers_that_are_gone_are_there_for_the_next() {
         let held = rig.acquire_many(3);
         let mut handlers: Vec<_> = (0..50).map(|_| rig.waiter()).collect();
         drop(held);
-        assert_eq!(handlers.iter().map(pool_testkit::Hand::wakes).sum::<usize>(), 3);
+        assert_eq!(handlers.iter().map(Hand::wakes).sum::<usize>(), 3);
         if newest_first {
             handlers.reverse();
         }
@@ -44,6 +46,70 @@ fn m11_a_caller_that_leaves_during_the_check_takes_nothing_along() {
         let id = rig.acquire().id();
         assert_eq!(id, if answer == Answer::Ok { 1 } else { 2 }, "{answer:?}");
         assert_eq!(rig.server.sockets(), 1, "{answer:?}");
+    }
+}
+
+/// deadpool-rs/deadpool 0.3.0, 1b09998: with calls that were slow, failed or hung in every
+/// combination, and callers whose deadlines were shorter than those, the pool stood still or grew
+/// beyond its size.
+#[test]
+fn m12_eight_callers_with_short_deadlines_lose_nothing_whatever_three_calls_answer() {
+    const ASYNC: [Answer; 5] =
+        [Answer::Ok, Answer::Error, Answer::Panic, Answer::Never, Answer::Late(MS)];
+    for answers in 0..5 * 5 * 5 * 3 {
+        let [connect, check, reset] = [1, 5, 25].map(|place| ASYNC[answers / place % 5]);
+        let released = [Answer::Ok, Answer::Error, Answer::Panic][answers / 125];
+        let config = PoolConfig {
+            max_open: 2,
+            acquire_timeout: 5 * MS,
+            connect_timeout: 7 * MS,
+            check_timeout: 7 * MS,
+            check_after_idle: Some(MS),
+            ..PoolConfig::default()
+        };
+        let rig = Rig::new(config);
+        // What is there at first is none of the calls' doing.
+        rig.fill(2);
+        rig.server.always(Call::Connect, connect);
+        rig.server.always(Call::Check, check);
+        rig.server.always(Call::Reset, reset);
+        rig.server.always(Call::Released, released);
+        for number in 0..8 {
+            let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+            drop(rig.sim.spawn(async move {
+                for turn in 0..4 {
+                    let mut acquire = Hand::new(pool.acquire_owned());
+                    let mut polled = acquire.poll();
+                    // Each looks at its own moments, and some have left before they were served.
+                    for _ in 0..(number + turn) % 4 {
+                        if polled.is_pending() {
+                            sim.sleep(MS).await;
+                            polled = acquire.poll_if_woken();
+                        }
+                    }
+                    if let Poll::Ready(Ok(mut guard)) = polled {
+                        guard.begin();
+                        sim.sleep(2 * MS).await;
+                    }
+                }
+            }));
+        }
+        for _ in 0..60 {
+            rig.sim.advance(MS);
+            let stats = rig.pool.stats();
+            assert!(stats.open <= 2 && stats.waiting <= 8, "{answers}: {stats:?}");
+        }
+        // Everything answers again, and everything is there.
+        for call in [Call::Connect, Call::Check, Call::Reset, Call::Released] {
+            rig.server.always(call, Answer::Ok);
+        }
+        rig.sim.advance(3 * SEC);
+        rig.audit(0);
+        drop(rig.acquire_many(2));
+        rig.sim.run();
+        rig.audit(0);
+        assert!(rig.sim.block_on(rig.pool.close(SEC)).drained, "{answers}");
+        assert_eq!(rig.server.sockets(), 0, "{answers}");
     }
 }
 
