@@ -21,4 +21,5 @@ mod runtime;
 mod self_deadlock;
 mod starvation;
 mod statistics;
+mod table;
 mod timeouts;

@@ -3,6 +3,7 @@
 use futures_util::FutureExt as _;
 use pool_core::{CloseReason, Pool, PoolConfig};
 use pool_postgres::{Hygiene, PostgresDriver, PostgresError, PostgresOptions};
+use pool_testkit::Hand;
 
 use crate::rig::{
     Database, LIMIT, admin, aside, code, connect, in_transaction, pid, pool_of_one, terminate,
@@ -223,6 +224,38 @@ async fn discard_all_leaves_nothing() {
     assert_eq!(connection.cached_statements(), 0);
     connection.query("SELECT 'cached'", &[]).await.expect("prepared again");
     assert_eq!(pid(&connection).await, session);
+}
+
+/// launchbadge/sqlx#1100, MagicStack/asyncpg d085d2c: settings, subscriptions and locks of one user
+/// were there for the next.
+#[tokio::test]
+async fn m31_under_discard_all_nothing_is_left_however_the_user_goes() {
+    let database = Database::create().await;
+    let pool = pool_with(&database, Hygiene::DiscardAll);
+    let fresh = found(&pool).await;
+    for leaving in ["normally", "cancelled", "panicking"] {
+        let connection = pool.acquire_owned().await.expect("a turn");
+        connection.batch_execute(LEFT).await.expect("left");
+        match leaving {
+            "normally" => drop(connection),
+            "cancelled" => {
+                let mut call =
+                    Hand::new(
+                        async move { connection.batch_execute("SELECT pg_sleep(3600)").await },
+                    );
+                call.pending();
+            }
+            _ => {
+                let user = tokio::spawn(async move {
+                    let _connection = connection;
+                    panic!("a user's panic, as the test has it");
+                });
+                user.await.expect_err("panicked");
+            }
+        }
+        assert_eq!(found(&pool).await, fresh, "{leaving}");
+    }
+    assert_eq!(pool.stats().acquires.failed(), 0);
 }
 
 #[tokio::test]

@@ -117,6 +117,88 @@ async fn a_cancel_never_hits_the_next_user() {
     assert_eq!(pool.stats().opened, 1, "and the connection was good all the time");
 }
 
+/// golang/go#74831: rows were read while their query was cancelled, and what was read came from the
+/// query of the next user. A row cannot leave its closure here; that of a cancelled call runs on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m27_rows_of_a_query_that_was_cut_short_are_never_those_of_the_next_user() {
+    let pool = pool_of_one(SqliteOptions::private_memory());
+    let mut guard = pool.acquire().await.expect("opened");
+    let tables = "CREATE TABLE a (text TEXT); CREATE TABLE b (text TEXT); \
+        INSERT INTO a WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 2000) \
+            SELECT printf('a%.100c', 'a') FROM c; \
+        INSERT INTO b SELECT replace(text, 'a', 'b') FROM a";
+    guard.execute_batch(tables).await.expect("created");
+    for _ in 0..20 {
+        let (tell, told) = mpsc::channel();
+        drop_once_begun(&mut guard, move |sqlite| {
+            // More rows than anybody will ever read.
+            let mut select =
+                sqlite.prepare("SELECT a.text FROM a, a AS b, a AS c").expect("prepared");
+            let mut rows = select.query([]).expect("begun");
+            while let Ok(Some(row)) = rows.next() {
+                let text = row.get_ref(0).expect("a column").as_str().expect("text");
+                tell.send(text.bytes().all(|byte| byte == b'a')).expect("awaited");
+            }
+        })
+        .await;
+        drop(guard);
+        guard = within(pool.acquire()).await.expect("the next turn");
+        let (right, all) = guard
+            .call(|sqlite| {
+                let mut select = sqlite.prepare("SELECT text FROM b")?;
+                let texts = select.query_map([], |row| row.get::<_, String>(0))?;
+                let texts = texts.collect::<Result<Vec<_>, _>>()?;
+                let right = texts.iter().filter(|text| text.bytes().all(|byte| byte == b'b'));
+                Ok((right.count(), texts.len()))
+            })
+            .await
+            .expect("read");
+        assert_eq!((right, all), (2000, 2000));
+        // The first user's closure was over before the next user came, and read its own rows alone.
+        assert!(told.try_iter().all(|own| own));
+        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    }
+    assert_eq!(pool.stats().opened, 1, "the same connection all the time");
+}
+
+/// deadpool-rs/deadpool 2216358, `weiznich/diesel_async` 2f7874e: a blocking closure that panicked or
+/// was queued while the runtime was shut down was a second panic.
+#[test]
+fn m25_a_closure_that_panics_and_those_queued_behind_it_may_outlive_their_runtime() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let pool = pool_of_one(SqliteOptions::private_memory());
+    let (begun, has_begun) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let (users, count) = (pool.clone(), Arc::clone(&ran));
+    drop(runtime.spawn(async move {
+        let mut guard = users.acquire_owned().await.expect("opened");
+        drop_once_begun(&mut guard, move |_| {
+            gate.recv().expect("opened");
+            panic!("after its runtime, as the test has it")
+        })
+        .await;
+        let queued = guard.call(move |_| Ok(count.fetch_add(1, Ordering::SeqCst)));
+        begun.send(()).expect("awaited");
+        queued.await.expect("never answered");
+    }));
+    has_begun.recv_timeout(LIMIT).expect("begun");
+    runtime.shutdown_timeout(LIMIT);
+    open.send(()).expect("the closure still waits");
+    let next = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    next.expect("a runtime").block_on(async {
+        let mut guard = within(pool.acquire()).await.expect("a connection of its own");
+        assert_eq!(number(&mut guard, "SELECT 1").await, 1);
+        drop(guard);
+        assert!(pool.close(LIMIT).await.drained);
+    });
+    assert_eq!(ran.load(Ordering::SeqCst), 0, "nobody was there for what was queued");
+}
+
 #[tokio::test]
 async fn a_call_behind_a_cancelled_one_waits_and_may_be_cancelled_too() {
     let mut connection = connect_in_memory().await;
