@@ -21,6 +21,7 @@ mod driver;
 mod error;
 mod guard;
 mod listeners;
+#[cfg(not(any(pool_loom, pool_shuttle)))]
 mod lock;
 #[cfg(feature = "manager")]
 mod manager;
@@ -33,6 +34,7 @@ mod shared;
 mod state;
 mod statements;
 mod stats;
+mod sync;
 pub mod url;
 mod watchdog;
 mod worker;

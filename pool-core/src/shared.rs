@@ -2,20 +2,17 @@
 //! around it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::MutexGuard;
 
 use crate::contain::contain;
 use crate::driver::Driver;
 use crate::listeners::Observers;
-use crate::lock::Lock;
 use crate::observer::{
     CircuitChanged, ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed,
 };
 use crate::runtime::{Instant, Runtime};
 use crate::state::{Effects, Event, State};
 use crate::statements::Statements;
+use crate::sync::{AtomicBool, Lock, MutexGuard, Ordering};
 
 pub(crate) struct Shared<D: Driver> {
     /// Everything that changes. Held for a transition only: never across an await, a call of the

@@ -8,8 +8,11 @@ mod child;
 mod ci;
 mod db;
 mod itest;
+mod loom;
 mod metadata;
+mod models;
 mod plugin;
+mod shuttle;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,8 @@ enum Command {
     Ci(ci::Arguments),
     Db(db::Arguments),
     Itest(itest::Arguments),
+    Loom(loom::Arguments),
+    Shuttle(shuttle::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,5 +42,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::Itest(arguments) => itest::run(&arguments),
+        Command::Loom(arguments) => loom::run_command(&arguments),
+        Command::Shuttle(arguments) => shuttle::run_command(&arguments),
     }
 }

@@ -1,10 +1,14 @@
-//! The steps that only call another program: `fmt`, `clippy`, `doc`, `test`, `itest`, `typos`.
+//! The steps that only call another program or command: `fmt`, `clippy`, `doc`, `test`, `loom`,
+//! `shuttle`, `itest`, `typos`.
 
 use anyhow::Result;
 
 use super::verdict::Verdict;
 use crate::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
-use crate::{child, itest, metadata};
+use crate::{child, itest, loom, metadata, shuttle};
+
+/// A slice: the rest is asked for by hand.
+const SCHEDULES: u64 = 120_000;
 
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
@@ -51,6 +55,16 @@ pub(super) fn test() -> Result<Verdict> {
 fn none_of(words: &[&str]) -> String {
     let words: Vec<_> = words.iter().map(|word| format!("test({word})")).collect();
     format!("not ({})", words.join(" | "))
+}
+
+pub(super) fn loom() -> Result<Verdict> {
+    loom::run(None)?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) fn shuttle() -> Result<Verdict> {
+    shuttle::run(SCHEDULES, 0)?;
+    Ok(Verdict::Passed)
 }
 
 pub(super) fn itest() -> Result<Verdict> {

@@ -19,6 +19,10 @@ pub(super) enum Step {
     Doc,
     /// Every test passes that needs no driver's server, those in the documentation too.
     Test,
+    /// The engine's races hold in every interleaving that loom knows.
+    Loom,
+    /// Small crowds at the engine lose nothing under some thousand schedules.
+    Shuttle,
     /// The drivers' tests pass against real servers.
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
@@ -48,6 +52,8 @@ impl Step {
             Self::Clippy => calls::clippy(),
             Self::Doc => calls::doc(),
             Self::Test => calls::test(),
+            Self::Loom => calls::loom(),
+            Self::Shuttle => calls::shuttle(),
             Self::Itest => calls::itest(),
             Self::Features => features::check(),
             Self::Peers => peers::check(),
