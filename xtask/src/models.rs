@@ -1,0 +1,70 @@
+//! The models of the engine (`pool-core/tests/models`) under a tool that chooses their interleavings:
+//! how they are built and listed. What is run of them, and what a failure leads to, is in the
+//! commands named after the tools.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::child;
+
+/// What chooses the interleavings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Loom,
+    Shuttle,
+}
+
+impl Tool {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Loom => "loom",
+            Self::Shuttle => "shuttle",
+        }
+    }
+
+    /// Everything is built anew under the tool's `--cfg`, so it has a folder of its own.
+    pub(crate) fn folder(self) -> PathBuf {
+        child::root().join("target").join(self.name())
+    }
+
+    /// `cargo test ARGUMENTS -- ...`
+    pub(crate) fn tests(self, arguments: &[&str]) -> Command {
+        let mut command = child::cargo(&["test", "--profile", "models", "--package", "pool-core"]);
+        command.args(["--no-default-features", "--test", "models", "--target-dir"]);
+        command.arg(self.folder()).args(arguments);
+        command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));
+        command.arg("--");
+        command
+    }
+
+    /// The names of the models, with `filter` in them if there is one.
+    ///
+    /// # Errors
+    ///
+    /// They do not compile, or there is none.
+    pub(crate) fn models(self, filter: Option<&str>) -> Result<Vec<String>> {
+        let mut command = self.tests(&[]);
+        let listed = child::read(command.arg("--list").args(filter))?;
+        let models = models_in(&listed);
+        ensure!(!models.is_empty(), "no model for {} has that name", self.name());
+        Ok(models)
+    }
+}
+
+/// Out of what a test program lists.
+fn models_in(listed: &str) -> Vec<String> {
+    listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_the_tests_that_a_test_program_lists() {
+        let listed = "races::a: test\nraces::b: test\n\n2 tests, 0 benchmarks\n";
+        assert_eq!(models_in(listed), ["races::a", "races::b"]);
+    }
+}
