@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the benchmarks, which print our figures beside those of peers.
 //!
-//! What is measured, and against which targets, is each benchmark's own. Those of drivers stand
-//! outside the workspace, with the peers.
+//! What is measured, and against which targets, is each benchmark's own. They stand outside the
+//! workspace, with the peers.
 
 use std::process::{Command, ExitCode};
 
@@ -14,6 +14,7 @@ use crate::child;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What is measured.
+    #[arg(default_value = "engine")]
     what: What,
     /// For the benchmark itself; `-- --help` lists what it takes.
     #[arg(last = true)]
@@ -22,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
-    /// The pool itself, without a database.
+    /// The pool itself, without a database; figures and plots go to `target/bench`.
     Engine,
     /// The drivers of PostgreSQL, MariaDB and MySQL, on real servers.
     Servers,
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn command(what: What) -> Command {
     match what {
-        What::Engine => child::cargo(&["bench", "--package", "pool-core", "--"]),
+        What::Engine => beside_peers("pool-core/peers"),
         What::Servers => beside_peers("pool-drivers/server-peers"),
         What::Sqlite => beside_peers("pool-drivers/pool-sqlite/peers"),
     }

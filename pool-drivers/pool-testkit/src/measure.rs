@@ -32,6 +32,18 @@ impl Figure {
     pub fn median(&self) -> f64 {
         self.median
     }
+
+    /// The round with the smallest figure.
+    #[must_use]
+    pub fn least(&self) -> f64 {
+        self.least
+    }
+
+    /// The round with the largest figure.
+    #[must_use]
+    pub fn most(&self) -> f64 {
+        self.most
+    }
 }
 
 /// What a figure is held against.
@@ -60,9 +72,7 @@ impl Report {
     /// Prints the machine and the number of alternating rounds.
     #[must_use]
     pub fn new(rounds: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-        println!("{system}, {cores} cores, {}", processor());
+        println!("{}", machine());
         println!("median of {rounds} alternating rounds [least .. most]");
         Self { missed: 0 }
     }
@@ -117,6 +127,14 @@ impl Report {
             }
         }
     }
+}
+
+/// System, cores and processor, in a line.
+#[must_use]
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    format!("{system}, {cores} cores, {}", processor())
 }
 
 /// The processor's name, where the system tells it.

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use pool_core::PoolConfig;
-use pool_testkit::measure::{Figure, Report, Target};
-use pool_testkit::{Answer, Call, FakeServer};
+use pool_core::runtime::TokioRuntime;
+use pool_core::{Pool, PoolConfig};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer};
 use tokio::time::sleep;
 
-use crate::load::{FakePool, MS, millis, percentile, pool, query, runtime};
+use super::load::{MS, query};
+use super::{Sample, millis, percentile, two_threads};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -31,7 +32,8 @@ impl Callers {
     async fn start() -> Self {
         let config = PoolConfig { max_open: 8, acquire_timeout: DEADLINE, ..PoolConfig::default() };
         let config = PoolConfig { outage_grace: Some(200 * MS), ..config };
-        let (server, pool) = pool(config);
+        let server = FakeServer::new(Arc::new(TokioRuntime::new()));
+        let pool = Pool::new(FakeDriver::new(&server), config).expect("valid");
         server.always(Call::Connect, Answer::Late(5 * MS));
         let (log, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         for _ in 0..8 {
@@ -53,7 +55,7 @@ impl Drop for Callers {
     }
 }
 
-async fn call(pool: FakePool, log: Arc<Mutex<Vec<Asked>>>, stop: Arc<AtomicBool>) {
+async fn call(pool: Pool<FakeDriver>, log: Arc<Mutex<Vec<Asked>>>, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::Relaxed) {
         let at = Instant::now();
         let guard = pool.acquire_owned().await;
@@ -68,28 +70,11 @@ async fn call(pool: FakePool, log: Arc<Mutex<Vec<Asked>>>, stop: Arc<AtomicBool>
     }
 }
 
-pub(crate) fn outages(report: &mut Report) {
-    let [mut fails, mut connects, mut back] = [const { Vec::new() }; 3];
-    for round in 0..11_u32 {
-        let (fail, rate, recovered) = runtime().block_on(refused(round));
-        fails.push(fail);
-        connects.push(rate);
-        back.push(recovered);
-    }
-    report.section("outage, refused: 8 callers, outage_grace 200 ms");
-    report.figure(
-        "p99 until an acquire fails, once known, ms",
-        &Figure::new(fails),
-        Target::AtMost(50.0),
-    );
-    report.figure("connects a second", &Figure::new(connects), Target::AtMost(4.0));
-    let slowest = back.iter().copied().fold(0.0, f64::max);
-    report.figure("service is back after, ms", &Figure::new(back), Target::AtMost(250.0));
-    report.figure("the longest of these", &Figure::new(vec![slowest]), Target::AtMost(350.0));
-
-    let late = (0..5).map(|_| runtime().block_on(black_holed()));
-    report.section("outage, black-holed: 8 callers, deadline 500 ms");
-    report.figure("p99 beyond the deadline, ms", &Figure::new(late.collect()), Target::AtMost(5.0));
+/// One outage of each kind; `round` shifts its end.
+pub(crate) fn outages(round: u32) -> Sample {
+    let (fails, connects, back) = two_threads().block_on(refused(round));
+    let late = two_threads().block_on(black_holed());
+    Sample::from([("fails", fails), ("connects", connects), ("back", back), ("late", late)])
 }
 
 /// How long failing took once the outage was known, connects a second, and how long the pool took

@@ -1,0 +1,170 @@
+//! The pools that are compared, behind one trait, and what their connections are made of.
+
+mod floors;
+mod ours;
+mod peers;
+mod sqlx;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
+
+pub(crate) use self::floors::{BareMutex, BareSemaphore};
+pub(crate) use self::ours::{Ours, OursOwned};
+pub(crate) use self::peers::{Asyncband, Bb8, Deadpool, R2d2};
+pub(crate) use self::sqlx::Sqlx;
+
+/// A pool under measurement.
+pub(crate) trait Contender: Clone + Send + Sync + 'static {
+    /// Its acquire blocks the thread, so that each caller needs one.
+    const BLOCKS: bool = false;
+
+    /// An empty pool of at most so many connections.
+    fn new(connections: usize, connector: Connector) -> impl Future<Output = Self> + Send;
+
+    /// Acquires, runs `during`, and releases.
+    fn with<F: Future<Output = ()> + Send>(&self, during: F) -> impl Future<Output = ()> + Send;
+
+    /// Opens so many connections, which are idle then.
+    fn warm_up(&self, connections: usize) -> impl Future<Output = ()> + Send {
+        hold_at_once(self, connections)
+    }
+}
+
+/// Who is measured, by the name on the command line and in the JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Who {
+    Ours,
+    OursOwned,
+    Asyncband,
+    Deadpool,
+    DeadpoolTimeouts,
+    Bb8,
+    Sqlx,
+    R2d2,
+    Semaphore,
+    Mutex,
+}
+
+impl Who {
+    /// Whether we are to be ahead of it: neither ours nor a floor, which is no pool.
+    pub(crate) fn is_peer(self) -> bool {
+        !matches!(self, Self::Ours | Self::OursOwned | Self::Semaphore | Self::Mutex)
+    }
+
+    /// The crate it is from, as Cargo.lock names it.
+    pub(crate) fn package(self) -> Option<&'static str> {
+        match self {
+            Self::Asyncband => Some("asyncband"),
+            Self::Deadpool | Self::DeadpoolTimeouts => Some("deadpool"),
+            Self::Bb8 => Some("bb8"),
+            Self::Sqlx => Some("sqlx"),
+            Self::R2d2 => Some("r2d2"),
+            Self::Semaphore => Some("tokio"),
+            Self::Ours | Self::OursOwned | Self::Mutex => None,
+        }
+    }
+
+    pub(crate) fn key(self) -> String {
+        self.to_possible_value().expect("bug: no contender is hidden").get_name().to_owned()
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ours => "pool-core",
+            Self::OursOwned => "pool-core, owned guard",
+            Self::Asyncband => "asyncband",
+            Self::Deadpool => "deadpool",
+            Self::DeadpoolTimeouts => "deadpool, timeouts on",
+            Self::Bb8 => "bb8",
+            Self::Sqlx => "sqlx, SQLite",
+            Self::R2d2 => "r2d2, threads",
+            Self::Semaphore => "floor: tokio's Semaphore",
+            Self::Mutex => "floor: mutex and Vec",
+        })
+    }
+}
+
+/// Makes connections that cost nothing, each after a delay, and counts them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connector {
+    delay: Duration,
+    started: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Connector {
+    pub(crate) fn at_once() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn after(delay: Duration) -> Self {
+        Self { delay, ..Self::default() }
+    }
+
+    pub(crate) fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    async fn connect(&self) -> u64 {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+
+    fn connect_blocking(&self) -> u64 {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(self.delay);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+}
+
+/// Runs what a caller does: as a task, or on a thread of its own where the pool blocks it.
+pub(crate) fn caller<C: Contender, T: Send + 'static>(
+    run: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let runtime = Handle::current();
+    if C::BLOCKS {
+        runtime.clone().spawn_blocking(move || runtime.block_on(run))
+    } else {
+        runtime.spawn(run)
+    }
+}
+
+/// Has so many connections held at one moment.
+pub(crate) async fn hold_at_once<C: Contender>(pool: &C, connections: usize) {
+    let all = Arc::new(Barrier::new(connections));
+    let held = (0..connections).map(|_| {
+        let (pool, all) = (pool.clone(), Arc::clone(&all));
+        async move {
+            let until_all_are = async {
+                all.wait().await;
+            };
+            pool.with(until_all_are).await;
+        }
+    });
+    if C::BLOCKS {
+        join_all(held.map(caller::<C, _>)).await;
+    } else {
+        // No tasks, whose queue would keep its memory.
+        join_all(held).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! The engine beside its peers: `cargo xtask bench`.
+//!
+//! Each measurement is a process of its own, so that nobody inherits another's heap or threads; the
+//! order alternates from round to round. The figures go to standard output and, with JSON and plots,
+//! to `target/bench/`. It exits with 1 if a target is missed.
+#![forbid(unsafe_code)]
+
+mod contender;
+mod machine;
+mod report;
+mod results;
+mod rounds;
+mod shape;
+mod verdict;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::contender::Who;
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::shape::{Shape, Windows};
+
+/// Measures the engine beside its peers; a target that is missed is a failure.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench --", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// Only this shape; may be given several times.
+    #[arg(long, value_name = "SHAPE")]
+    only: Vec<Shape>,
+    /// How often each contender is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    rounds: u32,
+    /// One short round: shows that everything works, and judges nothing.
+    #[arg(long)]
+    quick: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures one contender once, and prints a line of JSON.
+    #[command(hide = true)]
+    Measure {
+        shape: Shape,
+        who: Who,
+        #[arg(long)]
+        round: u32,
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+/// A pool that hangs for so long does not come back.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(Command::Measure { shape, who, round, quick }) = arguments.command {
+        thread::spawn(|| {
+            thread::sleep(HANGS_AFTER);
+            eprintln!("not done after {HANGS_AFTER:?}");
+            std::process::exit(1);
+        });
+        let windows = if quick { Windows::QUICK } else { Windows::USUAL };
+        println!("{}", serde_json::to_string(&shape.measure(who, windows, round))?);
+        // What is still running is of no interest.
+        std::process::exit(0);
+    }
+    compare(&arguments)
+}
+
+fn compare(arguments: &Arguments) -> Result<ExitCode> {
+    let machine = Machine::describe();
+    let rounds = if arguments.quick { 1 } else { arguments.rounds };
+    let results = rounds::run(&chosen(&arguments.only), rounds, arguments.quick)?;
+    let judged = verdict::judge(&results);
+    let report = Report { machine: &machine, rounds, results: &results, judged: &judged };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    println!("{}", report.write(&folder)?);
+    let missed = judged.iter().filter(|judged| !judged.is_reached).count();
+    println!("written to target/bench: figures.md, figures.json, plots");
+    if arguments.quick {
+        println!("a quick round judges nothing");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(match missed {
+        0 => {
+            println!("every target reached");
+            ExitCode::SUCCESS
+        }
+        missed => {
+            println!("{missed} targets missed");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn chosen(only: &[Shape]) -> Vec<Shape> {
+    let all = <Shape as clap::ValueEnum>::value_variants().iter().copied();
+    all.filter(|shape| only.is_empty() || only.contains(shape)).collect()
+}
