@@ -1,5 +1,5 @@
 //! The three load shapes that no peer wins all of, in virtual time, each over many task orders.
-//! Their figures are targets of the design; `cargo bench -p pool-core` has them in real time.
+//! Their figures are targets of the design; `cargo xtask bench` has them in real time.
 
 use std::time::Duration;
 
