@@ -27,7 +27,7 @@ pub(super) enum Step {
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
-    /// The benchmarks beside peers, which stand outside the workspace, compile.
+    /// The benchmarks beside peers, which stand outside the workspace, compile and judge rightly.
     Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,
