@@ -92,6 +92,17 @@ pub(crate) fn run_and_watch(command: &mut Command) -> Result<(bool, String)> {
     Ok((child.wait()?.success(), printed))
 }
 
+/// Runs `command` unseen, and returns whether it succeeded and all that it printed.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub(crate) fn listen(command: &mut Command) -> Result<(bool, String)> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
+    let printed = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&printed).into_owned()))
+}
+
 /// What `command` prints, without showing anything but its errors.
 ///
 /// # Errors

@@ -11,8 +11,10 @@ mod itest;
 mod loom;
 mod metadata;
 mod models;
+mod mutants;
 mod plugin;
 mod shuttle;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -33,7 +35,9 @@ enum Command {
     Db(db::Arguments),
     Itest(itest::Arguments),
     Loom(loom::Arguments),
+    Mutants(mutants::Arguments),
     Shuttle(shuttle::Arguments),
+    Sim(sim::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         Command::Db(arguments) => db::run(&arguments),
         Command::Itest(arguments) => itest::run(&arguments),
         Command::Loom(arguments) => loom::run_command(&arguments),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Shuttle(arguments) => shuttle::run_command(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
     }
 }

@@ -7,21 +7,25 @@ mod control;
 mod demand;
 mod driver;
 mod errors;
+mod gates;
 mod hostile;
 mod incidents;
 mod lifecycle;
 #[cfg(feature = "manager")]
 mod manager;
+mod model;
 mod museum;
 mod observer;
 mod opening;
 mod outages;
 mod panics;
+mod quiet;
 mod reconfigure;
 mod release;
 mod rig;
 mod settings;
 mod shapes;
+mod simulation;
 #[cfg(feature = "smol")]
 mod smol_runtime;
 #[cfg(feature = "sources")]

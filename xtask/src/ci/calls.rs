@@ -1,11 +1,11 @@
-//! The steps that only call another program or command: `fmt`, `clippy`, `doc`, `test`, `loom`,
-//! `shuttle`, `itest`, `typos`.
+//! The steps that only call another program or command: `fmt`, `clippy`, `doc`, `test`, `sim`, `loom`,
+//! `shuttle`, `mutants`, `itest`, `typos`.
 
 use anyhow::Result;
 
 use super::verdict::Verdict;
 use crate::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
-use crate::{child, itest, loom, metadata, shuttle};
+use crate::{child, itest, loom, metadata, mutants, shuttle, sim};
 
 /// A slice: the rest is asked for by hand.
 const SCHEDULES: u64 = 120_000;
@@ -74,6 +74,16 @@ pub(super) fn itest() -> Result<Verdict> {
 
 pub(super) fn typos() -> Result<Verdict> {
     run_plugin(&TYPOS, &[])
+}
+
+pub(super) fn sim() -> Result<Verdict> {
+    sim::run_slice()?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) fn mutants() -> Result<Verdict> {
+    mutants::catch_all()?;
+    Ok(Verdict::Passed)
 }
 
 fn run_plugin(plugin: &'static Plugin, arguments: &[&str]) -> Result<Verdict> {

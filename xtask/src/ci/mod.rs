@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn from_leaves_out_the_steps_before() {
         let arguments = Arguments { from: Some(Step::Typos), only: Vec::new() };
-        assert_eq!(arguments.chosen(), [Step::Typos, Step::Smoke]);
+        assert_eq!(arguments.chosen(), [Step::Typos, Step::Smoke, Step::Sim, Step::Mutants]);
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub(super) enum Step {
     Typos,
     /// A pool under load for a few seconds makes no mistake.
     Smoke,
+    /// A slice of the simulation: whatever happens, the engine breaks no rule.
+    Sim,
+    /// The engine's tests catch engines that were broken on purpose.
+    Mutants,
 }
 
 impl Step {
@@ -62,6 +66,8 @@ impl Step {
             Self::Tidy => tidy::check(),
             Self::Typos => calls::typos(),
             Self::Smoke => smoke::check(),
+            Self::Sim => calls::sim(),
+            Self::Mutants => calls::mutants(),
         }
     }
 }

@@ -112,8 +112,10 @@ impl Driver for FakeDriver {
     }
 
     fn abort(&self, connection: FakeConnection) {
+        let answer = self.server.start(Call::Abort);
+        assert_ne!(answer, Answer::Error, "scripted failure of abort");
         drop(connection);
-        assert_ne!(self.server.start(Call::Abort), Answer::Panic, "scripted panic of abort");
+        assert_ne!(answer, Answer::Panic, "scripted panic of abort");
     }
 
     fn released(&self, connection: &mut FakeConnection) -> Released {

@@ -81,6 +81,14 @@ impl FakeServer {
         self.ledger.lock().scripts[call as usize].push(answers);
     }
 
+    /// From now on all calls succeed at once, whatever was scripted, and there is room for every
+    /// socket. Calls under way end as they would have.
+    pub fn heal(&self) {
+        let mut ledger = self.ledger.lock();
+        ledger.scripts = Default::default();
+        ledger.max_sockets = None;
+    }
+
     /// Refuses connects beyond this many open sockets.
     pub fn set_max_sockets(&self, max: usize) {
         self.ledger.lock().max_sockets = Some(max);

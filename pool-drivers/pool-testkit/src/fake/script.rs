@@ -14,7 +14,8 @@ pub enum Call {
     Reset,
     /// `Driver::close`.
     Close,
-    /// `Driver::abort`, which can only succeed or panic.
+    /// `Driver::abort`, which can only succeed, panic with the connection in its hands (`Error`), or
+    /// panic once it has let go of it.
     Abort,
     /// `Driver::released`, which can only tell the truth, say discard (`Error`), or panic.
     Released,

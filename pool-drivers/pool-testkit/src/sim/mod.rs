@@ -151,6 +151,18 @@ impl Sim {
         panic!("seed {}: tasks keep waking each other at {:?}", self.shared.seed, self.now());
     }
 
+    /// Runs one ready task, drawn at random, once; whether there was one.
+    #[must_use]
+    pub fn run_one(&self) -> bool {
+        self.poll_one()
+    }
+
+    /// Lets time pass to the next timer and fires it; whether there was one. Runs no task.
+    #[must_use]
+    pub fn skip_to_next_timer(&self) -> bool {
+        self.fire_next_timer(Instant::NEVER)
+    }
+
     /// Runs tasks while `duration` passes, stopping at every timer on the way.
     pub fn advance(&self, duration: Duration) {
         let until = self.now().after(duration);

@@ -1,0 +1,118 @@
+//! `cargo xtask sim`: the engine in virtual time, under whatever can happen, for as many seeds as
+//! asked for.
+//!
+//! What happens and what is checked is in pool-core's tests (`tests/it/simulation`); here is how
+//! many, and what is said about it.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::child;
+
+/// What a release must have passed.
+const RELEASE_GATE: u64 = 1_000_000;
+/// What a run of `ci` takes: within a minute on two cores.
+const SLICE: u64 = 20_000;
+const TEST: &str = "simulation::whatever_happens_no_rule_is_broken";
+
+/// Run the engine in virtual time under random trouble; a broken rule is a failure.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 100_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// This seed alone, with each of its steps.
+    #[arg(long, conflicts_with_all = ["seeds", "from", "release_gate"])]
+    seed: Option<u64>,
+    /// As many as a release must have passed: 1,000,000.
+    #[arg(long, conflicts_with = "seeds")]
+    release_gate: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let Arguments { seeds, from, seed, release_gate } = *arguments;
+    let outcome = match seed {
+        Some(seed) => replay(seed),
+        None => run_seeds(from, if release_gate { RELEASE_GATE } else { seeds }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What `ci` runs.
+pub(crate) fn run_slice() -> Result<()> {
+    run_seeds(0, SLICE)
+}
+
+fn run_seeds(from: u64, seeds: u64) -> Result<()> {
+    child::run(test(&["--no-run"]).arg("--quiet"))?;
+    let started = Instant::now();
+    let printed = child::run_and_read(&mut simulation(from, seeds))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let steps = steps(&printed).context("the simulation does not say how many steps it took")?;
+    println!("{}", summary(seeds, steps, seconds));
+    Ok(())
+}
+
+fn replay(seed: u64) -> Result<()> {
+    child::run(simulation(seed, 1).env("POOL_SIM_TRACE", "1"))
+}
+
+fn simulation(from: u64, seeds: u64) -> Command {
+    let mut command = test(&["--quiet", "--", "--exact", TEST, "--nocapture"]);
+    command.env("POOL_SIM_FROM", from.to_string()).env("POOL_SIM_SEEDS", seeds.to_string());
+    command
+}
+
+fn test(arguments: &[&str]) -> Command {
+    let mut command =
+        child::cargo(&["test", "--release", "--package", "pool-core", "--test", "it"]);
+    command.args(arguments);
+    command
+}
+
+/// From the last line that says `SEEDS seeds, STEPS steps`.
+fn steps(printed: &str) -> Option<u64> {
+    let line = printed.lines().rev().find_map(|line| line.strip_suffix(" steps"))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+fn summary(seeds: u64, steps: u64, seconds: f64) -> String {
+    let rate = seeds as f64 / seconds;
+    let each = steps as f64 / seeds as f64;
+    format!(
+        "no rule broken: {seeds} seeds, {steps} steps, {seconds:.1} s; {rate:.0} seeds a second, \
+         {each:.0} steps a seed"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_that_counts_says_how_many_steps_there_were() {
+        let printed = "10 seeds, 7 steps so far\nrunning 1 test\n20 seeds, 1234 steps\n\nok\n";
+        assert_eq!(steps(printed), Some(1234));
+        assert_eq!(steps("running 0 tests\n"), None);
+    }
+
+    #[test]
+    fn a_summary_says_how_much_was_done_in_what_time() {
+        assert_eq!(
+            summary(1000, 90_000, 2.0),
+            "no rule broken: 1000 seeds, 90000 steps, 2.0 s; 500 seeds a second, 90 steps a seed"
+        );
+    }
+}
