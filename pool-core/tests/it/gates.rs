@@ -124,6 +124,7 @@ fn run(gates: Gates, polls: usize) -> bool {
         }
     }
     assert!(acquire.is_none() && others.iter().all(SimTask::is_done), "still waiting");
+    assert_at_rest(&rig);
     invalidate_without_a_worker(&rig);
     recover(&rig);
     close(&rig, gates);
@@ -158,6 +159,14 @@ fn assert_within_bounds(rig: &Rig, held: usize) {
     assert_eq!(stats.open, stats.idle + stats.in_use + stats.opening, "{stats:?}");
     assert_eq!(stats.opened - stats.closed.total(), (stats.idle + stats.in_use) as u64);
     assert!(rig.server.sockets() <= stats.open + stats.closing, "{stats:?}");
+}
+
+/// Nothing is under way, and nothing of the capacity is lost.
+fn assert_at_rest(rig: &Rig) {
+    rig.audit(0);
+    let stats = rig.pool.stats();
+    assert_eq!((stats.open, stats.closing), (stats.idle, 0), "{stats:?}");
+    assert_eq!(rig.server.sockets(), stats.idle, "{stats:?}");
 }
 
 /// Connections are let go of at once then.

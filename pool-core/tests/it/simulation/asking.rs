@@ -133,6 +133,8 @@ impl Future for Asking {
         let this = &mut *self;
         let asked = Arc::clone(&this.asked);
         let mut asked = asked.lock();
+        let is_first = asked.place.is_none();
+        let waiting = if is_first { this.pool.stats().waiting } else { 0 };
         this.enter(&mut asked);
         let acquire = this.acquire.as_mut().expect("polled after it was ready");
         let Poll::Ready(result) = Pin::new(acquire).poll(cx) else { return Poll::Pending };
@@ -142,6 +144,7 @@ impl Future for Asking {
         let mut tally = this.tally.lock();
         asked.outcome = Some(match result {
             Ok(guard) => {
+                assert_eq!(waiting, 0, "I4: served ahead of those who wait");
                 tally.hand_out(&guard);
                 tally.last_served = tally.last_served.max(asked.place.expect("entered"));
                 Ok(guard)

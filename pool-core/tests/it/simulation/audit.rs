@@ -77,6 +77,8 @@ impl World {
     fn check_counts(&self, look: &Look) {
         let Look { stats, tally, pending, .. } = look;
         assert_eq!(stats.open, stats.idle + stats.in_use + stats.opening, "I1: {stats:?}");
+        let over_cap = stats.open > stats.max_open;
+        assert!(!over_cap || stats.idle == 0, "I1: idle surplus beyond the cap: {stats:?}");
         let alive = (stats.opened - stats.closed.total()) as usize;
         assert_eq!(alive, stats.idle + stats.in_use, "I8: opened less closed: {stats:?}");
         assert_eq!(self.witness.open(), alive, "I6: opened and not closed: {stats:?}");

@@ -123,9 +123,9 @@ impl World {
                 62..65 => Step::RunOne,
                 65..68 => Step::Settle,
                 68..84 => Step::Advance(self.draw_advance()),
-                84..91 if mood.knows(Trouble::Faults) => draw_fault(rng),
-                91..94 if mood.knows(Trouble::Settings) => draw_setting(rng),
-                94..96 if mood.knows(Trouble::Lifecycle) => self.draw_lifecycle(),
+                84..90 if mood.knows(Trouble::Faults) => draw_fault(rng),
+                90..93 if mood.knows(Trouble::Settings) => draw_setting(rng),
+                93..96 if mood.knows(Trouble::Lifecycle) => self.draw_lifecycle(),
                 96..98 if mood.knows(Trouble::Runtime) && self.tally.lock().is_down => {
                     Step::Restart
                 }
@@ -158,8 +158,8 @@ impl World {
     fn draw_lifecycle(&mut self) -> Step {
         let rng = &mut self.rng;
         match rng.u8(0..10) {
-            0..2 => Step::Invalidate,
-            2..4 => Step::Pause,
+            0 => Step::Invalidate,
+            1..4 => Step::Pause,
             4..7 => Step::Resume,
             7 if !self.warm_ups.is_empty() => Step::DropWarmUp(rng.usize(..self.warm_ups.len())),
             _ => Step::WarmUp(rng.usize(0..=5), draw_patience(rng)),
