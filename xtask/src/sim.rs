@@ -15,7 +15,7 @@ use crate::child;
 /// What a release must have passed.
 const RELEASE_GATE: u64 = 1_000_000;
 /// What a run of `ci` takes: within a minute on two cores.
-const SLICE: u64 = 20_000;
+const SLICE: u64 = 50_000;
 const TEST: &str = "simulation::whatever_happens_no_rule_is_broken";
 
 /// Run the engine in virtual time under random trouble; a broken rule is a failure.
