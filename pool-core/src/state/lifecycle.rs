@@ -140,6 +140,9 @@ impl<C> State<C> {
             WatchOutcome::TimedOut
         } else {
             effects.drop_waker(self.watchers[position].waker.replace(waker));
+            // The worker leaves out watchers without a waker: it has not planned for this deadline
+            // if it ran before the first look, or if what this one was woken for is lost again.
+            self.wake_worker_by(deadline, effects);
             return None;
         };
         effects.drop_waker(Some(waker));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{AcquireErrorKind, CloseReason, Guard, Pool, PoolConfig, PoolState};
+use pool_core::{AcquireErrorKind, CloseReason, Guard, OpenError, Pool, PoolConfig, PoolState};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Hand, Sim};
 
 use crate::rig::{MS, Rig, SEC};
@@ -371,4 +371,25 @@ fn the_longest_lifetimes_never_end_and_are_never_replaced() {
         rig.sim.advance(3600 * SEC);
         assert_eq!((rig.pool.stats().idle, rig.server.started(Call::Connect)), (3, 3));
     }
+}
+
+#[test]
+fn a_warm_up_that_loses_what_it_was_woken_for_still_ends_at_its_deadline() {
+    let rig = Rig::with_max_open(2);
+    rig.server.next(Call::Connect, &[Answer::Gate, Answer::Gate]);
+    let mut warm_up = Hand::new(rig.pool.warm_up(2, SEC));
+    warm_up.pending();
+    rig.sim.run();
+    rig.server.always(Call::Connect, Answer::Never);
+    rig.server.open_gate(Call::Connect, Answer::Ok);
+    rig.server.open_gate(Call::Connect, Answer::Ok);
+    rig.sim.run();
+    assert_eq!((warm_up.wakes(), rig.pool.stats().idle), (1, 2), "it may look");
+    rig.pool.control().invalidate();
+    rig.sim.run();
+    warm_up.pending();
+    rig.sim.advance(SEC);
+    assert_eq!(warm_up.wakes(), 2, "woken at its deadline");
+    let error = warm_up.ready().expect_err("nothing is open");
+    assert!(matches!(error, OpenError::WarmUp { open: 0, .. }), "{error:?}");
 }
