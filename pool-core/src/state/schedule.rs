@@ -10,16 +10,26 @@ pub(super) const APART: Duration = Duration::from_millis(225);
 
 /// One slot for each instant.
 #[derive(Debug, Default)]
-pub(super) struct Schedule(BTreeMap<Instant, u32>);
+pub(super) struct Schedule {
+    slots: BTreeMap<Instant, u32>,
+    /// What is too near to some filed instant: from where, to where, both ends excluded. A hundred
+    /// thousand connections would otherwise be looked at one by one for each that is filed.
+    taken: BTreeMap<Instant, Instant>,
+}
 
 impl Schedule {
     /// Files a slot at `latest`, or as much sooner as it takes to keep it apart from all others,
     /// but no sooner than `earliest`: where that many are due, some are due together. Returns when.
     pub(super) fn file(&mut self, slot: u32, earliest: Instant, latest: Instant) -> Instant {
-        let Some(at) = self.free_place(earliest, latest) else {
-            return self.file_from(slot, latest);
+        let at = match self.taken.range(..latest).next_back() {
+            Some((&from, &to)) if latest < to => from,
+            _ => latest,
         };
-        self.0.insert(at, slot);
+        // The beginning of time is not apart from what is taken from there on.
+        if at < earliest || (at < latest && at == Instant::EPOCH) {
+            return self.file_from(slot, latest);
+        }
+        self.insert(at, slot);
         at
     }
 
@@ -27,35 +37,53 @@ impl Schedule {
     /// files again what was due now must not find it due at once.
     pub(super) fn file_from(&mut self, slot: u32, at: Instant) -> Instant {
         let mut at = at;
-        while self.0.contains_key(&at) {
+        while self.slots.contains_key(&at) {
             at = at.after(Duration::from_nanos(1));
         }
-        self.0.insert(at, slot);
+        self.insert(at, slot);
         at
     }
 
-    fn free_place(&self, earliest: Instant, latest: Instant) -> Option<Instant> {
-        let mut at = latest;
-        while at >= earliest {
-            match self.0.range(..at.after(APART)).next_back() {
-                Some((&other, _)) if at < other.after(APART) => at = other.before(APART),
-                _ => return Some(at),
+    fn insert(&mut self, at: Instant, slot: u32) {
+        self.slots.insert(at, slot);
+        let (mut from, mut to) = (at.before(APART), at.after(APART));
+        // Whatever overlaps becomes one with it.
+        while let Some((&start, &end)) = self.taken.range(..to).next_back() {
+            if end <= from {
+                break;
             }
+            self.taken.remove(&start);
+            (from, to) = (from.min(start), to.max(end));
         }
-        None
+        self.taken.insert(from, to);
     }
 
     pub(super) fn remove(&mut self, at: Instant) {
-        self.0.remove(&at);
+        if self.slots.remove(&at).is_none() {
+            return;
+        }
+        let around = self.taken.range(..=at).next_back();
+        let (&from, &to) = around.expect("bug: a filed instant that takes no place");
+        let before = self.slots.range(from..at).next_back().map(|(at, _)| at.after(APART));
+        let after = self.slots.range(at..to).next().map(|(at, _)| at.before(APART));
+        match (before, after) {
+            (Some(end), Some(start)) if start < end => {}
+            (end, start) => {
+                self.taken.remove(&from);
+                self.taken.extend(end.map(|end| (from, end)));
+                self.taken.extend(start.map(|start| (start, to)));
+            }
+        }
     }
 
     pub(super) fn soonest(&self) -> Instant {
-        self.0.first_key_value().map_or(Instant::NEVER, |(at, _)| *at)
+        self.slots.first_key_value().map_or(Instant::NEVER, |(at, _)| *at)
     }
 
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<u32> {
-        let first = self.0.first_entry().filter(|first| *first.key() <= now)?;
-        Some(first.remove())
+        let (&at, &slot) = self.slots.first_key_value().filter(|(at, _)| **at <= now)?;
+        self.remove(at);
+        Some(slot)
     }
 }
 
@@ -86,6 +114,50 @@ mod tests {
             due += 1;
         }
         assert_eq!(due, 100);
+    }
+
+    /// By looking at every instant from `latest` on back.
+    fn free_place(schedule: &Schedule, earliest: Instant, latest: Instant) -> Option<Instant> {
+        let mut at = latest;
+        while at >= earliest {
+            match schedule.slots.range(..at.after(APART)).next_back() {
+                Some((&other, _)) if at < other.after(APART) => at = other.before(APART),
+                _ => return Some(at),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn the_latest_free_place_is_found_whatever_was_filed_and_removed_before() {
+        for seed in 0..50 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut schedule = Schedule::default();
+            // Sometimes crowded, sometimes sparse.
+            let span = [3_000, 20_000, 200_000][seed as usize % 3];
+            for slot in 0..500 {
+                let filed: Vec<_> = schedule.slots.keys().copied().collect();
+                match rng.u32(0..10) {
+                    0..3 if !filed.is_empty() => schedule.remove(filed[rng.usize(..filed.len())]),
+                    3 => {
+                        schedule.pop_due(at(60_000 + rng.u64(..span)));
+                    }
+                    4 => assert!(
+                        schedule.file_from(slot, at(60_000 + rng.u64(..span))) >= at(60_000)
+                    ),
+                    _ => {
+                        let latest = at(60_000 + rng.u64(..span));
+                        let earliest = latest.before(Duration::from_millis(rng.u64(..=span)));
+                        let expected = free_place(&schedule, earliest, latest);
+                        let filed = schedule.file(slot, earliest, latest);
+                        assert!(expected.is_none_or(|expected| expected == filed), "seed {seed}");
+                        assert!(expected.is_some() || filed >= latest, "seed {seed}");
+                    }
+                }
+            }
+            while schedule.pop_due(Instant::NEVER).is_some() {}
+            assert!(schedule.taken.is_empty(), "seed {seed}: {schedule:?}");
+        }
     }
 
     #[test]
