@@ -30,6 +30,13 @@ fn model(preemptions: usize, race: impl Fn() + Send + Sync + 'static) {
     println!("{} interleavings", tried.load(Ordering::Relaxed));
 }
 
+/// A pool with one idle connection and a worker that has nothing to do.
+fn at_rest(config: PoolConfig) -> Rig {
+    let rig = Rig::with_idle(config);
+    drop(take(&rig));
+    rig
+}
+
 /// The one idle connection.
 fn take(rig: &Rig) -> ModelGuard {
     rig.pool.try_acquire_owned().expect("an idle connection")
@@ -68,7 +75,7 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 #[test]
 fn m01_a_release_while_a_waiter_comes_serves_it() {
     model(3, || {
-        let rig = Rig::with_idle(config(1));
+        let rig = at_rest(config(1));
         let held = take(&rig);
         loom::explore();
         let user = user(&rig.pool);
@@ -148,14 +155,20 @@ fn m49_a_release_while_the_pool_shrinks_leaves_no_more_than_its_new_size() {
 
 #[test]
 fn m49_a_release_while_the_pool_grows_opens_no_more_than_its_new_size() {
-    model(1, || {
+    model(2, || {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
+        let mut waiters = [(); 2].map(|()| rig.pool.acquire_owned());
+        waiters.iter_mut().for_each(|waiter| assert!(poll_once(waiter).is_pending()));
         loom::explore();
-        let threads = [user(&rig.pool), dropper(held)];
+        let dropper = dropper(held);
         rig.pool.reconfigure(config(2)).expect("valid");
-        join(threads);
         rig.keeps_to_its_size();
+        for waiter in waiters {
+            drop(block_on(waiter).expect("served"));
+        }
+        rig.keeps_to_its_size();
+        join([dropper]);
         finish(rig);
     });
 }
@@ -181,8 +194,8 @@ fn m13_a_deadline_that_passes_while_a_connection_comes_loses_neither() {
 
 #[test]
 fn m07_an_idle_connection_that_is_retired_while_a_waiter_comes_is_replaced() {
-    model(3, || {
-        let rig = Rig::with_idle(config(1));
+    model(2, || {
+        let rig = at_rest(config(1));
         loom::explore();
         let user = user(&rig.pool);
         rig.pool.control().invalidate();
@@ -194,9 +207,7 @@ fn m07_an_idle_connection_that_is_retired_while_a_waiter_comes_is_replaced() {
 #[test]
 fn m07_an_idle_connection_that_expires_while_a_waiter_comes_is_replaced() {
     model(3, || {
-        let rig = Rig::with_idle(PoolConfig { max_idle_time: Some(MS), ..config(1) });
-        // It starts the worker, and leaves.
-        drop(take(&rig));
+        let rig = at_rest(PoolConfig { max_idle_time: Some(MS), ..config(1) });
         loom::explore();
         rig.runtime.clock().look_ahead(MS);
         drop(acquire(&rig.pool));
@@ -207,7 +218,7 @@ fn m07_an_idle_connection_that_expires_while_a_waiter_comes_is_replaced() {
 #[test]
 fn a_reset_that_ends_while_a_waiter_comes_serves_it() {
     model(3, || {
-        let rig = Rig::with_idle(config(1));
+        let rig = at_rest(config(1));
         let mut held = take(&rig);
         held.dirty = true;
         loom::explore();
