@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::child;
+use crate::{child, shuttle};
 
 /// What a release must have passed.
 const RELEASE_GATE: u64 = 1_000_000;
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// This seed alone, with each of its steps.
     #[arg(long, conflicts_with_all = ["seeds", "from", "release_gate"])]
     seed: Option<u64>,
-    /// As many as a release must have passed: 1,000,000.
+    /// As many as a release must have passed: 1,000,000, and as many schedules of `shuttle`.
     #[arg(long, conflicts_with = "seeds")]
     release_gate: bool,
 }
@@ -39,7 +39,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let Arguments { seeds, from, seed, release_gate } = *arguments;
     let outcome = match seed {
         Some(seed) => replay(seed),
-        None => run_seeds(from, if release_gate { RELEASE_GATE } else { seeds }),
+        None if release_gate => pass_gate(from),
+        None => run_seeds(from, seeds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,6 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 /// What `ci` runs.
 pub(crate) fn run_slice() -> Result<()> {
     run_seeds(0, SLICE)
+}
+
+fn pass_gate(from: u64) -> Result<()> {
+    run_seeds(from, RELEASE_GATE)?;
+    shuttle::run(RELEASE_GATE, from)
 }
 
 fn run_seeds(from: u64, seeds: u64) -> Result<()> {
