@@ -3,7 +3,7 @@
 //! Which parameters there are, and what a URL looks like before them, is each driver's own. What may
 //! be a secret is repeated in no message.
 
-use crate::config::Problem;
+use crate::config::{Problem, may_hold_password};
 
 /// A parameter that a driver understands; its options are an `O`.
 ///
@@ -61,7 +61,8 @@ impl<O> Parameter<O> {
     }
 
     /// The parameters of a query, decoded, in their order and each once. Of those that are not in
-    /// `table` no value is repeated.
+    /// `table` no value is repeated. Nothing is read behind one that must be a password, and is not in
+    /// `table`: it may be the rest of that.
     pub fn read(table: &[Self], query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
         let about = |name: &str, problem: Problem| match Self::named(table, name) {
             Ok(_) => problem,
@@ -70,6 +71,10 @@ impl<O> Parameter<O> {
         let mut pairs = Vec::<(String, String)>::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if is_unknown_password(table, name) {
+                pairs.push((name.to_owned(), String::new()));
+                break;
+            }
             match (decode("parameter", name), decode(name, value)) {
                 (Ok(name), Ok(value)) if pairs.iter().any(|(known, _)| *known == name) => {
                     let problem = Problem::invalid(&*name, value, "given twice", "one value");
@@ -82,6 +87,12 @@ impl<O> Parameter<O> {
         }
         pairs
     }
+}
+
+/// Whether a name that is not in `table` is that of a password.
+fn is_unknown_password<O>(table: &[Parameter<O>], name: &str) -> bool {
+    let name = decode("parameter", name).unwrap_or_else(|_| name.to_owned());
+    may_hold_password(&format!("{name}=")) && Parameter::named(table, &name).is_err()
 }
 
 /// The one of `all` that is called `text`, in small letters or capitals.
@@ -128,6 +139,19 @@ pub fn decode_secret(field: &str, text: &str) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_read_behind_a_password_that_is_no_parameter() {
+        let table = [Parameter { name: "a", allowed: "", write: |(): &mut (), _| Some(()) }];
+        for name in ["password", "Pwd", "%70assword"] {
+            let mut problems = Vec::new();
+            let query = format!("a=1&{name}=x&hunter2&hunter2%&a=hunter2");
+            let read = Parameter::read(&table, &query, &mut problems);
+            let (a, password) =
+                (("a".to_owned(), "1".to_owned()), (name.to_owned(), String::new()));
+            assert_eq!((read, problems), (vec![a, password], Vec::new()));
+        }
+    }
 
     #[test]
     fn escapes_are_undone_and_what_is_none_is_a_problem() {

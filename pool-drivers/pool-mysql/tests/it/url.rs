@@ -167,6 +167,7 @@ fn no_problem_repeats_what_may_be_a_password() {
         "canary",
         "mysql://app:canary@db/?password=canary",
         "mysql://app:canary@db/?password=%zzcanary",
+        "mysql://db/?password=a&canary",
     ] {
         let Err(error) = MysqlOptions::from_url(url) else { panic!("{url}: understood") };
         println!("{url}");

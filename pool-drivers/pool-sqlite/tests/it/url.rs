@@ -173,6 +173,7 @@ async fn a_password_is_not_repeated() {
         "sqlite:orders.db?password=hunter2",
         "sqlite:orders.db?password=hunter2&password=hunter2",
         "sqlite:orders.db?password=hunter2%",
+        "sqlite:orders.db?password=a&hunter2",
         "sqlite:orders.db?pass%word=hunter2",
     ] {
         let shown = Shown::start();
