@@ -7,6 +7,8 @@ mod control;
 mod demand;
 mod driver;
 mod errors;
+#[cfg(feature = "sources")]
+mod fuzz;
 mod gates;
 mod hostile;
 mod incidents;

@@ -7,6 +7,7 @@
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
+//! - `hostile` (feature `hostile`): texts for property tests of parsers.
 //! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
 //! - [`run_as_shown`]: an example is what the README shows, and what comes of it.
@@ -16,6 +17,8 @@
 pub mod conformance;
 mod example;
 mod fake;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 pub mod measure;
 mod not_tried;
 #[cfg(feature = "servers")]

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, Once, Weak};
 
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
     ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed,
@@ -58,6 +59,11 @@ impl Shown {
         }
     }
 
+    /// A text that is shown as it is.
+    pub fn note_text(&self, text: &str) {
+        self.add(text);
+    }
+
     /// Fails unless all of these words were shown: nobody finds a secret where nothing is shown.
     ///
     /// # Panics
@@ -71,8 +77,8 @@ impl Shown {
         }
     }
 
-    /// Fails if `secret` was shown as it is, escaped as in URLs or in strings, or as the numbers of its
-    /// bytes. What is printed then does not hold it.
+    /// Fails if `secret` was shown as it is, escaped as in URLs or in strings, in Base64, or as the
+    /// numbers of its bytes. What is printed then does not hold it.
     ///
     /// # Panics
     ///
@@ -124,15 +130,28 @@ fn escaped(text: &str, is_escaped: impl Fn(u8) -> bool) -> String {
 }
 
 /// How a text may hold a secret.
-fn forms(secret: &str) -> [String; 5] {
+fn forms(secret: &str) -> [String; 8] {
     let quoted = format!("{secret:?}");
+    let [base64, base64_1, base64_2] = [0, 1, 2].map(|before| within_base64(secret, before));
     [
         secret.to_owned(),
         quoted.trim_matches('"').to_owned(),
         percent_encoded(secret),
         escaped(secret, |byte| !byte.is_ascii_alphanumeric()),
         escaped(secret, |byte| !byte.is_ascii_alphanumeric() && !b"-._~".contains(&byte)),
+        base64,
+        base64_1,
+        base64_2,
     ]
+}
+
+/// The part of `secret` in Base64 that is the same whatever stands around it, with so many bytes
+/// before it.
+fn within_base64(secret: &str, before: usize) -> String {
+    let bytes: Vec<_> = std::iter::repeat_n(0, before).chain(secret.bytes()).collect();
+    // A sign holds six bits; those that share some with a neighbour of the secret are left out.
+    let (begin, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+    BASE64_STANDARD_NO_PAD.encode(bytes)[begin..end].to_owned()
 }
 
 macro_rules! note_all {
@@ -200,7 +219,16 @@ mod tests {
 
     #[test]
     fn a_secret_is_found_in_each_of_its_forms() {
-        for form in ["a\"b/c-d", "a%22b%2Fc-d", "a%22b%2fc%2dd", "%61%22%62%2F%63%2D%64"] {
+        for form in [
+            "a\"b/c-d",
+            "a%22b%2Fc-d",
+            "a%22b%2fc%2dd",
+            "%61%22%62%2F%63%2D%64",
+            "YSJiL2MtZA==",
+            "dXNlcjphImIvYy1k",
+            "OmEiYi9jLWRA",
+            "Ojo6YSJiL2MtZA",
+        ] {
             assert!(is_found(|shown| shown.add(form)), "{form}");
         }
         assert!(is_found(|shown| shown.note(&SECRET)));

@@ -1,5 +1,6 @@
 //! Named pools from one file. Here is what the tests of them stand on.
 
+mod fuzz;
 mod pools;
 mod reconfigure;
 mod sources;

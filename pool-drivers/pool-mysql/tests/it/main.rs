@@ -4,6 +4,7 @@ mod cancel;
 mod conformance;
 mod failing;
 mod faults;
+mod fuzz;
 mod hygiene;
 mod letting_go;
 mod load;

@@ -5,6 +5,7 @@ mod admission;
 mod conformance;
 mod failing;
 mod faults;
+mod fuzz;
 mod hosts;
 mod hygiene;
 mod load;

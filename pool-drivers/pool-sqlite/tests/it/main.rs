@@ -5,6 +5,7 @@ mod cancel;
 mod conformance;
 mod databases;
 mod failing;
+mod fuzz;
 mod hygiene;
 mod managed;
 mod pair;
