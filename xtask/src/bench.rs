@@ -6,7 +6,6 @@
 use std::process::{Command, ExitCode};
 
 use clap::{Args, ValueEnum};
-use pool_testkit::servers::{CACHE_VARIABLE, cache};
 
 use crate::child;
 
@@ -43,18 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn command(what: What) -> Command {
     match what {
-        What::Engine => beside_peers("pool-core/peers"),
-        What::Servers => beside_peers("pool-drivers/server-peers"),
-        What::Sqlite => beside_peers("pool-drivers/pool-sqlite/peers"),
+        What::Engine => child::outside("pool-core/peers"),
+        What::Servers => child::outside("pool-drivers/server-peers"),
+        What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
     }
-}
-
-/// A program outside the workspace.
-fn beside_peers(package: &str) -> Command {
-    let manifest = format!("{package}/Cargo.toml");
-    let mut command = child::cargo(&["run", "--release", "--locked", "--manifest-path", &manifest]);
-    command.arg("--target-dir").arg(child::root().join("target").join("peers"));
-    // Its own target folder would be another cache.
-    command.env(CACHE_VARIABLE, cache()).arg("--");
-    command
 }

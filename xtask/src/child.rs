@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use pool_testkit::servers::{CACHE_VARIABLE, cache};
 
 /// The directory of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -34,6 +35,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     for name in ours {
         command.env_remove(name);
     }
+    command
+}
+
+/// The program of a package outside the workspace, given its arguments.
+pub(crate) fn outside(package: &str) -> Command {
+    let manifest = format!("{package}/Cargo.toml");
+    let mut command = cargo(&["run", "--release", "--locked", "--manifest-path", &manifest]);
+    command.arg("--target-dir").arg(root().join("target").join("peers"));
+    // Its own target folder would be another cache.
+    command.env(CACHE_VARIABLE, cache()).arg("--");
     command
 }
 

@@ -15,6 +15,7 @@ mod mutants;
 mod plugin;
 mod shuttle;
 mod sim;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ enum Command {
     Mutants(mutants::Arguments),
     Shuttle(shuttle::Arguments),
     Sim(sim::Arguments),
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,5 +52,6 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Shuttle(arguments) => shuttle::run_command(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
     }
 }

@@ -1,8 +1,8 @@
-//! The step `peers`: the packages that measure us beside our peers compile, and what judges the
-//! figures of the engine passes its tests.
+//! The step `peers`: the packages outside the workspace compile, those that measure us beside our
+//! peers and the soak, and what judges the figures of the engine passes its tests.
 //!
-//! They stand outside the workspace, whose lock file their dependencies are not to enter, so no
-//! other step sees them. Nothing is measured here.
+//! Their dependencies are not to enter the workspace's lock file, so no other step sees them. Nothing
+//! is measured here.
 
 use std::fs;
 
