@@ -129,8 +129,9 @@ impl Link {
             // One that is gone need not be told.
             let _shut = target.shutdown(Shutdown::Write);
         } else if self.write_all(target, bytes).is_err() {
-            // Who sends to one that is gone learns of it.
-            iter::once(&self.client).chain(self.server.get()).for_each(hang_up);
+            // Who sends to one that is gone learns of it, and by a reset: one that waits for room to
+            // send more does not hear that the other side has hung up.
+            self.cut();
         }
     }
 
