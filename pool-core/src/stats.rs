@@ -90,7 +90,8 @@ impl ClosedCounts {
 
 /// How acquires ended since the pool was made.
 ///
-/// `started` is the sum of all others and of the acquires waiting now.
+/// `started` is the sum of all others, of the acquires waiting now, and of those that have their
+/// answer and have not looked at it yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcquireCounts {
