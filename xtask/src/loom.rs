@@ -70,7 +70,8 @@ fn replay(filter: Option<&str>) -> Result<()> {
         return Ok(());
     }
     let mut again = from_checkpoint(one(model));
-    child::run(again.env("LOOM_LOG", "trace").env("LOOM_LOCATION", "1"))
+    again.env("LOOM_LOG", "trace").env("LOOM_LOCATION", "1").env("LOOM_MAX_BRANCHES", "10000");
+    child::run(&mut again)
 }
 
 /// Where loom notes which interleaving it is at.
