@@ -237,6 +237,12 @@ impl Draft {
         self.problems.push(Problem::invalid(name, shown, why, parameter.allowed));
     }
 
+    /// Notes what is wrong with a value that cannot even be read.
+    pub(crate) fn refuse(&mut self, name: &str, problem: Problem) {
+        self.after_password |= name == PASSWORD;
+        self.problems.push(problem);
+    }
+
     fn refuse_name(&mut self, name: &str) {
         let names = PARAMETERS.iter().map(|parameter| parameter.name);
         let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

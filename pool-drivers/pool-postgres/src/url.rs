@@ -138,6 +138,6 @@ fn split_port(host: &str) -> (&str, &str) {
 fn set_decoded(draft: &mut Draft, name: &str, value: &str) {
     match decode_secret("parameter", value) {
         Ok(value) => draft.set(name, &value),
-        Err(problem) => draft.problems.push(problem),
+        Err(problem) => draft.refuse(name, problem),
     }
 }

@@ -182,6 +182,7 @@ fn texts_with_a_secret() -> Vec<String> {
         "postgres://h/d?user=u&password=CANARY",
         "postgres://h/d?password=CANARY&password=CANARY",
         "postgres://h/d?password=x&CANARY",
+        "postgres://h/d?password=%&CANARY",
         "postgres://h/d?password=x&CANARY=1",
         "postgres://h/d?password=x&port=CANARY",
         "postgres://u:ESCAPED@h:0/d",
