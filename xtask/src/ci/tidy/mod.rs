@@ -1,7 +1,8 @@
 //! The step `tidy`: house rules that no lint knows, checked on every Rust file of the project.
 //!
-//! The rules themselves are in `rules`; here is which files they are asked about.
+//! The rules themselves are in `rules` and `promises`; here is which files they are asked about.
 
+mod promises;
 mod rules;
 mod tokens;
 
@@ -13,6 +14,9 @@ use anyhow::{Context, Result};
 use super::verdict::{self, Verdict};
 use crate::child;
 
+/// They say which test holds which promise.
+const PROMISES: [&str; 1] = ["docs/reliability.md"];
+
 pub(super) fn check() -> Result<Verdict> {
     let root = child::root();
     let mut files = Vec::new();
@@ -20,10 +24,18 @@ pub(super) fn check() -> Result<Verdict> {
     files.sort();
     println!("{} files", files.len());
     let mut problems = Vec::new();
+    let mut sources = Vec::new();
     for file in &files {
         let source = fs::read_to_string(file).with_context(|| cannot_read(file))?;
         let path = file.strip_prefix(&root).expect("bug: files are under the root");
         problems.extend(rules::problems(path, &source));
+        sources.push(source);
+    }
+    let functions = sources.iter().flat_map(|source| promises::functions(source)).collect();
+    for name in PROMISES {
+        let path = root.join(name);
+        let document = fs::read_to_string(&path).with_context(|| cannot_read(&path))?;
+        problems.extend(promises::problems(name, &document, &functions));
     }
     verdict::judge(&problems)
 }
