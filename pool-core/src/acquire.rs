@@ -15,6 +15,7 @@ use crate::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, Served, WaiterQueued,
 };
 use crate::pool::Pool;
+use crate::runtime::Instant;
 use crate::shared::Shared;
 use crate::state::{Checkout, Collected, Entry};
 use crate::watchdog::Watchdog;
@@ -176,14 +177,17 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     fn settle(&mut self, collected: Collected<D::Connection>) -> Outcome<D, P> {
         match collected {
             Collected::Acquired { checkout, served, since } => {
-                let shared = self.shared();
-                // The exact clock is the dearest part of a wait; only observers would hear of it.
-                let is_told = shared.observers.any();
-                let waited = if is_told { shared.now().since(since) } else { Duration::ZERO };
+                let waited = self.waited(since);
                 Ok(self.succeed(checkout, served, waited))
             }
             Collected::Failed(failure) => Err(self.fail(failure)),
         }
+    }
+
+    /// How long it has waited, for observers alone: the exact clock is the dearest part of a wait.
+    fn waited(&self, since: Instant) -> Duration {
+        let shared = self.shared();
+        if shared.observers.any() { shared.now().since(since) } else { Duration::ZERO }
     }
 
     #[inline]
@@ -204,9 +208,11 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
 
     #[cold]
     fn cancel(&self, key: u32) {
-        let (now, site) = (self.shared().runtime.now(), self.site);
-        let waited = self.shared().transition(|state, effects| state.cancel(key, now, effects));
-        self.shared().observers.notify(|observer, pool| {
+        let (shared, site) = (self.shared(), self.site);
+        let recent = shared.recent();
+        let since = shared.transition(|state, effects| state.cancel(key, recent, effects));
+        let waited = self.waited(since);
+        shared.observers.notify(|observer, pool| {
             observer.acquire_cancelled(&AcquireCancelled { pool, site, waited });
         });
     }

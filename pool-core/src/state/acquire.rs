@@ -199,22 +199,27 @@ impl<C> State<C> {
         effects.drop_waker(self.waiters.set_waker(key, waker));
     }
 
-    /// Gives up: the future was dropped. What it had been given goes to the next. Returns how long
-    /// it had waited.
-    pub(crate) fn cancel(&mut self, key: u32, now: Instant, effects: &mut Effects<C>) -> Duration {
-        let since = self.waiters.since(key);
+    /// Gives up: the future was dropped. What it had been given goes to the next. `recent` comes from
+    /// the cheap clock. Returns since when it had waited.
+    pub(crate) fn cancel(
+        &mut self,
+        key: u32,
+        recent: Instant,
+        effects: &mut Effects<C>,
+    ) -> Instant {
+        let (since, entered) = (self.waiters.since(key), self.waiters.entered(key));
         self.counters.acquires.cancelled += 1;
-        self.counters.wait_time += u128::from(now.nanos_since(since));
+        self.counters.wait_time += u128::from(recent.nanos_since(entered));
         let (settled, waker) = self.waiters.remove(key);
         effects.drop_waker(waker);
         match settled {
             Some(Settled::Delivered { slot, connection, .. }) => {
-                self.settle(slot, connection, Left::Clean, now, effects);
+                self.settle(slot, connection, Left::Clean, recent, effects);
             }
             Some(Settled::Failed(reason)) => effects.drop_circumstances(reason.circumstances),
             None => {}
         }
-        now.since(since)
+        since
     }
 
     /// Fails a waiting acquire.
