@@ -3,8 +3,9 @@
 //! What is measured, and against which targets, is each benchmark's own. They stand outside the
 //! workspace, with the peers.
 
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::child;
@@ -30,14 +31,8 @@ enum What {
     Sqlite,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    match child::run(command(arguments.what).args(&arguments.passed_on)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    child::run(command(arguments.what).args(&arguments.passed_on))
 }
 
 fn command(what: What) -> Command {

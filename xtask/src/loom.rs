@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -21,16 +21,9 @@ pub(crate) struct Arguments {
     replay: bool,
 }
 
-pub(crate) fn run_command(arguments: &Arguments) -> ExitCode {
+pub(crate) fn run_command(arguments: &Arguments) -> Result<()> {
     let model = arguments.model.as_deref();
-    let outcome = if arguments.replay { replay(model) } else { run(model) };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    if arguments.replay { replay(model) } else { run(model) }
 }
 
 /// Runs all models, or those with `filter` in their names.

@@ -19,6 +19,7 @@ mod soak;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// The scripts of this project.
@@ -44,14 +45,24 @@ enum Command {
 
 fn main() -> ExitCode {
     match Xtask::parse().command {
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(arguments) => concluded(bench::run(&arguments)),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Db(arguments) => db::run(&arguments),
         Command::Itest(arguments) => itest::run(&arguments),
-        Command::Loom(arguments) => loom::run_command(&arguments),
-        Command::Mutants(arguments) => mutants::run(&arguments),
-        Command::Shuttle(arguments) => shuttle::run_command(&arguments),
-        Command::Sim(arguments) => sim::run(&arguments),
-        Command::Soak(arguments) => soak::run(&arguments),
+        Command::Loom(arguments) => concluded(loom::run_command(&arguments)),
+        Command::Mutants(mutants::Arguments {}) => concluded(mutants::catch_all()),
+        Command::Shuttle(arguments) => concluded(shuttle::run_command(&arguments)),
+        Command::Sim(arguments) => concluded(sim::run(&arguments)),
+        Command::Soak(arguments) => concluded(soak::run(&arguments)),
+    }
+}
+
+fn concluded(outcome: Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("FAILED: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

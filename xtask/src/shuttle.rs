@@ -1,6 +1,5 @@
 //! `cargo xtask shuttle`: small crowds at the engine under very many schedules, drawn by shuttle.
 
-use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -25,18 +24,11 @@ pub(crate) struct Arguments {
     crowd: Option<String>,
 }
 
-pub(crate) fn run_command(arguments: &Arguments) -> ExitCode {
+pub(crate) fn run_command(arguments: &Arguments) -> Result<()> {
     let crowd = arguments.crowd.as_deref();
-    let outcome = match &arguments.replay {
+    match &arguments.replay {
         Some(schedule) => replay(schedule, crowd),
         None => run_crowds(arguments.schedules, arguments.seed, crowd),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! What happens and what is checked is in pool-core's tests (`tests/it/simulation`); here is how
 //! many, and what is said about it.
 
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -35,19 +35,12 @@ pub(crate) struct Arguments {
     release_gate: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { seeds, from, seed, release_gate } = *arguments;
-    let outcome = match seed {
+    match seed {
         Some(seed) => replay(seed),
         None if release_gate => pass_gate(from),
         None => run_seeds(from, seeds),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

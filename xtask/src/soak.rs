@@ -3,8 +3,7 @@
 //! What it takes is the program's own; `cargo xtask soak --help` lists it. It stands outside the
 //! workspace.
 
-use std::process::ExitCode;
-
+use anyhow::Result;
 use clap::Args;
 
 use crate::child;
@@ -18,17 +17,11 @@ pub(crate) struct Arguments {
     passed_on: Vec<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut command = child::outside("pool-drivers/soak");
     // What is freed stays in fewer places, so that the memory in use says more.
     command.env("MALLOC_ARENA_MAX", "2");
     // To resolve one keeps 30 MiB of symbols.
     command.env("RUST_BACKTRACE", "0");
-    match child::run(command.args(&arguments.passed_on)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    child::run(command.args(&arguments.passed_on))
 }

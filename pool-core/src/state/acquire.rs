@@ -125,7 +125,8 @@ impl<C> State<C> {
     /// `timeout`, by default `acquire_timeout`.
     pub(crate) fn enter(
         &mut self,
-        (now, recent): (Instant, Instant),
+        now: Instant,
+        recent: Instant,
         timeout: Option<Duration>,
         site: CallSite,
         waker: Waker,

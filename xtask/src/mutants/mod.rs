@@ -8,7 +8,7 @@ mod copy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
@@ -24,16 +24,6 @@ const ASKED: [&str; 2] = ["simulation::", "model::"];
 /// Break the engine in several ways, and see that its tests catch each.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {}
-
-pub(crate) fn run(_: &Arguments) -> ExitCode {
-    match catch_all() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("FAILED: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// Tries every patch.
 ///
