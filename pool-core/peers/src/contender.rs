@@ -149,6 +149,13 @@ pub(crate) fn caller<C: Contender, T: Send + 'static>(
     }
 }
 
+/// A pool with so many connections, which are idle.
+pub(crate) async fn filled<C: Contender>(connections: usize) -> C {
+    let pool = C::new(connections, Connector::at_once()).await;
+    pool.warm_up(connections).await;
+    pool
+}
+
 /// Has so many connections held at one moment.
 pub(crate) async fn hold_at_once<C: Contender>(pool: &C, connections: usize) {
     let all = Arc::new(Barrier::new(connections));

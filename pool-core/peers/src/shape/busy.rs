@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::{Sample, Windows, percentile, single_threaded, two_threads};
-use crate::contender::{Connector, Contender, caller, hold_at_once};
+use crate::contender::{Connector, Contender, caller, filled, hold_at_once};
 
 /// Between two looks at the clock.
 const BATCH: u32 = 1_000;
@@ -70,8 +70,7 @@ pub(crate) fn shared<C: Contender>(shared: Shared, windows: Windows) -> Sample {
     let runtime = two_threads();
     let phase = Arc::new(AtomicU8::new(WARM_UP));
     let callers: Vec<_> = runtime.block_on(async {
-        let pool = C::new(shared.connections, Connector::at_once()).await;
-        pool.warm_up(shared.connections).await;
+        let pool = filled::<C>(shared.connections).await;
         // For as many as the quickest could do; one that needs more gets it.
         let room = 4_000_000 / shared.callers;
         (0..shared.callers)
@@ -138,8 +137,7 @@ const STORM: Shared = Shared { callers: 64, connections: 8, held: true };
 pub(crate) fn cancel_storm<C: Contender>(windows: Windows) -> Sample {
     let runtime = two_threads();
     runtime.block_on(async {
-        let pool = C::new(STORM.connections, Connector::at_once()).await;
-        pool.warm_up(STORM.connections).await;
+        let pool = filled::<C>(STORM.connections).await;
         let phase = Arc::new(AtomicU8::new(WARM_UP));
         let callers: Vec<_> = (0..STORM.callers)
             .map(|_| caller::<C, _>(call_impatiently(pool.clone(), Arc::clone(&phase))))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::busy::nanos_of_one;
 use super::{Sample, Windows, is_ready, single_threaded};
-use crate::contender::{Connector, Contender};
+use crate::contender::{Contender, filled};
 
 pub(crate) const CONNECTIONS: [(usize, &str); 3] = [(8, "8"), (300, "300"), (10_000, "10000")];
 pub(crate) const WAITERS: [(usize, &str, &str); 3] = [
@@ -26,8 +26,7 @@ pub(crate) fn connections<C: Contender>(windows: Windows) -> Sample {
         .into_iter()
         .map(|(connections, name)| {
             let nanos = single_threaded().block_on(async {
-                let pool = C::new(connections, Connector::at_once()).await;
-                pool.warm_up(connections).await;
+                let pool = filled::<C>(connections).await;
                 nanos_of_one(&pool, windows.warm_up).await;
                 nanos_of_one(&pool, windows.measured / 2).await
             });
@@ -54,11 +53,7 @@ pub(crate) fn waiters<C: Contender>(windows: Windows) -> Sample {
 /// Nanoseconds of each. Everything is polled by hand, on one thread.
 fn behind<C: Contender>(waiters: usize, windows: Windows) -> (f64, f64) {
     let runtime = single_threaded();
-    let pool = runtime.block_on(async {
-        let pool = C::new(1, Connector::at_once()).await;
-        pool.warm_up(1).await;
-        pool
-    });
+    let pool = runtime.block_on(filled::<C>(1));
     let _inside = runtime.enter();
     let served = AtomicUsize::new(0);
     let attempt = || {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use super::{Sample, Windows, millis, percentile, two_threads};
-use crate::contender::{Connector, Contender, caller};
+use crate::contender::{Connector, Contender, caller, filled};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 const CONNECT: Duration = Duration::from_millis(150);
@@ -69,8 +69,7 @@ pub(crate) fn ramp<C: Contender>() -> Sample {
 
 pub(crate) fn fairness<C: Contender>(windows: Windows) -> Sample {
     two_threads().block_on(async {
-        let pool = C::new(4, Connector::at_once()).await;
-        pool.warm_up(4).await;
+        let pool = filled::<C>(4).await;
         let until = Instant::now() + windows.crowd;
         let callers: Vec<_> = (0..32)
             .map(|_| {

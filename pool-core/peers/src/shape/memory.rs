@@ -7,7 +7,7 @@ use futures_util::future::join;
 use tokio::task::yield_now;
 
 use super::{Sample, is_ready, single_threaded};
-use crate::contender::{Connector, Contender};
+use crate::contender::{Connector, Contender, filled};
 
 const MANY: usize = 10_000;
 const OPERATIONS: usize = 1_000;
@@ -61,11 +61,7 @@ fn allocations_each(run: impl Fn(usize)) -> f64 {
 /// Of ten thousand that wait, each with its future.
 fn bytes_a_waiter<C: Contender>() -> f64 {
     let runtime = single_threaded();
-    let pool = runtime.block_on(async {
-        let pool = C::new(1, Connector::at_once()).await;
-        pool.warm_up(1).await;
-        pool
-    });
+    let pool = runtime.block_on(filled::<C>(1));
     let _inside = runtime.enter();
     let mut held = Box::pin(pool.with(pending()));
     assert!(!is_ready(held.as_mut()));
@@ -84,11 +80,7 @@ fn bytes_an_idle_connection<C: Contender>() -> f64 {
     let runtime = single_threaded();
     let mut pool = None;
     let counted = measure(|| {
-        pool = Some(runtime.block_on(async {
-            let pool = C::new(MANY, Connector::at_once()).await;
-            pool.warm_up(MANY).await;
-            pool
-        }));
+        pool = Some(runtime.block_on(filled::<C>(MANY)));
     });
     counted.bytes_current.unsigned_abs() as f64 / MANY as f64
 }
