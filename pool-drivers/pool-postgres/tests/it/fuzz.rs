@@ -3,7 +3,7 @@
 
 use pool_postgres::{Host, PostgresOptions};
 use pool_testkit::hostile::{
-    any_password, any_text, escaped, escaped_password, expect_silence, mangled, settings,
+    any_password, any_text, cut_off, escaped, escaped_password, expect_silence, mangled, settings,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -114,6 +114,13 @@ proptest! {
     #[test]
     fn no_problem_shows_a_password_however_its_text_is_mangled(text in mangled(right(escaped_password()))) {
         // What is understood may have become a user or a database, which are no secrets.
+        for read in [text.parse(), PostgresOptions::from_url(&text), PostgresOptions::from_dsn(&text)] {
+            expect_silence(&read.map(|_: PostgresOptions| ()));
+        }
+    }
+
+    #[test]
+    fn no_problem_shows_a_password_behind_which_the_rest_is_missing(text in cut_off(right(escaped_password()))) {
         for read in [text.parse(), PostgresOptions::from_url(&text), PostgresOptions::from_dsn(&text)] {
             expect_silence(&read.map(|_: PostgresOptions| ()));
         }
