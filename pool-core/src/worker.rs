@@ -193,17 +193,18 @@ impl<D: Driver> Future for Worker<D> {
 }
 
 impl<D: Driver> Drop for Worker<D> {
-    /// Dropped before it was done: its runtime is going, or was not usable.
+    /// With calls under way if it was given up, or dropped before it was done: its runtime is going,
+    /// or was not usable.
     fn drop(&mut self) {
-        if self.done {
-            return;
-        }
         // One by one: a panic in one of them must not keep the others from being dropped.
         for call in std::mem::take(&mut self.calls) {
             contain(|| drop(call));
         }
         for command in self.commands.drain(..) {
             contain(|| drop(command));
+        }
+        if self.done {
+            return;
         }
         let now = self.shared.runtime.now();
         let (seat, missing) = (self.seat, self.missing.as_ref());

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -9,9 +10,10 @@ use std::thread;
 
 use parking_lot::Mutex;
 use pool_core::{
-    ConnectContext, Driver, Metadata, OpenError, Pool, PoolConfig, Released, async_trait,
+    ConnectContext, Driver, Metadata, OpenError, Pool, PoolConfig, PoolGuard, Released, async_trait,
 };
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::yield_now;
 
 use crate::rig::{MS, SEC};
 
@@ -84,6 +86,72 @@ fn what_an_evicted_worker_still_brings_is_let_go_of_and_touches_nothing() {
     assert_eq!(aborted.load(Ordering::Relaxed), 1, "the late one is nobody's");
     let stats = pool.stats();
     assert_eq!((stats.open, stats.idle, stats.opened), (2, 2, 2), "{stats:?}");
+}
+
+/// Its resets never end, and its connections panic when they are dropped.
+struct Clinging {
+    dropped: Arc<AtomicU64>,
+}
+
+struct Panicking(Arc<AtomicU64>);
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        panic!("in the drop of a connection");
+    }
+}
+
+#[async_trait]
+impl Driver for Clinging {
+    type Connection = Panicking;
+    type Error = Infallible;
+
+    async fn connect(&self, _: ConnectContext) -> Result<Panicking, Infallible> {
+        Ok(Panicking(Arc::clone(&self.dropped)))
+    }
+    async fn check(&self, connection: Panicking) -> Result<Panicking, Infallible> {
+        Ok(connection)
+    }
+    async fn reset(&self, connection: Panicking) -> Result<Panicking, Infallible> {
+        let _held = connection;
+        pending().await
+    }
+    async fn close(&self, _: Panicking) -> Result<(), Infallible> {
+        Ok(())
+    }
+    fn released(&self, _: &mut Panicking) -> Released {
+        Released::Dirty
+    }
+    fn metadata(&self) -> Metadata {
+        Metadata::new("clinging")
+    }
+}
+
+#[test]
+fn an_evicted_worker_drops_every_connection_though_each_panics() {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let config = PoolConfig { max_open: 3, check_timeout: 200 * MS, ..PoolConfig::default() };
+    let pool = Pool::new(Clinging { dropped: Arc::clone(&dropped) }, config).expect("valid");
+    let left_alone = current_thread();
+    left_alone.block_on(async {
+        let held = [pool.acquire().await, pool.acquire().await, pool.acquire().await];
+        drop(held.map(|guard| guard.expect("served")));
+        // The worker begins the resets.
+        yield_now().await;
+    });
+    assert_eq!(pool.stats().resetting, 3);
+
+    // This one gives the worker up, which is due and does not run, and starts another.
+    let guard = current_thread().block_on(pool.acquire()).expect("served");
+    std::mem::forget(PoolGuard::detach(guard));
+    left_alone.block_on(async {
+        // The runtime sees that the timer is over, then runs the worker.
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
+    assert_eq!(dropped.load(Ordering::Relaxed), 3);
 }
 
 static CALLED_BACK: OnceLock<Pool<CallingBack>> = OnceLock::new();

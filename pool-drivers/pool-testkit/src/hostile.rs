@@ -92,7 +92,8 @@ const KEPT: [&str; 7] =
 #[must_use]
 pub fn settings() -> ProptestConfig {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let is_hunt = ["PROPTEST_CASES", "PROPTEST_RNG_SEED"].iter().any(|it| env::var_os(it).is_some());
+    let is_hunt =
+        ["PROPTEST_CASES", "PROPTEST_RNG_SEED"].iter().any(|it| env::var_os(it).is_some());
     if is_hunt { config } else { ProptestConfig { rng_seed: RngSeed::Fixed(0), ..config } }
 }
 
