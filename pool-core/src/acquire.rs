@@ -17,7 +17,7 @@ use crate::observer::{
 use crate::pool::Pool;
 use crate::runtime::Instant;
 use crate::shared::Shared;
-use crate::state::{Checkout, Collected, Entry};
+use crate::state::{Checkout, Collected, Entry, Moment};
 use crate::watchdog::Watchdog;
 
 /// The future of [`Pool::acquire`] (with a borrowed pool) and of [`Pool::acquire_owned`] (with a
@@ -84,13 +84,13 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     }
 
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<D, P>> {
-        let (now, recent) = (self.shared().now(), self.shared().recent());
+        let moment = Moment { exact: self.shared().now(), cheap: self.shared().recent() };
         let (site, timeout) = (self.site, self.timeout);
         // Cloned outside the lock: a waker is foreign code.
         let waker = cx.waker().clone();
         let mut stage = Stage::Start;
         let (entry, needs_worker, driven) = self.shared().transition(|state, effects| {
-            let entry = state.enter(now, recent, timeout, site, waker, effects);
+            let entry = state.enter(moment, timeout, site, waker, effects);
             if let Entry::Waiting { key, .. } = entry {
                 stage = Stage::Waiting(key);
             }

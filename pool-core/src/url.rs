@@ -61,8 +61,8 @@ impl<O> Parameter<O> {
     }
 
     /// The parameters of a query, decoded, in their order and each once. Of those that are not in
-    /// `table` no value is repeated. Nothing is read behind one that must be a password, and is not in
-    /// `table`: it may be the rest of that.
+    /// `table` no value is repeated. Reading stops at one that must be a password and is not in
+    /// `table`: what follows may be the rest of the password.
     pub fn read(table: &[Self], query: &str, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
         let about = |name: &str, problem: Problem| match Self::named(table, name) {
             Ok(_) => problem,

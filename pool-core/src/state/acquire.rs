@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::demand::SlowStart;
 use super::release::Left;
 use super::slots::Phase;
-use super::waiters::{Reason, Settled};
+use super::waiters::{Moment, Reason, Settled};
 use super::{Effects, State};
 use crate::error::{AcquireErrorKind, AcquireFailure, AcquirePhase, CallSite};
 use crate::observer::Served;
@@ -120,18 +120,17 @@ impl<C> State<C> {
         }
     }
 
-    /// The slow path: serves at once if that has become possible, else queues `waker` until
-    /// `now` plus
+    /// The slow path: serves at once if that has become possible, else queues `waker` for
     /// `timeout`, by default `acquire_timeout`.
     pub(crate) fn enter(
         &mut self,
-        now: Instant,
-        recent: Instant,
+        moment: Moment,
         timeout: Option<Duration>,
         site: CallSite,
         waker: Waker,
         effects: &mut Effects<C>,
     ) -> Entry<C> {
+        let now = moment.exact;
         if self.gate == PoolState::Open
             && self.waiters.is_empty()
             && let Some(checkout) = self.take_fresh(now, site, effects)
@@ -150,7 +149,7 @@ impl<C> State<C> {
             self.slow_start = SlowStart::new(now);
         }
         let deadline = now.after(timeout.unwrap_or(self.config.acquire_timeout));
-        let key = self.waiters.push(site, now, recent, deadline, waker);
+        let key = self.waiters.push(site, moment, deadline, waker);
         let wanted = self.next_demand(now).min(deadline);
         self.wake_worker_by(wanted, effects);
         Entry::Waiting { key, waiting: self.waiters.queued() }
@@ -170,13 +169,12 @@ impl<C> State<C> {
     }
 
     /// What has become of a waiting acquire; `None` if it still waits. `recent` comes from the cheap
-    /// clock, as the time it entered by: how long all have waited is a sum, in which what a tick
-    /// adds to one it takes from another.
+    /// clock.
     pub(crate) fn collect(&mut self, key: u32, recent: Instant) -> Option<Collected<C>> {
-        let (since, entered) = (self.waiters.since(key), self.waiters.entered(key));
-        let site = self.waiters.site(key);
+        let (since, site) = (self.waiters.since(key), self.waiters.site(key));
         let settled = self.waiters.collect(key)?;
-        self.counters.wait_time += u128::from(recent.nanos_since(entered));
+        self.counters.wait_time += u128::from(recent.nanos_since(since.cheap));
+        let since = since.exact;
         Some(match settled {
             Settled::Delivered { slot, connection, opened } => {
                 let acquires = &mut self.counters.acquires;
@@ -208,9 +206,9 @@ impl<C> State<C> {
         recent: Instant,
         effects: &mut Effects<C>,
     ) -> Instant {
-        let (since, entered) = (self.waiters.since(key), self.waiters.entered(key));
+        let since = self.waiters.since(key);
         self.counters.acquires.cancelled += 1;
-        self.counters.wait_time += u128::from(recent.nanos_since(entered));
+        self.counters.wait_time += u128::from(recent.nanos_since(since.cheap));
         let (settled, waker) = self.waiters.remove(key);
         effects.drop_waker(waker);
         match settled {
@@ -220,7 +218,7 @@ impl<C> State<C> {
             Some(Settled::Failed(reason)) => effects.drop_circumstances(reason.circumstances),
             None => {}
         }
-        since
+        since.exact
     }
 
     /// Fails a waiting acquire.

@@ -50,6 +50,7 @@ pub(crate) use self::release::Left;
 use self::schedule::Schedule;
 use self::slots::Slots;
 use self::timer_queue::TimerQueue;
+pub(crate) use self::waiters::Moment;
 use self::waiters::Waiters;
 use crate::config::PoolConfig;
 use crate::error::Holder;

@@ -38,6 +38,15 @@ pub(super) struct Reason {
     pub(super) circumstances: Arc<Circumstances>,
 }
 
+/// One moment by both clocks: a time is the difference of two readings of the same one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// For deadlines, and for what one acquire is told.
+    pub(crate) exact: Instant,
+    /// For sums over many, in which what a tick adds to one it takes from another.
+    pub(crate) cheap: Instant,
+}
+
 #[derive(Debug)]
 struct Waiter<C> {
     /// In `Waiters::queue` until settled, in `Waiters::vacant` while vacant.
@@ -47,9 +56,7 @@ struct Waiter<C> {
     filed: bool,
     waker: Option<Waker>,
     site: Option<CallSite>,
-    since: Instant,
-    /// The same by the cheap clock.
-    entered: Instant,
+    since: Moment,
     deadline: Instant,
     settled: Option<Settled<C>>,
 }
@@ -117,7 +124,7 @@ impl<C> Waiters<C> {
     }
 
     pub(super) fn oldest_since(&self) -> Option<Instant> {
-        self.oldest().map(|key| self.since(key))
+        self.oldest().map(|key| self.since(key).exact)
     }
 
     /// No later than the soonest deadline.
@@ -125,12 +132,8 @@ impl<C> Waiters<C> {
         self.deadlines.soonest().min(self.soonest_unfiled)
     }
 
-    pub(super) fn since(&self, key: u32) -> Instant {
+    pub(super) fn since(&self, key: u32) -> Moment {
         self.items[key as usize].since
-    }
-
-    pub(super) fn entered(&self, key: u32) -> Instant {
-        self.items[key as usize].entered
     }
 
     pub(super) fn site(&self, key: u32) -> CallSite {
@@ -140,8 +143,7 @@ impl<C> Waiters<C> {
     pub(super) fn push(
         &mut self,
         site: CallSite,
-        since: Instant,
-        entered: Instant,
+        since: Moment,
         deadline: Instant,
         waker: Waker,
     ) -> u32 {
@@ -152,7 +154,6 @@ impl<C> Waiters<C> {
             waker: Some(waker),
             site: Some(site),
             since,
-            entered,
             deadline,
             settled: None,
         };

@@ -133,7 +133,7 @@ impl<C> State<C> {
         if now >= self.next_fail_fast() {
             let reason = self.reason(AcquireErrorKind::ConnectFailed, self.waiting_phase(), now);
             while let Some(key) = self.waiters.oldest() {
-                if !self.felt_the_outage(self.waiters.since(key)) {
+                if !self.felt_the_outage(self.waiters.since(key).exact) {
                     break;
                 }
                 self.fail_waiter(key, &reason, effects);
