@@ -132,6 +132,13 @@ impl SqliteOptions {
             return Err(no_host(authority).into());
         }
         let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if query.contains('@') {
+            // Up to there, all may be the user and the password of another database.
+            let why = "an @ behind a ?, which no parameter takes";
+            return Err(
+                Problem::invalid("url", "(not shown)", why, "%3F for a ? in the path").into()
+            );
+        }
         let mut problems = Vec::new();
         let pairs = Parameter::read(PARAMETERS, query, &mut problems);
         let in_memory = pairs.iter().any(|(name, value)| name == "mode" && value == "memory");
