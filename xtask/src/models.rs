@@ -1,5 +1,5 @@
-//! The models of the engine (`pool-core/tests/models`) under a tool that chooses their interleavings:
-//! how they are built and listed. What is run of them, and what a failure leads to, is in the
+//! The models of the engine (`pool-core/models`) under a tool that chooses their interleavings: how
+//! they are built and listed. What is run of them, and what a failure leads to, is in the
 //! commands named after the tools.
 
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::child;
+
+const MANIFEST: &str = "pool-core/models/Cargo.toml";
 
 /// What chooses the interleavings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,8 @@ impl Tool {
 
     /// `cargo test ARGUMENTS -- ...`
     pub(crate) fn tests(self, arguments: &[&str]) -> Command {
-        let mut command = child::cargo(&["test", "--profile", "models", "--package", "pool-core"]);
-        command.args(["--no-default-features", "--test", "models", "--target-dir"]);
+        let mut command = child::cargo(&["test", "--release", "--locked", "--test", "it"]);
+        command.args(["--manifest-path", MANIFEST, "--target-dir"]);
         command.arg(self.folder()).args(arguments);
         command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));
         command.arg("--");
