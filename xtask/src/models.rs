@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::child;
+use crate::plugin::CLIPPY;
 
 const MANIFEST: &str = "pool-core/models/Cargo.toml";
 
@@ -19,6 +20,8 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
+    pub(crate) const ALL: [Self; 2] = [Self::Loom, Self::Shuttle];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Loom => "loom",
@@ -33,11 +36,22 @@ impl Tool {
 
     /// `cargo test ARGUMENTS -- ...`
     pub(crate) fn tests(self, arguments: &[&str]) -> Command {
-        let mut command = child::cargo(&["test", "--release", "--locked", "--test", "it"]);
-        command.args(["--manifest-path", MANIFEST, "--target-dir"]);
-        command.arg(self.folder()).args(arguments);
+        let mut command = self.builds(child::cargo(&["test"]));
+        command.args(arguments).arg("--");
+        command
+    }
+
+    /// Clippy on the engine and its models as the tool sees them.
+    pub(crate) fn clippy(self) -> Command {
+        let mut command = self.builds(CLIPPY.command(&[]));
+        command.args(["--", "-D", "warnings"]);
+        command
+    }
+
+    fn builds(self, mut command: Command) -> Command {
+        command.args(["--release", "--locked", "--test", "it", "--manifest-path", MANIFEST]);
+        command.arg("--target-dir").arg(self.folder());
         command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));
-        command.arg("--");
         command
     }
 

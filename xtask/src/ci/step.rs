@@ -27,8 +27,8 @@ pub(super) enum Step {
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
-    /// What stands outside the workspace compiles, benchmarks beside peers and the soak, and judges
-    /// rightly.
+    /// What stands outside the workspace compiles (models, benchmarks beside peers, the soak) and
+    /// judges rightly.
     Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,

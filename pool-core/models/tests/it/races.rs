@@ -163,7 +163,9 @@ fn m49_a_release_while_the_pool_grows_opens_no_more_than_its_new_size() {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
         let mut waiters = [(); 2].map(|()| rig.pool.acquire_owned());
-        waiters.iter_mut().for_each(|waiter| assert!(poll_once(waiter).is_pending()));
+        for waiter in &mut waiters {
+            assert!(poll_once(waiter).is_pending());
+        }
         loom::explore();
         let dropper = dropper(held);
         rig.pool.reconfigure(config(2)).expect("valid");
