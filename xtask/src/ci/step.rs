@@ -19,7 +19,7 @@ pub(super) enum Step {
     Doc,
     /// Every test passes that needs no driver's server, those in the documentation too.
     Test,
-    /// The engine's races hold in every interleaving that loom knows.
+    /// The engine's races hold in every order with at most two (or three) preemptions.
     Loom,
     /// Small crowds at the engine lose nothing under some thousand schedules.
     Shuttle,
