@@ -1,6 +1,7 @@
 //! The lock and the flag through which threads meet in a pool. So that their interleavings can be
 //! tried one by one, `--cfg pool_loom` puts loom's in their place, and `--cfg pool_shuttle`
-//! shuttle's. The names are our own because crates below us react to `--cfg loom`.
+//! shuttle's. The names are our own because crates below us react to `--cfg loom`. Only the package
+//! `pool-core/models` has these tools, so only there does either build.
 //!
 //! Left as they are in those builds: counted references; the set of observers (an event that races
 //! with a subscription is told or is not) and the numbers of statements, on which no transition

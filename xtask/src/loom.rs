@@ -1,4 +1,5 @@
-//! `cargo xtask loom`: every interleaving of the engine's races, tried by loom.
+//! `cargo xtask loom`: the engine's races in every order with at most two (or three) preemptions, by
+//! loom.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use clap::Args;
 use crate::child;
 use crate::models::Tool;
 
-/// Try every interleaving of the engine's races.
+/// Try the engine's races in every order with at most two (or three) preemptions.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Only the models with this in their names.
@@ -59,7 +60,7 @@ fn replay(filter: Option<&str>) -> Result<()> {
         command
     };
     if child::run(&mut from_checkpoint(one(model))).is_ok() {
-        println!("{model} holds in every interleaving");
+        println!("{model} holds in every order with at most two (or three) preemptions");
         return Ok(());
     }
     let mut again = from_checkpoint(one(model));

@@ -1,5 +1,5 @@
-//! The models of the engine (`pool-core/tests/models`) under a tool that chooses their interleavings:
-//! how they are built and listed. What is run of them, and what a failure leads to, is in the
+//! The models of the engine (`pool-core/models`) under a tool that chooses their interleavings: how
+//! they are built and listed. What is run of them, and what a failure leads to, is in the
 //! commands named after the tools.
 
 use std::path::PathBuf;
@@ -8,6 +8,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::child;
+use crate::plugin::CLIPPY;
+
+const MANIFEST: &str = "pool-core/models/Cargo.toml";
 
 /// What chooses the interleavings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
+    pub(crate) const ALL: [Self; 2] = [Self::Loom, Self::Shuttle];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Loom => "loom",
@@ -31,11 +36,22 @@ impl Tool {
 
     /// `cargo test ARGUMENTS -- ...`
     pub(crate) fn tests(self, arguments: &[&str]) -> Command {
-        let mut command = child::cargo(&["test", "--profile", "models", "--package", "pool-core"]);
-        command.args(["--no-default-features", "--test", "models", "--target-dir"]);
-        command.arg(self.folder()).args(arguments);
+        let mut command = self.builds(child::cargo(&["test"]));
+        command.args(arguments).arg("--");
+        command
+    }
+
+    /// Clippy on the engine and its models as the tool sees them.
+    pub(crate) fn clippy(self) -> Command {
+        let mut command = self.builds(CLIPPY.command(&[]));
+        command.args(["--", "-D", "warnings"]);
+        command
+    }
+
+    fn builds(self, mut command: Command) -> Command {
+        command.args(["--release", "--locked", "--test", "it", "--manifest-path", MANIFEST]);
+        command.arg("--target-dir").arg(self.folder());
         command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));
-        command.arg("--");
         command
     }
 

@@ -3,7 +3,9 @@
 
 use anyhow::Result;
 
+use super::peers;
 use super::verdict::Verdict;
+use crate::models::Tool;
 use crate::plugin::{CLIPPY, NEXTEST, Plugin, RUSTFMT, TYPOS};
 use crate::{child, itest, loom, metadata, mutants, shuttle, sim};
 
@@ -13,10 +15,19 @@ const SCHEDULES: u64 = 120_000;
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
 pub(super) fn fmt() -> Result<Verdict> {
+    // What `--all` does not find.
+    for manifest in peers::manifests()? {
+        run_plugin(&RUSTFMT, &["--check", "--manifest-path", &manifest])?;
+    }
     run_plugin(&RUSTFMT, &["--all", "--check"])
 }
 
 pub(super) fn clippy() -> Result<Verdict> {
+    if CLIPPY.is_present() {
+        for tool in Tool::ALL {
+            child::run(&mut tool.clippy())?;
+        }
+    }
     run_plugin(&CLIPPY, &["--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"])
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Step {
     Doc,
     /// Every test passes that needs no driver's server, those in the documentation too.
     Test,
-    /// The engine's races hold in every interleaving that loom knows.
+    /// The engine's races hold in every order with at most two (or three) preemptions.
     Loom,
     /// Small crowds at the engine lose nothing under some thousand schedules.
     Shuttle,
@@ -27,8 +27,8 @@ pub(super) enum Step {
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
-    /// What stands outside the workspace compiles, benchmarks beside peers and the soak, and judges
-    /// rightly.
+    /// What stands outside the workspace compiles (models, benchmarks beside peers, the soak) and
+    /// judges rightly.
     Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,

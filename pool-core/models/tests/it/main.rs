@@ -1,5 +1,5 @@
-//! The engine's races, with interleavings that a tool chooses: loom tries every one of a few threads
-//! (`races`), shuttle very many of a crowd (`crowds`). Built and run by `cargo xtask loom` and
+//! The engine's races, with interleavings that a tool chooses: loom tries, of a few threads, every one
+//! with few preemptions (`races`), shuttle very many of a crowd (`crowds`). Built and run by `cargo xtask loom` and
 //! `cargo xtask shuttle`; empty in any other build.
 #![cfg(any(pool_loom, pool_shuttle))]
 

@@ -1,8 +1,8 @@
-//! Every interleaving of two to four threads at the engine's races, by loom. What a model ends with
-//! must hold in each; a thread that sleeps for good is a deadlock, which loom reports.
+//! Two to four threads at the engine's races, in every order with few preemptions, by loom. What a
+//! model ends with must hold in each; a thread that sleeps for good is a deadlock, which loom reports.
 //!
-//! The models are bounded by preemptions: switches away from a thread that could have gone on. Any
-//! number of switches where a thread sleeps or ends is tried. Each has as many, up to three, as it can
+//! A preemption is a switch away from a thread that could have gone on. Any number of switches where a
+//! thread sleeps or ends is tried. Each model has as many preemptions, two or three, as it can
 //! have and be over in seconds; the races known from other pools take one or two. What comes before
 //! and after the race has one order only.
 
@@ -163,7 +163,9 @@ fn m49_a_release_while_the_pool_grows_opens_no_more_than_its_new_size() {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
         let mut waiters = [(); 2].map(|()| rig.pool.acquire_owned());
-        waiters.iter_mut().for_each(|waiter| assert!(poll_once(waiter).is_pending()));
+        for waiter in &mut waiters {
+            assert!(poll_once(waiter).is_pending());
+        }
         loom::explore();
         let dropper = dropper(held);
         rig.pool.reconfigure(config(2)).expect("valid");

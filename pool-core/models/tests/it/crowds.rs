@@ -77,7 +77,7 @@ fn hold(mut guard: ModelGuard) {
     assert!(!guard.dirty, "a connection that was not reset");
     match thread_rng().gen_range(0..4) {
         0 => guard.dirty = true,
-        1 => return ModelGuard::discard(guard),
+        1 => ModelGuard::discard(guard),
         2 => thread::yield_now(),
         _ => {}
     }
