@@ -1,6 +1,7 @@
 //! Runs the measurements, each in a process of its own, in alternating order.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -20,8 +21,12 @@ const HANGS_AFTER: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 ///
-/// Ours cannot be measured.
+/// Ours cannot be measured, or the program that counts not be built.
 pub(crate) fn run(shapes: &[Shape], rounds: u32, quick: bool) -> Result<Results> {
+    if shapes.contains(&Shape::Memory) {
+        let status = counting("build").status().context("cannot start cargo")?;
+        ensure!(status.success(), "cannot build what counts ({status})");
+    }
     let mut results = Results::default();
     for round in 0..rounds {
         for shape in shapes {
@@ -55,12 +60,45 @@ fn order(contenders: &[Who], round: u32) -> Vec<Who> {
 }
 
 fn measured(shape: Shape, who: Who, round: u32, quick: bool) -> Result<BTreeMap<String, f64>> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["measure", &shape.key(), &who.key(), "--round", &round.to_string()]);
+    let mut command = match shape {
+        Shape::Memory => {
+            let mut counting = counting("run");
+            counting.arg("--");
+            counting
+        }
+        _ => {
+            let mut timing = Command::new(env::current_exe()?);
+            timing.arg("measure");
+            timing
+        }
+    };
+    command.args([&shape.key(), &who.key(), "--round", &round.to_string()]);
     if quick {
         command.arg("--quick");
     }
     serde_json::from_slice(&printed(&mut command, HANGS_AFTER)?).context("it printed no figures")
+}
+
+/// Cargo builds only the program it was asked to run; it runs the one that counts, or builds it
+/// first, so that this takes nobody's time.
+fn counting(verb: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([verb, "--quiet", "--release", "--locked", "--bin", "counting"]);
+    cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    // Where this program is, two folders up.
+    if let Some(target) = env::current_exe().iter().find_map(|path| path.parent()?.parent()) {
+        cargo.arg("--target-dir").arg(target);
+    }
+    // What cargo said of this package to this process: build scripts that look at the same names
+    // would run again, and compile C.
+    let said = env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    for name in said {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// What the command prints; one that is not done in time is killed.

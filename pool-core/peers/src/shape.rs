@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use tokio::runtime::{Builder, Runtime};
 
 use self::busy::Shared;
+use crate::Count;
 use crate::contender::{
     Asyncband, BareMutex, BareSemaphore, Bb8, Contender, Deadpool, Ours, OursOwned, R2d2, Sqlx, Who,
 };
@@ -67,6 +68,15 @@ impl Windows {
         measured: Duration::from_millis(60),
         crowd: Duration::from_millis(400),
     };
+}
+
+/// What a measurement is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) windows: Windows,
+    pub(crate) round: u32,
+    /// Only in the program that counts.
+    pub(crate) count: Option<Count>,
 }
 
 /// One figure of a shape.
@@ -241,7 +251,7 @@ impl Shape {
                 less("connects", "refused: connects/s", Some(Target::AtMost(4.0))),
                 less(
                     "back",
-                    "service is back after, ms",
+                    "service is back after, ms (1500: not by then)",
                     Some(Target::AtMostAndNever(250.0, 350.0)),
                 ),
                 less("late", "black-holed: p99 beyond the deadline, ms", Some(Target::AtMost(5.0))),
@@ -250,7 +260,9 @@ impl Shape {
     }
 
     /// Ours first, the floors last. Who is missing has nothing to show there: r2d2's callers are
-    /// threads, which do not yield; floors open nothing; sqlx's connections bring a thread each.
+    /// threads, which do not yield; floors open nothing; sqlx's connections bring a thread each, and
+    /// are of a database that does not die. Without timeouts deadpool waits through an outage as
+    /// asyncband does.
     pub(crate) fn contenders(self) -> &'static [Who] {
         use Who::{
             Asyncband, Bb8, Deadpool, DeadpoolTimeouts, Mutex, Ours, OursOwned, R2d2, Semaphore,
@@ -279,33 +291,38 @@ impl Shape {
                 &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Sqlx]
             }
             Self::Spike | Self::Ramp | Self::Fairness => {
-                &[Ours, Asyncband, Deadpool, Bb8, Sqlx, R2d2]
+                &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Sqlx, R2d2]
             }
-            Self::Connections => &[Ours, Asyncband, Deadpool, Bb8],
-            Self::Waiters => &[Ours, Asyncband, Deadpool, Bb8, Semaphore],
-            Self::Outage => &[Ours],
+            Self::Connections => &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8],
+            Self::Waiters => &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Semaphore],
+            Self::Outage => &[Ours, Asyncband, DeadpoolTimeouts, Bb8],
         }
     }
 
     /// Measures one contender, in this process.
-    pub(crate) fn measure(self, who: Who, windows: Windows, round: u32) -> Sample {
-        match who {
-            Who::Ours if self == Self::Outage => outage::outages(round),
-            Who::Ours => self.measure_a::<Ours>(windows),
-            Who::OursOwned => self.measure_a::<OursOwned>(windows),
-            Who::Asyncband => self.measure_a::<Asyncband>(windows),
-            Who::Deadpool => self.measure_a::<Deadpool<false>>(windows),
-            Who::DeadpoolTimeouts => self.measure_a::<Deadpool<true>>(windows),
-            Who::Bb8 => self.measure_a::<Bb8>(windows),
-            Who::Sqlx if self == Self::Memory => memory::memory::<Sqlx>(false),
-            Who::Sqlx => self.measure_a::<Sqlx>(windows),
-            Who::R2d2 => self.measure_a::<R2d2>(windows),
-            Who::Semaphore => self.measure_a::<BareSemaphore>(windows),
-            Who::Mutex => self.measure_a::<BareMutex>(windows),
+    pub(crate) fn measure(self, who: Who, how: How) -> Sample {
+        let sample = match who {
+            Who::Ours => self.measure_a::<Ours>(how),
+            Who::OursOwned => self.measure_a::<OursOwned>(how),
+            Who::Asyncband => self.measure_a::<Asyncband>(how),
+            Who::Deadpool => self.measure_a::<Deadpool<false>>(how),
+            Who::DeadpoolTimeouts => self.measure_a::<Deadpool<true>>(how),
+            Who::Bb8 => self.measure_a::<Bb8>(how),
+            Who::Sqlx => self.measure_a::<Sqlx>(how),
+            Who::R2d2 => self.measure_a::<R2d2>(how),
+            Who::Semaphore => self.measure_a::<BareSemaphore>(how),
+            Who::Mutex => self.measure_a::<BareMutex>(how),
+        };
+        let quantities = self.quantities();
+        for key in sample.keys() {
+            let is_told = quantities.iter().any(|quantity| quantity.key == *key);
+            assert!(is_told, "bug: {key} is measured and never told");
         }
+        sample
     }
 
-    fn measure_a<C: Contender>(self, windows: Windows) -> Sample {
+    fn measure_a<C: Contender>(self, how: How) -> Sample {
+        let How { windows, round, count } = how;
         let shared = |callers, connections, held| {
             busy::shared::<C>(Shared { callers, connections, held }, windows)
         };
@@ -319,10 +336,12 @@ impl Shape {
             Self::Spike => load::spike::<C>(),
             Self::Ramp => load::ramp::<C>(),
             Self::Fairness => load::fairness::<C>(windows),
-            Self::Memory => memory::memory::<C>(true),
+            Self::Memory => {
+                memory::memory::<C>(count.expect("the program that counts measures it"))
+            }
             Self::Connections => growth::connections::<C>(windows),
             Self::Waiters => growth::waiters::<C>(windows),
-            Self::Outage => panic!("only ours is put through outages"),
+            Self::Outage => outage::outages::<C>(round),
         }
     }
 }
@@ -344,7 +363,9 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// The least of the values that no more than the rest of them exceed: of fewer than a hundred, p99
+/// is the largest.
 fn percentile(values: &mut [f64], share: f64) -> f64 {
-    let at = ((values.len() - 1) as f64 * share) as usize;
-    *values.select_nth_unstable_by(at, f64::total_cmp).1
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    *values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp).1
 }
