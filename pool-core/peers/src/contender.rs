@@ -6,13 +6,15 @@ mod peers;
 mod sqlx;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::ValueEnum;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
@@ -27,16 +29,45 @@ pub(crate) trait Contender: Clone + Send + Sync + 'static {
     /// Its acquire blocks the thread, so that each caller needs one.
     const BLOCKS: bool = false;
 
+    /// Its connections bring a thread each, so that nobody opens thousands.
+    const HAS_THREADS: bool = false;
+
     /// An empty pool of at most so many connections.
-    fn new(connections: usize, connector: Connector) -> impl Future<Output = Self> + Send;
+    fn new(
+        connections: usize,
+        connector: Connector,
+        patience: Patience,
+    ) -> impl Future<Output = Self> + Send;
 
     /// Acquires, runs `during`, and releases.
-    fn with<F: Future<Output = ()> + Send>(&self, during: F) -> impl Future<Output = ()> + Send;
+    ///
+    /// # Errors
+    ///
+    /// The acquire failed, and `during` did not run.
+    fn with<F: Future<Output = ()> + Send>(
+        &self,
+        during: F,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Opens so many connections, which are idle then.
     fn warm_up(&self, connections: usize) -> impl Future<Output = ()> + Send {
         hold_at_once(self, connections)
     }
+}
+
+/// How long a pool tries. One without timeouts tries on and on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// In an acquire; for pools with several timeouts, in each of its steps.
+    pub(crate) acquire: Duration,
+    /// Until an outage is one, and acquires fail at once. Only ours tells.
+    pub(crate) outage: Duration,
+}
+
+impl Patience {
+    /// Longer than anything takes where nothing fails.
+    pub(crate) const USUAL: Self =
+        Self { acquire: Duration::from_secs(30), outage: Duration::from_secs(1) };
 }
 
 /// Who is measured, by the name on the command line and in the JSON.
@@ -95,13 +126,42 @@ impl fmt::Display for Who {
     }
 }
 
-/// Makes connections that cost nothing, each after a delay, and counts them.
+/// Makes connections that cost nothing, each after a delay, and counts them; its clones lead to the
+/// same server. A connection is the life of the server in which it was made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connector {
     delay: Duration,
-    started: Arc<AtomicUsize>,
-    ended: Arc<AtomicUsize>,
+    server: Arc<Server>,
 }
+
+#[derive(Debug, Default)]
+struct Server {
+    answer: Mutex<Answer>,
+    life: AtomicU64,
+    started: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+/// What the server says to who connects, or asks whether a connection is alive.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Answer {
+    #[default]
+    Yes,
+    No,
+    Never,
+}
+
+/// The server said no.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl std::error::Error for Refused {}
 
 impl Connector {
     pub(crate) fn at_once() -> Self {
@@ -113,26 +173,56 @@ impl Connector {
     }
 
     pub(crate) fn started(&self) -> usize {
-        self.started.load(Ordering::Relaxed)
+        self.server.started.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ended(&self) -> usize {
-        self.ended.load(Ordering::Relaxed)
+        self.server.ended.load(Ordering::Relaxed)
     }
 
-    async fn connect(&self) -> u64 {
-        self.started.fetch_add(1, Ordering::Relaxed);
+    /// From now on; the connections that are open stay alive.
+    pub(crate) fn answer(&self, answer: Answer) {
+        *self.server.answer.lock() = answer;
+    }
+
+    /// Has every open connection die.
+    pub(crate) fn sever_all(&self) {
+        self.server.life.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What a connection knows of itself, without asking the server.
+    fn is_alive(&self, connection: u64) -> bool {
+        connection == self.server.life.load(Ordering::Relaxed)
+    }
+
+    fn alive(&self, connection: u64) -> Result<(), Refused> {
+        if self.is_alive(connection) { Ok(()) } else { Err(Refused) }
+    }
+
+    async fn answered(&self) -> Result<(), Refused> {
+        let answer = *self.server.answer.lock();
+        match answer {
+            Answer::Yes => Ok(()),
+            Answer::No => Err(Refused),
+            Answer::Never => pending().await,
+        }
+    }
+
+    async fn connect(&self) -> Result<u64, Refused> {
+        self.server.started.fetch_add(1, Ordering::Relaxed);
+        self.answered().await?;
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        0
+        self.server.ended.fetch_add(1, Ordering::Relaxed);
+        Ok(self.server.life.load(Ordering::Relaxed))
     }
 
+    /// For a thread, of a server that always says yes.
     fn connect_blocking(&self) -> u64 {
-        self.started.fetch_add(1, Ordering::Relaxed);
+        self.server.started.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(self.delay);
-        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.server.ended.fetch_add(1, Ordering::Relaxed);
         0
     }
 }
@@ -151,7 +241,7 @@ pub(crate) fn caller<C: Contender, T: Send + 'static>(
 
 /// A pool with so many connections, which are idle.
 pub(crate) async fn filled<C: Contender>(connections: usize) -> C {
-    let pool = C::new(connections, Connector::at_once()).await;
+    let pool = C::new(connections, Connector::at_once(), Patience::USUAL).await;
     pool.warm_up(connections).await;
     pool
 }
@@ -165,7 +255,7 @@ pub(crate) async fn hold_at_once<C: Contender>(pool: &C, connections: usize) {
             let until_all_are = async {
                 all.wait().await;
             };
-            pool.with(until_all_are).await;
+            pool.with(until_all_are).await.expect("served");
         }
     });
     if C::BLOCKS {

@@ -30,6 +30,11 @@ impl Report<'_> {
     /// It cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> Result<String> {
         let plots = folder.join("plots");
+        // An earlier run may have drawn shapes that are none of this one's.
+        if plots.exists() {
+            fs::remove_dir_all(&plots)
+                .with_context(|| format!("cannot empty {}", plots.display()))?;
+        }
         fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
         let page = markdown::page(self, &plots::write(self.results, &plots)?);
         fs::write(folder.join("figures.md"), &page)?;

@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use tokio::runtime::{Builder, Runtime};
 
 use self::busy::Shared;
+use crate::Count;
 use crate::contender::{
     Asyncband, BareMutex, BareSemaphore, Bb8, Contender, Deadpool, Ours, OursOwned, R2d2, Sqlx, Who,
 };
@@ -69,6 +70,15 @@ impl Windows {
     };
 }
 
+/// What a measurement is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) windows: Windows,
+    pub(crate) round: u32,
+    /// Only in the program that counts.
+    pub(crate) count: Option<Count>,
+}
+
 /// One figure of a shape.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quantity {
@@ -77,8 +87,8 @@ pub(crate) struct Quantity {
     /// In tables, with its unit.
     pub(crate) title: &'static str,
     pub(crate) better: Better,
-    /// What ours has to reach.
-    pub(crate) target: Target,
+    /// What ours has to reach; without one it is there to be read.
+    pub(crate) target: Option<Target>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +101,6 @@ pub(crate) enum Better {
 /// in the same round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    None,
     AtMost(f64),
     AtLeast(f64),
     /// No round may be worse than the second; the median no worse than the first.
@@ -102,11 +111,11 @@ pub(crate) enum Target {
     TimesTheBestFair(f64),
 }
 
-const fn less(key: &'static str, title: &'static str, target: Target) -> Quantity {
+const fn less(key: &'static str, title: &'static str, target: Option<Target>) -> Quantity {
     Quantity { key, title, better: Better::Less, target }
 }
 
-const fn more(key: &'static str, title: &'static str, target: Target) -> Quantity {
+const fn more(key: &'static str, title: &'static str, target: Option<Target>) -> Quantity {
     Quantity { key, title, better: Better::More, target }
 }
 
@@ -114,33 +123,38 @@ const MOPS: &str = "million operations/s";
 const FEWEST_OVER_MOST: &str = "fewest/most operations of a caller";
 
 /// Those of callers who share connections.
-const fn of_shared(mops: Target, fairness: Target, p999: Target) -> [Quantity; 6] {
+const fn of_shared(
+    mops: Option<Target>,
+    fairness: Option<Target>,
+    p999: Option<Target>,
+) -> [Quantity; 7] {
     [
         more("mops", MOPS, mops),
         more("fairness", FEWEST_OVER_MOST, fairness),
-        less("p50", "wait p50, us", Target::None),
-        less("p99", "p99, us", Target::None),
+        less("p50", "wait p50, us", None),
+        less("p90", "p90, us", None),
+        less("p99", "p99, us", None),
         less("p999", "p99.9, us", p999),
-        less("max", "longest, us", Target::None),
+        less("max", "longest, us", None),
     ]
 }
 
 /// The same where most of them wait.
-const fn of_queueing(times: f64) -> [Quantity; 6] {
-    let p999 = Target::TimesTheBestFair(1.0);
-    of_shared(Target::TimesTheBest(times), Target::AtLeast(0.97), p999)
+const fn of_queueing(times: f64) -> [Quantity; 7] {
+    let p999 = Some(Target::TimesTheBestFair(1.0));
+    of_shared(Some(Target::TimesTheBest(times)), Some(Target::AtLeast(0.97)), p999)
 }
 
 /// A search of 10,000 entries would make an acquire more than ten times dearer, even a heap or a
 /// tree four times (log 10,000 / log 8). What is left is for caches that no longer hold everything.
-const CONSTANT: Target = Target::AtMost(1.5);
+const CONSTANT: Option<Target> = Some(Target::AtMost(1.5));
 
 /// The same where each of 100,000 waiters' memory is visited in turn, which no near cache holds: a
 /// heap or a tree would cost five times as much (log 100,000 / log 10), a list thousands.
-const CONSTANT_BUT_FOR_CACHES: Target = Target::AtMost(2.0);
+const CONSTANT_BUT_FOR_CACHES: Option<Target> = Some(Target::AtMost(2.0));
 
-const SMALL: Target = Target::AtMost(512.0);
-const NONE: Target = Target::AtMost(0.0);
+const SMALL: Option<Target> = Some(Target::AtMost(512.0));
+const NONE: Option<Target> = Some(Target::AtMost(0.0));
 
 impl Shape {
     pub(crate) fn key(self) -> String {
@@ -175,34 +189,36 @@ impl Shape {
     pub(crate) fn quantities(self) -> Vec<Quantity> {
         match self {
             Self::Uncontended => {
-                vec![less("nanos", "acquire + release, ns", Target::TimesTheBest(0.40))]
+                vec![less("nanos", "acquire + release, ns", Some(Target::TimesTheBest(0.40)))]
             }
             Self::TwoOverTwo => {
-                of_shared(Target::TimesTheBest(2.0), Target::None, Target::TimesTheBest(1.0))
+                of_shared(Some(Target::TimesTheBest(2.0)), None, Some(Target::TimesTheBest(1.0)))
                     .to_vec()
             }
-            Self::EightOverEight => {
-                of_shared(Target::None, Target::None, Target::TimesTheBest(1.0)).to_vec()
-            }
+            Self::EightOverEight => of_shared(None, None, Some(Target::TimesTheBest(1.0))).to_vec(),
             Self::SixtyFourOverEight => of_queueing(1.2).to_vec(),
             Self::ThousandOverTen => of_queueing(1.3).to_vec(),
             Self::CancelStorm => vec![
-                more("mops", "million served/s", Target::None),
-                more("given_up", "million given up/s", Target::None),
+                more("mops", "million served/s", None),
+                more("given_up", "million given up/s", None),
                 less("lost", "connections lost", NONE),
             ],
             Self::Spike => vec![
-                less("millis", "all served, ms", Target::AtMost(25.0)),
-                less("opened", "connections opened", Target::AtMost(2.0)),
+                less("millis", "all served, ms", Some(Target::AtMost(25.0))),
+                less("opened", "connections opened", Some(Target::AtMost(2.0))),
             ],
             Self::Ramp => {
-                vec![less("millis", "all open, ms (5000: not reached)", Target::AtMost(1200.0))]
+                vec![less(
+                    "millis",
+                    "all open, ms (5000: not reached)",
+                    Some(Target::AtMost(1200.0)),
+                )]
             }
             Self::Fairness => vec![
-                less("p50", "wait p50, ms", Target::None),
-                less("p99", "p99, ms", Target::AtMost(52.0)),
-                less("max", "longest, ms", Target::None),
-                more("fairness", FEWEST_OVER_MOST, Target::None),
+                less("p50", "wait p50, ms", None),
+                less("p99", "p99, ms", Some(Target::AtMost(52.0))),
+                less("max", "longest, ms", None),
+                more("fairness", FEWEST_OVER_MOST, None),
             ],
             Self::Memory => vec![
                 less("alone", "allocations, uncontended", NONE),
@@ -211,36 +227,42 @@ impl Shape {
                 less("idle", "bytes an idle connection", SMALL),
             ],
             Self::Connections => vec![
-                less("8", "ns beside 8", Target::None),
-                less("300", "beside 300", Target::None),
-                less("10000", "beside 10,000", Target::None),
+                less("8", "ns beside 8", None),
+                less("300", "beside 300", None),
+                less("10000", "beside 10,000", None),
                 less("ratio", "beside 10,000 / beside 8", CONSTANT),
             ],
             Self::Waiters => vec![
-                less("join_10", "join and leave, ns, behind 10", Target::None),
-                less("join_1000", "behind 1,000", Target::None),
-                less("join_100000", "behind 100,000", Target::None),
+                less("join_10", "join and leave, ns, behind 10", None),
+                less("join_1000", "behind 1,000", None),
+                less("join_100000", "behind 100,000", None),
                 less("join_ratio", "join: 100,000 / 10", CONSTANT),
-                less("hand_10", "release, be next, queue again, ns, of 10", Target::None),
-                less("hand_1000", "of 1,000", Target::None),
-                less("hand_100000", "of 100,000", Target::None),
+                less("hand_10", "release, be next, queue again, ns, of 10", None),
+                less("hand_1000", "of 1,000", None),
+                less("hand_100000", "of 100,000", None),
                 less("hand_ratio", "be next: 100,000 / 10", CONSTANT_BUT_FOR_CACHES),
             ],
             Self::Outage => vec![
                 less(
                     "fails",
                     "refused: p99 until an acquire fails, once known, ms",
-                    Target::AtMost(50.0),
+                    Some(Target::AtMost(50.0)),
                 ),
-                less("connects", "refused: connects/s", Target::AtMost(4.0)),
-                less("back", "service is back after, ms", Target::AtMostAndNever(250.0, 350.0)),
-                less("late", "black-holed: p99 beyond the deadline, ms", Target::AtMost(5.0)),
+                less("connects", "refused: connects/s", Some(Target::AtMost(4.0))),
+                less(
+                    "back",
+                    "service is back after, ms (1500: not by then)",
+                    Some(Target::AtMostAndNever(250.0, 350.0)),
+                ),
+                less("late", "black-holed: p99 beyond the deadline, ms", Some(Target::AtMost(5.0))),
             ],
         }
     }
 
     /// Ours first, the floors last. Who is missing has nothing to show there: r2d2's callers are
-    /// threads, which do not yield; floors open nothing; sqlx's connections bring a thread each.
+    /// threads, which do not yield; floors open nothing; sqlx's connections bring a thread each, and
+    /// are of a database that does not die. Without timeouts deadpool waits through an outage as
+    /// asyncband does.
     pub(crate) fn contenders(self) -> &'static [Who] {
         use Who::{
             Asyncband, Bb8, Deadpool, DeadpoolTimeouts, Mutex, Ours, OursOwned, R2d2, Semaphore,
@@ -269,33 +291,38 @@ impl Shape {
                 &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Sqlx]
             }
             Self::Spike | Self::Ramp | Self::Fairness => {
-                &[Ours, Asyncband, Deadpool, Bb8, Sqlx, R2d2]
+                &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Sqlx, R2d2]
             }
-            Self::Connections => &[Ours, Asyncband, Deadpool, Bb8],
-            Self::Waiters => &[Ours, Asyncband, Deadpool, Bb8, Semaphore],
-            Self::Outage => &[Ours],
+            Self::Connections => &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8],
+            Self::Waiters => &[Ours, Asyncband, Deadpool, DeadpoolTimeouts, Bb8, Semaphore],
+            Self::Outage => &[Ours, Asyncband, DeadpoolTimeouts, Bb8],
         }
     }
 
     /// Measures one contender, in this process.
-    pub(crate) fn measure(self, who: Who, windows: Windows, round: u32) -> Sample {
-        match who {
-            Who::Ours if self == Self::Outage => outage::outages(round),
-            Who::Ours => self.measure_a::<Ours>(windows),
-            Who::OursOwned => self.measure_a::<OursOwned>(windows),
-            Who::Asyncband => self.measure_a::<Asyncband>(windows),
-            Who::Deadpool => self.measure_a::<Deadpool<false>>(windows),
-            Who::DeadpoolTimeouts => self.measure_a::<Deadpool<true>>(windows),
-            Who::Bb8 => self.measure_a::<Bb8>(windows),
-            Who::Sqlx if self == Self::Memory => memory::memory::<Sqlx>(false),
-            Who::Sqlx => self.measure_a::<Sqlx>(windows),
-            Who::R2d2 => self.measure_a::<R2d2>(windows),
-            Who::Semaphore => self.measure_a::<BareSemaphore>(windows),
-            Who::Mutex => self.measure_a::<BareMutex>(windows),
+    pub(crate) fn measure(self, who: Who, how: How) -> Sample {
+        let sample = match who {
+            Who::Ours => self.measure_a::<Ours>(how),
+            Who::OursOwned => self.measure_a::<OursOwned>(how),
+            Who::Asyncband => self.measure_a::<Asyncband>(how),
+            Who::Deadpool => self.measure_a::<Deadpool<false>>(how),
+            Who::DeadpoolTimeouts => self.measure_a::<Deadpool<true>>(how),
+            Who::Bb8 => self.measure_a::<Bb8>(how),
+            Who::Sqlx => self.measure_a::<Sqlx>(how),
+            Who::R2d2 => self.measure_a::<R2d2>(how),
+            Who::Semaphore => self.measure_a::<BareSemaphore>(how),
+            Who::Mutex => self.measure_a::<BareMutex>(how),
+        };
+        let quantities = self.quantities();
+        for key in sample.keys() {
+            let is_told = quantities.iter().any(|quantity| quantity.key == *key);
+            assert!(is_told, "bug: {key} is measured and never told");
         }
+        sample
     }
 
-    fn measure_a<C: Contender>(self, windows: Windows) -> Sample {
+    fn measure_a<C: Contender>(self, how: How) -> Sample {
+        let How { windows, round, count } = how;
         let shared = |callers, connections, held| {
             busy::shared::<C>(Shared { callers, connections, held }, windows)
         };
@@ -309,10 +336,12 @@ impl Shape {
             Self::Spike => load::spike::<C>(),
             Self::Ramp => load::ramp::<C>(),
             Self::Fairness => load::fairness::<C>(windows),
-            Self::Memory => memory::memory::<C>(true),
+            Self::Memory => {
+                memory::memory::<C>(count.expect("the program that counts measures it"))
+            }
             Self::Connections => growth::connections::<C>(windows),
             Self::Waiters => growth::waiters::<C>(windows),
-            Self::Outage => panic!("only ours is put through outages"),
+            Self::Outage => outage::outages::<C>(round),
         }
     }
 }
@@ -334,7 +363,9 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// The least of the values that no more than the rest of them exceed: of fewer than a hundred, p99
+/// is the largest.
 fn percentile(values: &mut [f64], share: f64) -> f64 {
-    let at = ((values.len() - 1) as f64 * share) as usize;
-    *values.select_nth_unstable_by(at, f64::total_cmp).1
+    let rank = (values.len() as f64 * share).ceil() as usize;
+    *values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp).1
 }

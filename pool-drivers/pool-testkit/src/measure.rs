@@ -23,11 +23,12 @@ impl Figure {
     pub fn new(mut rounds: Vec<f64>) -> Self {
         assert!(!rounds.is_empty(), "a figure needs a round");
         rounds.sort_by(f64::total_cmp);
-        let [least, median, most] = [0, rounds.len() / 2, rounds.len() - 1].map(|i| rounds[i]);
-        Self { median, least, most }
+        let last = rounds.len() - 1;
+        let median = f64::midpoint(rounds[last / 2], rounds[last.div_ceil(2)]);
+        Self { median, least: rounds[0], most: rounds[last] }
     }
 
-    /// The round in the middle.
+    /// The round in the middle; of an even number, the mean of the two.
     #[must_use]
     pub fn median(&self) -> f64 {
         self.median
@@ -143,4 +144,27 @@ fn processor() -> String {
     let model = info.lines().find(|line| line.starts_with("model name"));
     let name = model.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned());
     name.unwrap_or_else(|| "processor unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Least, median and most, in halves: whole numbers.
+    fn halves(rounds: &[f64]) -> [u64; 3] {
+        let figure = Figure::new(rounds.to_vec());
+        [figure.least(), figure.median(), figure.most()].map(|value| (value * 2.0) as u64)
+    }
+
+    #[test]
+    fn the_median_is_the_round_in_the_middle() {
+        assert_eq!(halves(&[9.0, 1.0, 4.0]), [2, 8, 18]);
+        assert_eq!(halves(&[3.0]), [6, 6, 6]);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_of_rounds_is_the_mean_of_the_two_in_the_middle() {
+        assert_eq!(halves(&[8.0, 1.0, 2.0, 5.0]), [2, 7, 16]);
+        assert_eq!(halves(&[2.0, 1.0]), [2, 3, 4]);
+    }
 }

@@ -4,11 +4,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use anyhow::Result;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
-use super::{Connector, Contender};
+use super::{Connector, Contender, Patience};
 
 /// Whoever finds the list empty looks again later: there is no queue and no fairness.
 #[derive(Clone)]
@@ -26,11 +27,11 @@ impl Drop for Taken<'_> {
 }
 
 impl Contender for BareMutex {
-    async fn new(connections: usize, _: Connector) -> Self {
+    async fn new(connections: usize, _: Connector, _: Patience) -> Self {
         Self(Arc::new(Mutex::new(vec![0; connections])))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
         let connection = loop {
             let taken = self.0.lock().pop();
             match taken {
@@ -41,6 +42,7 @@ impl Contender for BareMutex {
         let taken = Taken { from: &self.0, connection };
         during.await;
         drop(taken);
+        Ok(())
     }
 }
 
@@ -49,13 +51,14 @@ impl Contender for BareMutex {
 pub(crate) struct BareSemaphore(Arc<Semaphore>);
 
 impl Contender for BareSemaphore {
-    async fn new(connections: usize, _: Connector) -> Self {
+    async fn new(connections: usize, _: Connector, _: Patience) -> Self {
         Self(Arc::new(Semaphore::new(connections)))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let permit = self.0.acquire().await.expect("never closed");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let permit = self.0.acquire().await?;
         during.await;
         drop(permit);
+        Ok(())
     }
 }

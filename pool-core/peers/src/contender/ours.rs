@@ -1,12 +1,12 @@
 //! Our own pool: statistics, call sites and timeouts are on, there is no other way.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
+use anyhow::Result;
 use pool_core::{ConnectContext, Driver, Metadata, Pool, PoolConfig, Released, async_trait};
 
-use super::{Connector, Contender};
+use super::{Connector, Contender, Patience, Refused};
 
 /// More than any shape asks for.
 const MANY: usize = 1_000_000;
@@ -15,16 +15,22 @@ const MANY: usize = 1_000_000;
 pub(crate) struct Ours(Pool<Noop>);
 
 impl Contender for Ours {
-    async fn new(connections: usize, connector: Connector) -> Self {
-        let config =
-            PoolConfig { max_open: connections, max_waiters: MANY, ..PoolConfig::default() };
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
+        let config = PoolConfig {
+            max_open: connections,
+            max_waiters: MANY,
+            acquire_timeout: patience.acquire,
+            outage_grace: Some(patience.outage),
+            ..PoolConfig::default()
+        };
         Self(Pool::new(Noop(connector), config).expect("valid"))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.acquire().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.acquire().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 
     /// Not by holding them: how long connections are held decides how many are opened later.
@@ -38,14 +44,15 @@ impl Contender for Ours {
 pub(crate) struct OursOwned(Pool<Noop>);
 
 impl Contender for OursOwned {
-    async fn new(connections: usize, connector: Connector) -> Self {
-        Self(Ours::new(connections, connector).await.0)
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
+        Self(Ours::new(connections, connector, patience).await.0)
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.acquire_owned().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.acquire_owned().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }
 
@@ -54,26 +61,28 @@ struct Noop(Connector);
 #[async_trait]
 impl Driver for Noop {
     type Connection = u64;
-    type Error = Infallible;
+    type Error = Refused;
 
-    async fn connect(&self, _: ConnectContext) -> Result<u64, Infallible> {
-        Ok(self.0.connect().await)
+    async fn connect(&self, _: ConnectContext) -> Result<u64, Refused> {
+        self.0.connect().await
     }
 
-    async fn check(&self, connection: u64) -> Result<u64, Infallible> {
+    async fn check(&self, connection: u64) -> Result<u64, Refused> {
+        self.0.answered().await?;
+        self.0.alive(connection)?;
         Ok(connection)
     }
 
-    async fn reset(&self, connection: u64) -> Result<u64, Infallible> {
+    async fn reset(&self, connection: u64) -> Result<u64, Refused> {
         Ok(connection)
     }
 
-    async fn close(&self, _: u64) -> Result<(), Infallible> {
+    async fn close(&self, _: u64) -> Result<(), Refused> {
         Ok(())
     }
 
-    fn released(&self, _: &mut u64) -> Released {
-        Released::Clean
+    fn released(&self, connection: &mut u64) -> Released {
+        if self.0.is_alive(*connection) { Released::Clean } else { Released::Discard }
     }
 
     fn metadata(&self) -> Metadata {

@@ -1,18 +1,17 @@
 //! The peers that pool any object, so that a connection costs as little as ours. None tests a
-//! connection before it is handed out, and ours not one that was used a moment ago.
+//! connection before it is handed out, and ours not one that was used a moment ago; each drops one that
+//! knows itself that it is dead.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
+use anyhow::Result;
 use asyncband::pool::bounded::{Pool as AsyncbandPool, PoolConfig as AsyncbandConfig};
 use asyncband::pool::{ManageObject, ObjectStatus};
 use deadpool::managed::{Manager, Metrics, Pool as DeadpoolPool, RecycleResult};
 
-use super::{Connector, Contender};
-
-const TIMEOUT: Duration = Duration::from_secs(30);
+use super::{Connector, Contender, Patience, Refused};
 
 /// The maker of connections, as each peer wants to see it.
 #[derive(Debug)]
@@ -24,26 +23,27 @@ pub(crate) struct Asyncband(Arc<AsyncbandPool<Noop>>);
 
 impl ManageObject for Noop {
     type Object = u64;
-    type Error = Infallible;
+    type Error = Refused;
 
-    async fn create(&self) -> Result<u64, Infallible> {
-        Ok(self.0.connect().await)
+    async fn create(&self) -> Result<u64, Refused> {
+        self.0.connect().await
     }
 
-    async fn is_recyclable(&self, _: &mut u64, _: &ObjectStatus) -> Result<(), Infallible> {
-        Ok(())
+    async fn is_recyclable(&self, connection: &mut u64, _: &ObjectStatus) -> Result<(), Refused> {
+        self.0.alive(*connection)
     }
 }
 
 impl Contender for Asyncband {
-    async fn new(connections: usize, connector: Connector) -> Self {
+    async fn new(connections: usize, connector: Connector, _: Patience) -> Self {
         Self(AsyncbandPool::new(AsyncbandConfig::new(connections), Noop(connector)))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.get().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.get().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }
 
@@ -53,20 +53,20 @@ pub(crate) struct Deadpool<const TIMEOUTS: bool>(DeadpoolPool<Noop>);
 
 impl Manager for Noop {
     type Type = u64;
-    type Error = Infallible;
+    type Error = Refused;
 
-    async fn create(&self) -> Result<u64, Infallible> {
-        Ok(self.0.connect().await)
+    async fn create(&self) -> Result<u64, Refused> {
+        self.0.connect().await
     }
 
-    async fn recycle(&self, _: &mut u64, _: &Metrics) -> RecycleResult<Infallible> {
-        Ok(())
+    async fn recycle(&self, connection: &mut u64, _: &Metrics) -> RecycleResult<Refused> {
+        Ok(self.0.alive(*connection)?)
     }
 }
 
 impl<const TIMEOUTS: bool> Contender for Deadpool<TIMEOUTS> {
-    async fn new(connections: usize, connector: Connector) -> Self {
-        let timeout = TIMEOUTS.then_some(TIMEOUT);
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
+        let timeout = TIMEOUTS.then_some(patience.acquire);
         let pool = DeadpoolPool::builder(Noop(connector))
             .max_size(connections)
             .runtime(deadpool::Runtime::Tokio1)
@@ -77,10 +77,11 @@ impl<const TIMEOUTS: bool> Contender for Deadpool<TIMEOUTS> {
         Self(pool.expect("valid"))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.get().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.get().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }
 
@@ -89,34 +90,35 @@ pub(crate) struct Bb8(bb8::Pool<Noop>);
 
 impl bb8::ManageConnection for Noop {
     type Connection = u64;
-    type Error = Infallible;
+    type Error = Refused;
 
-    async fn connect(&self) -> Result<u64, Infallible> {
-        Ok(self.0.connect().await)
+    async fn connect(&self) -> Result<u64, Refused> {
+        self.0.connect().await
     }
 
-    async fn is_valid(&self, _: &mut u64) -> Result<(), Infallible> {
-        Ok(())
+    async fn is_valid(&self, connection: &mut u64) -> Result<(), Refused> {
+        self.0.alive(*connection)
     }
 
-    fn has_broken(&self, _: &mut u64) -> bool {
-        false
+    fn has_broken(&self, connection: &mut u64) -> bool {
+        !self.0.is_alive(*connection)
     }
 }
 
 impl Contender for Bb8 {
-    async fn new(connections: usize, connector: Connector) -> Self {
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
         let pool = bb8::Pool::builder()
             .max_size(connections.try_into().expect("few"))
-            .connection_timeout(TIMEOUT)
+            .connection_timeout(patience.acquire)
             .test_on_check_out(false);
         Self(pool.build(Noop(connector)).await.expect("valid"))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.get().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.get().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }
 
@@ -143,18 +145,19 @@ impl r2d2::ManageConnection for Noop {
 impl Contender for R2d2 {
     const BLOCKS: bool = true;
 
-    async fn new(connections: usize, connector: Connector) -> Self {
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
         let pool = r2d2::Pool::builder()
             .max_size(connections.try_into().expect("few"))
             .min_idle(Some(0))
-            .connection_timeout(TIMEOUT)
+            .connection_timeout(patience.acquire)
             .test_on_check_out(false);
         Self(pool.build(Noop(connector)).expect("valid"))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.get().expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.get()?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }

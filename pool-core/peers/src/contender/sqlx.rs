@@ -2,34 +2,38 @@
 //! databases, so each connection is a real one, with a thread; nothing is asked of it.
 
 use std::future::Future;
-use std::time::Duration;
 
+use anyhow::Result;
+use sqlx::Error;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
-use super::{Connector, Contender};
+use super::{Connector, Contender, Patience};
 
 #[derive(Clone)]
 pub(crate) struct Sqlx(SqlitePool);
 
 impl Contender for Sqlx {
-    async fn new(connections: usize, connector: Connector) -> Self {
+    const HAS_THREADS: bool = true;
+
+    async fn new(connections: usize, connector: Connector, patience: Patience) -> Self {
         let pool = SqlitePoolOptions::new()
             .max_connections(connections.try_into().expect("few"))
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(patience.acquire)
             .test_before_acquire(false)
             .after_connect(move |_, _| {
                 let connector = connector.clone();
                 Box::pin(async move {
-                    connector.connect().await;
-                    Ok(())
+                    let connected = connector.connect().await;
+                    connected.map(drop).map_err(|refused| Error::Configuration(refused.into()))
                 })
             });
         Self(pool.connect_lazy("sqlite::memory:").expect("valid"))
     }
 
-    async fn with<F: Future<Output = ()> + Send>(&self, during: F) {
-        let guard = self.0.acquire().await.expect("served");
+    async fn with<F: Future<Output = ()> + Send>(&self, during: F) -> Result<()> {
+        let guard = self.0.acquire().await?;
         during.await;
         drop(guard);
+        Ok(())
     }
 }

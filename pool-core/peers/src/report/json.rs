@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use crate::contender::Who;
 use crate::machine::version_of;
-use crate::results::Results;
-use crate::shape::{Better, Quantity, Shape};
+use crate::results::{Failure, Results};
+use crate::shape::{Better, Quantity, Shape, Target};
 use crate::verdict::Judged;
 
 pub(super) fn page(report: &Report<'_>) -> Value {
@@ -24,6 +24,7 @@ pub(super) fn page(report: &Report<'_>) -> Value {
         },
         "rounds": report.rounds,
         "targets": report.judged.iter().map(target).collect::<Vec<_>>(),
+        "failed": report.results.failures().iter().map(failure).collect::<Vec<_>>(),
         "shapes": shapes.collect::<Map<_, _>>(),
     })
 }
@@ -35,8 +36,24 @@ fn target(judged: &Judged) -> Value {
         "ours": judged.ours.median(),
         "best": judged.best.as_ref().map(|best| best.who.key()),
         "ratio": judged.best.as_ref().map(|best| best.ratio.median()),
-        "reached": judged.is_reached,
+        "target": demanded(judged.target),
+        "verdict": judged.verdict.to_string(),
     })
+}
+
+fn demanded(target: Target) -> Value {
+    match target {
+        Target::AtMost(most) => json!({ "at_most": most }),
+        Target::AtLeast(least) => json!({ "at_least": least }),
+        Target::AtMostAndNever(most, never) => json!({ "at_most": most, "never_above": never }),
+        Target::TimesTheBest(times) => json!({ "times_the_best": times }),
+        Target::TimesTheBestFair(times) => json!({ "times_the_best_fair": times }),
+    }
+}
+
+fn failure(failure: &Failure<'_>) -> Value {
+    let Failure { shape, who, round, why } = failure;
+    json!({ "shape": shape.key(), "contender": who.key(), "round": round, "why": why })
 }
 
 fn of_shape(shape: Shape, results: &Results) -> Value {

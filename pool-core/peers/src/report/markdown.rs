@@ -7,9 +7,9 @@ use pool_testkit::measure::Figure;
 use super::{Report, digits};
 use crate::contender::Who;
 use crate::machine::version_of;
-use crate::results::Results;
+use crate::results::{Failure, Results};
 use crate::shape::{Better, Shape, Target};
-use crate::verdict::Judged;
+use crate::verdict::{Judged, Verdict};
 
 pub(super) fn page(report: &Report<'_>, plots: &[&str]) -> String {
     let mut page = String::from("## Figures\n\n");
@@ -18,6 +18,7 @@ pub(super) fn page(report: &Report<'_>, plots: &[&str]) -> String {
     let head = ["shape", "figure", "ours", "best peer", "ours / best", "target", ""];
     let rows = report.judged.iter().map(target_row);
     page += &table(&head.map(str::to_owned), &rows.collect::<Vec<_>>());
+    page += &failed(report.results);
     for shape in report.results.shapes() {
         let _ = write!(page, "\n### {}\n\n", shape.title());
         page += &table(&head_of(shape), &rows_of(shape, report.results));
@@ -49,13 +50,26 @@ fn preamble(report: &Report<'_>) -> String {
     )
 }
 
+/// What has no figure below, or one of fewer rounds; nothing if nothing failed.
+fn failed(results: &Results) -> String {
+    let failures = results.failures();
+    if failures.is_empty() {
+        return String::new();
+    }
+    let row = |failure: &Failure<'_>| {
+        let Failure { shape, who, round, why } = failure;
+        vec![shape.key(), who.to_string(), round.to_string(), (*why).to_owned()]
+    };
+    let head = ["shape", "contender", "round", ""].map(str::to_owned);
+    format!("\n### Failed\n\n{}", table(&head, &failures.iter().map(row).collect::<Vec<_>>()))
+}
+
 fn target_row(judged: &Judged) -> Vec<String> {
-    let Judged { shape, quantity, ours, best, is_reached } = judged;
+    let Judged { shape, quantity, target, ours, best, verdict } = judged;
     let (peer, ratio) = best.as_ref().map_or_else(Default::default, |best| {
         (format!("{} ({})", digits(best.figure.median()), best.who), digits(best.ratio.median()))
     });
-    let target = match (quantity.target, quantity.better) {
-        (Target::None, _) => String::new(),
+    let target = match (target, quantity.better) {
         (Target::AtMost(most), _) => format!("<= {most}"),
         (Target::AtLeast(least), _) => format!(">= {least}"),
         (Target::AtMostAndNever(most, never), _) => format!("<= {most}, never > {never}"),
@@ -63,9 +77,12 @@ fn target_row(judged: &Judged) -> Vec<String> {
         (Target::TimesTheBest(times), Better::More) => format!(">= {times:.2} x best"),
         (Target::TimesTheBestFair(times), _) => format!("<= {times:.2} x best that is fair"),
     };
-    let verdict = if *is_reached { "reached" } else { "**MISSED**" };
+    let verdict = match verdict {
+        Verdict::Reached => verdict.to_string(),
+        Verdict::Missed | Verdict::NotComparable => format!("**{verdict}**"),
+    };
     let title = quantity.title.to_owned();
-    vec![shape.key(), title, spread(ours), peer, ratio, target, verdict.to_owned()]
+    vec![shape.key(), title, spread(ours), peer, ratio, target, verdict]
 }
 
 fn head_of(shape: Shape) -> Vec<String> {

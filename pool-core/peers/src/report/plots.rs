@@ -286,3 +286,19 @@ fn colour(who: Who) -> RGBColor {
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::msg(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_plotted_is_in_the_tables_too() {
+        let dots = SPEEDS.iter().chain(&LOADS).map(|panel| (panel.shape, panel.key));
+        let lines = WAITS.iter().chain(&GROWTH);
+        let lines = lines.flat_map(|it| it.keys.iter().map(|(key, _)| (it.shape, *key)));
+        for (shape, key) in dots.chain(lines) {
+            let is_in = shape.quantities().iter().any(|quantity| quantity.key == key);
+            assert!(is_in, "{key} of {}", shape.key());
+        }
+    }
+}

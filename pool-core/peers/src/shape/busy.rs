@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::{Sample, Windows, percentile, single_threaded, two_threads};
-use crate::contender::{Connector, Contender, caller, filled, hold_at_once};
+use crate::contender::{Connector, Contender, Patience, caller, filled, hold_at_once};
 
 /// Between two looks at the clock.
 const BATCH: u32 = 1_000;
@@ -20,7 +20,7 @@ const BATCH: u32 = 1_000;
 /// One caller.
 pub(crate) fn uncontended<C: Contender>(windows: Windows) -> Sample {
     single_threaded().block_on(async {
-        let pool = C::new(8, Connector::at_once()).await;
+        let pool = C::new(8, Connector::at_once(), Patience::USUAL).await;
         nanos_of_one(&pool, windows.warm_up).await;
         Sample::from([("nanos", nanos_of_one(&pool, windows.measured).await)])
     })
@@ -35,7 +35,8 @@ pub(crate) async fn nanos_of_one<C: Contender>(pool: &C, window: Duration) -> f6
             pool.with(async {
                 black_box(());
             })
-            .await;
+            .await
+            .expect("served");
         }
         operations += BATCH;
     }
@@ -112,9 +113,9 @@ async fn call<C: Contender>(pool: C, yields: bool, phase: Arc<AtomicU8>, room: u
     };
     loop {
         match phase.load(Ordering::Relaxed) {
-            WARM_UP => pool.with(hold()).await,
+            WARM_UP => pool.with(hold()).await.expect("served"),
             COUNT => {
-                pool.with(hold()).await;
+                pool.with(hold()).await.expect("served");
                 did.counted += 1;
             }
             TIME => {
@@ -123,7 +124,7 @@ async fn call<C: Contender>(pool: C, yields: bool, phase: Arc<AtomicU8>, room: u
                     waited = asked.elapsed();
                     hold().await;
                 };
-                pool.with(timed).await;
+                pool.with(timed).await.expect("served");
                 did.waits.push(waited.as_nanos().try_into().unwrap_or(u32::MAX));
             }
             _ => return did,
@@ -174,7 +175,7 @@ async fn call_impatiently<C: Contender>(pool: C, phase: Arc<AtomicU8>) -> (u64, 
         };
         if !is_served_within_a_yield(&pool).await {
             given_up += counts;
-            pool.with(yield_now()).await;
+            pool.with(yield_now()).await.expect("served");
         }
         served += counts;
     }
@@ -187,11 +188,12 @@ async fn is_served_within_a_yield<C: Contender>(pool: &C) -> bool {
         is_served.store(true, Ordering::Relaxed);
         yield_now().await;
     }));
-    match select(attempt.as_mut(), pin!(yield_now())).await {
-        Either::Left(_) => return true,
+    let served = match select(attempt.as_mut(), pin!(yield_now())).await {
+        Either::Left((served, _)) => served,
         Either::Right(_) if is_served.load(Ordering::Relaxed) => attempt.await,
         Either::Right(_) => return false,
-    }
+    };
+    served.expect("served");
     true
 }
 

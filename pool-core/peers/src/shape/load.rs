@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use super::{Sample, Windows, millis, percentile, two_threads};
-use crate::contender::{Connector, Contender, caller, filled};
+use crate::contender::{Connector, Contender, Patience, caller, filled};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 const CONNECT: Duration = Duration::from_millis(150);
@@ -23,7 +23,7 @@ pub(super) async fn query(takes: Duration) {
 
 async fn five_of_fifty_open<C: Contender>() -> (Connector, C) {
     let connector = Connector::after(CONNECT);
-    let pool = C::new(50, connector.clone()).await;
+    let pool = C::new(50, connector.clone(), Patience::USUAL).await;
     pool.warm_up(5).await;
     (connector, pool)
 }
@@ -35,7 +35,7 @@ pub(crate) fn spike<C: Contender>() -> Sample {
         let started = Instant::now();
         let callers = (0..50).map(|_| {
             let pool = pool.clone();
-            caller::<C, _>(async move { pool.with(query(2 * MS)).await })
+            caller::<C, _>(async move { pool.with(query(2 * MS)).await.expect("served") })
         });
         for caller in callers.collect::<Vec<_>>() {
             caller.await.expect("no panic");
@@ -55,7 +55,7 @@ pub(crate) fn ramp<C: Contender>() -> Sample {
             let (pool, stop) = (pool.clone(), Arc::clone(&stop));
             drop(caller::<C, _>(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    pool.with(query(20 * MS)).await;
+                    pool.with(query(20 * MS)).await.expect("served");
                 }
             }));
         }
@@ -82,7 +82,7 @@ pub(crate) fn fairness<C: Contender>(windows: Windows) -> Sample {
                             waited = asked.elapsed();
                             query(5 * MS).await;
                         };
-                        pool.with(timed).await;
+                        pool.with(timed).await.expect("served");
                         waits.push(millis(waited));
                     }
                     waits

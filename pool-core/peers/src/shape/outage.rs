@@ -1,51 +1,99 @@
-//! Outages in real time, on the scripted driver: eight callers, a server that refuses, or that
-//! answers nothing.
+//! Outages in real time: eight callers, a server that refuses, or that answers nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use pool_core::runtime::TokioRuntime;
-use pool_core::{Pool, PoolConfig};
-use pool_testkit::{Answer, Call, FakeDriver, FakeServer};
 use tokio::time::sleep;
 
 use super::load::{MS, query};
 use super::{Sample, millis, percentile, two_threads};
+use crate::contender::{Answer, Connector, Contender, Patience, caller};
 
 const DEADLINE: Duration = Duration::from_millis(500);
+const PATIENCE: Patience = Patience { acquire: DEADLINE, outage: Duration::from_millis(200) };
+/// Whoever serves nobody by then has not come back.
+const BACK_BY: Duration = Duration::from_millis(1500);
 
-struct Asked {
-    at: Instant,
-    took: Duration,
-    served: bool,
+/// One acquire.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    began: Instant,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Open,
+    Served(Instant),
+    Failed(Instant),
+}
+
+impl Attempt {
+    /// How long it has been open, or was, until `end`.
+    fn open_for(&self, end: Instant) -> Duration {
+        let closed = match self.outcome {
+            Outcome::Open => end,
+            Outcome::Served(at) | Outcome::Failed(at) => at.min(end),
+        };
+        closed.saturating_duration_since(self.began)
+    }
+
+    fn is_open_at(&self, instant: Instant) -> bool {
+        match self.outcome {
+            Outcome::Open => true,
+            Outcome::Served(at) | Outcome::Failed(at) => at >= instant,
+        }
+    }
+
+    fn is_served_by(&self, end: Instant) -> bool {
+        matches!(self.outcome, Outcome::Served(at) if at < end)
+    }
+}
+
+/// What one caller tried, the latest last. It is written when an attempt begins, too: one that
+/// never ends would be none.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Attempt>>>);
+
+impl Log {
+    fn begin(&self) {
+        self.0.lock().push(Attempt { began: Instant::now(), outcome: Outcome::Open });
+    }
+
+    fn end(&self, outcome: fn(Instant) -> Outcome) {
+        let mut attempts = self.0.lock();
+        attempts.last_mut().expect("bug: it began").outcome = outcome(Instant::now());
+    }
 }
 
 struct Callers {
-    server: FakeServer,
-    log: Arc<Mutex<Vec<Asked>>>,
+    connector: Connector,
+    logs: [Log; 8],
     stop: Arc<AtomicBool>,
 }
 
 impl Callers {
-    async fn start() -> Self {
-        let config = PoolConfig { max_open: 8, acquire_timeout: DEADLINE, ..PoolConfig::default() };
-        let config = PoolConfig { outage_grace: Some(200 * MS), ..config };
-        let server = FakeServer::new(Arc::new(TokioRuntime::new()));
-        let pool = Pool::new(FakeDriver::new(&server), config).expect("valid");
-        server.always(Call::Connect, Answer::Late(5 * MS));
-        let (log, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
-        for _ in 0..8 {
-            drop(tokio::spawn(call(pool.clone(), Arc::clone(&log), Arc::clone(&stop))));
+    async fn start<C: Contender>() -> Self {
+        let connector = Connector::after(5 * MS);
+        let pool = C::new(8, connector.clone(), PATIENCE).await;
+        let (logs, stop): ([Log; 8], _) = Default::default();
+        for log in &logs {
+            drop(caller::<C, _>(call(pool.clone(), log.clone(), Arc::clone(&stop))));
         }
         sleep(500 * MS).await;
-        Self { server, log, stop }
+        Self { connector, logs, stop }
     }
 
-    fn answer(&self, connect: Answer, check: Answer) {
-        self.server.always(Call::Connect, connect);
-        self.server.always(Call::Check, check);
+    fn fail(&self, answer: Answer) {
+        self.connector.answer(answer);
+        self.connector.sever_all();
+    }
+
+    /// Of each caller.
+    fn attempts(&self) -> Vec<Vec<Attempt>> {
+        self.logs.iter().map(|log| log.0.lock().clone()).collect()
     }
 }
 
@@ -55,59 +103,160 @@ impl Drop for Callers {
     }
 }
 
-async fn call(pool: Pool<FakeDriver>, log: Arc<Mutex<Vec<Asked>>>, stop: Arc<AtomicBool>) {
+async fn call<C: Contender>(pool: C, log: Log, stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::Relaxed) {
-        let at = Instant::now();
-        let guard = pool.acquire_owned().await;
-        let (took, served) = (at.elapsed(), guard.is_ok());
-        log.lock().push(Asked { at, took, served });
-        if let Ok(mut guard) = guard {
+        log.begin();
+        // A connection that died meanwhile says so at release, and is not used again.
+        let served = pool.with(async {
+            log.end(Outcome::Served);
             query(2 * MS).await;
-            // One that died meanwhile says so, and is not used again.
-            let _ = guard.query("select 1");
+        });
+        if served.await.is_err() {
+            log.end(Outcome::Failed);
         }
         sleep(20 * MS).await;
     }
 }
 
 /// One outage of each kind; `round` shifts its end.
-pub(crate) fn outages(round: u32) -> Sample {
-    let (fails, connects, back) = two_threads().block_on(refused(round));
-    let late = two_threads().block_on(black_holed());
-    Sample::from([("fails", fails), ("connects", connects), ("back", back), ("late", late)])
+pub(crate) fn outages<C: Contender>(round: u32) -> Sample {
+    let mut sample = two_threads().block_on(refused::<C>(round));
+    sample.insert("late", two_threads().block_on(black_holed::<C>()));
+    sample
 }
 
 /// How long failing took once the outage was known, connects a second, and how long the pool took
 /// to serve after the server was back; in milliseconds.
-async fn refused(round: u32) -> (f64, f64, f64) {
-    let callers = Callers::start().await;
-    callers.answer(Answer::Error, Answer::Error);
-    callers.server.sever_all();
+async fn refused<C: Contender>(round: u32) -> Sample {
+    let callers = Callers::start::<C>().await;
+    callers.fail(Answer::No);
     sleep(300 * MS).await;
-    let (known, before) = (Instant::now(), callers.server.started(Call::Connect));
+    let (known, before) = (Instant::now(), callers.connector.started());
     // Not in step with the probes.
     sleep(2000 * MS + 27 * MS * round).await;
-    let rate =
-        (callers.server.started(Call::Connect) - before) as f64 / known.elapsed().as_secs_f64();
+    let connects = (callers.connector.started() - before) as f64;
     let back = Instant::now();
-    callers.answer(Answer::Late(5 * MS), Answer::Ok);
-    sleep(600 * MS).await;
-    let log = callers.log.lock();
-    let failed = log.iter().filter(|asked| asked.at >= known && asked.at < back && !asked.served);
-    let mut failed: Vec<_> = failed.map(|asked| millis(asked.took)).collect();
-    let served = log.iter().filter(|asked| asked.served).map(|asked| asked.at + asked.took);
-    let served = served.filter(|served| *served >= back).min().expect("served again");
-    (percentile(&mut failed, 0.99), rate, millis(served.duration_since(back)))
+    callers.connector.answer(Answer::Yes);
+    sleep(BACK_BY).await;
+    let attempts = callers.attempts();
+    let mut failed = until_failed(&attempts, known, back);
+    Sample::from([
+        ("fails", percentile(&mut failed, 0.99)),
+        ("connects", connects / (back - known).as_secs_f64()),
+        ("back", millis(until_served(&attempts, back).unwrap_or(BACK_BY))),
+    ])
 }
 
 /// How far acquires passed their deadline, in milliseconds.
-async fn black_holed() -> f64 {
-    let callers = Callers::start().await;
-    callers.log.lock().clear();
-    callers.answer(Answer::Never, Answer::Never);
-    callers.server.sever_all();
+async fn black_holed<C: Contender>() -> f64 {
+    let callers = Callers::start::<C>().await;
+    callers.fail(Answer::Never);
+    let began = Instant::now();
     sleep(3000 * MS).await;
-    let log = callers.log.lock();
-    let mut late: Vec<_> = log.iter().map(|it| millis(it.took.saturating_sub(DEADLINE))).collect();
-    percentile(&mut late, 0.99)
+    percentile(&mut beyond_the_deadline(&callers.attempts(), began, Instant::now()), 0.99)
+}
+
+/// How long each attempt of an outage took, in milliseconds; one that was open when it ended, until
+/// then.
+fn until_failed(callers: &[Vec<Attempt>], known: Instant, back: Instant) -> Vec<f64> {
+    each_asked(callers, known, back);
+    let attempts = callers.iter().flatten();
+    let during = attempts.filter(|it| it.began >= known && it.began < back);
+    let failed = during.filter(|attempt| !attempt.is_served_by(back));
+    failed.map(|attempt| millis(attempt.open_for(back))).collect()
+}
+
+fn until_served(callers: &[Vec<Attempt>], back: Instant) -> Option<Duration> {
+    let served = callers.iter().flatten().filter_map(|attempt| match attempt.outcome {
+        Outcome::Served(at) => at.checked_duration_since(back),
+        Outcome::Open | Outcome::Failed(_) => None,
+    });
+    served.min()
+}
+
+/// How far each attempt of a black hole passed its deadline, in milliseconds; one that is still open
+/// by now, so far.
+fn beyond_the_deadline(callers: &[Vec<Attempt>], began: Instant, now: Instant) -> Vec<f64> {
+    each_asked(callers, began, now);
+    let during = callers.iter().flatten().filter(|attempt| attempt.is_open_at(began));
+    during.map(|attempt| millis(attempt.open_for(now).saturating_sub(DEADLINE))).collect()
+}
+
+/// Without a question of each caller in that time, nothing is known of it.
+fn each_asked(callers: &[Vec<Attempt>], from: Instant, to: Instant) {
+    for (caller, attempts) in callers.iter().enumerate() {
+        let asked = attempts.iter().any(|it| it.began >= from && it.began < to);
+        assert!(asked, "caller {caller} did not ask in the outage");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An attempt by the milliseconds it began and ended at, since some origin.
+    fn attempt(
+        origin: Instant,
+        began: u32,
+        outcome: Option<(fn(Instant) -> Outcome, u32)>,
+    ) -> Attempt {
+        let outcome = outcome.map_or(Outcome::Open, |(how, at)| how(origin + at * MS));
+        Attempt { began: origin + began * MS, outcome }
+    }
+
+    #[test]
+    fn an_acquire_that_never_returns_is_late() {
+        let origin = Instant::now();
+        let ends = attempt(origin, 10, Some((Outcome::Failed, 512)));
+        let never = attempt(origin, 20, None);
+        let before = attempt(origin, 0, Some((Outcome::Served, 1)));
+        let callers = [vec![before, ends], vec![never]];
+        let late = beyond_the_deadline(&callers, origin + 5 * MS, origin + 3000 * MS);
+        assert_eq!(late, [2.0, 2480.0]);
+    }
+
+    #[test]
+    fn one_acquire_of_forty_that_never_returns_is_in_the_percentile() {
+        let origin = Instant::now();
+        let ends = attempt(origin, 0, Some((Outcome::Failed, 500)));
+        let never = attempt(origin, 0, None);
+        let mut attempts = vec![ends; 39];
+        attempts.push(never);
+        let mut late = beyond_the_deadline(&[attempts], origin, origin + 3000 * MS);
+        assert_eq!(percentile(&mut late, 0.99), 2500.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "caller 1 did not ask in the outage")]
+    fn a_caller_who_never_asked_in_a_black_hole_shows_nothing() {
+        let origin = Instant::now();
+        let ends = attempt(origin, 10, Some((Outcome::Failed, 510)));
+        let hangs_since_before = attempt(origin, 0, None);
+        beyond_the_deadline(
+            &[vec![ends], vec![hangs_since_before]],
+            origin + 5 * MS,
+            origin + 3000 * MS,
+        );
+    }
+
+    #[test]
+    fn an_acquire_that_waits_until_the_end_of_an_outage_took_that_long_to_fail() {
+        let origin = Instant::now();
+        let at_once = attempt(origin, 10, Some((Outcome::Failed, 11)));
+        let served_later = attempt(origin, 100, Some((Outcome::Served, 2100)));
+        let never = attempt(origin, 200, None);
+        let callers = [vec![at_once], vec![served_later], vec![never]];
+        let failed = until_failed(&callers, origin, origin + 2000 * MS);
+        assert_eq!(failed, [1.0, 1900.0, 1800.0]);
+    }
+
+    #[test]
+    fn service_is_back_with_the_first_who_is_served() {
+        let origin = Instant::now();
+        let during = attempt(origin, 0, Some((Outcome::Served, 99)));
+        let [later, first] = [400, 310].map(|at| attempt(origin, 90, Some((Outcome::Served, at))));
+        let back = origin + 100 * MS;
+        assert_eq!(until_served(&[vec![during, later], vec![first]], back), Some(210 * MS));
+        assert_eq!(until_served(&[vec![during]], back), None);
+    }
 }
