@@ -21,6 +21,7 @@ mod observer;
 mod opening;
 mod outages;
 mod panics;
+mod promptly;
 mod quiet;
 mod reconfigure;
 mod release;
