@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{AcquireErrorKind, PoolConfig, TryAcquireError};
+use pool_core::{AcquireErrorKind, AcquirePhase, PoolConfig, TryAcquireError};
 use pool_testkit::{Answer, Call, Hand};
 
 use crate::rig::{MS, Rig, SEC};
@@ -79,30 +79,54 @@ fn a_waiter_takes_a_newly_opened_connection_before_one_comes_back() {
     assert_ne!(served.id(), held.id());
 }
 
-#[test]
-fn the_deadline_is_one_over_queueing_checking_and_opening() {
-    let rig = Rig::new(PoolConfig {
+/// One acquire that is half a second in the queue, then waits two for a call that hangs, then for a
+/// connect until its deadline.
+#[track_caller]
+fn expect_one_deadline(rig: &Rig, hanging: Call, leave_the_queue: impl FnOnce()) {
+    rig.server.always(hanging, Answer::Never);
+    rig.server.always(Call::Connect, Answer::Never);
+    let under_way = || (rig.server.started(hanging), rig.server.started(Call::Connect));
+    let acquire = rig.spawn_acquire();
+    rig.sim.advance(SEC / 2);
+    assert_eq!(under_way(), (0, 1), "the connect was that of the one connection there is");
+    leave_the_queue();
+    rig.sim.advance(2 * SEC - MS);
+    assert_eq!(under_way(), (1, 1));
+    rig.sim.advance(MS);
+    assert_eq!(under_way(), (1, 2));
+    rig.sim.advance(SEC / 2 - MS);
+    assert!(!acquire.is_done(), "a millisecond is left");
+    rig.sim.advance(MS);
+    let error = acquire.take().expect("its deadline").expect_err("nothing answers");
+    let details = error.details();
+    let ended = (error.kind(), details.phase, details.waited);
+    assert_eq!(ended, (AcquireErrorKind::Timeout, AcquirePhase::Opening, 3 * SEC));
+}
+
+fn three_seconds() -> PoolConfig {
+    PoolConfig {
         max_open: 1,
         acquire_timeout: 3 * SEC,
         check_timeout: 2 * SEC,
         ..PoolConfig::default()
-    });
-    let held = rig.acquire();
-    rig.server.always(Call::Check, Answer::Never);
-    rig.server.always(Call::Connect, Answer::Never);
-    let started = rig.sim.now();
-    let acquire = rig.spawn_acquire();
-    // Half a second in the queue, then two of checking, then opening until the deadline.
-    rig.sim.advance(SEC / 2);
-    drop(held);
-    rig.sim.run();
-    assert!(acquire.is_done(), "a connection just released needs no check");
-    drop(acquire.take());
+    }
+}
+
+#[test]
+fn the_deadline_is_one_over_queueing_checking_and_opening() {
+    let rig = Rig::new(three_seconds());
+    rig.fill(1);
     rig.sim.advance(SEC);
-    let error = rig.sim.block_on(rig.pool.acquire()).expect_err("nothing answers");
-    assert_eq!(error.kind(), AcquireErrorKind::Timeout);
-    assert_eq!(error.details().waited, 3 * SEC);
-    assert_eq!(rig.sim.now().since(started), 4 * SEC + SEC / 2);
+    rig.pool.control().pause();
+    expect_one_deadline(&rig, Call::Check, || rig.pool.control().resume());
+}
+
+#[test]
+fn the_deadline_is_one_over_queueing_resetting_and_opening() {
+    let rig = Rig::new(three_seconds());
+    let mut held = rig.acquire();
+    held.begin();
+    expect_one_deadline(&rig, Call::Reset, || drop(held));
 }
 
 #[test]

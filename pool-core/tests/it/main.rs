@@ -1,6 +1,7 @@
 //! The engine against the scripted driver, in virtual time. A test's name is its claim.
 
 mod acquire;
+mod allocations;
 mod cancel;
 mod compat;
 mod control;
@@ -21,6 +22,7 @@ mod observer;
 mod opening;
 mod outages;
 mod panics;
+mod promptly;
 mod quiet;
 mod reconfigure;
 mod release;

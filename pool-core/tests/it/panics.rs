@@ -8,6 +8,7 @@ use pool_core::{
 };
 use pool_testkit::{Answer, Call};
 
+use crate::promptly::promptly;
 use crate::rig::{MS, Rig, SEC};
 
 #[test]
@@ -128,11 +129,13 @@ impl Observer for ReentrantObserver {
 
 #[test]
 fn no_observer_runs_under_the_lock() {
-    let rig = Rig::new(PoolConfig { max_open: 2, ..PoolConfig::default() });
-    let control = rig.pool.control();
-    control.observe(Arc::new(ReentrantObserver(Arc::downgrade(&control)))).keep();
-    pool_core::Guard::discard(rig.acquire());
-    rig.sim.advance(MS);
-    drop(rig.acquire());
-    rig.audit(0);
+    promptly(|| {
+        let rig = Rig::new(PoolConfig { max_open: 2, ..PoolConfig::default() });
+        let control = rig.pool.control();
+        control.observe(Arc::new(ReentrantObserver(Arc::downgrade(&control)))).keep();
+        pool_core::Guard::discard(rig.acquire());
+        rig.sim.advance(MS);
+        drop(rig.acquire());
+        rig.audit(0);
+    });
 }

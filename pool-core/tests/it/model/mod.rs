@@ -11,9 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use pool_core::{AcquireError, AcquireErrorKind, CloseReason, Guard, PoolConfig};
-use pool_testkit::Hand;
+use pool_testkit::{Hand, hostile};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed};
 
 use self::reference::{Counts, End, Reference, Settings};
 use crate::quiet::quietly;
@@ -88,13 +87,11 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 proptest! {
-    // The same cases each time, and no file of those that failed: the shrunk one is a test to write.
-    #![proptest_config(Config {
-        cases: 512,
-        rng_seed: RngSeed::Fixed(5),
-        failure_persistence: None,
+    // Twice as many as of texts: 512, where no variable says how many.
+    #![proptest_config(ProptestConfig {
+        cases: 2 * hostile::settings().cases,
         max_shrink_iters: 20_000,
-        ..Config::default()
+        ..hostile::settings()
     })]
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use pool_core::{AcquireErrorKind, CloseReason, PoolConfig};
+use pool_core::{AcquireErrorKind, PoolConfig};
 use pool_testkit::{Answer, Call, Hand, Sim};
 
 use crate::rig::{MS, Rig, SEC};
@@ -288,10 +288,9 @@ fn m19_a_reset_cut_short_ends_its_socket_and_its_transaction() {
         rig.sim.run();
         assert_eq!(rig.pool.stats().resetting, 1);
         cut(&rig);
-        let (sim, server, closed) = (rig.sim.clone(), rig.server.clone(), rig.pool.stats().closed);
+        let (sim, server) = (rig.sim.clone(), rig.server.clone());
         drop(rig.pool);
         sim.run();
         assert_eq!((server.session(1), server.sockets()), (None, 0), "{how}");
-        assert!(closed.of(CloseReason::Detached) == 0);
     }
 }

@@ -6,6 +6,7 @@ use pool_core::{Guard, PoolConfig, PoolState};
 use pool_testkit::{Answer, Call, Hand, Sim};
 
 use super::foreign::{Foreign, Place};
+use crate::promptly::promptly;
 use crate::rig::{Acquired, Guard as Guarded, MS, Rig, SEC};
 
 /// What is still there of a user when the pool is closed.
@@ -178,22 +179,24 @@ fn m51_close_ends_although_the_background_task_dies_meanwhile() {
 /// handler went back into the pool.
 #[test]
 fn m52_a_driver_may_use_the_pool_while_it_closes_a_connection() {
-    let sim = Sim::new(1);
-    let config = PoolConfig { max_open: 2, ..PoolConfig::default() };
-    let (server, pool) = Foreign::pool(&sim, config, |driver, place| {
-        if matches!(place, Place::Close | Place::Abort | Place::ConnectionDropped)
-            && let Some(pool) = driver.own_pool()
-        {
-            let _ = (pool.stats(), pool.holders(), pool.config());
-            drop(pool.try_acquire());
-            drop(Hand::new(pool.acquire()).poll());
-            drop(Hand::new(pool.close(SEC)).poll());
-        }
+    promptly(|| {
+        let sim = Sim::new(1);
+        let config = PoolConfig { max_open: 2, ..PoolConfig::default() };
+        let (server, pool) = Foreign::pool(&sim, config, |driver, place| {
+            if matches!(place, Place::Close | Place::Abort | Place::ConnectionDropped)
+                && let Some(pool) = driver.own_pool()
+            {
+                let _ = (pool.stats(), pool.holders(), pool.config());
+                drop(pool.try_acquire());
+                drop(Hand::new(pool.acquire()).poll());
+                drop(Hand::new(pool.close(SEC)).poll());
+            }
+        });
+        Guard::discard(sim.block_on(pool.acquire()).expect("served"));
+        sim.advance(10 * MS);
+        assert_eq!(pool.stats().state, PoolState::Closed, "it did so");
+        assert!(sim.block_on(pool.close(SEC)).drained);
+        pool.driver().forget();
+        assert_eq!(server.sockets(), 0);
     });
-    Guard::discard(sim.block_on(pool.acquire()).expect("served"));
-    sim.advance(10 * MS);
-    assert_eq!(pool.stats().state, PoolState::Closed, "it did so");
-    assert!(sim.block_on(pool.close(SEC)).drained);
-    pool.driver().forget();
-    assert_eq!(server.sockets(), 0);
 }

@@ -137,15 +137,27 @@ fn m31_the_next_user_finds_a_session_as_new_however_the_last_one_left() {
 /// client.
 #[test]
 fn m32_bytes_that_nobody_asked_for_cost_the_connection() {
+    // In the hands of a user who has read every answer.
     let rig = Rig::with_max_open(1);
     let mut held = rig.acquire();
     held.query("select 1").expect("alive");
-    // Everything was answered, and then there is one more.
-    held.send().expect("sent");
+    rig.server.push_unasked(held.id());
     drop(held);
     rig.sim.run();
     assert_eq!(rig.server.session(1), None);
-    rig.acquire().query("select 1").expect("its own reply");
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::Broken), 1);
+    let mut next = rig.acquire();
+    next.query("select 1").expect("its own reply");
+
+    // At rest: the check reads it in place of its own answer.
+    let id = next.id();
+    drop(next);
+    rig.server.push_unasked(id);
+    rig.sim.advance(SEC);
+    let mut next = rig.acquire();
+    next.query("select 1").expect("its own reply");
+    assert_eq!(rig.server.session(id), None);
+    assert_eq!(rig.pool.stats().closed.of(CloseReason::CheckFailed), 1);
 }
 
 /// pgbouncer/pgbouncer#717, npgsql/npgsql#5032: a cancel that was on its way when its statement

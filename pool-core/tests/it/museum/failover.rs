@@ -12,8 +12,7 @@ fn m59_after_a_failover_every_older_connection_is_retired_and_new_ones_are_diall
     let rig = Rig::new(PoolConfig { max_open: 6, ..PoolConfig::default() });
     let mut held = rig.acquire_many(3);
     rig.fill(3);
-    // One connect more is under way to the old primary.
-    let waiting: Vec<_> = (0..3).map(|_| rig.acquire()).collect();
+    let others = rig.acquire_many(3);
     drop(held.pop());
     let control = rig.pool.control();
     rig.server.set_read_only(true);
@@ -31,8 +30,8 @@ fn m59_after_a_failover_every_older_connection_is_retired_and_new_ones_are_diall
     for guard in &mut held {
         guard.query("select 1").expect("still its own");
     }
-    let newest = waiting.iter().chain(&held).map(|guard| guard.id()).max().expect("some");
-    drop((waiting, held));
+    let newest = others.iter().chain(&held).map(|guard| guard.id()).max().expect("some");
+    drop((others, held));
     rig.sim.advance(SEC);
     assert_eq!(rig.pool.stats().closed.of(CloseReason::Invalidated), 6);
     let guards = rig.acquire_many(6);

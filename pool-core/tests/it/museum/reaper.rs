@@ -26,6 +26,8 @@ fn m53_idle_connections_are_still_closed_after_all_of_them_broke_at_once() {
     drop(held);
     rig.sim.run();
     rig.audit(0);
+    let stats = rig.pool.stats();
+    assert_eq!((stats.open_failed, stats.closed.of(CloseReason::Broken), stats.idle), (1, 10, 0));
     rig.sim.advance(SEC);
     // It has recovered, and is as a new one.
     for lifetime in 1..=3 {

@@ -29,6 +29,9 @@ pub enum FakeError {
     /// The server has hung up.
     #[error("the server has hung up")]
     Severed,
+    /// The server has answered something else.
+    #[error("the reply to another request")]
+    Mismatched,
 }
 
 /// The driver for a [`FakeServer`].
@@ -95,7 +98,11 @@ impl Driver for FakeDriver {
     async fn check(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
         self.answer(Call::Check).await?;
         connection.alive()?;
-        Ok(connection)
+        if connection.session().owed.is_empty() {
+            Ok(connection)
+        } else {
+            Err(FakeError::Mismatched)
+        }
     }
 
     async fn reset(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {

@@ -27,7 +27,8 @@ pub struct Session {
     pub in_transaction: bool,
     /// Whether a setting was changed.
     pub altered: bool,
-    /// Replies sent or about to be sent that nobody has read, by the request's number.
+    /// Replies sent or about to be sent that nobody has read, by the request's number; also those
+    /// that [nobody asked for](FakeServer::push_unasked).
     pub owed: Vec<u64>,
     /// Whether the server has hung up.
     pub severed: bool,
@@ -165,6 +166,20 @@ impl FakeServer {
     #[must_use]
     pub fn session(&self, id: u64) -> Option<Session> {
         self.ledger.lock().sessions.get(&id).cloned()
+    }
+
+    /// Sends a reply that answers no request, to a session in use or idle.
+    ///
+    /// # Panics
+    ///
+    /// If its socket is closed.
+    pub fn push_unasked(&self, id: u64) {
+        let mut ledger = self.ledger.lock();
+        // A number that no request has or will have.
+        ledger.next_request += 1;
+        let reply = ledger.next_request;
+        let session = ledger.sessions.get_mut(&id).expect("an open socket");
+        session.owed.push(reply);
     }
 
     /// Hangs up on every session.

@@ -1,0 +1,25 @@
+//! Tests that would not fail but hang, if what they are about were broken: deadlocks and spins.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
+use crate::rig::SEC;
+
+/// Runs `test` in a thread of its own, and returns what it returns.
+///
+/// # Panics
+///
+/// With its panic, or if it has not ended after ten seconds. Its thread is left behind then.
+#[track_caller]
+pub(crate) fn promptly<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (ended, has_ended) = channel();
+    let thread = thread::spawn(move || drop(ended.send(test())));
+    match has_ended.recv_timeout(10 * SEC) {
+        Ok(value) => value,
+        Err(RecvTimeoutError::Disconnected) => {
+            resume_unwind(thread.join().expect_err("it sent nothing"))
+        }
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs: a deadlock, or it spins"),
+    }
+}
