@@ -33,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const LOOKS_A_LINE: u32 = 5;
 
 /// How long what works may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a run lasts, and what it draws.
 #[derive(Clone, Copy, Debug)]
@@ -263,7 +263,7 @@ impl<P: Place + 'static> Run<'_, P> {
     /// Has every connection of the pool answer.
     async fn use_all(&self, pool: &Pool<P::Driver>) -> Result<()> {
         let mut guards = Vec::new();
-        for number in 0..CONNECTIONS as i64 {
+        for number in (0_i64..).take(CONNECTIONS) {
             let mut guard = pool.acquire().await?;
             let answer = timeout(LIMIT / 4, P::Driver::ask(&mut guard, number)).await??;
             if answer.number != number || !answer.is_clean {
@@ -285,6 +285,7 @@ impl<P: Place + 'static> Run<'_, P> {
         if !report.drained || stats.open != 0 || stats.opened != stats.closed.total() {
             self.shared.wrongs.add(format!("a pool was not closed: {report:?} {stats:?}"));
         }
+        drop(pool);
     }
 
     fn compare(&self, first: Resources, now: Resources, spare: usize) {

@@ -22,7 +22,7 @@ const HEAP_RIPPLE: usize = 16 << 10;
 const RESIDENT_MARGIN: usize = 24 << 20;
 
 /// How long after the last use everything may take to go: what was black-holed must time out.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
