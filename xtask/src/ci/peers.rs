@@ -1,5 +1,5 @@
-//! The step `peers`: the packages outside the workspace compile, those that measure us beside our
-//! peers and the soak, and what judges the figures of the engine passes its tests.
+//! The step `peers`: the packages outside the workspace, those that measure us beside our peers and the
+//! soak, are held to what the other steps hold its members to; and what judges in them passes its tests.
 //!
 //! Their dependencies are not to enter the workspace's lock file, so no other step sees them. Nothing
 //! is measured here.
@@ -11,18 +11,29 @@ use toml::Table;
 
 use super::verdict::Verdict;
 use crate::child;
+use crate::plugin::{CLIPPY, RUSTFMT};
 
-/// The one that has tests; of the others, there is no need to generate code.
-const WITH_TESTS: &str = "pool-core/peers";
+/// Those that judge, and so have tests; of the others, there is no need to generate code.
+const WITH_TESTS: [&str; 2] = ["pool-core/peers", "pool-drivers/soak"];
 
 pub(super) fn check() -> Result<Verdict> {
+    for plugin in [&RUSTFMT, &CLIPPY] {
+        if !plugin.is_present() {
+            return Ok(Verdict::Lacks(plugin));
+        }
+    }
     let manifest = fs::read_to_string(child::root().join("Cargo.toml"))?;
     for package in excluded(&manifest)? {
         let manifest = format!("{package}/Cargo.toml");
+        child::run(&mut RUSTFMT.command(&["--check", "--manifest-path", &manifest]))?;
         let target = child::root().join("target").join("peers");
-        let verb = if package == WITH_TESTS { "test" } else { "check" };
-        let mut command = child::cargo(&[verb, "--locked", "--manifest-path", &manifest]);
-        child::run(command.arg("--target-dir").arg(target))?;
+        let of_it = ["--locked", "--manifest-path", &manifest, "--target-dir"];
+        let mut clippy = CLIPPY.command(&of_it);
+        clippy.arg(&target).args(["--all-targets", "--", "-D", "warnings"]);
+        child::run(&mut clippy)?;
+        if WITH_TESTS.contains(&&*package) {
+            child::run(child::cargo(&["test"]).args(of_it).arg(&target))?;
+        }
     }
     Ok(Verdict::Passed)
 }

@@ -27,8 +27,9 @@ pub(super) enum Step {
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
-    /// What stands outside the workspace compiles, benchmarks beside peers and the soak, and judges
-    /// rightly.
+    /// The packages outside the workspace, benchmarks beside peers and the soak, are formatted, and
+    /// clippy has nothing to say. What judges in them passes its tests: the verdict on the engine's
+    /// figures beside its peers', and what the soak calls wrong.
     Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,
