@@ -3,11 +3,14 @@
 //! They inherit our streams and our process group, so colour is their own affair and ctrl-c reaches
 //! them. Which ones to run is not decided here.
 
+use std::convert::Infallible;
 use std::env;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use pool_testkit::servers::{CACHE_VARIABLE, cache};
@@ -103,15 +106,52 @@ pub(crate) fn run_and_watch(command: &mut Command) -> Result<(bool, String)> {
     Ok((child.wait()?.success(), printed))
 }
 
-/// Runs `command` unseen, and returns whether it succeeded and all that it printed.
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Succeeded,
+    Failed,
+    /// It did not end in time, and was killed.
+    Hung,
+}
+
+/// Runs `command` unseen, no longer than `bound`, and returns how it ended and all that it printed.
+/// What it starts itself is not killed with it.
 ///
 /// # Errors
 ///
 /// It cannot be started.
-pub(crate) fn listen(command: &mut Command) -> Result<(bool, String)> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
-    let printed = [output.stdout, output.stderr].concat();
-    Ok((output.status.success(), String::from_utf8_lossy(&printed).into_owned()))
+pub(crate) fn listen(command: &mut Command, bound: Duration) -> Result<(End, String)> {
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().with_context(|| cannot_start(command))?;
+    let stdout = child.stdout.take().expect("bug: stdout is piped");
+    let stderr = child.stderr.take().expect("bug: stderr is piped");
+    // Nothing is sent: the channel is closed when both readers are done.
+    let (reading, is_read) = mpsc::channel::<Infallible>();
+    let read = |mut stream: Box<dyn Read + Send>| {
+        let reading = reading.clone();
+        thread::spawn(move || {
+            let _reading = reading;
+            let mut printed = Vec::new();
+            stream.read_to_end(&mut printed).map(|_| printed)
+        })
+    };
+    let readers = [read(Box::new(stdout)), read(Box::new(stderr))];
+    drop(reading);
+    let is_hung = is_read.recv_timeout(bound) == Err(RecvTimeoutError::Timeout);
+    if is_hung {
+        child.kill()?;
+    }
+    let mut printed = Vec::new();
+    for reader in readers {
+        printed.extend(reader.join().expect("bug: a reader does not panic")?);
+    }
+    let end = match child.wait()?.success() {
+        _ if is_hung => End::Hung,
+        true => End::Succeeded,
+        false => End::Failed,
+    };
+    Ok((end, String::from_utf8_lossy(&printed).into_owned()))
 }
 
 /// What `command` prints, without showing anything but its errors.
@@ -191,6 +231,23 @@ mod tests {
         let mut command = program("test", &[]);
         command.env("TESTKIT_URL", "postgres://me:secret@there:1/it");
         assert_eq!(shown(&command), "TESTKIT_URL=... test");
+    }
+
+    #[test]
+    fn a_command_is_listened_to_until_it_ends() {
+        let bound = Duration::from_mins(1);
+        let mut command = program("sh", &["-c", "echo out; echo err >&2; exit 3"]);
+        let heard = listen(&mut command, bound).expect("started");
+        assert_eq!(heard, (End::Failed, "out\nerr\n".to_owned()));
+        let heard = listen(&mut program("true", &[]), bound).expect("started");
+        assert_eq!(heard, (End::Succeeded, String::new()));
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_in_time_is_killed() {
+        let mut command = program("sh", &["-c", "echo begun; exec sleep 600"]);
+        let (end, _) = listen(&mut command, Duration::from_millis(200)).expect("started");
+        assert_eq!(end, End::Hung);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use pool_core::PoolStats;
 
+use crate::steward::MOST_CONNECTIONS;
+
 /// The figures of one pool as they go by.
 #[derive(Debug)]
 pub(crate) struct Audit {
@@ -24,8 +26,10 @@ impl Audit {
                 "what was opened and not closed is idle or in use",
                 now.opened - now.closed.total() == (now.idle + now.in_use) as u64,
             ),
-            // The others have their answers, and have not looked.
+            // The rest have been answered, and were not polled since.
             ("every acquire ended or waits", acquires.started >= ended + now.waiting as u64),
+            // Whatever it was and is set to.
+            ("open is no more than any settings allow", now.open <= MOST_CONNECTIONS),
             ("checking and resetting are in use", now.checking + now.resetting <= now.in_use),
         ];
         if let Some(before) = &self.before {
@@ -70,4 +74,43 @@ pub(crate) fn is_at_rest(stats: &PoolStats) -> bool {
     let ended = acquires.succeeded() + acquires.failed() + acquires.cancelled;
     acquires.started == ended
         && [in_use, opening, closing, probes, waiting].into_iter().all(|count| *count == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use pool_core::Pool;
+    use pool_sqlite::{SqliteDriver, SqliteOptions};
+
+    use super::*;
+    use crate::steward::at_rest;
+
+    /// The figures of a pool with nothing but idle connections.
+    fn idle(count: usize) -> PoolStats {
+        let pool = Pool::new(SqliteDriver::new(SqliteOptions::file("never.db")), at_rest());
+        let mut stats = pool.expect("valid settings").stats();
+        (stats.max_open, stats.open, stats.idle) = (count, count, count);
+        stats.opened = count as u64;
+        stats
+    }
+
+    #[test]
+    fn no_change_of_settings_excuses_more_connections_than_any_allow() {
+        let mut audit = Audit::of("it");
+        assert!(audit.look(idle(MOST_CONNECTIONS)).is_empty());
+        let mut more = idle(MOST_CONNECTIONS + 1);
+        more.generation += 1;
+        let wrongs = audit.look(more);
+        let [wrong] = &wrongs[..] else { panic!("not one: {wrongs:?}") };
+        assert!(wrong.starts_with("it: not so: open is no more than any settings allow: "));
+    }
+
+    #[test]
+    fn without_a_change_of_settings_open_grows_to_max_open_at_most() {
+        let mut audit = Audit::of("it");
+        assert!(audit.look(idle(1)).is_empty());
+        let mut more = idle(2);
+        more.max_open = 1;
+        let wrongs = audit.look(more);
+        assert!(wrongs[0].starts_with("it: not so: open grows to max_open and no further: "));
+    }
 }

@@ -1,13 +1,13 @@
 //! A run on one driver: trouble, then quiet, again and again, and what is left after it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
-use pool_core::Pool;
+use pool_core::{Pool, PoolStats};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -18,6 +18,7 @@ use crate::place::{Pause, Place};
 use crate::resources::{Resources, names};
 use crate::steward::{self, CONNECTIONS, at_rest};
 use crate::subject::{ACCOUNTS, AMOUNT, Subject};
+use crate::tally;
 use crate::user::{Shared, User};
 
 /// More than a pool has connections.
@@ -32,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const LOOKS_A_LINE: u32 = 5;
 
 /// How long what works may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a run lasts, and what it draws.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +53,44 @@ pub(crate) fn run<P: Place + 'static>(place: P, plan: Plan) -> Result<bool> {
     let name = place.name();
     println!("\n{name}: {:?} of trouble, seed {}", plan.time, plan.seed);
     let run = Run { runtime: &runtime, place: Arc::new(place), shared: Shared::default(), plan };
-    let rows = run.go()?;
+    let mut held = Held::default();
+    if let Err(error) = run.go(&mut held) {
+        run.shared.wrongs.add(format!("the run could not go on: {error:#}"));
+    }
     println!("\n{name:<16} {:>12} {:>12} {:>12}", "at first", "at last", "margin");
-    rows.iter().for_each(|row| println!("{row}"));
+    held.rows(run.place.kept_descriptors()).iter().for_each(|row| println!("{row}"));
     for wrong in run.shared.wrongs.first() {
         println!("WRONG: {wrong}");
     }
     let wrongs = run.shared.wrongs.count();
     println!("{name}: {wrongs} wrong; seed {}", plan.seed);
     Ok(wrongs == 0)
+}
+
+/// What the process held when nobody used anything: at first, and at last as far as the run came.
+#[derive(Debug, Default)]
+struct Held {
+    at_rest: Vec<Resources>,
+    without_pool: Vec<Resources>,
+}
+
+impl Held {
+    /// The table at the end.
+    fn rows(&self, spare: usize) -> Vec<String> {
+        let parts = [
+            ("with a pool at rest", &self.at_rest, spare),
+            ("without a pool", &self.without_pool, 0),
+        ];
+        let mut rows = Vec::new();
+        for (title, held, spare) in parts {
+            rows.push(title.to_owned());
+            match held[..] {
+                [first, last] => rows.extend(last.rows(first, spare).map(|row| row.to_string())),
+                _ => rows.push("(the run did not come to this)".to_owned()),
+            }
+        }
+        rows
+    }
 }
 
 struct Run<'r, P: Place> {
@@ -71,8 +101,8 @@ struct Run<'r, P: Place> {
 }
 
 impl<P: Place + 'static> Run<'_, P> {
-    /// Everything, and the rows of the table.
-    fn go(&self) -> Result<Vec<String>> {
+    /// Everything; what was `held` meanwhile is known as far as it came.
+    fn go(&self, held: &mut Held) -> Result<()> {
         // The first pool of all makes what is made once in a process.
         let first_of_all = self.pool()?;
         self.runtime.block_on(prepare(&first_of_all))?;
@@ -85,34 +115,43 @@ impl<P: Place + 'static> Run<'_, P> {
         let mut random = Rng::with_seed(self.plan.seed);
         let time = LONGEST_CYCLE.min(self.plan.time / FEWEST_CYCLES);
         let begun = Instant::now();
-        let (mut rests, spare) = (Vec::<Resources>::new(), self.place.kept_descriptors());
-        while rests.len() < 2 || begun.elapsed() < self.plan.time {
+        let spare = self.place.kept_descriptors();
+        while held.at_rest.len() < 2 || begun.elapsed() < self.plan.time {
             self.trouble(&pool, &mut audit, &mut random, time, begun);
             self.runtime.block_on(self.come_to_rest(&pool))?;
             self.look(&mut audit, &pool);
-            let now = match rests.first() {
+            let now = match held.at_rest.first() {
                 None => Resources::settled(&*self.place, handle)?,
                 Some(first) => first.back_to(spare, &*self.place, handle)?,
             };
-            rests.truncate(1);
-            rests.push(now);
-            self.compare(rests[0], now, spare);
+            held.at_rest.truncate(1);
+            held.at_rest.push(now);
+            self.compare(held.at_rest[0], now, spare);
             println!(
                 "[{:>5} s] at rest: {now}, {} sessions",
                 begun.elapsed().as_secs(),
                 now.sessions
             );
         }
+        self.expect_trouble(&pool.stats());
         self.end(pool);
         // What was freed need not go back to the system.
-        let before = Resources { resident: rests[0].resident, ..before };
+        let before = Resources { resident: held.at_rest[0].resident, ..before };
         let after = before.back_to(0, &*self.place, handle)?;
         self.compare(before, after, 0);
-        let mut rows = vec!["with a pool at rest".to_owned()];
-        rows.extend(rests[1].rows(rests[0], spare).map(|row| row.to_string()));
-        rows.push("without a pool".to_owned());
-        rows.extend(after.rows(before, 0).map(|row| row.to_string()));
-        Ok(rows)
+        held.without_pool = vec![before, after];
+        Ok(())
+    }
+
+    /// Nothing went wrong; now was there anything that could?
+    fn expect_trouble(&self, stats: &PoolStats) {
+        let mut counts = self.shared.tally.counts().to_vec();
+        if self.place.has_a_server() {
+            counts.extend(tally::of_a_harmed_server(stats));
+        }
+        for what in tally::missing(&counts) {
+            self.shared.wrongs.add(format!("never in all this time: {what}"));
+        }
     }
 
     fn pool(&self) -> Result<Pool<P::Driver>> {
@@ -185,19 +224,11 @@ impl<P: Place + 'static> Run<'_, P> {
 
     /// The line of an interval.
     fn tell(&self, pool: &Pool<P::Driver>, begun: Instant) {
-        let count = |which: &AtomicU64| which.load(Ordering::Relaxed);
         let (tally, stats) = (&self.shared.tally, pool.stats());
         let held = Resources::own(self.runtime.handle());
         println!(
-            "[{:>5} s] {} served, {} turned away, {} given up, {} failed, {} cut short, {} panicked; \
-             {}/{} open, {} waiting, circuit {}; {}",
+            "[{:>5} s] {tally}; {}/{} open, {} waiting, circuit {}; {}",
             begun.elapsed().as_secs(),
-            count(&tally.served),
-            count(&tally.turned_away),
-            count(&tally.given_up),
-            count(&tally.failed),
-            count(&tally.cut_short),
-            count(&tally.panicked),
             stats.open,
             stats.max_open,
             stats.waiting,
@@ -232,7 +263,7 @@ impl<P: Place + 'static> Run<'_, P> {
     /// Has every connection of the pool answer.
     async fn use_all(&self, pool: &Pool<P::Driver>) -> Result<()> {
         let mut guards = Vec::new();
-        for number in 0..CONNECTIONS as i64 {
+        for number in (0_i64..).take(CONNECTIONS) {
             let mut guard = pool.acquire().await?;
             let answer = timeout(LIMIT / 4, P::Driver::ask(&mut guard, number)).await??;
             if answer.number != number || !answer.is_clean {
@@ -254,6 +285,7 @@ impl<P: Place + 'static> Run<'_, P> {
         if !report.drained || stats.open != 0 || stats.opened != stats.closed.total() {
             self.shared.wrongs.add(format!("a pool was not closed: {report:?} {stats:?}"));
         }
+        drop(pool);
     }
 
     fn compare(&self, first: Resources, now: Resources, spare: usize) {

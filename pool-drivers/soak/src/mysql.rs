@@ -18,11 +18,15 @@ impl Subject for MysqlDriver {
         connection.query_drop(sql).await?;
         let last = ACCOUNTS - 1;
         let sql = format!("INSERT INTO account SELECT seq, {AMOUNT} FROM seq_0_to_{last}");
-        connection.query_drop(&sql).await.map(drop)
+        connection.query_drop(&sql).await?;
+        // A temporary table of this name hides it, which `ask` sees: nothing lists temporary tables.
+        connection.query_drop("CREATE TABLE soil SELECT 1 AS x").await.map(drop)
     }
 
     async fn ask(connection: &mut MysqlConnection, number: i64) -> Result<Answer, MysqlError> {
-        let sql = "SELECT ?, @soil IS NULL AND @@in_transaction = 0";
+        let sql = "SELECT ?, @soil IS NULL AND @@in_transaction = 0 \
+                   AND EXISTS (SELECT x FROM soil) \
+                   AND NOT (IS_USED_LOCK('soil') <=> CONNECTION_ID())";
         let answer: Option<(i64, bool)> = connection.exec_first(sql, (number,)).await?;
         let (number, is_clean) = answer.unwrap_or((-1, false));
         Ok(Answer { number, is_clean })

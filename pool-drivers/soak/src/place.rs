@@ -27,6 +27,11 @@ pub(crate) trait Place: Send + Sync {
     /// The sessions that the database knows of, and what they do.
     fn sessions(&self) -> Result<Vec<String>>;
 
+    /// Whether there are connections to break and connects to fail.
+    fn has_a_server(&self) -> bool {
+        true
+    }
+
     /// Of the descriptors, which it may keep for the next connection while there is another.
     fn kept_descriptors(&self) -> usize {
         0

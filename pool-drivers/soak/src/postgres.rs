@@ -26,7 +26,10 @@ impl Subject for PostgresDriver {
     ) -> Result<Answer, PostgresError> {
         let sql = "SELECT $1::bigint, current_setting('application_name') <> 'soiled' \
                    AND to_regclass('pg_temp.soil') IS NULL \
-                   AND pg_current_xact_id_if_assigned() IS NULL";
+                   AND pg_current_xact_id_if_assigned() IS NULL \
+                   AND NOT EXISTS (SELECT FROM pg_listening_channels()) \
+                   AND NOT EXISTS (SELECT FROM pg_locks \
+                                   WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
         let row = connection.query_one(sql, &[&number]).await?;
         Ok(Answer { number: row.get(0), is_clean: row.get(1) })
     }

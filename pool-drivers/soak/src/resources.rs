@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::runtime::Handle;
 
 use crate::ALLOCATOR;
@@ -14,12 +14,15 @@ use crate::place::Place;
 /// Beyond what was allocated at the first rest: buffers that have grown to what they once held.
 const HEAP_MARGIN: usize = 512 << 10;
 
+/// What timers and looks like ours allocate at rest, and free again.
+const HEAP_RIPPLE: usize = 16 << 10;
+
 /// The allocator keeps what was freed, in pieces: only much more than that is a leak that the count of
 /// allocations, which does not see C code, has missed.
 const RESIDENT_MARGIN: usize = 24 << 20;
 
 /// How long after the last use everything may take to go: what was black-holed must time out.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
@@ -59,20 +62,24 @@ impl Resources {
     }
 
     /// What is held once nothing changes any more.
+    ///
+    /// # Errors
+    ///
+    /// It does not come to that, or cannot be seen.
     pub(crate) fn settled(place: &impl Place, runtime: &Handle) -> Result<Self> {
         const STEADY: Duration = Duration::from_secs(1);
-        let until = Instant::now() + PATIENCE;
-        let mut last = Self::now(place, runtime)?;
-        let mut since = Instant::now();
-        while since.elapsed() < STEADY && Instant::now() < until {
+        let begun = Instant::now();
+        let (mut first, mut since) = (Self::now(place, runtime)?, begun);
+        loop {
             thread::sleep(BETWEEN_LOOKS);
             let now = Self::now(place, runtime)?;
-            if now.counts() != last.counts() {
-                since = Instant::now();
+            if !now.is_as(first) {
+                ensure!(begun.elapsed() < PATIENCE, "no rest in {PATIENCE:?}: {first}, then {now}");
+                (first, since) = (now, Instant::now());
+            } else if since.elapsed() >= STEADY {
+                return Ok(now);
             }
-            last = now;
         }
-        Ok(last)
     }
 
     /// What is held once it is no more than at first, or after some patience.
@@ -120,8 +127,12 @@ impl Resources {
         ]
     }
 
-    fn counts(self) -> [usize; 4] {
+    /// But for what comes and goes by itself.
+    fn is_as(self, other: Self) -> bool {
+        let Self { descriptors, tasks, threads, sessions, .. } = other;
         [self.descriptors, self.tasks, self.threads, self.sessions]
+            == [descriptors, tasks, threads, sessions]
+            && self.heap.abs_diff(other.heap) <= HEAP_RIPPLE
     }
 }
 

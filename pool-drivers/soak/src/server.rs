@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use fastrand::Rng;
 use pool_core::ConfigError;
-use pool_testkit::servers::{Behaviour, Database, Family, Proxy, Server, chosen};
+use pool_testkit::servers::{Behaviour, Database, Family, Product, Proxy, Server};
 
 use crate::place::{Pause, Place};
 use crate::subject::Subject;
@@ -21,10 +21,10 @@ pub(crate) struct ServerPlace<D> {
 
 impl<D: Subject> ServerPlace<D> {
     pub(crate) fn new(
-        family: Family,
+        product: Product,
         driver: fn(&str, bool) -> Result<D, ConfigError>,
     ) -> Result<Self> {
-        let server = Server::start(chosen(family)?)?;
+        let server = Server::start(product)?;
         let proxy = Proxy::before(server.access())?;
         let database = server.database("soak")?;
         Ok(Self { server, proxy, database, driver })

@@ -99,6 +99,10 @@ impl Place for SqlitePlace {
         Ok(ours.map(|path| path.display().to_string()).collect())
     }
 
+    fn has_a_server(&self) -> bool {
+        false
+    }
+
     /// With a write-ahead log a connection locks its file for as long as it is open, and a process
     /// that closes any descriptor of a file loses all its locks on it. So SQLite keeps those of
     /// connections that were closed, for the next ones: as many as were open at once.

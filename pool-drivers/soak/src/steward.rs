@@ -14,6 +14,9 @@ use crate::wrongs::Wrongs;
 /// Connections of a pool at rest.
 pub(crate) const CONNECTIONS: usize = 8;
 
+/// Of any pool at any time.
+pub(crate) const MOST_CONNECTIONS: usize = 2 * CONNECTIONS;
+
 /// The settings of a pool at rest: every connection there is stays, and is looked at before its use.
 pub(crate) fn at_rest() -> PoolConfig {
     PoolConfig {
@@ -47,7 +50,7 @@ pub(crate) fn any_config(random: &mut Rng) -> PoolConfig {
     ];
     let [max_lifetime, max_idle_time, check_after_idle, keepalive, outage_grace, leak_after] =
         times;
-    let max_open = random.usize(1..=2 * CONNECTIONS);
+    let max_open = random.usize(1..=MOST_CONNECTIONS);
     let max_idle = random.usize(..=max_open);
     PoolConfig {
         max_open,

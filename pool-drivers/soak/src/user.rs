@@ -16,6 +16,7 @@ use pool_core::{AcquireError, AcquireErrorKind, Guard, OwnedPoolGuard, Pool};
 use tokio::time::{sleep, timeout};
 
 use crate::subject::{ACCOUNTS, Subject};
+use crate::tally::Tally;
 use crate::wrongs::Wrongs;
 
 /// How much later than its deadline an acquire may return: the machine is busy.
@@ -38,17 +39,6 @@ pub(crate) fn expect_panics() {
 
 fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
     payload.downcast_ref::<&str>() == Some(&DELIBERATE)
-}
-
-/// What became of turns.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) served: AtomicU64,
-    pub(crate) turned_away: AtomicU64,
-    pub(crate) given_up: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) cut_short: AtomicU64,
-    pub(crate) panicked: AtomicU64,
 }
 
 /// What all users of a run share.

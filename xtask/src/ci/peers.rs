@@ -1,8 +1,8 @@
-//! The step `peers`: the packages outside the workspace compile, and their lock files are what they need;
-//! what judges the figures of the engine passes its tests.
+//! The step `peers`: clippy has nothing to say of the packages outside the workspace, their lock files are
+//! what they need, and what judges in them passes its tests.
 //!
 //! Their dependencies are not to enter the workspace's lock file, so few other steps see them. Nothing
-//! is measured here, and the models run in `loom` and `shuttle`.
+//! is measured here; the models run in the steps `loom` and `shuttle`.
 
 use std::fs;
 
@@ -11,16 +11,23 @@ use toml::Table;
 
 use super::verdict::Verdict;
 use crate::child;
+use crate::plugin::CLIPPY;
 
-/// The one that has tests; of the others, there is no need to generate code.
-const WITH_TESTS: &str = "pool-core/peers/Cargo.toml";
+/// Those that judge, and so have tests; of the others, there is no need to generate code.
+const WITH_TESTS: [&str; 2] = ["pool-core/peers/Cargo.toml", "pool-drivers/soak/Cargo.toml"];
 
 pub(super) fn check() -> Result<Verdict> {
+    if !CLIPPY.is_present() {
+        return Ok(Verdict::Lacks(&CLIPPY));
+    }
+    let target = child::root().join("target").join("peers");
     for manifest in manifests()? {
-        let target = child::root().join("target").join("peers");
-        let verb = if manifest == WITH_TESTS { "test" } else { "check" };
-        let mut command = child::cargo(&[verb, "--locked", "--manifest-path", &manifest]);
-        child::run(command.arg("--target-dir").arg(target))?;
+        let of_it = ["--locked", "--manifest-path", &manifest, "--target-dir"];
+        let mut clippy = CLIPPY.command(&of_it);
+        child::run(clippy.arg(&target).args(["--all-targets", "--", "-D", "warnings"]))?;
+        if WITH_TESTS.contains(&&*manifest) {
+            child::run(child::cargo(&["test"]).args(of_it).arg(&target))?;
+        }
     }
     Ok(Verdict::Passed)
 }

@@ -27,8 +27,9 @@ pub(super) enum Step {
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,
-    /// What stands outside the workspace compiles (models, benchmarks beside peers, the soak) and
-    /// judges rightly.
+    /// Clippy has nothing to say of the packages outside the workspace: the models, the benchmarks
+    /// beside peers, the soak. What judges in them passes its tests: the verdict on the engine's
+    /// figures beside its peers', and what the soak calls wrong.
     Peers,
     /// Our crates depend on each other as ARCHITECTURE.md says.
     Edges,

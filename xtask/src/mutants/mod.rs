@@ -1,25 +1,47 @@
 //! `cargo xtask mutants`: the engine's tests can fail.
 //!
 //! Each patch under `pool-core/tests/mutants` breaks the engine in one place. It is applied to a copy of
-//! the workspace, and the tests that need no real clock must catch it. A patch that no longer
-//! applies, or does not compile, proves nothing and is a failure, too.
+//! the workspace, and the tests that need no real clock must catch it: one of them fails, or they hang.
+//! A patch that no longer applies, or does not compile, or crashes the tests before one of them has
+//! failed, proves nothing and is a failure, too; but a patch may say above its first line that it
+//! [is to crash](EXPECTS_CRASH).
 
 mod copy;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use diffy::Patch;
+use serde_json::Value;
 
 use self::copy::Copied;
-use crate::child;
+use crate::child::{self, End};
 
 const PATCHES: &str = "pool-core/tests/mutants";
-/// The tests that are asked: those that look at everything, in virtual time, so that none hangs.
+/// The tests that are asked: those that look at everything, in virtual time.
 const ASKED: [&str; 2] = ["simulation::", "model::"];
+
+/// Far more than the tests take of an engine that goes on.
+const TESTS_WITHIN: Duration = Duration::from_mins(3);
+const COMPILES_WITHIN: Duration = Duration::from_mins(30);
+
+/// What the description of a patch says if the tests are to abort without one that fails.
+const EXPECTS_CRASH: &str = "The tests crash.";
+
+/// What becomes of a mutant.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    CaughtBy(Vec<String>),
+    Hung,
+    /// As its description says.
+    Crashed,
+    Survived,
+}
 
 /// Break the engine in several ways, and see that its tests catch each.
 #[derive(Debug, Args)]
@@ -34,14 +56,14 @@ pub(crate) fn catch_all() -> Result<()> {
     let root = child::root();
     let patches = patches(&root.join(PATCHES))?;
     let copied = Copied::new(&root, &root.join("target").join("mutants"))?;
-    let (passed, printed) = ask(&copied)?;
-    ensure!(passed, "the tests fail without any mutant:\n{printed}");
+    let (end, printed) = ask(&copied)?;
+    ensure!(end == End::Succeeded, "without any mutant the tests have {end:?}:\n{printed}");
     let mut at_large = Vec::new();
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy();
         let verdict = try_one(&copied, patch).with_context(|| format!("the mutant {name}"))?;
-        println!("{name}: {}", verdict.as_deref().unwrap_or("SURVIVED"));
-        if verdict.is_none() {
+        println!("{name}: {verdict}");
+        if verdict == Verdict::Survived {
             at_large.push(name.into_owned());
         }
     }
@@ -61,16 +83,15 @@ fn patches(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(patches)
 }
 
-/// Who caught it, if anybody did.
-fn try_one(copied: &Copied, patch: &Path) -> Result<Option<String>> {
+fn try_one(copied: &Copied, patch: &Path) -> Result<Verdict> {
     let text = fs::read_to_string(patch)?;
     let target = target(&text)?;
     let healthy = copied.read(target)?;
     copied.write(target, &broken(&text, &healthy)?)?;
     let outcome = ask(copied);
     copied.write(target, &healthy)?;
-    let (passed, printed) = outcome?;
-    Ok((!passed).then(|| caught_by(&printed)))
+    let (end, printed) = outcome?;
+    judge(&text, end, &printed)
 }
 
 /// The file that a patch is for.
@@ -85,29 +106,69 @@ fn broken(patch: &str, healthy: &str) -> Result<String> {
     diffy::apply(healthy, &patch).map_err(|error| anyhow!("it no longer applies: {error}"))
 }
 
-/// Whether the tests pass on the copy, and what they print.
-fn ask(copied: &Copied) -> Result<(bool, String)> {
-    let (compiles, printed) = child::listen(cargo_test(copied).arg("--no-run"))?;
-    ensure!(compiles, "it does not compile:\n{printed}");
-    child::listen(cargo_test(copied).arg("--").args(ASKED))
+/// How the tests end on the copy, and what they print.
+fn ask(copied: &Copied) -> Result<(End, String)> {
+    // Itself, not by way of cargo, which would leave it running when killed.
+    let mut tests = Command::new(compile(copied)?);
+    let package = copied.root.join("pool-core");
+    tests.args(ASKED).current_dir(&package).env("CARGO_MANIFEST_DIR", &package);
+    child::listen(&mut tests, TESTS_WITHIN)
 }
 
-fn cargo_test(copied: &Copied) -> Command {
-    let mut command = child::cargo(&["test", "--package", "pool-core", "--test", "it"]);
+/// The test program of the copy.
+fn compile(copied: &Copied) -> Result<PathBuf> {
+    let mut command = child::cargo(&["test", "--package", "pool-core", "--test", "it", "--no-run"]);
+    command.arg("--message-format=json-render-diagnostics");
     // Dependencies are compiled already.
     command.arg("--target-dir").arg(child::root().join("target"));
-    command.current_dir(&copied.root);
-    command
+    let (end, printed) = child::listen(command.current_dir(&copied.root), COMPILES_WITHIN)?;
+    ensure!(end == End::Succeeded, "it does not compile:\n{printed}");
+    executable(&printed).context("cargo does not say where the tests are")
 }
 
-fn caught_by(printed: &str) -> String {
+/// Out of what cargo prints: one JSON object a line, among others.
+fn executable(printed: &str) -> Option<PathBuf> {
+    let messages = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut executables =
+        messages.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
+    executables.next()
+}
+
+/// What a patch comes to whose tests end so.
+fn judge(patch: &str, end: End, printed: &str) -> Result<Verdict> {
+    let failed = failed(printed);
+    let description = patch.split("\n--- ").next().unwrap_or_default();
+    Ok(match end {
+        End::Succeeded => Verdict::Survived,
+        End::Hung => Verdict::Hung,
+        End::Failed if !failed.is_empty() => Verdict::CaughtBy(failed),
+        End::Failed if description.contains(EXPECTS_CRASH) => Verdict::Crashed,
+        End::Failed => bail!("the tests crash before one of them has failed:\n{printed}"),
+    })
+}
+
+/// The tests that failed, by name.
+fn failed(printed: &str) -> Vec<String> {
     let failed = printed.lines().filter_map(|line| line.strip_suffix(" ... FAILED"));
-    let mut failed: Vec<_> = failed.filter_map(|line| line.strip_prefix("test ")).collect();
+    let failed = failed.filter_map(|line| line.strip_prefix("test "));
+    let mut failed: Vec<_> = failed.map(str::to_owned).collect();
     failed.sort_unstable();
-    match failed[..] {
-        [] => "caught, by an end that is none".to_owned(),
-        [one] => format!("caught by {one}"),
-        [first, ref others @ ..] => format!("caught by {first} and {} more", others.len()),
+    failed
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CaughtBy(tests) => match &tests[..] {
+                [first, others @ ..] if !others.is_empty() => {
+                    write!(f, "caught by {first} and {} more", others.len())
+                }
+                few => write!(f, "caught by {}", few.concat()),
+            },
+            Self::Hung => write!(f, "caught: hung for {TESTS_WITHIN:?}"),
+            Self::Crashed => write!(f, "caught: crashed, as expected"),
+            Self::Survived => write!(f, "SURVIVED"),
+        }
     }
 }
 
@@ -131,13 +192,41 @@ mod tests {
         assert!(target("--- a\n").is_err_and(|error| error.to_string().contains("no file")));
     }
 
+    fn verdict(end: End, printed: &str) -> String {
+        judge(PATCH, end, printed).expect("a verdict").to_string()
+    }
+
     #[test]
     fn those_that_failed_caught_it() {
         let one = "test a::b ... ok\ntest a::c ... FAILED\n\nfailures:\n    a::c\n";
-        assert_eq!(caught_by(one), "caught by a::c");
+        assert_eq!(verdict(End::Failed, one), "caught by a::c");
         let three = "test b ... FAILED\ntest a ... FAILED\ntest c ... FAILED\n";
-        assert_eq!(caught_by(three), "caught by a and 2 more");
-        assert_eq!(caught_by("aborted\n"), "caught, by an end that is none");
+        assert_eq!(verdict(End::Failed, three), "caught by a and 2 more");
+    }
+
+    #[test]
+    fn tests_that_pass_catch_nothing_and_tests_that_hang_do() {
+        assert_eq!(verdict(End::Succeeded, "test a ... ok\n"), "SURVIVED");
+        assert_eq!(verdict(End::Hung, "test a ... ok\n"), "caught: hung for 180s");
+    }
+
+    #[test]
+    fn a_crash_without_a_failed_test_catches_only_what_is_to_crash() {
+        let error = judge(PATCH, End::Failed, "aborted\n").expect_err("no catch");
+        assert!(error.to_string().ends_with("has failed:\naborted\n"), "{error}");
+        let expects = format!("{EXPECTS_CRASH} {PATCH}");
+        assert_eq!(judge(&expects, End::Failed, "aborted\n").expect("one"), Verdict::Crashed);
+        let below = format!("{PATCH}+// {EXPECTS_CRASH}\n");
+        assert!(judge(&below, End::Failed, "aborted\n").is_err());
+    }
+
+    #[test]
+    fn cargo_says_where_the_tests_are() {
+        let printed = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+                       {\"reason\":\"compiler-artifact\",\"executable\":\"/x/it-1\"}\n\
+                       {\"reason\":\"build-finished\"}\n    Finished\n";
+        assert_eq!(executable(printed), Some(PathBuf::from("/x/it-1")));
+        assert_eq!(executable("    Finished\n"), None);
     }
 
     #[test]

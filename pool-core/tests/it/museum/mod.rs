@@ -21,5 +21,4 @@ mod runtime;
 mod self_deadlock;
 mod starvation;
 mod statistics;
-mod table;
 mod timeouts;

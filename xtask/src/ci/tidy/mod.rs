@@ -14,8 +14,8 @@ use anyhow::{Context, Result};
 use super::verdict::{self, Verdict};
 use crate::child;
 
-/// They say which test holds which promise.
-const PROMISES: [&str; 1] = ["docs/reliability.md"];
+/// They say which test holds which promise, and which keeps out which defect.
+const PROMISES: [&str; 2] = ["docs/museum.md", "docs/reliability.md"];
 
 pub(super) fn check() -> Result<Verdict> {
     let root = child::root();
@@ -26,17 +26,17 @@ pub(super) fn check() -> Result<Verdict> {
     let mut problems = Vec::new();
     let mut sources = Vec::new();
     for file in &files {
-        let source = fs::read_to_string(file).with_context(|| cannot_read(file))?;
+        let source = read(file)?;
         let path = file.strip_prefix(&root).expect("bug: files are under the root");
         problems.extend(rules::problems(path, &source));
-        sources.push(source);
+        sources.push((path, source));
     }
-    let functions = sources.iter().flat_map(|source| promises::functions(source)).collect();
-    for name in PROMISES {
-        let path = root.join(name);
-        let document = fs::read_to_string(&path).with_context(|| cannot_read(&path))?;
-        problems.extend(promises::problems(name, &document, &functions));
-    }
+    let tests: Vec<_> =
+        sources.iter().flat_map(|(path, source)| promises::tests(path, source)).collect();
+    let documents = PROMISES.map(|name| Ok((name, read(&root.join(name))?)));
+    let documents = documents.into_iter().collect::<Result<Vec<_>>>()?;
+    let documents: Vec<_> = documents.iter().map(|(name, text)| (*name, &**text)).collect();
+    problems.extend(promises::problems(&documents, &tests));
     verdict::judge(&problems)
 }
 
@@ -59,6 +59,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| cannot_read(file))
 }
 
 fn cannot_read(path: &Path) -> String {
