@@ -195,21 +195,16 @@ mod tests {
     use super::*;
 
     /// An attempt by the milliseconds it began and ended at, since some origin.
-    fn attempt(
-        origin: Instant,
-        began: u32,
-        outcome: Option<(fn(Instant) -> Outcome, u32)>,
-    ) -> Attempt {
-        let outcome = outcome.map_or(Outcome::Open, |(how, at)| how(origin + at * MS));
+    fn attempt(origin: Instant, began: u32, outcome: Outcome) -> Attempt {
         Attempt { began: origin + began * MS, outcome }
     }
 
     #[test]
     fn an_acquire_that_never_returns_is_late() {
         let origin = Instant::now();
-        let ends = attempt(origin, 10, Some((Outcome::Failed, 512)));
-        let never = attempt(origin, 20, None);
-        let before = attempt(origin, 0, Some((Outcome::Served, 1)));
+        let ends = attempt(origin, 10, Outcome::Failed(origin + 512 * MS));
+        let never = attempt(origin, 20, Outcome::Open);
+        let before = attempt(origin, 0, Outcome::Served(origin + MS));
         let callers = [vec![before, ends], vec![never]];
         let late = beyond_the_deadline(&callers, origin + 5 * MS, origin + 3000 * MS);
         assert_eq!(late, [2.0, 2480.0]);
@@ -218,8 +213,8 @@ mod tests {
     #[test]
     fn one_acquire_of_forty_that_never_returns_is_in_the_percentile() {
         let origin = Instant::now();
-        let ends = attempt(origin, 0, Some((Outcome::Failed, 500)));
-        let never = attempt(origin, 0, None);
+        let ends = attempt(origin, 0, Outcome::Failed(origin + 500 * MS));
+        let never = attempt(origin, 0, Outcome::Open);
         let mut attempts = vec![ends; 39];
         attempts.push(never);
         let mut late = beyond_the_deadline(&[attempts], origin, origin + 3000 * MS);
@@ -230,8 +225,8 @@ mod tests {
     #[should_panic(expected = "caller 1 did not ask in the outage")]
     fn a_caller_who_never_asked_in_a_black_hole_shows_nothing() {
         let origin = Instant::now();
-        let ends = attempt(origin, 10, Some((Outcome::Failed, 510)));
-        let hangs_since_before = attempt(origin, 0, None);
+        let ends = attempt(origin, 10, Outcome::Failed(origin + 510 * MS));
+        let hangs_since_before = attempt(origin, 0, Outcome::Open);
         beyond_the_deadline(
             &[vec![ends], vec![hangs_since_before]],
             origin + 5 * MS,
@@ -242,9 +237,9 @@ mod tests {
     #[test]
     fn an_acquire_that_waits_until_the_end_of_an_outage_took_that_long_to_fail() {
         let origin = Instant::now();
-        let at_once = attempt(origin, 10, Some((Outcome::Failed, 11)));
-        let served_later = attempt(origin, 100, Some((Outcome::Served, 2100)));
-        let never = attempt(origin, 200, None);
+        let at_once = attempt(origin, 10, Outcome::Failed(origin + 11 * MS));
+        let served_later = attempt(origin, 100, Outcome::Served(origin + 2100 * MS));
+        let never = attempt(origin, 200, Outcome::Open);
         let callers = [vec![at_once], vec![served_later], vec![never]];
         let failed = until_failed(&callers, origin, origin + 2000 * MS);
         assert_eq!(failed, [1.0, 1900.0, 1800.0]);
@@ -253,8 +248,9 @@ mod tests {
     #[test]
     fn service_is_back_with_the_first_who_is_served() {
         let origin = Instant::now();
-        let during = attempt(origin, 0, Some((Outcome::Served, 99)));
-        let [later, first] = [400, 310].map(|at| attempt(origin, 90, Some((Outcome::Served, at))));
+        let during = attempt(origin, 0, Outcome::Served(origin + 99 * MS));
+        let [later, first] =
+            [400, 310].map(|at| attempt(origin, 90, Outcome::Served(origin + at * MS)));
         let back = origin + 100 * MS;
         assert_eq!(until_served(&[vec![during, later], vec![first]], back), Some(210 * MS));
         assert_eq!(until_served(&[vec![during]], back), None);
