@@ -8,6 +8,7 @@ use super::Origin;
 const NOT_SHOWN: &str = "(not shown)";
 
 /// Whether text looks like a connection string or a part of one, so that it is better not repeated.
+/// Text of several lines does: a quote that was not closed has taken in whatever followed.
 ///
 /// ```
 /// assert!(pool_core::may_hold_password("postgres://app:secret@db/shop"));
@@ -16,7 +17,7 @@ const NOT_SHOWN: &str = "(not shown)";
 /// ```
 #[must_use]
 pub fn may_hold_password(text: &str) -> bool {
-    text.contains('@') || text.to_lowercase().contains("%40") || has_password_syntax(text)
+    text.contains(['@', '\n']) || text.to_lowercase().contains("%40") || has_password_syntax(text)
 }
 
 /// The same of a path, which may well hold an `@`.
@@ -189,6 +190,7 @@ mod tests {
             "Server=db;Pwd=hunter2",
             "pass=hunter2",
             "secret=hunter2",
+            "1h\nurl = \"fake:hunter2",
         ] {
             let problem = Problem::invalid("max_open", text, "not understood", "a number");
             assert_eq!(problem.value, NOT_SHOWN, "{text}");
