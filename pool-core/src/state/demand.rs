@@ -2,7 +2,7 @@
 //!
 //! A connection that comes back serves a waiter sooner than one that has yet to be opened, if it
 //! comes back soon enough. So the pool compares how long the waiting would last with how long a
-//! connect takes, and opens for the difference (rule 9 of the design). A queue that stays although
+//! connect takes, and opens for the difference. A queue that stays although
 //! the figures say it should not gets more connections little by little: the figures may be wrong.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Rules 1 to 5: who is served, in what order, and by when.
+//! Who is served, in what order, and by when.
 
 use std::time::Duration;
 

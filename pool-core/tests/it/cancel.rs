@@ -1,4 +1,4 @@
-//! Rule 6: an acquire dropped at any await loses no capacity, no connection and no wake-up.
+//! An acquire dropped at any await loses no capacity, no connection and no wake-up.
 
 use pool_core::{CloseReason, PoolConfig};
 use pool_testkit::{Answer, Call, Hand, Sim};

@@ -1,4 +1,4 @@
-//! Rule 9 by its figures: how many connects start, and when, for those who wait.
+//! How many connects start, and when, for those who wait.
 
 use pool_core::PoolConfig;
 use pool_testkit::{Answer, Call};

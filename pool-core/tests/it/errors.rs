@@ -1,4 +1,4 @@
-//! Rules 7 and 8: an error says what, where and why, and who holds the connections.
+//! An error says what, where and why, and who holds the connections.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Rules 13, 14 and 16: close, drop, open, and bounds on everything.
+//! Close, drop, open, and bounds on everything.
 
 use std::time::Duration;
 

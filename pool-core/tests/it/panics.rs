@@ -1,4 +1,4 @@
-//! Rule 15: a panic in foreign code costs at most the one connection it was about.
+//! A panic in foreign code costs at most the one connection it was about.
 
 use std::sync::Arc;
 

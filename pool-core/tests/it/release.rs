@@ -1,4 +1,4 @@
-//! Rules 11 and 12: where a connection goes when it comes back, and what the statistics say.
+//! Where a connection goes when it comes back, and what the statistics say.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! The rules that hold after every step, as far as they can be told from outside. Their numbers are
-//! the museum's.
+//! those of docs/museum.md.
 
 use std::time::Duration;
 
