@@ -154,13 +154,13 @@ pub fn cut_off(text: impl Strategy<Value = String>) -> impl Strategy<Value = Str
     })
 }
 
-/// Takes each `=` from between what says that a password begins and the canary.
+/// Takes each `=` and `&` from between what says that a password begins and the canary.
 fn forget_parameters_within(pieces: &mut [String]) {
     let Some(canary) = pieces.iter().position(|piece| piece == CANARY) else { return };
     let begins = |piece: &String| piece.ends_with("password=") || piece == "app:";
     let Some(sign) = pieces[..canary].iter().rposition(begins) else { return };
     for piece in &mut pieces[sign + 1..canary] {
-        piece.retain(|sign| sign != '=');
+        piece.retain(|sign| !"=&".contains(sign));
     }
 }
 

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::super::problem::shown_name;
 use super::super::{FIELDS, Origin, Problem};
 use super::loaded::two_urls;
-use super::{Secret, Setting, URL_FILE};
+use super::{BESIDES, Secret, Setting, URL_FILE};
 
 /// The table in which a file without names keeps its pool.
 pub(super) const TABLE: &str = "pool";
@@ -21,8 +21,7 @@ pub(super) const TABLES: &str = "pools";
 
 /// Reads the table `[pool]` of a file's text. What its other tables mean is not our business.
 pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Vec<Setting> {
-    let document = Document { file, text };
-    let root = document.parse(problems);
+    let (document, root) = Document::parse(file, text, problems);
     let root = root.get_ref();
     if let Some((key, _)) = root.get_key_value(TABLES).filter(|_| !root.contains_key(TABLE)) {
         // Silence would look as if one of them had been read.
@@ -54,8 +53,7 @@ pub(crate) struct NamedPool {
 /// Reads the tables `[pool]` and `[pools.NAME]` of a file's text.
 #[cfg(feature = "manager")]
 pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> NamedPools {
-    let document = Document { file, text };
-    let root = document.parse(problems);
+    let (document, root) = Document::parse(file, text, problems);
     document.misplaced(root.get_ref(), problems);
     let general = document.pool(root.get_ref(), problems);
     let tables = document.table(root.get_ref(), TABLES, "[pools.NAME]", problems);
@@ -88,18 +86,24 @@ pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem
 struct Document<'a> {
     file: &'a Arc<str>,
     text: &'a str,
+    is_valid: bool,
 }
 
 impl<'a> Document<'a> {
-    fn parse(self, problems: &mut Vec<Problem>) -> Spanned<DeTable<'a>> {
-        let (root, errors) = DeTable::parse_recoverable(self.text);
+    fn parse(
+        file: &'a Arc<str>,
+        text: &'a str,
+        problems: &mut Vec<Problem>,
+    ) -> (Self, Spanned<DeTable<'a>>) {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let document = Self { file, text, is_valid: errors.is_empty() };
         for error in errors {
             // Its own words only: it could show the line, and with that a password.
             let start = error.span().map_or(0, |span| span.start);
             let problem = Problem::invalid("TOML", "", error.message(), "valid TOML");
-            problems.push(problem.at(self.origin(start)));
+            problems.push(problem.at(document.origin(start)));
         }
-        root
+        (document, root)
     }
 
     /// The settings of `[pool]`.
@@ -139,6 +143,10 @@ impl<'a> Document<'a> {
         let mut settings = Vec::new();
         for (key, value) in entries {
             let (field, origin) = (key.get_ref().to_string(), self.origin(key.span().start));
+            if !self.is_valid && !is_setting(&field) {
+                // What is left of a broken line may be a part of a password.
+                continue;
+            }
             let value = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Integer(number) => number.to_string(),
@@ -179,6 +187,10 @@ impl<'a> Document<'a> {
             }
         }
     }
+}
+
+fn is_setting(name: &str) -> bool {
+    BESIDES.contains(&name) || FIELDS.iter().any(|field| field.name == name)
 }
 
 /// More than any file of settings holds, and little enough to read.
