@@ -48,7 +48,8 @@ impl Tool {
         command
     }
 
-    fn builds(self, mut command: Command) -> Command {
+    /// `command` of cargo, for the test program of the models.
+    pub(crate) fn builds(self, mut command: Command) -> Command {
         command.args(["--release", "--locked", "--test", "it", "--manifest-path", MANIFEST]);
         command.arg("--target-dir").arg(self.folder());
         command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));

@@ -1,25 +1,25 @@
 //! `cargo xtask mutants`: the engine's tests can fail.
 //!
 //! Each patch under `pool-core/tests/mutants` breaks the engine in one place. It is applied to a copy of
-//! the workspace, and the tests that need no real clock must catch it. A patch that no longer
-//! applies, or does not compile, proves nothing and is a failure, too.
+//! the workspace, and the tests that need no real clock must catch it, or the model that it names
+//! (`asked`). A patch that no longer applies, or does not compile, proves nothing and is a failure, too.
 
+mod asked;
 mod copy;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use diffy::Patch;
 
+use self::asked::Asked;
 use self::copy::Copied;
 use crate::child;
 
 const PATCHES: &str = "pool-core/tests/mutants";
-/// The tests that are asked: those that look at everything, in virtual time, so that none hangs.
-const ASKED: [&str; 2] = ["simulation::", "model::"];
 
 /// Break the engine in several ways, and see that its tests catch each.
 #[derive(Debug, Args)]
@@ -34,8 +34,10 @@ pub(crate) fn catch_all() -> Result<()> {
     let root = child::root();
     let patches = patches(&root.join(PATCHES))?;
     let copied = Copied::new(&root, &root.join("target").join("mutants"))?;
-    let (passed, printed) = ask(&copied)?;
-    ensure!(passed, "the tests fail without any mutant:\n{printed}");
+    for asked in all_asked(&patches)? {
+        let (passed, printed) = ask(&asked, &copied)?;
+        ensure!(passed, "the tests fail without any mutant:\n{printed}");
+    }
     let mut at_large = Vec::new();
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy();
@@ -61,13 +63,17 @@ fn patches(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(patches)
 }
 
+fn all_asked(patches: &[PathBuf]) -> Result<BTreeSet<Asked>> {
+    patches.iter().map(|patch| Ok(Asked::about(&fs::read_to_string(patch)?))).collect()
+}
+
 /// Who caught it, if anybody did.
 fn try_one(copied: &Copied, patch: &Path) -> Result<Option<String>> {
     let text = fs::read_to_string(patch)?;
     let target = target(&text)?;
     let healthy = copied.read(target)?;
     copied.write(target, &broken(&text, &healthy)?)?;
-    let outcome = ask(copied);
+    let outcome = ask(&Asked::about(&text), copied);
     copied.write(target, &healthy)?;
     let (passed, printed) = outcome?;
     Ok((!passed).then(|| caught_by(&printed)))
@@ -86,18 +92,10 @@ fn broken(patch: &str, healthy: &str) -> Result<String> {
 }
 
 /// Whether the tests pass on the copy, and what they print.
-fn ask(copied: &Copied) -> Result<(bool, String)> {
-    let (compiles, printed) = child::listen(cargo_test(copied).arg("--no-run"))?;
+fn ask(asked: &Asked, copied: &Copied) -> Result<(bool, String)> {
+    let (compiles, printed) = child::listen(asked.cargo_test(&copied.root).arg("--no-run"))?;
     ensure!(compiles, "it does not compile:\n{printed}");
-    child::listen(cargo_test(copied).arg("--").args(ASKED))
-}
-
-fn cargo_test(copied: &Copied) -> Command {
-    let mut command = child::cargo(&["test", "--package", "pool-core", "--test", "it"]);
-    // Dependencies are compiled already.
-    command.arg("--target-dir").arg(child::root().join("target"));
-    command.current_dir(&copied.root);
-    command
+    child::listen(asked.cargo_test(&copied.root).arg("--").args(asked.tests()))
 }
 
 fn caught_by(printed: &str) -> String {

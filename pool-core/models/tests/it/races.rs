@@ -125,6 +125,21 @@ fn a_waiter_that_looks_once_more_before_it_leaves_takes_what_it_was_handed() {
 }
 
 #[test]
+fn a_waiter_that_changes_its_task_while_a_connection_comes_is_woken() {
+    model(3, || {
+        let rig = Rig::with_idle(config(1));
+        let held = take(&rig);
+        let mut waiter = rig.pool.acquire_owned();
+        assert!(poll_once(&mut waiter).is_pending());
+        loom::explore();
+        let dropper = dropper(held);
+        drop(block_on(waiter).expect("served"));
+        join([dropper]);
+        finish(rig);
+    });
+}
+
+#[test]
 fn m50_a_connect_that_ends_while_the_pool_closes_is_closed() {
     model(2, || {
         let rig = Rig::new(config(1));
