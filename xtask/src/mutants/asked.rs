@@ -27,15 +27,21 @@ impl Asked {
         model.map_or(Self::Simulation, |model| Self::Loom(model.to_owned()))
     }
 
-    /// `cargo test` for the copy of the workspace at `root`, whose dependencies are compiled already.
+    /// `cargo test` for the copy of the workspace at `root`.
     pub(super) fn cargo_test(&self, root: &Path) -> Command {
         let mut command = match self {
             Self::Simulation => {
                 let mut command = child::cargo(&["test", "--package", "pool-core", "--test", "it"]);
+                // Dependencies are compiled already.
                 command.arg("--target-dir").arg(child::root().join("target"));
                 command
             }
-            Self::Loom(_) => Tool::Loom.builds(child::cargo(&["test"])),
+            Self::Loom(_) => {
+                // The models' sources lie outside their package: where the original is built, cargo
+                // looks at its files, and takes the copy for built.
+                let folder = child::root().join("target").join("mutants-loom");
+                Tool::Loom.builds(child::cargo(&["test"]), &folder)
+            }
         };
         command.current_dir(root);
         command
