@@ -44,8 +44,9 @@ impl<D: Driver> Shared<D> {
         let driven = self.runtime.driven();
         let Some(seat) = self.lock().take_seat(driven) else { return Ok(()) };
         self.runtime.spawn(Box::pin(Worker::new(Arc::clone(self), seat)))?;
-        // A runtime that is shutting down takes the task and drops it, which vacates the seat.
-        if self.lock().needs_worker() {
+        // A runtime that is shutting down takes the task and drops it, which vacates the seat. If the
+        // seat is vacant because others gave the worker up meanwhile, the caller was woken.
+        if self.lock().lacks_worker_since_lost(seat) {
             return Err(NoRuntime::new("the async runtime around it is shutting down"));
         }
         Ok(())

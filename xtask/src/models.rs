@@ -2,7 +2,7 @@
 //! they are built and listed. What is run of them, and what a failure leads to, is in the
 //! commands named after the tools.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -36,21 +36,22 @@ impl Tool {
 
     /// `cargo test ARGUMENTS -- ...`
     pub(crate) fn tests(self, arguments: &[&str]) -> Command {
-        let mut command = self.builds(child::cargo(&["test"]));
+        let mut command = self.builds(child::cargo(&["test"]), &self.folder());
         command.args(arguments).arg("--");
         command
     }
 
     /// Clippy on the engine and its models as the tool sees them.
     pub(crate) fn clippy(self) -> Command {
-        let mut command = self.builds(CLIPPY.command(&[]));
+        let mut command = self.builds(CLIPPY.command(&[]), &self.folder());
         command.args(["--", "-D", "warnings"]);
         command
     }
 
-    fn builds(self, mut command: Command) -> Command {
+    /// `command` of cargo, for the test program of the models, built in `folder`.
+    pub(crate) fn builds(self, mut command: Command, folder: &Path) -> Command {
         command.args(["--release", "--locked", "--test", "it", "--manifest-path", MANIFEST]);
-        command.arg("--target-dir").arg(self.folder());
+        command.arg("--target-dir").arg(folder);
         command.env("RUSTFLAGS", format!("--cfg pool_{} -D warnings", self.name()));
         command
     }

@@ -109,6 +109,8 @@ pub(crate) struct State<C> {
     generation: u64,
     next_connection: u64,
     next_seat: u64,
+    /// Whose worker was dropped before it was done, last.
+    lost_seat: u64,
     rng: fastrand::Rng,
     /// The longest holders, as of when; computed for failures and shared between them.
     holders: Option<(Instant, Arc<[Holder]>)>,
@@ -223,6 +225,7 @@ impl<C> State<C> {
             generation: 1,
             next_connection: 1,
             next_seat: 1,
+            lost_seat: 0,
             rng: fastrand::Rng::with_seed(seed),
             counters: Counters::default(),
             holders: None,

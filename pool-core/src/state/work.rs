@@ -250,8 +250,14 @@ impl<C> State<C> {
         effects: &mut Effects<C>,
     ) {
         if matches!(self.worker, WorkerSeat::Taken { seat, .. } if seat == own_seat) {
+            self.lost_seat = own_seat;
             self.evict_worker(missing, now, effects);
         }
+    }
+
+    /// Whether there is no worker because the one in `seat` was lost, not given up by others.
+    pub(crate) fn lacks_worker_since_lost(&self, seat: u64) -> bool {
+        self.needs_worker() && self.lost_seat == seat
     }
 
     /// Gives the worker up, whether it is gone or its runtime no longer runs.

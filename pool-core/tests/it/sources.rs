@@ -341,7 +341,8 @@ fn a_password_is_in_no_message_and_no_explanation() {
         Sources::default().toml("p.toml", &format!("[pool]\nulr = '{url}'\nurl = '{url}'\n")),
         Sources::default().toml("p.toml", &format!("[pool]\n'{url}' = true\n'{url}x' = 1\n")),
         Sources::default().toml("p.toml", &format!("[pool]\nmax_open = '{url}'\n")),
-        Sources::default().toml("p.toml", "[pool]\nurl = 'pg://app:a\nhunter2.b%20@db?x=1&y=%31'\n"),
+        Sources::default()
+            .toml("p.toml", "[pool]\nurl = 'pg://app:a\nhunter2.b%20@db?x=1&y=%31'\n"),
         Sources::default().toml_file(url),
         Sources::default().environment([("POOL_ULR", url), ("POOL_URL", url)]),
         Sources::default().environment([("POOL_URL_FILE", url)]),

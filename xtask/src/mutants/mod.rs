@@ -1,13 +1,15 @@
 //! `cargo xtask mutants`: the engine's tests can fail.
 //!
 //! Each patch under `pool-core/tests/mutants` breaks the engine in one place. It is applied to a copy of
-//! the workspace, and the tests that need no real clock must catch it: one of them fails, or they hang.
-//! A patch that no longer applies, or does not compile, or crashes the tests before one of them has
-//! failed, proves nothing and is a failure, too; but a patch may say above its first line that it
-//! [is to crash](EXPECTS_CRASH).
+//! the workspace, and the tests that need no real clock must catch it, or the model that it names
+//! (`asked`): one of them fails, or they hang. A patch that no longer applies, or does not compile, or
+//! crashes the tests before one of them has failed, proves nothing and is a failure, too; but a patch may
+//! say above its first line that it [is to crash](EXPECTS_CRASH).
 
+mod asked;
 mod copy;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,12 +21,11 @@ use clap::Args;
 use diffy::Patch;
 use serde_json::Value;
 
+use self::asked::Asked;
 use self::copy::Copied;
 use crate::child::{self, End};
 
 const PATCHES: &str = "pool-core/tests/mutants";
-/// The tests that are asked: those that look at everything, in virtual time.
-const ASKED: [&str; 2] = ["simulation::", "model::"];
 
 /// Far more than the tests take of an engine that goes on.
 const TESTS_WITHIN: Duration = Duration::from_mins(3);
@@ -56,8 +57,10 @@ pub(crate) fn catch_all() -> Result<()> {
     let root = child::root();
     let patches = patches(&root.join(PATCHES))?;
     let copied = Copied::new(&root, &root.join("target").join("mutants"))?;
-    let (end, printed) = ask(&copied)?;
-    ensure!(end == End::Succeeded, "without any mutant the tests have {end:?}:\n{printed}");
+    for asked in all_asked(&patches)? {
+        let (end, printed) = ask(&asked, &copied)?;
+        ensure!(end == End::Succeeded, "without any mutant the tests have {end:?}:\n{printed}");
+    }
     let mut at_large = Vec::new();
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy();
@@ -83,12 +86,17 @@ fn patches(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(patches)
 }
 
+/// Everybody who is to catch one of the mutants.
+fn all_asked(patches: &[PathBuf]) -> Result<BTreeSet<Asked>> {
+    patches.iter().map(|patch| Ok(Asked::about(&fs::read_to_string(patch)?))).collect()
+}
+
 fn try_one(copied: &Copied, patch: &Path) -> Result<Verdict> {
     let text = fs::read_to_string(patch)?;
     let target = target(&text)?;
     let healthy = copied.read(target)?;
     copied.write(target, &broken(&text, &healthy)?)?;
-    let outcome = ask(copied);
+    let outcome = ask(&Asked::about(&text), copied);
     copied.write(target, &healthy)?;
     let (end, printed) = outcome?;
     judge(&text, end, &printed)
@@ -107,21 +115,19 @@ fn broken(patch: &str, healthy: &str) -> Result<String> {
 }
 
 /// How the tests end on the copy, and what they print.
-fn ask(copied: &Copied) -> Result<(End, String)> {
+fn ask(asked: &Asked, copied: &Copied) -> Result<(End, String)> {
     // Itself, not by way of cargo, which would leave it running when killed.
-    let mut tests = Command::new(compile(copied)?);
-    let package = copied.root.join("pool-core");
-    tests.args(ASKED).current_dir(&package).env("CARGO_MANIFEST_DIR", &package);
+    let mut tests = Command::new(compile(asked, copied)?);
+    let package = copied.root.join(asked.package());
+    tests.args(asked.tests()).current_dir(&package).env("CARGO_MANIFEST_DIR", &package);
     child::listen(&mut tests, TESTS_WITHIN)
 }
 
 /// The test program of the copy.
-fn compile(copied: &Copied) -> Result<PathBuf> {
-    let mut command = child::cargo(&["test", "--package", "pool-core", "--test", "it", "--no-run"]);
-    command.arg("--message-format=json-render-diagnostics");
-    // Dependencies are compiled already.
-    command.arg("--target-dir").arg(child::root().join("target"));
-    let (end, printed) = child::listen(command.current_dir(&copied.root), COMPILES_WITHIN)?;
+fn compile(asked: &Asked, copied: &Copied) -> Result<PathBuf> {
+    let mut command = asked.cargo_test(&copied.root);
+    command.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    let (end, printed) = child::listen(&mut command, COMPILES_WITHIN)?;
     ensure!(end == End::Succeeded, "it does not compile:\n{printed}");
     executable(&printed).context("cargo does not say where the tests are")
 }

@@ -17,7 +17,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, Runner, replay};
 
-use crate::rig::{MS, ModelGuard, ModelPool, Rig, config};
+use crate::rig::{MS, ModelGuard, ModelPool, PATIENCE, Rig, config};
 use crate::runtime::{block_on, poll_once};
 
 /// Preemptions in a schedule of PCT. Two are enough for the races known from other pools.
@@ -198,6 +198,42 @@ fn a_worker_lost_at_any_moment_is_replaced() {
         let rig = Rig::new(config(2));
         rig.runtime.doom_the_next_task();
         join([(); 3].map(|()| user(&rig.pool, None, no_runtime)));
+        // Only the first worker was to be lost.
+        drop(block_on(rig.pool.acquire_owned()).expect("served by another one"));
+        rig.finish();
+    });
+}
+
+#[test]
+fn a_worker_given_up_at_any_moment_touches_nothing_and_loses_nobody() {
+    explore(|| {
+        let rig = Rig::new(PoolConfig { check_after_idle: Some(Duration::ZERO), ..config(2) });
+        rig.runtime.belongs_to_its_threads();
+        let users = [(); 3].map(|()| user(&rig.pool, None, no_error));
+        let runtime = Arc::clone(&rig.runtime);
+        let time = thread::spawn(move || {
+            for _ in 0..3 {
+                runtime.clock().look_ahead(PATIENCE);
+                thread::yield_now();
+            }
+        });
+        join(users.into_iter().chain([time]));
+        rig.keeps_to_its_size();
+        rig.finish();
+    });
+}
+
+#[test]
+fn m45_m49_with_statistics_asked_at_any_moment_users_and_spares_keep_to_the_maximum() {
+    explore(|| {
+        let rig = Rig::new(PoolConfig { min_idle: 1, ..config(2) });
+        let users = [(); 2].map(|()| user(&rig.pool, None, no_error));
+        for _ in 0..4 {
+            rig.keeps_to_its_size();
+            thread::yield_now();
+        }
+        join(users);
+        rig.keeps_to_its_size();
         rig.finish();
     });
 }

@@ -13,7 +13,7 @@ use std::task::Poll;
 use loom::thread::{self, JoinHandle};
 use pool_core::{AcquireErrorKind, CloseReason, PoolConfig};
 
-use crate::rig::{MS, ModelGuard, ModelPool, Rig, config};
+use crate::rig::{MS, ModelGuard, ModelPool, PATIENCE, Rig, config};
 use crate::runtime::{block_on, poll_once};
 
 fn model(preemptions: usize, race: impl Fn() + Send + Sync + 'static) {
@@ -120,6 +120,21 @@ fn a_waiter_that_looks_once_more_before_it_leaves_takes_what_it_was_handed() {
         }
         drop(first);
         join(threads);
+        finish(rig);
+    });
+}
+
+#[test]
+fn a_waiter_that_changes_its_task_while_a_connection_comes_is_woken() {
+    model(3, || {
+        let rig = Rig::with_idle(config(1));
+        let held = take(&rig);
+        let mut waiter = rig.pool.acquire_owned();
+        assert!(poll_once(&mut waiter).is_pending());
+        loom::explore();
+        let dropper = dropper(held);
+        drop(block_on(waiter).expect("served"));
+        join([dropper]);
         finish(rig);
     });
 }
@@ -273,6 +288,30 @@ fn m51_a_waiter_that_comes_while_the_worker_is_lost_starts_another_or_is_told() 
             Ok(guard) => drop(guard),
             Err(error) => assert_eq!(error.kind(), AcquireErrorKind::NoRuntime, "{error}"),
         }
+        // Only the first was to be lost.
+        drop(acquire(&rig.pool));
+        finish(rig);
+    });
+}
+
+#[test]
+fn a_worker_given_up_while_its_connect_ends_touches_nothing() {
+    model(2, || {
+        let rig = Rig::new(config(2));
+        rig.runtime.belongs_to_its_threads();
+        let pool = rig.pool.clone();
+        let starts_worker = thread::spawn(move || {
+            let mut first = pool.acquire_owned();
+            assert!(poll_once(&mut first).is_pending());
+            first
+        });
+        let first = starts_worker.join().expect("a thread that does not panic");
+        rig.runtime.clock().look_ahead(PATIENCE);
+        loom::explore();
+        // Not the worker's thread: gives it up if it does not run, and starts another.
+        drop(acquire(&rig.pool));
+        drop(first);
+        rig.keeps_to_its_size();
         finish(rig);
     });
 }

@@ -12,6 +12,8 @@ pub(crate) type ModelPool = Pool<ModelDriver>;
 pub(crate) type ModelGuard = OwnedPoolGuard<ModelDriver>;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
+/// How long a worker may be due and not run before those on another runtime give it up.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Rig {
     pub(crate) pool: ModelPool,

@@ -2,6 +2,7 @@
 //! model says so.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ pub(crate) struct ModelRuntime {
     spawned: Mutex<Vec<JoinHandle<()>>>,
     /// Whether the next task is dropped after its first poll, as by a runtime that is shut down.
     doomed: AtomicBool,
+    /// Whether each thread is taken to be a runtime that it drives itself.
+    driven: AtomicBool,
 }
 
 impl ModelRuntime {
@@ -36,6 +39,7 @@ impl ModelRuntime {
             clock: Arc::new(clock),
             spawned: Mutex::new(Vec::new()),
             doomed: AtomicBool::new(false),
+            driven: AtomicBool::new(false),
         }
     }
 
@@ -45,6 +49,13 @@ impl ModelRuntime {
 
     pub(crate) fn doom_the_next_task(&self) {
         self.doomed.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on a worker belongs to the thread that starts it, and who waits on another one looks
+    /// whether it runs. A task still has a thread of its own: when that goes on is up to the tool, as
+    /// it is up to its user when a runtime is driven.
+    pub(crate) fn belongs_to_its_threads(&self) {
+        self.driven.store(true, Ordering::Relaxed);
     }
 
     /// Waits until every task is done.
@@ -72,6 +83,15 @@ impl Runtime for ModelRuntime {
 
     fn timer(&self) -> Result<Box<dyn Timer>, NoRuntime> {
         Ok(Box::new(ModelTimer { clock: Arc::clone(&self.clock), at: Instant::NEVER }))
+    }
+
+    fn driven(&self) -> Option<u64> {
+        let driven = self.driven.load(Ordering::Relaxed);
+        driven.then(|| {
+            let mut hasher = DefaultHasher::new();
+            thread::current().id().hash(&mut hasher);
+            hasher.finish()
+        })
     }
 
     fn now(&self) -> Instant {
