@@ -132,8 +132,7 @@ pub fn decode(field: &str, text: &str) -> Result<String, Problem> {
 ///
 /// A [`Problem`] of `field` without the text.
 pub fn decode_secret(field: &str, text: &str) -> Result<String, Problem> {
-    decode(field, text)
-        .map_err(|problem| Problem::invalid(field, "(not shown)", problem.why, problem.allowed))
+    decode(field, text).map_err(|problem| Problem::not_shown(field, problem.why, problem.allowed))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::env;
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -115,8 +116,18 @@ pub(crate) enum End {
     Hung,
 }
 
-/// Runs `command` unseen, no longer than `bound`, and returns how it ended and all that it printed.
-/// What it starts itself is not killed with it.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeed",
+            Self::Failed => "fail",
+            Self::Hung => "hang",
+        })
+    }
+}
+
+/// Runs `command` unseen and returns how it ended and all that it printed; after `bound` it is killed.
+/// What it has started itself is not, and is waited for as long as it may print.
 ///
 /// # Errors
 ///

@@ -76,8 +76,15 @@ fn simulation(from: u64, seeds: u64) -> Command {
 
 fn test(arguments: &[&str]) -> Command {
     // Fast, and with the assertions of the engine itself.
-    let mut command =
-        child::cargo(&["test", "--profile", "models", "--package", "pool-core", "--test", "it"]);
+    let mut command = child::cargo(&[
+        "test",
+        "--profile",
+        "simulation",
+        "--package",
+        "pool-core",
+        "--test",
+        "it",
+    ]);
     command.args(arguments);
     command
 }

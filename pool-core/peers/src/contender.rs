@@ -210,12 +210,15 @@ impl Connector {
 
     async fn connect(&self) -> Result<u64, Refused> {
         self.server.started.fetch_add(1, Ordering::Relaxed);
+        let life = self.server.life.load(Ordering::Relaxed);
         self.answered().await?;
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
+        // One under way when the server fails is cut like those that are open.
+        self.alive(life)?;
         self.server.ended.fetch_add(1, Ordering::Relaxed);
-        Ok(self.server.life.load(Ordering::Relaxed))
+        Ok(life)
     }
 
     /// For a thread, of a server that always says yes.

@@ -113,7 +113,7 @@ fn compare(arguments: &Arguments) -> Result<ExitCode> {
     println!("written to target/bench: figures.md, figures.json, plots");
     let failed = results.failures().len();
     if failed > 0 {
-        println!("{failed} measurements failed");
+        println!("measurements that failed: {failed}");
     }
     let are_reached = if arguments.quick {
         println!("a quick round judges nothing");

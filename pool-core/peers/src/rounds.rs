@@ -24,7 +24,7 @@ const HANGS_AFTER: Duration = Duration::from_mins(1);
 /// Ours cannot be measured, or the program that counts not be built.
 pub(crate) fn run(shapes: &[Shape], rounds: u32, quick: bool) -> Result<Results> {
     if shapes.contains(&Shape::Memory) {
-        let status = counting("build").status().context("cannot start cargo")?;
+        let status = building_counting().status().context("cannot start cargo")?;
         ensure!(status.success(), "cannot build what counts ({status})");
     }
     let mut results = Results::default();
@@ -62,9 +62,8 @@ fn order(contenders: &[Who], round: u32) -> Vec<Who> {
 fn measured(shape: Shape, who: Who, round: u32, quick: bool) -> Result<BTreeMap<String, f64>> {
     let mut command = match shape {
         Shape::Memory => {
-            let mut counting = counting("run");
-            counting.arg("--");
-            counting
+            let name = format!("counting{}", env::consts::EXE_SUFFIX);
+            Command::new(env::current_exe()?.with_file_name(name))
         }
         _ => {
             let mut timing = Command::new(env::current_exe()?);
@@ -79,11 +78,11 @@ fn measured(shape: Shape, who: Who, round: u32, quick: bool) -> Result<BTreeMap<
     serde_json::from_slice(&printed(&mut command, HANGS_AFTER)?).context("it printed no figures")
 }
 
-/// Cargo builds only the program it was asked to run; it runs the one that counts, or builds it
-/// first, so that this takes nobody's time.
-fn counting(verb: &str) -> Command {
+/// Cargo builds only the program it was asked to run. The one that counts is built before anything is
+/// measured, beside this one.
+fn building_counting() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([verb, "--quiet", "--release", "--locked", "--bin", "counting"]);
+    cargo.args(["build", "--quiet", "--release", "--locked", "--bin", "counting"]);
     cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
     // Where this program is, two folders up.
     if let Some(target) = env::current_exe().iter().find_map(|path| path.parent()?.parent()) {

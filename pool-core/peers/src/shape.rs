@@ -337,7 +337,7 @@ impl Shape {
             Self::Ramp => load::ramp::<C>(),
             Self::Fairness => load::fairness::<C>(windows),
             Self::Memory => {
-                memory::memory::<C>(count.expect("the program that counts measures it"))
+                memory::memory::<C>(count.expect("bug: the program that counts measures it"))
             }
             Self::Connections => growth::connections::<C>(windows),
             Self::Waiters => growth::waiters::<C>(windows),
@@ -363,8 +363,8 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The least of the values that no more than the rest of them exceed: of fewer than a hundred, p99
-/// is the largest.
+/// The smallest of the values that at least this share of them do not exceed: of fewer than a hundred,
+/// p99 is the largest.
 fn percentile(values: &mut [f64], share: f64) -> f64 {
     let rank = (values.len() as f64 * share).ceil() as usize;
     *values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp).1

@@ -80,7 +80,7 @@ pub(crate) fn conclusion(judged: &[Judged]) -> String {
     let conclusion = format!("{of_all} of {all} figures with a target were judged, {how}");
     match not_comparable {
         0 => conclusion,
-        not => format!("{conclusion}; {not} not comparable, for a peer has no figure"),
+        not => format!("{conclusion}; {not} not comparable, because a peer lacks a figure"),
     }
 }
 
@@ -273,6 +273,6 @@ mod tests {
         assert!(missed.ends_with(" figures with a target were judged, 1 missed"), "{missed}");
         let unknown = conclude(&measurements.failed(&[Who::Sqlx]));
         assert!(unknown.starts_with("1 of "), "{unknown}");
-        assert!(unknown.ends_with("1 not comparable, for a peer has no figure"), "{unknown}");
+        assert!(unknown.ends_with("1 not comparable, because a peer lacks a figure"), "{unknown}");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Origin;
 
 /// Stands for a value that may hold a secret.
-const NOT_SHOWN: &str = "(not shown)";
+pub(super) const NOT_SHOWN: &str = "(not shown)";
 
 /// Whether text looks like a connection string or a part of one, so that it is better not repeated.
 /// Text of several lines does: a quote that was not closed has taken in whatever followed.
@@ -74,6 +74,15 @@ impl Problem {
             nearest: None,
             origin: None,
         }
+    }
+
+    /// The same of a value that is not to be shown, whatever it looks like.
+    pub fn not_shown(
+        field: impl Into<String>,
+        why: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::invalid(field, NOT_SHOWN, why, allowed)
     }
 
     /// The same of a file.

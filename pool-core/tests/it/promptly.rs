@@ -6,17 +6,21 @@ use std::thread;
 
 use crate::rig::SEC;
 
-/// Runs `test` in a thread of its own, and returns what it returns.
+/// Runs `test` in a thread of its own, to its end.
 ///
 /// # Panics
 ///
 /// With its panic, or if it has not ended after ten seconds. Its thread is left behind then.
 #[track_caller]
-pub(crate) fn promptly<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn promptly(test: impl FnOnce() + Send + 'static) {
     let (ended, has_ended) = channel();
-    let thread = thread::spawn(move || drop(ended.send(test())));
+    let thread = thread::spawn(move || {
+        test();
+        // Nobody listens any more if it took too long.
+        let _ = ended.send(());
+    });
     match has_ended.recv_timeout(10 * SEC) {
-        Ok(value) => value,
+        Ok(()) => {}
         Err(RecvTimeoutError::Disconnected) => {
             resume_unwind(thread.join().expect_err("it sent nothing"))
         }

@@ -78,6 +78,22 @@ min_idle = 90
 }
 
 #[test]
+fn a_broken_file_yields_its_other_mistakes_too_and_names_no_key_that_is_no_setting() {
+    let toml = "[pool]\nmax_idle = -1\nmax_opne = 5\nmin_idle = \n";
+    let found = problems(&Sources::default().toml("pool.toml", toml));
+    let expected = [
+        "pool.toml:2: max_idle = \"-1\": not understood",
+        "pool.toml:3: setting = \"(not shown)\": unknown, or what is left of a broken line",
+        "pool.toml:4: TOML = \"\": ",
+        "pool.toml:4: min_idle = \"\": not understood",
+    ];
+    for start in expected {
+        assert!(found.iter().any(|it| it.starts_with(start)), "{start}\n{found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
 fn a_file_with_nothing_but_named_pools_is_a_problem_where_one_pool_is_read() {
     let toml = "title = 'x'\n[pools.orders]\nmax_open = 3\n";
     let found = problems(&Sources::default().toml("pools.toml", toml));
@@ -350,6 +366,7 @@ fn a_password_is_in_no_message_and_no_explanation() {
         Sources::default().code("--pool", url, "x"),
         Sources::default().code("--pool", "password=hunter2", "x"),
         Sources::default().url("pg://app:1?pool_hunter2@db"),
+        Sources::default().url("pg://db/shop?password=1&pool_hunter2"),
     ];
     for sources in wrong {
         let error = sources.load().resolve().expect_err("invalid");

@@ -10,9 +10,6 @@ use crate::options::{Address, System};
 /// What a URL looks like, for messages.
 const FORMS: &str = "mysql://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETERS, or mariadb://";
 
-/// What stands in for a value that may hold a secret.
-const NOT_SHOWN: &str = "(not shown)";
-
 /// A URL taken apart, nothing decoded yet.
 pub(crate) struct Location<'a> {
     pub(crate) system: System,
@@ -33,7 +30,7 @@ pub(crate) fn read(url: &str) -> Result<Location<'_>, Problem> {
     if rest.contains('@') {
         let why = "an @ after the host: is it part of a user or password that is not escaped?";
         let allowed = "%2F for /, %3F for ?, %23 for #, %40 for @";
-        return Err(Problem::invalid("url", NOT_SHOWN, why, allowed));
+        return Err(Problem::not_shown("url", why, allowed));
     }
     let (credentials, host) = match authority.rsplit_once('@') {
         Some((credentials, host)) => (Some(credentials), host),
@@ -47,7 +44,7 @@ pub(crate) fn read(url: &str) -> Result<Location<'_>, Problem> {
     let (host, port) = split_port(host)?;
     if rest.contains('#') {
         let why = "a fragment has no meaning here";
-        return Err(Problem::invalid("url", NOT_SHOWN, why, "%23 for a #"));
+        return Err(Problem::not_shown("url", why, "%23 for a #"));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let database = path.strip_prefix('/').filter(|name| !name.is_empty());
@@ -60,11 +57,11 @@ pub(crate) fn read(url: &str) -> Result<Location<'_>, Problem> {
 
 fn strip_scheme(url: &str) -> Result<(System, &str), Problem> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(Problem::invalid("url", NOT_SHOWN, "no scheme", FORMS));
+        return Err(Problem::not_shown("url", "no scheme", FORMS));
     };
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
     if !scheme.chars().all(is_scheme) {
-        return Err(Problem::invalid("url", NOT_SHOWN, "no scheme", FORMS));
+        return Err(Problem::not_shown("url", "no scheme", FORMS));
     }
     let named = |system: &System| system.name().eq_ignore_ascii_case(scheme);
     match System::ALL.into_iter().find(named) {
@@ -77,7 +74,7 @@ fn split_port(text: &str) -> Result<(&str, u16), Problem> {
     let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((host, ""))) => (host, None),
         Some(Some((host, rest))) if rest.starts_with(':') => (host, rest.get(1..)),
-        Some(_) => return Err(Problem::invalid("host", NOT_SHOWN, "no ] at its end", "[::1]")),
+        Some(_) => return Err(Problem::not_shown("host", "no ] at its end", "[::1]")),
         None => match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
@@ -85,14 +82,14 @@ fn split_port(text: &str) -> Result<(&str, u16), Problem> {
     };
     if host.contains(',') {
         let why = "one pool has one server";
-        return Err(Problem::invalid("host", NOT_SHOWN, why, "one host; a pool for each of them"));
+        return Err(Problem::not_shown("host", why, "one host; a pool for each of them"));
     }
     // What stands here without an @ in the URL may be a password.
     let port = match port {
         None => Address::PORT,
-        Some(port) => port.parse().map_err(|_| {
-            Problem::invalid("port", NOT_SHOWN, "not a number of a port", "1 to 65535")
-        })?,
+        Some(port) => port
+            .parse()
+            .map_err(|_| Problem::not_shown("port", "not a number of a port", "1 to 65535"))?,
     };
     Ok((host, port))
 }

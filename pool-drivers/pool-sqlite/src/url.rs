@@ -134,10 +134,8 @@ impl SqliteOptions {
         let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
         if query.contains('@') {
             // Up to there, all may be the user and the password of another database.
-            let why = "an @ behind a ?, which no parameter takes";
-            return Err(
-                Problem::invalid("url", "(not shown)", why, "%3F for a ? in the path").into()
-            );
+            let why = "an @ after the ?, where no parameter allows one";
+            return Err(Problem::not_shown("url", why, "%3F for a ? in the path").into());
         }
         let mut problems = Vec::new();
         let pairs = Parameter::read(PARAMETERS, query, &mut problems);

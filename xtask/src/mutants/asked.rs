@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::description;
 use crate::child;
 use crate::models::Tool;
 
@@ -22,8 +23,7 @@ pub(super) enum Asked {
 impl Asked {
     /// Who is to catch what a patch breaks.
     pub(super) fn about(patch: &str) -> Self {
-        let description = patch.split("\n--- ").next().unwrap_or_default();
-        let model = description.lines().find_map(|line| line.strip_prefix(BY_LOOM));
+        let model = description(patch).lines().find_map(|line| line.strip_prefix(BY_LOOM));
         model.map_or(Self::Simulation, |model| Self::Loom(model.to_owned()))
     }
 

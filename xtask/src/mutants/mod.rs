@@ -59,7 +59,7 @@ pub(crate) fn catch_all() -> Result<()> {
     let copied = Copied::new(&root, &root.join("target").join("mutants"))?;
     for asked in all_asked(&patches)? {
         let (end, printed) = ask(&asked, &copied)?;
-        ensure!(end == End::Succeeded, "without any mutant the tests have {end:?}:\n{printed}");
+        ensure!(end == End::Succeeded, "without any mutant the tests {end}:\n{printed}");
     }
     let mut at_large = Vec::new();
     for patch in &patches {
@@ -100,6 +100,11 @@ fn try_one(copied: &Copied, patch: &Path) -> Result<Verdict> {
     copied.write(target, &healthy)?;
     let (end, printed) = outcome?;
     judge(&text, end, &printed)
+}
+
+/// What a patch says of itself above its first line.
+fn description(patch: &str) -> &str {
+    patch.find("--- ").map_or(patch, |start| &patch[..start])
 }
 
 /// The file that a patch is for.
@@ -143,12 +148,11 @@ fn executable(printed: &str) -> Option<PathBuf> {
 /// What a patch comes to whose tests end so.
 fn judge(patch: &str, end: End, printed: &str) -> Result<Verdict> {
     let failed = failed(printed);
-    let description = patch.split("\n--- ").next().unwrap_or_default();
     Ok(match end {
         End::Succeeded => Verdict::Survived,
         End::Hung => Verdict::Hung,
         End::Failed if !failed.is_empty() => Verdict::CaughtBy(failed),
-        End::Failed if description.contains(EXPECTS_CRASH) => Verdict::Crashed,
+        End::Failed if description(patch).contains(EXPECTS_CRASH) => Verdict::Crashed,
         End::Failed => bail!("the tests crash before one of them has failed:\n{printed}"),
     })
 }

@@ -1,6 +1,6 @@
 //! The peers that pool any object, so that a connection costs as little as ours. None tests a
 //! connection before it is handed out, and ours not one that was used a moment ago; each drops one that
-//! knows itself that it is dead.
+//! says it is dead.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -62,6 +62,10 @@ pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem
     let mut named = Vec::new();
     for (key, value) in entries {
         let (name, origin) = (key.get_ref().to_string(), document.origin(key.span().start));
+        if !document.is_valid && !document.has_header(&name) {
+            problems.push(not_named("pool").at(origin));
+            continue;
+        }
         match value.get_ref() {
             DeValue::Table(table) => {
                 let settings = document.settings(table, problems);
@@ -130,6 +134,13 @@ impl<'a> Document<'a> {
         None
     }
 
+    /// Whether a line says nothing but `[pools.NAME]`.
+    #[cfg(feature = "manager")]
+    fn has_header(self, name: &str) -> bool {
+        let header = format!("[{TABLES}.{name}]");
+        self.text.lines().any(|line| line.trim_end() == header)
+    }
+
     /// Where the byte at `start` is.
     fn origin(self, start: usize) -> Origin {
         let before = self.text.get(..start).unwrap_or(self.text);
@@ -144,7 +155,7 @@ impl<'a> Document<'a> {
         for (key, value) in entries {
             let (field, origin) = (key.get_ref().to_string(), self.origin(key.span().start));
             if !self.is_valid && !is_setting(&field) {
-                // What is left of a broken line may be a part of a password.
+                problems.push(not_named("setting").at(origin));
                 continue;
             }
             let value = match value.get_ref() {
@@ -187,6 +198,13 @@ impl<'a> Document<'a> {
             }
         }
     }
+}
+
+/// Of a key in a broken file: what is left of a broken line reads like one, and may be a part of a
+/// password.
+fn not_named(what: &str) -> Problem {
+    let why = "unknown, or what is left of a broken line";
+    Problem::not_shown(what, why, "valid TOML")
 }
 
 fn is_setting(name: &str) -> bool {

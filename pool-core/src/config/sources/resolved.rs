@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::problem::NOT_SHOWN;
 use super::super::{FIELDS, Origin, PoolConfig, Problem};
 use super::{Secret, url_scheme};
 use crate::driver::Driver;
@@ -88,7 +89,7 @@ impl fmt::Display for Explanation<'_> {
         let Resolved { config, origins, url } = self.0;
         if let Some((url, origin)) = url {
             let shown = url_scheme(url.expose()).map(|scheme| format!("{scheme}:..."));
-            let shown = shown.as_deref().unwrap_or("(not shown)");
+            let shown = shown.as_deref().unwrap_or(NOT_SHOWN);
             writeln!(f, "{:<18} {shown:<14} {origin}", "url")?;
         }
         for (field, origin) in FIELDS.iter().zip(origins) {

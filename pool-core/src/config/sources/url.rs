@@ -1,6 +1,6 @@
 //! The pool's own parameters in a database's URL, which its driver is not to see.
 
-use super::super::problem::shown_name;
+use super::super::problem::{NOT_SHOWN, may_hold_password, shown_name};
 use super::super::{FIELDS, Origin, PoolConfig, Problem};
 use super::{PRESET, Secret, Setting, URL, URL_FILE};
 use crate::url::decode_secret;
@@ -24,8 +24,8 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
     let (ours, theirs): (Vec<_>, Vec<_>) =
         query.split('&').partition(|parameter| parameter.starts_with(PREFIX));
     let mut settings: Vec<Setting> = Vec::new();
-    // With an `@` behind the question mark, that may belong to a password, and all this too.
-    let is_hidden = rest.contains('@');
+    // What stands behind a password or before an `@` may be a part of it, and all this too.
+    let is_hidden = may_hold_password(rest);
     for parameter in ours {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let field = name[PREFIX.len()..].to_owned();
@@ -46,7 +46,7 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
             Some(Problem::invalid(shown_name(&field), value, "given twice", "each once"))
         } else if is_hidden && field != PRESET {
             let wrong = PoolConfig::default().set(&field, &value).err();
-            wrong.map(|problem| Problem { value: "(not shown)".to_owned(), ..problem })
+            wrong.map(|problem| Problem { value: NOT_SHOWN.to_owned(), ..problem })
         } else {
             None
         };

@@ -174,6 +174,7 @@ fn a_password_is_in_nothing_that_is_printed() {
         good.replace("[pools.users]", &format!("[pools.'{secret}']")),
         good.replace("max_idle = 3", &format!("'{secret}' = 3")),
         good.replace("[pool]", &format!("[pools]\n'{secret}' = true\n[pool]")),
+        "[pools]\nmain.url = 'fake://app:a\nhunter2.b%20@db?x=1&y=%31'\n".to_owned(),
     ]);
     let variables = [("POOL_URL", secret), ("POOL_ORDERS_ULR", secret), ("POOL_USERS_URL", secret)];
     for file in wrong {
