@@ -27,6 +27,8 @@ mod quiet;
 mod reconfigure;
 mod release;
 mod rig;
+#[cfg(feature = "sources")]
+mod schema;
 mod settings;
 mod shapes;
 mod simulation;
