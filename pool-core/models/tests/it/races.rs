@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use loom::thread::{self, JoinHandle};
-use pool_core::{AcquireErrorKind, CloseReason, PoolConfig};
+use pool_core::{Acquire, AcquireErrorKind, CloseReason, PoolConfig};
 
+use crate::driver::ModelDriver;
 use crate::rig::{MS, ModelGuard, ModelPool, PATIENCE, Rig, config};
 use crate::runtime::{block_on, poll_once};
 
@@ -51,6 +52,13 @@ fn acquire(pool: &ModelPool) -> ModelGuard {
     let guard = block_on(pool.acquire_owned()).expect("served");
     assert!(!guard.dirty, "a connection that was not reset");
     guard
+}
+
+/// An acquire that was looked at once, and waits.
+fn waiting(pool: &ModelPool) -> Acquire<ModelDriver, ModelPool> {
+    let mut acquire = pool.acquire_owned();
+    assert!(poll_once(&mut acquire).is_pending());
+    acquire
 }
 
 /// The race is over: what is left has one order only.
@@ -95,8 +103,7 @@ fn m04_m05_a_connection_handed_to_a_waiter_that_leaves_goes_to_the_next() {
     model(2, || {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
-        let mut first = rig.pool.acquire_owned();
-        assert!(poll_once(&mut first).is_pending());
+        let first = waiting(&rig.pool);
         loom::explore();
         let threads = [dropper(held), user(&rig.pool)];
         drop(first);
@@ -111,8 +118,7 @@ fn a_waiter_that_looks_once_more_before_it_leaves_takes_what_it_was_handed() {
     model(2, || {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
-        let mut first = rig.pool.acquire_owned();
-        assert!(poll_once(&mut first).is_pending());
+        let mut first = waiting(&rig.pool);
         loom::explore();
         let threads = [dropper(held), user(&rig.pool)];
         if let Poll::Ready(served) = poll_once(&mut first) {
@@ -129,8 +135,7 @@ fn a_waiter_that_changes_its_task_while_a_connection_comes_is_woken() {
     model(3, || {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
-        let mut waiter = rig.pool.acquire_owned();
-        assert!(poll_once(&mut waiter).is_pending());
+        let waiter = waiting(&rig.pool);
         loom::explore();
         let dropper = dropper(held);
         drop(block_on(waiter).expect("served"));
@@ -177,10 +182,7 @@ fn m49_a_release_while_the_pool_grows_opens_no_more_than_its_new_size() {
     model(2, || {
         let rig = Rig::with_idle(config(1));
         let held = take(&rig);
-        let mut waiters = [(); 2].map(|()| rig.pool.acquire_owned());
-        for waiter in &mut waiters {
-            assert!(poll_once(waiter).is_pending());
-        }
+        let waiters = [(); 2].map(|()| waiting(&rig.pool));
         loom::explore();
         let dropper = dropper(held);
         rig.pool.reconfigure(config(2)).expect("valid");
@@ -267,10 +269,9 @@ fn the_last_handle_and_the_last_guard_may_go_at_once() {
 fn the_last_handle_may_go_while_a_connect_is_under_way_for_nobody() {
     model(3, || {
         let rig = Rig::new(config(1));
-        let mut acquire = rig.pool.acquire_owned();
-        assert!(poll_once(&mut acquire).is_pending());
+        let waiter = waiting(&rig.pool);
         loom::explore();
-        let dropper = dropper(acquire);
+        let dropper = dropper(waiter);
         let (pool, after) = rig.let_go();
         drop(pool);
         join([dropper]);
@@ -300,11 +301,7 @@ fn a_worker_given_up_while_its_connect_ends_touches_nothing() {
         let rig = Rig::new(config(2));
         rig.runtime.belongs_to_its_threads();
         let pool = rig.pool.clone();
-        let starts_worker = thread::spawn(move || {
-            let mut first = pool.acquire_owned();
-            assert!(poll_once(&mut first).is_pending());
-            first
-        });
+        let starts_worker = thread::spawn(move || waiting(&pool));
         let first = starts_worker.join().expect("a thread that does not panic");
         rig.runtime.clock().look_ahead(PATIENCE);
         loom::explore();
