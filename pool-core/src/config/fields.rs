@@ -239,10 +239,12 @@ impl Field {
     ///
     /// A [`Problem`] that lists every name and the nearest one.
     pub fn named(name: &str) -> Result<&'static Self, Problem> {
-        FIELDS
-            .iter()
-            .find(|field| field.name == name)
+        Self::find(name)
             .ok_or_else(|| Problem::unknown("field", name, FIELDS.iter().map(|field| field.name)))
+    }
+
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        FIELDS.iter().find(|field| field.name == name)
     }
 
     /// The field's value in `config` as text that [`PoolConfig::set`] accepts.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fields::{Value, format_time};
-use super::{ConfigError, FIELDS, PoolConfig, Problem};
+use super::{ConfigError, FIELDS, Field, PoolConfig, Problem};
 
 /// Below, a pool of a few connections would connect all the time.
 const SHORTEST_LIFETIME: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ impl PoolConfig {
         ] {
             if value == Self::UNLIMITED {
                 let why = "only max_open and max_idle may be without a limit";
-                let field = FIELDS.iter().find(|field| field.name == name);
+                let field = Field::find(name);
                 let allowed = field.map_or("", |field| field.allowed);
                 problems.push(Problem::invalid(name, "unlimited", why, allowed));
             }

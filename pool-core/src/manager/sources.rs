@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::config::environment::{Environment, PREFIX, prefix_of};
 use crate::config::file::{NamedPools, read_named, read_toml};
 use crate::config::{
-    BESIDES, ConfigError, FIELDS, Origin, PRESET, Preset, Problem, Secret, Setting, Sources, URL,
-    URL_FILE, nearest, shown_name,
+    BESIDES, ConfigError, FIELDS, Field, Origin, PRESET, Preset, Problem, Secret, Setting, Sources,
+    URL, URL_FILE, nearest, shown_name,
 };
 
 /// Why a URL that is no pool's own is refused.
@@ -168,7 +168,7 @@ impl NamedSources {
                 problems.push(Problem::invalid(field, "", EVERYBODYS, allowed).at(origin));
                 return false;
             }
-            if field == PRESET || FIELDS.iter().any(|known| known.name == field) {
+            if field == PRESET || Field::find(&field).is_some() {
                 return true;
             }
             // A misspelt pool, perhaps: the names to compare with are those of its variables.

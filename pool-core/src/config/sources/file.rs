@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::problem::shown_name;
-use super::super::{FIELDS, Origin, Problem};
+use super::super::{Field, Origin, Problem};
 use super::loaded::two_urls;
 use super::{BESIDES, Secret, Setting, URL_FILE};
 
@@ -134,11 +134,11 @@ impl<'a> Document<'a> {
         None
     }
 
-    /// Whether a line says nothing but `[pools.NAME]`.
+    /// Whether a line begins with `[pools.NAME]`.
     #[cfg(feature = "manager")]
     fn has_header(self, name: &str) -> bool {
         let header = format!("[{TABLES}.{name}]");
-        self.text.lines().any(|line| line.trim_end() == header)
+        self.text.lines().any(|line| line.trim_start().starts_with(&header))
     }
 
     /// Where the byte at `start` is.
@@ -191,7 +191,7 @@ impl<'a> Document<'a> {
             if let Some(meant) = meant.filter(|meant| meant != name) {
                 let names = [meant].into_iter();
                 problems.push(Problem::unknown("table", name.to_string(), names).at(origin));
-            } else if FIELDS.iter().any(|field| field.name == name) {
+            } else if Field::find(name).is_some() {
                 let why = "a setting outside of a table";
                 let allowed = "settings in [pool] or [pools.NAME]";
                 problems.push(Problem::invalid(&**name, "", why, allowed).at(origin));
@@ -208,7 +208,7 @@ fn not_named(what: &str) -> Problem {
 }
 
 fn is_setting(name: &str) -> bool {
-    BESIDES.contains(&name) || FIELDS.iter().any(|field| field.name == name)
+    BESIDES.contains(&name) || Field::find(name).is_some()
 }
 
 /// More than any file of settings holds, and little enough to read.

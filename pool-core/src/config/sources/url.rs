@@ -1,7 +1,7 @@
 //! The pool's own parameters in a database's URL, which its driver is not to see.
 
 use super::super::problem::{NOT_SHOWN, may_hold_password, shown_name};
-use super::super::{FIELDS, Origin, PoolConfig, Problem};
+use super::super::{Field, Origin, PoolConfig, Problem};
 use super::{PRESET, Secret, Setting, URL, URL_FILE};
 use crate::url::decode_secret;
 
@@ -41,7 +41,7 @@ pub(super) fn split(url: &str, problems: &mut Vec<Problem>) -> (String, Vec<Sett
         let wrong = if [URL, URL_FILE].contains(&&*field) {
             Some(Problem::invalid(&field, "", "a URL cannot name another", "settings"))
         } else if settings.iter().any(|setting| setting.field == field) {
-            let is_known = FIELDS.iter().any(|known| known.name == field) && !is_hidden;
+            let is_known = Field::find(&field).is_some() && !is_hidden;
             let value = if is_known { &*value } else { "" };
             Some(Problem::invalid(shown_name(&field), value, "given twice", "each once"))
         } else if is_hidden && field != PRESET {

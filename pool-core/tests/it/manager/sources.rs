@@ -158,6 +158,18 @@ fn a_file_without_pools_and_one_that_is_not_there_are_problems() {
 }
 
 #[test]
+fn a_broken_file_yields_the_mistakes_of_its_pools_too() {
+    let file = "[pools.orders] # the till's\nurl = 'fake:a'\nmax_idle = -1\nmin_idle = \n";
+    let problems = Rig::new().problems(NamedSources::default().toml("pools.toml", file));
+    let expected = ["max_idle = \"-1\"", "min_idle = \"\"", "TOML = \"\""];
+    for start in expected {
+        let found = problems.iter().any(|problem| problem.contains(start));
+        assert!(found, "{start}\n{problems:#?}");
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+#[test]
 fn a_password_is_in_nothing_that_is_printed() {
     let rig = Rig::new();
     let secret = "fake://app:hunter2@db/orders?password=hunter2";
