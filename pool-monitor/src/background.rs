@@ -1,0 +1,94 @@
+//! A thread of its own for what talks to the network: exporters, sinks, an endpoint.
+//!
+//! It makes them independent of the program's runtime: they work beside smol, on a runtime that is
+//! driven by one thread, and while that one waits for them.
+
+use std::future::Future;
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// A thread that runs tasks. Dropping it ends them where they are, without waiting.
+#[derive(Debug)]
+pub(crate) struct Background {
+    handle: Handle,
+    /// Dropped, it ends the thread.
+    _end: oneshot::Sender<()>,
+}
+
+impl Background {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread or no descriptors left.
+    pub(crate) fn start(name: &str) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel::<()>();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Ends as soon as the sender is gone, whatever still runs.
+            let _gone = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, _end: end })
+    }
+
+    /// Runs `task` in the thread, until it ends or the thread does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+
+    /// Runs `task` in the thread and blocks this one for its result, at most for `bound`; nothing if
+    /// it took longer. May be called on a thread of any runtime.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        bound: Duration,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (sender, result) = mpsc::channel();
+        self.spawn(async move {
+            // Whoever waited may have given up.
+            let _sent = sender.send(task.await);
+        });
+        result.recv_timeout(bound).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGES: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_task_is_run_and_its_result_comes_back_even_within_another_runtime() {
+        let background = Background::start("test").expect("a thread");
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let result = runtime.block_on(async { background.run(AGES, async { 7 }) });
+        assert_eq!(result, Some(7));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_not_waited_for() {
+        let background = Background::start("test").expect("a thread");
+        let endless = std::future::pending::<()>();
+        assert_eq!(background.run(Duration::from_millis(1), endless), None);
+    }
+
+    #[test]
+    fn dropping_it_ends_its_tasks() {
+        let background = Background::start("test").expect("a thread");
+        let (held, dropped) = mpsc::channel::<()>();
+        background.spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        drop(background);
+        assert_eq!(dropped.recv_timeout(AGES), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+}
