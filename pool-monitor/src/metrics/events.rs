@@ -7,8 +7,9 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, Counter, Histogram, Meter};
 use pool_core::{
-    AcquireCancelled, AcquireFailed, AcquireSucceeded, ConnectionOpened, ConnectionReleased,
-    Frequent, LeakSuspected, Observer, OpenFailed, PoolReconfigured,
+    AcquireCancelled, AcquireFailed, AcquireSucceeded, ConnectionChecked, ConnectionOpened,
+    ConnectionReleased, Frequent, LeakSuspected, Observer, OpenFailed, PoolReconfigured,
+    ReconfigureRefused,
 };
 
 use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME};
@@ -19,6 +20,7 @@ pub(super) struct Instruments {
     create_time: Histogram<f64>,
     wait_time: Histogram<f64>,
     use_time: Histogram<f64>,
+    check_time: Histogram<f64>,
     open_failures: Counter<u64>,
     leaks_suspected: Counter<u64>,
     reconfigurations: Counter<u64>,
@@ -30,6 +32,7 @@ impl Instruments {
             create_time: histogram(meter, &catalogue::CREATE_TIME),
             wait_time: histogram(meter, &catalogue::WAIT_TIME),
             use_time: histogram(meter, &catalogue::USE_TIME),
+            check_time: histogram(meter, &catalogue::CHECK_TIME),
             open_failures: counter(meter, &catalogue::OPEN_FAILURES),
             leaks_suspected: counter(meter, &catalogue::LEAKS_SUSPECTED),
             reconfigurations: counter(meter, &catalogue::RECONFIGURATIONS),
@@ -145,7 +148,19 @@ impl Observer for Events {
         self.instruments.leaks_suspected.add(1, slice::from_ref(&self.pool));
     }
 
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        let took = event.took.as_secs_f64();
+        match event.error {
+            None => self.instruments.check_time.record(took, slice::from_ref(&self.pool)),
+            Some(_) => self.instruments.check_time.record(took, &self.with_error("check_failed")),
+        }
+    }
+
     fn reconfigured(&self, _event: &PoolReconfigured<'_>) {
         self.instruments.reconfigurations.add(1, slice::from_ref(&self.pool));
+    }
+
+    fn reconfigure_refused(&self, _event: &ReconfigureRefused<'_>) {
+        self.instruments.reconfigurations.add(1, &self.with_error("refused"));
     }
 }

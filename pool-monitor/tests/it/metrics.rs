@@ -127,15 +127,21 @@ fn every_metric_of_the_catalogue_is_collected_by_its_name_unit_kind_and_buckets(
     assert!(rig.sim.block_on(rig.pool.acquire()).is_err_and(|error| error.is_timeout()));
     rig.sim.advance(2 * SEC);
     drop(held);
-    rig.pool.reconfigure(config).expect("valid");
+    rig.pool.reconfigure(config.clone()).expect("valid");
+    rig.pool.reconfigure(PoolConfig { max_open: 0, ..config }).expect_err("invalid");
+    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.sim.advance(SEC);
+    drop(rig.acquire());
     let collected = provider.collect();
     let lacking: BTreeSet<_> = catalogue::ALL
         .iter()
         .filter(|metric| points(&collected, metric, "fake").is_empty())
         .map(|metric| metric.name)
         .collect();
-    // Told once the engine tells of checks.
-    assert_eq!(lacking, BTreeSet::from([catalogue::CHECK_TIME.name]));
+    assert_eq!(lacking, BTreeSet::new());
+    let reconfigured = points(&collected, &catalogue::RECONFIGURATIONS, "fake");
+    assert_eq!(reconfigured, of([("", 1.0), ("refused", 1.0)]));
+    assert_eq!(points(&collected, &catalogue::CHECK_TIME, "fake"), of([("check_failed", 1.0)]));
 }
 
 #[test]
