@@ -5,6 +5,7 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
+mod advisor;
 #[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
 mod background;
 pub mod catalogue;
@@ -19,13 +20,14 @@ mod signal;
 mod view;
 mod window;
 
+pub use self::advisor::{Advice, Deployment, Rule, advise};
 pub use self::histogram::Distribution;
 pub use self::history::{HISTORY_SPAN, History};
 pub use self::metrics::PoolMetrics;
 pub use self::monitor::{
     MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
 };
-pub use self::recorder::Leak;
+pub use self::recorder::{Ages, Leak};
 pub use self::signal::Signal;
 pub use self::view::{PoolView, Snapshot};
 pub use self::window::{Extent, Window, utilisation};
