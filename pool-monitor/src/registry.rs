@@ -9,6 +9,7 @@ use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 use crate::names::free_name;
 
 /// The pools that somebody shows, each with what counts its events.
+#[derive(Default)]
 pub(crate) struct Registry(Mutex<Vec<Arc<Entry>>>);
 
 /// One of them.
@@ -22,10 +23,6 @@ pub(crate) struct Entry {
 }
 
 impl Registry {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::default())
-    }
-
     /// Adds `pool`, unless it is there.
     pub(crate) fn add(
         &self,
