@@ -1,4 +1,5 @@
 //! As whom servers run: PostgreSQL refuses root, so that root becomes somebody else for them.
+//! Receivers do not: a Python in root's home is closed to anybody else.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,10 +9,10 @@ use std::process::Command;
 
 use super::error::{ServerError, Trying};
 
-/// A user who is not root.
+/// Who runs a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
-    /// Whom root becomes; absent for a user who stays who they are.
+    /// Whom root becomes; absent for who stays who they are.
     becomes: Option<(u32, u32)>,
 }
 
@@ -31,6 +32,12 @@ impl Account {
         let is_root = rustix::process::geteuid().is_root();
         let users = || fs::read_to_string("/etc/passwd").unwrap_or_default();
         Self { becomes: is_root.then(|| postgres_in(&users()).unwrap_or(NOBODY)) }
+    }
+
+    /// The present user, root too.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn present() -> Self {
+        Self { becomes: None }
     }
 
     /// A program, with what stands before it, run by this user.

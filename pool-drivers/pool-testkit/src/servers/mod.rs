@@ -58,7 +58,7 @@ pub(crate) mod error;
 mod faults;
 pub(crate) mod fetch;
 mod ground;
-mod installation;
+pub(crate) mod installation;
 mod layout;
 mod load;
 mod mariadb;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,11 @@ impl Process {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it prints and what it is told, where its command has pipes for them. Once.
+    pub(crate) fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStdin>) {
+        (self.child.stdout.take(), self.child.stdin.take())
     }
 
     /// How it ended, if it did.

@@ -67,6 +67,10 @@ pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(),
     let mut wanted = wanted(&listed);
     let is_needed = |name: &str| !packages.without.iter().any(|start| name.starts_with(start));
     wanted.retain(|(name, _)| is_needed(name));
+    if wanted.is_empty() {
+        // All of it is installed.
+        return fs::remove_dir_all(&work).trying("remove", &work);
+    }
     let size = wanted.iter().map(|(_, size)| size).sum::<u64>() as f64 / 1e6;
     let (count, cache) = (wanted.len(), cache::folder());
     println!("fetching {what}: {count} Debian packages, {size:.1} MB, into {}", cache.display());

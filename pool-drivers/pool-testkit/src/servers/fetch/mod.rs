@@ -9,9 +9,9 @@ use std::path::Path;
 use super::error::ServerError;
 
 pub(crate) use self::apt::{Packages, Suite};
-pub(crate) use self::wheel::Wheel;
+pub(crate) use self::wheel::{Machine, Wheel, python};
 
-/// What brings a server.
+/// What brings a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     Debian(Packages),
