@@ -48,13 +48,13 @@ impl Tool {
         }
     }
 
-    /// Fetches it unless it is there, which a line on standard output says.
+    /// Sees to it that it is there: fetches it if it may, which a line on standard output says.
     ///
     /// # Errors
     ///
     /// It cannot be had.
-    pub fn provide(self) -> Result<(), ReceiverError> {
-        self.root(Fetching::default()).map(drop)
+    pub fn provide(self, fetching: Fetching) -> Result<(), ReceiverError> {
+        self.root(fetching).map(drop)
     }
 
     /// The root of the file system it was made for, fetched if need be.
