@@ -3,9 +3,11 @@
 //! Nothing here records anything; `pool-monitor` does.
 
 use std::error::Error;
+use std::ops::BitOr;
 use std::time::Duration;
 
-use crate::config::Reconfigured;
+use crate::comment::SqlComment;
+use crate::config::{ConfigError, Reconfigured};
 use crate::error::{AcquireError, CallSite, ErrorClass};
 use crate::stats::{Circuit, CloseReason};
 
@@ -14,6 +16,11 @@ use crate::stats::{Circuit, CloseReason};
 /// Called outside the pool's lock, on whichever thread the event happened; must not block. A panic
 /// is contained. A pool without observers pays one branch an event.
 pub trait Observer: Send + Sync + 'static {
+    /// Which of the frequent events it wants to be told; asked once, when it subscribes. What no
+    /// observer wants costs nothing.
+    fn frequent(&self) -> Frequent {
+        Frequent::ALL
+    }
     /// An acquire was polled for the first time.
     fn acquire_started(&self, event: &AcquireStarted<'_>) {
         let _ = event;
@@ -50,6 +57,10 @@ pub trait Observer: Send + Sync + 'static {
     fn circuit_changed(&self, event: &CircuitChanged<'_>) {
         let _ = event;
     }
+    /// The driver has checked an idle connection.
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        let _ = event;
+    }
     /// A connection has left the pool.
     fn closed(&self, event: &ConnectionClosed<'_>) {
         let _ = event;
@@ -62,13 +73,67 @@ pub trait Observer: Send + Sync + 'static {
     fn reconfigured(&self, event: &PoolReconfigured<'_>) {
         let _ = event;
     }
+    /// A configuration was refused; nothing has changed.
+    fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
+        let _ = event;
+    }
     /// A driver's connection sends a statement.
     fn statement_started(&self, event: &StatementStarted<'_>) {
         let _ = event;
     }
+    /// A statement that was started is about to be sent as text: what is a comment in it to say? It
+    /// is seen by whoever may look at the server's log.
+    fn sql_comment(&self, statement_id: u64, comment: &mut SqlComment) {
+        let _ = (statement_id, comment);
+    }
     /// A statement has ended.
     fn statement_finished(&self, event: &StatementFinished<'_>) {
         let _ = event;
+    }
+}
+
+/// A set of the events that come with every acquire and every statement.
+///
+/// ```
+/// use pool_core::Frequent;
+///
+/// let wanted = Frequent::ACQUIRE_SUCCEEDED | Frequent::RELEASED;
+/// assert!(wanted.contains(Frequent::RELEASED));
+/// assert!(!wanted.contains(Frequent::ALL));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frequent(u8);
+
+impl Frequent {
+    /// None of them; only what happens now and then.
+    pub const NONE: Self = Self(0);
+    /// [`Observer::acquire_started`].
+    pub const ACQUIRE_STARTED: Self = Self(1);
+    /// [`Observer::acquire_succeeded`].
+    pub const ACQUIRE_SUCCEEDED: Self = Self(1 << 1);
+    /// [`Observer::released`].
+    pub const RELEASED: Self = Self(1 << 2);
+    /// [`Observer::statement_started`] and [`Observer::statement_finished`].
+    pub const STATEMENTS: Self = Self(1 << 3);
+    /// All of them.
+    pub const ALL: Self = Self((1 << 4) - 1);
+
+    /// Whether all of `others` are among them.
+    #[must_use]
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+impl BitOr for Frequent {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -145,6 +210,8 @@ events! {
         attempts: u32,
         /// The driver's error, or a [`DriverFault`](crate::DriverFault).
         error: &'a (dyn Error + Send + Sync + 'static),
+        /// The database's own code for it, if the database said it.
+        code: Option<&'a str>,
     }
     /// See [`Observer::circuit_changed`].
     CircuitChanged {
@@ -152,6 +219,16 @@ events! {
         from: Circuit,
         /// What it is.
         to: Circuit,
+    }
+    /// See [`Observer::checked`].
+    ConnectionChecked {
+        /// Number of the connection.
+        connection_id: u64,
+        /// How long the check took.
+        took: Duration,
+        /// Why the connection did not pass: the driver's error, or a
+        /// [`DriverFault`](crate::DriverFault). It is closed then.
+        error: Option<&'a (dyn Error + Send + Sync + 'static)>,
     }
     /// See [`Observer::closed`].
     ConnectionClosed {
@@ -175,6 +252,11 @@ events! {
     PoolReconfigured {
         /// What was applied and what waits.
         outcome: &'a Reconfigured,
+    }
+    /// See [`Observer::reconfigure_refused`].
+    ReconfigureRefused {
+        /// Every problem of it.
+        error: &'a ConfigError,
     }
     /// See [`Observer::statement_started`].
     StatementStarted {
@@ -218,7 +300,12 @@ pub enum StatementOutcome<'a> {
     /// It succeeded.
     Ok,
     /// It failed.
-    Failed(&'a (dyn Error + 'static)),
+    Failed {
+        /// The driver's error.
+        error: &'a (dyn Error + 'static),
+        /// The database's own code for it, if the database said it: a SQLSTATE, a number.
+        code: Option<&'a str>,
+    },
     /// Its future was dropped first.
     Cancelled,
 }

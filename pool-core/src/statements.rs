@@ -1,11 +1,12 @@
 //! Where a connection tells observers about its statements.
 
-use std::error::Error;
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::listeners::Observers;
+use crate::comment::SqlComment;
+use crate::listeners::{Observers, Wanted};
 use crate::observer::{StatementFinished, StatementOutcome, StatementStarted};
 use crate::runtime::{Instant, Runtime};
 
@@ -35,15 +36,15 @@ impl Statements {
         Self { observers, runtime: None, connection_id: 0 }
     }
 
-    /// Announces a statement; `None`, at the cost of one branch, if nobody listens.
+    /// Announces a statement; `None`, at the cost of one branch, if nobody wants to know.
     #[must_use]
     pub fn start<'a>(&'a self, text: Option<&'a str>) -> Option<RunningStatement<'a>> {
-        if !self.observers.any() {
+        if !self.observers.want(Wanted::STATEMENTS) {
             return None;
         }
         let statement_id = NEXT_STATEMENT_ID.fetch_add(1, Ordering::Relaxed);
         let connection_id = self.connection_id;
-        self.observers.notify(|observer, pool| {
+        self.observers.notify(Wanted::STATEMENTS, |observer, pool| {
             let event = StatementStarted { pool, connection_id, statement_id, text };
             observer.statement_started(&event);
         });
@@ -74,9 +75,25 @@ pub struct RunningStatement<'a> {
 }
 
 impl RunningStatement<'_> {
+    /// The statement with a comment in it, of what observers have to say to those who look at it on
+    /// the server; `None` if they have nothing to say, or it has a comment already.
+    ///
+    /// For a driver that is about to send it as text. One that is prepared and kept is sent without:
+    /// each comment would make it another one.
+    #[must_use]
+    pub fn commented(&self) -> Option<String> {
+        let Self { statements, statement_id, text, .. } = *self;
+        let text = text?;
+        let comment = RefCell::new(SqlComment::default());
+        statements.observers.notify(Wanted::STATEMENTS, |observer, _| {
+            observer.sql_comment(statement_id, &mut comment.borrow_mut());
+        });
+        comment.into_inner().put_into(text)
+    }
+
     /// Reports how the statement ended.
-    pub fn finish(self, result: Result<(), &(dyn Error + 'static)>) {
-        self.report(result.map_or_else(StatementOutcome::Failed, |()| StatementOutcome::Ok));
+    pub fn finish(self, outcome: StatementOutcome<'_>) {
+        self.report(outcome);
         // Holds references only; what is left of it is the report of a cancellation.
         std::mem::forget(self);
     }
@@ -85,7 +102,7 @@ impl RunningStatement<'_> {
         let Self { statements, statement_id, text, started } = *self;
         let took = statements.now().since(started);
         let connection_id = statements.connection_id;
-        statements.observers.notify(|observer, pool| {
+        statements.observers.notify(Wanted::STATEMENTS, |observer, pool| {
             let event =
                 StatementFinished { pool, connection_id, statement_id, text, took, outcome };
             observer.statement_finished(&event);

@@ -7,3 +7,25 @@
 
 #[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
 mod background;
+pub mod catalogue;
+mod histogram;
+mod history;
+mod metrics;
+mod monitor;
+mod names;
+mod recorder;
+mod registry;
+mod signal;
+mod view;
+mod window;
+
+pub use self::histogram::Distribution;
+pub use self::history::{HISTORY_SPAN, History};
+pub use self::metrics::PoolMetrics;
+pub use self::monitor::{
+    MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
+};
+pub use self::recorder::Leak;
+pub use self::signal::Signal;
+pub use self::view::{PoolView, Snapshot};
+pub use self::window::{Extent, Window, utilisation};
