@@ -13,6 +13,8 @@ mod history;
 mod metrics;
 mod monitor;
 mod names;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod recorder;
 mod registry;
 mod signal;
@@ -25,6 +27,8 @@ pub use self::metrics::PoolMetrics;
 pub use self::monitor::{
     MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
 };
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
 pub use self::recorder::Leak;
 pub use self::signal::Signal;
 pub use self::view::{PoolView, Snapshot};

@@ -2,4 +2,6 @@
 
 mod metrics;
 mod monitor;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod rig;
