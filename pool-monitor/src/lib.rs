@@ -5,6 +5,7 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
+mod advisor;
 #[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
 mod background;
 pub mod catalogue;
@@ -21,6 +22,7 @@ mod signal;
 mod view;
 mod window;
 
+pub use self::advisor::{Advice, Deployment, Rule, advise};
 pub use self::histogram::Distribution;
 pub use self::history::{HISTORY_SPAN, History};
 pub use self::metrics::PoolMetrics;
@@ -29,7 +31,7 @@ pub use self::monitor::{
 };
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
-pub use self::recorder::Leak;
+pub use self::recorder::{Ages, Leak};
 pub use self::signal::Signal;
 pub use self::view::{PoolView, Snapshot};
 pub use self::window::{Extent, Window, utilisation};

@@ -1,5 +1,6 @@
 //! What users see of pool-monitor, on pools that are really used.
 
+mod advisor;
 mod metrics;
 mod monitor;
 #[cfg(feature = "prometheus")]
