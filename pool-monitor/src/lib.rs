@@ -14,6 +14,8 @@ mod history;
 mod metrics;
 mod monitor;
 mod names;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod recorder;
 mod registry;
 mod signal;
@@ -27,6 +29,8 @@ pub use self::metrics::PoolMetrics;
 pub use self::monitor::{
     MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
 };
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
 pub use self::recorder::{Ages, Leak};
 pub use self::signal::Signal;
 pub use self::view::{PoolView, Snapshot};

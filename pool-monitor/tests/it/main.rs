@@ -3,4 +3,6 @@
 mod advisor;
 mod metrics;
 mod monitor;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod rig;
