@@ -1,7 +1,6 @@
 //! Metrics through the OpenTelemetry API.
 
 mod events;
-mod reading;
 mod shown;
 
 use std::fmt;
@@ -14,9 +13,9 @@ use opentelemetry::{InstrumentationScope, KeyValue, global};
 use pool_core::ControlHandle;
 
 use self::events::{Events, Instruments, Lookup};
-use self::reading::is_read;
 use self::shown::Shown;
 use crate::catalogue::{self, Kind, Metric};
+use crate::reading::is_read;
 
 /// The release of the semantic conventions whose names are used.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -89,9 +88,7 @@ impl PoolMetrics {
     /// Without a provider it does nothing, and the pool pays nothing.
     pub fn watch(&self, pool: &ControlHandle) {
         if self.is_recording {
-            self.shown
-                .pools
-                .add(pool, |name| Arc::new(Events::new(&self.instruments, self.lookup, name)));
+            self.shown.pools.add(pool, |name| Events::new(&self.instruments, self.lookup, name));
         }
     }
 

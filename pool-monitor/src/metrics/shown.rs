@@ -5,13 +5,13 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use parking_lot::Mutex;
 
-use super::reading::Reading;
-use crate::catalogue::POOL_NAME;
-use crate::registry::Registry;
+use super::events::Events;
+use crate::reading::Reading;
+use crate::registry::{Entry, Registry};
 
 #[derive(Default)]
 pub(super) struct Shown {
-    pub(super) pools: Registry,
+    pub(super) pools: Registry<Events>,
     present: Mutex<Collection>,
 }
 
@@ -41,10 +41,8 @@ impl Shown {
 
     fn read(&self) -> Readings {
         self.pools.forget_closed();
-        let read = |entry: Arc<crate::registry::Entry>| {
-            let name = KeyValue::new(POOL_NAME, Arc::clone(&entry.name));
-            (name, Reading { stats: entry.pool.stats(), config: entry.pool.config() })
-        };
+        let read =
+            |entry: Arc<Entry<Events>>| (entry.recorder.pool.clone(), Reading::of(&*entry.pool));
         self.pools.entries().into_iter().map(read).collect()
     }
 }
