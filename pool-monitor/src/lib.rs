@@ -5,5 +5,19 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
+#[cfg(feature = "alerts")]
+pub mod alerts;
+#[cfg(any(feature = "alerts", feature = "http", feature = "prometheus"))]
 mod background;
+
+#[cfg(feature = "alerts")]
+pub use self::alerts::{
+    Alert, AlertError, AlertManager, AlertOptions, Bound, DeliveryError, DeliveryStats, Figure,
+    Habits, Notification, Rule, Rules, Severity, Sink, SinkOptions, Undelivered, Unit,
+};
+#[cfg(feature = "webhooks")]
+pub use self::alerts::{
+    Alertmanager, AlertmanagerOptions, Slack, SlackOptions, Webhook, WebhookOptions,
+};
+#[cfg(feature = "mail")]
+pub use self::alerts::{Mail, MailOptions, MailTls};

@@ -1,0 +1,225 @@
+//! How one sink gets its notifications: in order, one at a time, and again where that helps.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::select;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::alert::Notification;
+use super::sinks::{DeliveryError, Sink};
+
+/// Bound on one attempt, from connecting to the answer.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The first pause after a failed attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// No pause of our own is longer.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// No pause that a receiver asks for is longer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
+/// What could not be delivered for so long is given up: whoever reads it then reads history.
+const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
+/// Rules of which something waits: one each, since what is newer takes the older one's place.
+const MOST_WAITING: usize = 64;
+
+/// What became of the notifications of one sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveryStats {
+    /// The sink.
+    pub sink: String,
+    /// Notifications that it took.
+    pub delivered: u64,
+    /// Notifications that it refused, or that were given up after an hour of trying.
+    pub failed: u64,
+    /// Notifications that were thrown away, since too many waited or the manager had been shut down.
+    pub dropped: u64,
+    /// Attempts after which the same was to be tried again.
+    pub retried: u64,
+    /// Notifications that wait or are being tried now.
+    pub waiting: usize,
+    /// What went wrong last; none if the last attempt succeeded.
+    pub last_error: Option<String>,
+}
+
+/// What waits for one sink.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// Never held while a sink is at work.
+    inner: Mutex<Inner>,
+    /// Told when there is something to do, or nothing will come any more.
+    changed: Notify,
+    /// Told when nothing will come any more.
+    closed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: VecDeque<Waiting>,
+    in_flight: Option<Waiting>,
+    is_closed: bool,
+    stats: DeliveryStats,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    notification: Notification,
+    since: Instant,
+}
+
+impl Queue {
+    pub(crate) fn new(sink: &str) -> Self {
+        let stats = DeliveryStats { sink: sink.to_owned(), ..DeliveryStats::default() };
+        let inner = Inner { stats, ..Inner::default() };
+        Self { inner: Mutex::new(inner), changed: Notify::new(), closed: Notify::new() }
+    }
+
+    /// Adds a notification, in place of one of the same rule that still waits.
+    pub(crate) fn put(&self, mut notification: Notification) {
+        let mut inner = self.inner.lock();
+        if inner.is_closed {
+            inner.stats.dropped += 1;
+            return;
+        }
+        let is_same = |older: &Waiting| older.notification.rule == notification.rule;
+        let same = inner.waiting.iter().position(is_same);
+        if let Some(older) = same.and_then(|at| inner.waiting.remove(at)) {
+            notification.supersede(older.notification);
+        } else if inner.waiting.len() == MOST_WAITING {
+            // The oldest: it is the most likely to be no longer so.
+            inner.waiting.pop_front();
+            inner.stats.dropped += 1;
+        }
+        inner.waiting.push_back(Waiting { notification, since: Instant::now() });
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn stats(&self) -> DeliveryStats {
+        let inner = self.inner.lock();
+        let waiting = inner.waiting.len() + usize::from(inner.in_flight.is_some());
+        DeliveryStats { waiting, ..inner.stats.clone() }
+    }
+
+    /// Takes nothing any more, and has what waits tried at once.
+    pub(crate) fn close(&self) {
+        self.inner.lock().is_closed = true;
+        self.changed.notify_one();
+        self.closed.notify_one();
+    }
+
+    /// Takes away what was not delivered.
+    pub(crate) fn take_rest(&self) -> Vec<Notification> {
+        let mut inner = self.inner.lock();
+        let rest = inner.in_flight.take().into_iter().chain(std::mem::take(&mut inner.waiting));
+        rest.map(|waiting| waiting.notification).collect()
+    }
+
+    /// The next one, once there is one; none after the last, when closed.
+    async fn next(&self) -> Option<Notification> {
+        loop {
+            {
+                let mut inner = self.inner.lock();
+                inner.in_flight = inner.waiting.pop_front();
+                if inner.in_flight.is_some() || inner.is_closed {
+                    return inner.in_flight.as_ref().map(|next| next.notification.clone());
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Counts the end of an attempt. What is to be tried again goes back to where it was, unless
+    /// there is a newer one by now.
+    fn finish(&self, outcome: &Outcome) {
+        let mut inner = self.inner.lock();
+        // None if it was reported as not delivered while it was tried.
+        let Some(tried) = inner.in_flight.take() else { return };
+        let Inner { stats, waiting, .. } = &mut *inner;
+        let had_failed = stats.last_error.is_some();
+        stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        let sink = &*stats.sink;
+        match outcome {
+            Ok(()) => {
+                stats.delivered += 1;
+                if had_failed {
+                    tracing::info!(sink, "alerts are delivered again");
+                }
+            }
+            Err(DeliveryError::Refused { why }) => {
+                stats.failed += 1;
+                tracing::warn!(sink, error = why, "an alert was refused");
+            }
+            Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
+                stats.failed += 1;
+                tracing::warn!(sink, error = why, "an alert was given up");
+            }
+            Err(DeliveryError::Retry { why, .. }) => {
+                stats.retried += 1;
+                // Once, and not for each attempt.
+                if !had_failed {
+                    tracing::warn!(sink, error = why, "alerts cannot be delivered for now");
+                }
+                let rule = &tried.notification.rule;
+                match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
+                    Some(newer) => newer.notification.supersede(tried.notification),
+                    None => waiting.push_front(tried),
+                }
+            }
+        }
+    }
+}
+
+type Outcome = Result<(), DeliveryError>;
+
+/// Delivers what is in `queue` until that is closed and empty.
+pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
+    let mut failures = 0;
+    while let Some(notification) = queue.next().await {
+        let outcome = attempt(&*sink, &notification).await;
+        queue.finish(&outcome);
+        match outcome {
+            Ok(()) | Err(DeliveryError::Refused { .. }) => {
+                failures = 0;
+                sleep(sink.habits().pause).await;
+            }
+            Err(DeliveryError::Retry { after: Some(after), .. }) => {
+                sleep(after.min(LONGEST_RETRY_AFTER)).await;
+            }
+            Err(DeliveryError::Retry { after: None, .. }) => {
+                failures += 1;
+                let pause = pin!(sleep(pause(failures, fastrand::f64())));
+                // Whoever shuts down has no time for a pause.
+                let closed = pin!(queue.closed.notified());
+                select(pause, closed).await;
+            }
+        }
+    }
+}
+
+/// Tries once, for a bounded time. A sink that panics harms only the one notification.
+async fn attempt(sink: &dyn Sink, notification: &Notification) -> Outcome {
+    let delivery = AssertUnwindSafe(async { sink.deliver(notification).await });
+    match timeout(ATTEMPT, delivery.catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => Err(DeliveryError::Refused { why: "the sink panicked".to_owned() }),
+        Err(_elapsed) => {
+            let why = format!("no answer within {} s", ATTEMPT.as_secs());
+            Err(DeliveryError::Retry { why, after: None })
+        }
+    }
+}
+
+/// The pause after so many failures in a row: exponential, and the upper half of it by chance
+/// (0 to 1), so that those who failed together do not come back together.
+fn pause(failures: u32, chance: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    let longest = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+    longest.mul_f64(0.5 + chance / 2.0)
+}
