@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::driver::Driver;
 use crate::error::{AcquireError, AcquireFailure, CallSite};
 use crate::guard::Guard;
+use crate::listeners::Wanted;
 use crate::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, Served, WaiterQueued,
 };
@@ -68,7 +69,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     #[inline]
     fn start(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<D, P>> {
         let site = self.site;
-        self.shared().observers.notify(|observer, pool| {
+        self.shared().observers.notify(Wanted::ACQUIRE_STARTED, |observer, pool| {
             observer.acquire_started(&AcquireStarted { pool, site });
         });
         if self.shared().idle_hint() {
@@ -107,7 +108,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
             }
             Entry::Refused(failure) => Poll::Ready(Err(self.fail(failure))),
             Entry::Waiting { key, waiting } => {
-                self.shared().observers.notify(|observer, pool| {
+                self.shared().observers.notify(Wanted::RARE, |observer, pool| {
                     observer.waiter_queued(&WaiterQueued { pool, site, waiting });
                 });
                 if needs_worker {
@@ -177,7 +178,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     fn settle(&mut self, collected: Collected<D::Connection>) -> Outcome<D, P> {
         match collected {
             Collected::Acquired { checkout, served, since } => {
-                let waited = self.waited(since);
+                let waited = self.waited(since, Wanted::ACQUIRE_SUCCEEDED);
                 Ok(self.succeed(checkout, served, waited))
             }
             Collected::Failed(failure) => Err(self.fail(failure)),
@@ -185,9 +186,9 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     }
 
     /// How long it has waited, for observers alone: the exact clock is the dearest part of a wait.
-    fn waited(&self, since: Instant) -> Duration {
+    fn waited(&self, since: Instant, wanted: Wanted) -> Duration {
         let shared = self.shared();
-        if shared.observers.any() { shared.now().since(since) } else { Duration::ZERO }
+        if shared.observers.want(wanted) { shared.now().since(since) } else { Duration::ZERO }
     }
 
     #[inline]
@@ -199,7 +200,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     ) -> Guard<D, P> {
         self.stage = Stage::Done;
         let site = self.site;
-        self.shared().observers.notify(|observer, pool| {
+        self.shared().observers.notify(Wanted::ACQUIRE_SUCCEEDED, |observer, pool| {
             observer.acquire_succeeded(&AcquireSucceeded { pool, site, served, waited });
         });
         let pool = self.pool.take().expect("bug: an acquire without its pool");
@@ -211,8 +212,8 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
         let (shared, site) = (self.shared(), self.site);
         let recent = shared.recent();
         let since = shared.transition(|state, effects| state.cancel(key, recent, effects));
-        let waited = self.waited(since);
-        shared.observers.notify(|observer, pool| {
+        let waited = self.waited(since, Wanted::RARE);
+        shared.observers.notify(Wanted::RARE, |observer, pool| {
             observer.acquire_cancelled(&AcquireCancelled { pool, site, waited });
         });
     }
@@ -221,7 +222,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Acquire<D, P> {
     fn fail(&mut self, failure: Box<AcquireFailure>) -> AcquireError {
         self.stage = Stage::Done;
         let error = AcquireError::new(failure);
-        self.shared().observers.notify(|observer, pool| {
+        self.shared().observers.notify(Wanted::RARE, |observer, pool| {
             observer.acquire_failed(&AcquireFailed { pool, error: &error });
         });
         error

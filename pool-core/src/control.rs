@@ -24,8 +24,12 @@ pub type ControlHandle = Arc<dyn Control>;
 ///
 /// Implemented by this crate only.
 pub trait Control: sealed::Sealed + Send + Sync {
-    /// The pool's name.
+    /// The pool's name. Two pools may have the same.
     fn name(&self) -> &str;
+
+    /// Tells pools apart: the same for all handles of one pool, and for no other pool while any of them
+    /// exists.
+    fn id(&self) -> usize;
 
     /// What is known of the database. Nothing secret.
     fn metadata(&self) -> Metadata;
@@ -121,6 +125,10 @@ impl<D: Driver> sealed::Sealed for Handle<D> {}
 impl<D: Driver> Control for Handle<D> {
     fn name(&self) -> &str {
         &self.shared.observers.pool
+    }
+
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.shared).addr()
     }
 
     fn metadata(&self) -> Metadata {

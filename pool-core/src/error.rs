@@ -32,6 +32,23 @@ pub enum ErrorClass {
     RoleChanged,
 }
 
+impl ErrorClass {
+    /// Every class, in the order of the documentation.
+    pub const ALL: [Self; 4] =
+        [Self::Transient, Self::Overloaded, Self::Permanent, Self::RoleChanged];
+
+    /// The name used in metrics and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Overloaded => "overloaded",
+            Self::Permanent => "permanent",
+            Self::RoleChanged => "role_changed",
+        }
+    }
+}
+
 /// The connections acquired at one call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +82,24 @@ pub enum AcquireErrorKind {
     ConnectFailed,
     /// The acquire would have to wait, but the calling thread is not inside an async runtime.
     NoRuntime,
+}
+
+impl AcquireErrorKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Timeout, Self::QueueFull, Self::Closed, Self::ConnectFailed, Self::NoRuntime];
+
+    /// The name used in metrics and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::QueueFull => "queue_full",
+            Self::Closed => "closed",
+            Self::ConnectFailed => "connect_failed",
+            Self::NoRuntime => "no_runtime",
+        }
+    }
 }
 
 /// What an acquire was waiting for when it failed.

@@ -8,6 +8,7 @@ use std::thread::panicking;
 use crate::contain::contain;
 use crate::driver::{Driver, Released};
 use crate::error::CallSite;
+use crate::listeners::Wanted;
 use crate::observer::ConnectionReleased;
 use crate::pool::Pool;
 use crate::shared::Shared;
@@ -65,7 +66,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Guard<D, P> {
         let connection = this.connection.take().expect("bug: a guard without its connection");
         let (slot, site) = (this.slot, this.site);
         let since = this.shared().transition(|state, effects| state.detach(slot, now, effects));
-        this.shared().observers.notify(|observer, pool| {
+        this.shared().observers.notify(Wanted::RELEASED, |observer, pool| {
             let held = now.since(since);
             observer.released(&ConnectionReleased { pool, site, held });
         });
@@ -96,7 +97,7 @@ impl<D: Driver, P: Borrow<Pool<D>>> Drop for Guard<D, P> {
         let since = self
             .shared()
             .transition(|state, effects| state.release(slot, connection, left, recent, effects));
-        self.shared().observers.notify(|observer, pool| {
+        self.shared().observers.notify(Wanted::RELEASED, |observer, pool| {
             let held = recent.since(since);
             observer.released(&ConnectionReleased { pool, site, held });
         });

@@ -68,8 +68,9 @@ pub use self::manager::{
 };
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
-    ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed,
-    PoolReconfigured, Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer,
+    OpenFailed, PoolReconfigured, Served, StatementFinished, StatementOutcome, StatementStarted,
+    WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;

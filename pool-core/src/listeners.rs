@@ -2,21 +2,58 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use crate::contain::contain;
-use crate::observer::Observer;
+use crate::observer::{Frequent, Observer};
 
-type Listener = (u64, Arc<dyn Observer>);
+struct Listener {
+    id: u64,
+    wanted: Wanted,
+    observer: Arc<dyn Observer>,
+}
+
+impl Clone for Listener {
+    fn clone(&self) -> Self {
+        Self { observer: Arc::clone(&self.observer), ..*self }
+    }
+}
+
+/// What is told to whom: a frequent event to those who want it, a rare one to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted(u8);
+
+impl Wanted {
+    pub(crate) const ACQUIRE_STARTED: Self = Self(Frequent::ACQUIRE_STARTED.bits());
+    pub(crate) const ACQUIRE_SUCCEEDED: Self = Self(Frequent::ACQUIRE_SUCCEEDED.bits());
+    pub(crate) const RELEASED: Self = Self(Frequent::RELEASED.bits());
+    pub(crate) const STATEMENTS: Self = Self(Frequent::STATEMENTS.bits());
+    pub(crate) const RARE: Self = Self(1 << 7);
+
+    fn by(observer: &dyn Observer) -> Self {
+        // One that cannot say what it wants is told everything.
+        let frequent = contain(|| observer.frequent()).unwrap_or(Frequent::ALL);
+        Self(frequent.bits() | Self::RARE.0)
+    }
+
+    fn has(self, event: Self) -> bool {
+        self.0 & event.0 != 0
+    }
+}
 
 /// Those who listen to one pool.
 pub(crate) struct Observers {
     pub(crate) pool: Arc<str>,
-    /// Whether `listeners` is not empty: the one branch paid per event.
-    any: AtomicBool,
-    listeners: RwLock<Arc<[Listener]>>,
+    /// What any of `listeners` wants: the one branch paid per event.
+    wanted: AtomicU8,
+    /// Read without a lock and without touching a counter that other threads touch, too: with two events an
+    /// acquire, that is what monitoring costs.
+    listeners: ArcSwap<Vec<Listener>>,
+    /// Held by who changes `listeners`.
+    changing: Mutex<()>,
     next_id: AtomicU64,
 }
 
@@ -24,30 +61,31 @@ impl Observers {
     pub(crate) fn new(pool: Arc<str>) -> Self {
         Self {
             pool,
-            any: AtomicBool::new(false),
-            listeners: RwLock::new(Arc::new([])),
+            wanted: AtomicU8::new(0),
+            listeners: ArcSwap::default(),
+            changing: Mutex::new(()),
             next_id: AtomicU64::new(0),
         }
     }
 
     #[inline]
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Relaxed)
+    pub(crate) fn want(&self, event: Wanted) -> bool {
+        Wanted(self.wanted.load(Ordering::Relaxed)).has(event)
     }
 
-    /// Tells every observer; `event` is called with the pool's name.
+    /// Tells the observers that want it; `event` is called with the pool's name.
     #[inline]
-    pub(crate) fn notify(&self, event: impl Fn(&dyn Observer, &str)) {
-        if self.any() {
-            self.notify_listeners(&event);
+    pub(crate) fn notify(&self, wanted: Wanted, event: impl Fn(&dyn Observer, &str)) {
+        if self.want(wanted) {
+            self.notify_listeners(wanted, &event);
         }
     }
 
     #[cold]
-    fn notify_listeners(&self, event: &dyn Fn(&dyn Observer, &str)) {
-        let listeners = self.listeners.read().clone();
-        for (_, observer) in listeners.iter() {
-            contain(|| event(&**observer, &self.pool));
+    fn notify_listeners(&self, wanted: Wanted, event: &dyn Fn(&dyn Observer, &str)) {
+        let listeners = self.listeners.load();
+        for listener in listeners.iter().filter(|listener| listener.wanted.has(wanted)) {
+            contain(|| event(&*listener.observer, &self.pool));
         }
         // One that has left meanwhile is dropped here.
         contain(|| drop(listeners));
@@ -55,17 +93,19 @@ impl Observers {
 
     pub(crate) fn subscribe(self: &Arc<Self>, observer: Arc<dyn Observer>) -> Subscription {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.change(|listeners| listeners.push((id, observer)));
+        let wanted = Wanted::by(&*observer);
+        self.change(|listeners| listeners.push(Listener { id, wanted, observer }));
         Subscription { observers: Some(Arc::clone(self)), id }
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Listener>)) {
         let old = {
-            let mut listeners = self.listeners.write();
-            let mut changed = listeners.to_vec();
+            let _alone = self.changing.lock();
+            let mut changed = self.listeners.load().to_vec();
             change(&mut changed);
-            self.any.store(!changed.is_empty(), Ordering::Relaxed);
-            std::mem::replace(&mut *listeners, changed.into())
+            let wanted = changed.iter().fold(0, |all, listener| all | listener.wanted.0);
+            self.wanted.store(wanted, Ordering::Relaxed);
+            self.listeners.swap(Arc::new(changed))
         };
         // An observer's `Drop` is foreign code: outside the lock, contained.
         contain(|| drop(old));
@@ -92,7 +132,7 @@ impl Drop for Subscription {
         let Some(observers) = &self.observers else { return };
         let mut removed = None;
         observers.change(|listeners| {
-            let position = listeners.iter().position(|(id, _)| *id == self.id);
+            let position = listeners.iter().position(|listener| listener.id == self.id);
             removed = position.map(|position| listeners.remove(position));
         });
         contain(|| drop(removed));

@@ -3,6 +3,7 @@
 //! Nothing here records anything; `pool-monitor` does.
 
 use std::error::Error;
+use std::ops::BitOr;
 use std::time::Duration;
 
 use crate::config::Reconfigured;
@@ -14,6 +15,11 @@ use crate::stats::{Circuit, CloseReason};
 /// Called outside the pool's lock, on whichever thread the event happened; must not block. A panic
 /// is contained. A pool without observers pays one branch an event.
 pub trait Observer: Send + Sync + 'static {
+    /// Which of the frequent events it wants to be told; asked once, when it subscribes. What no
+    /// observer wants costs nothing.
+    fn frequent(&self) -> Frequent {
+        Frequent::ALL
+    }
     /// An acquire was polled for the first time.
     fn acquire_started(&self, event: &AcquireStarted<'_>) {
         let _ = event;
@@ -69,6 +75,51 @@ pub trait Observer: Send + Sync + 'static {
     /// A statement has ended.
     fn statement_finished(&self, event: &StatementFinished<'_>) {
         let _ = event;
+    }
+}
+
+/// A set of the events that come with every acquire and every statement.
+///
+/// ```
+/// use pool_core::Frequent;
+///
+/// let wanted = Frequent::ACQUIRE_SUCCEEDED | Frequent::RELEASED;
+/// assert!(wanted.contains(Frequent::RELEASED));
+/// assert!(!wanted.contains(Frequent::ALL));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frequent(u8);
+
+impl Frequent {
+    /// None of them; only what happens now and then.
+    pub const NONE: Self = Self(0);
+    /// [`Observer::acquire_started`].
+    pub const ACQUIRE_STARTED: Self = Self(1);
+    /// [`Observer::acquire_succeeded`].
+    pub const ACQUIRE_SUCCEEDED: Self = Self(1 << 1);
+    /// [`Observer::released`].
+    pub const RELEASED: Self = Self(1 << 2);
+    /// [`Observer::statement_started`] and [`Observer::statement_finished`].
+    pub const STATEMENTS: Self = Self(1 << 3);
+    /// All of them.
+    pub const ALL: Self = Self((1 << 4) - 1);
+
+    /// Whether all of `others` are among them.
+    #[must_use]
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+impl BitOr for Frequent {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::control::{Control, ControlHandle, Handle};
 use crate::driver::Driver;
 use crate::error::{CallSite, CloseReport, Holder, OpenError, TryAcquireError};
 use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
-use crate::listeners::Observers;
+use crate::listeners::{Observers, Wanted};
 use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, Served};
 use crate::probe::ProbeConnection;
 use crate::runtime::{Instant, Runtime, default_runtime};
@@ -256,8 +256,10 @@ impl<D: Driver> Pool<D> {
                     // Served without one; only those who wait need to know that there is none.
                     let _ = shared.ensure_worker();
                 }
-                shared.observers.notify(|observer, pool| {
+                shared.observers.notify(Wanted::ACQUIRE_STARTED, |observer, pool| {
                     observer.acquire_started(&AcquireStarted { pool, site });
+                });
+                shared.observers.notify(Wanted::ACQUIRE_SUCCEEDED, |observer, pool| {
                     let (served, waited) = (Served::Immediate, Duration::ZERO);
                     let event = AcquireSucceeded { pool, site, served, waited };
                     observer.acquire_succeeded(&event);
@@ -420,8 +422,9 @@ impl<D: Driver> Shared<D> {
     /// Does and tells what a configuration that was applied has led to.
     pub(crate) fn announce(&self, outcome: &Reconfigured, effects: Effects<D::Connection>) {
         self.carry_out(effects);
-        self.observers
-            .notify(|observer, pool| observer.reconfigured(&PoolReconfigured { pool, outcome }));
+        self.observers.notify(Wanted::RARE, |observer, pool| {
+            observer.reconfigured(&PoolReconfigured { pool, outcome });
+        });
     }
 
     pub(crate) async fn close(self: &Arc<Self>, deadline: Duration) -> CloseReport {

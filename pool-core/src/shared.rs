@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::contain::contain;
 use crate::driver::Driver;
-use crate::listeners::Observers;
+use crate::listeners::{Observers, Wanted};
 use crate::observer::{
     CircuitChanged, ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed,
 };
@@ -155,7 +155,7 @@ impl<D: Driver> Shared<D> {
     }
 
     fn tell(&self, event: &Event) {
-        self.observers.notify(|observer, pool| match *event {
+        self.observers.notify(Wanted::RARE, |observer, pool| match *event {
             Event::Opened { connection_id, took } => {
                 observer.opened(&ConnectionOpened { pool, connection_id, took });
             }

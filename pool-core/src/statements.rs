@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::listeners::Observers;
+use crate::listeners::{Observers, Wanted};
 use crate::observer::{StatementFinished, StatementOutcome, StatementStarted};
 use crate::runtime::{Instant, Runtime};
 
@@ -35,15 +35,15 @@ impl Statements {
         Self { observers, runtime: None, connection_id: 0 }
     }
 
-    /// Announces a statement; `None`, at the cost of one branch, if nobody listens.
+    /// Announces a statement; `None`, at the cost of one branch, if nobody wants to know.
     #[must_use]
     pub fn start<'a>(&'a self, text: Option<&'a str>) -> Option<RunningStatement<'a>> {
-        if !self.observers.any() {
+        if !self.observers.want(Wanted::STATEMENTS) {
             return None;
         }
         let statement_id = NEXT_STATEMENT_ID.fetch_add(1, Ordering::Relaxed);
         let connection_id = self.connection_id;
-        self.observers.notify(|observer, pool| {
+        self.observers.notify(Wanted::STATEMENTS, |observer, pool| {
             let event = StatementStarted { pool, connection_id, statement_id, text };
             observer.statement_started(&event);
         });
@@ -85,7 +85,7 @@ impl RunningStatement<'_> {
         let Self { statements, statement_id, text, started } = *self;
         let took = statements.now().since(started);
         let connection_id = statements.connection_id;
-        statements.observers.notify(|observer, pool| {
+        statements.observers.notify(Wanted::STATEMENTS, |observer, pool| {
             let event =
                 StatementFinished { pool, connection_id, statement_id, text, took, outcome };
             observer.statement_finished(&event);

@@ -83,8 +83,26 @@ impl ClosedCounts {
         CloseReason::ALL.into_iter().map(|reason| (reason, self.of(reason)))
     }
 
+    /// What was counted since the same pool's `earlier` counts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.0.iter_mut().zip(earlier.0) {
+            *count = count.saturating_sub(before);
+        }
+        since
+    }
+
     pub(crate) fn count(&mut self, reason: CloseReason) {
         self.0[reason as usize] += 1;
+    }
+}
+
+impl AddAssign for ClosedCounts {
+    fn add_assign(&mut self, other: Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
     }
 }
 
@@ -131,8 +149,17 @@ impl AcquireCounts {
     }
 }
 
-impl AddAssign for AcquireCounts {
-    fn add_assign(&mut self, other: Self) {
+impl AcquireCounts {
+    /// What was counted since the same pool's `earlier` counts.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for (count, before) in self.counts().into_iter().zip({ *earlier }.counts()) {
+            *count = count.saturating_sub(*before);
+        }
+        self
+    }
+
+    fn counts(&mut self) -> [&mut u64; 10] {
         let Self {
             started,
             immediate,
@@ -144,17 +171,27 @@ impl AddAssign for AcquireCounts {
             connect_failed,
             no_runtime,
             cancelled,
-        } = other;
-        self.started += started;
-        self.immediate += immediate;
-        self.waited += waited;
-        self.opened += opened;
-        self.timed_out += timed_out;
-        self.queue_full += queue_full;
-        self.closed += closed;
-        self.connect_failed += connect_failed;
-        self.no_runtime += no_runtime;
-        self.cancelled += cancelled;
+        } = self;
+        [
+            started,
+            immediate,
+            waited,
+            opened,
+            timed_out,
+            queue_full,
+            closed,
+            connect_failed,
+            no_runtime,
+            cancelled,
+        ]
+    }
+}
+
+impl AddAssign for AcquireCounts {
+    fn add_assign(&mut self, mut other: Self) {
+        for (count, more) in self.counts().into_iter().zip(other.counts()) {
+            *count += *more;
+        }
     }
 }
 
@@ -300,4 +337,28 @@ pub struct DbStats {
     pub max_idle_time_closed: u64,
     /// Connections closed because of `max_lifetime`.
     pub max_lifetime_closed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_since_and_what_was_before_are_what_there_is() {
+        let before = AcquireCounts { started: 3, immediate: 2, ..AcquireCounts::default() };
+        let now = AcquireCounts { started: 9, immediate: 2, cancelled: 1, ..before };
+        let mut sum = now.since(&before);
+        assert_eq!(sum, AcquireCounts { started: 6, cancelled: 1, ..AcquireCounts::default() });
+        sum += before;
+        assert_eq!(sum, now);
+
+        let mut before = ClosedCounts::default();
+        before.count(CloseReason::Idle);
+        let mut now = before;
+        now.count(CloseReason::Lifetime);
+        let mut sum = now.since(&before);
+        assert_eq!((sum.total(), sum.of(CloseReason::Lifetime)), (1, 1));
+        sum += before;
+        assert_eq!(sum, now);
+    }
 }

@@ -9,11 +9,20 @@
 pub mod alerts;
 #[cfg(any(feature = "alerts", feature = "http", feature = "prometheus"))]
 mod background;
+pub mod catalogue;
+mod histogram;
+mod history;
+mod monitor;
+mod names;
+mod recorder;
+mod signal;
+mod view;
+mod window;
 
 #[cfg(feature = "alerts")]
 pub use self::alerts::{
-    Alert, AlertError, AlertManager, AlertOptions, Bound, DeliveryError, DeliveryStats, Figure,
-    Habits, Notification, Rule, Rules, Severity, Sink, SinkOptions, Undelivered, Unit,
+    Alert, AlertError, AlertManager, AlertOptions, Bound, DeliveryError, DeliveryStats, Habits,
+    Notification, Rule, Rules, Severity, Sink, SinkOptions, Undelivered,
 };
 #[cfg(feature = "webhooks")]
 pub use self::alerts::{
@@ -21,3 +30,12 @@ pub use self::alerts::{
 };
 #[cfg(feature = "mail")]
 pub use self::alerts::{Mail, MailOptions, MailTls};
+pub use self::histogram::Distribution;
+pub use self::history::{HISTORY_SPAN, History};
+pub use self::monitor::{
+    MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
+};
+pub use self::recorder::Leak;
+pub use self::signal::Signal;
+pub use self::view::{PoolView, Snapshot};
+pub use self::window::{Extent, Window, utilisation};

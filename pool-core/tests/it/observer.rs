@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Guard, Observer, OpenFailed, PoolConfig,
+    ConnectionOpened, ConnectionReleased, Frequent, Guard, Observer, OpenFailed, PoolConfig,
     PoolReconfigured, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 use pool_testkit::{Answer, Call};
@@ -12,8 +12,13 @@ use pool_testkit::{Answer, Call};
 use crate::rig::{MS, Rig, SEC};
 
 /// Writes down every event in a few words.
-#[derive(Default)]
-struct Diary(Mutex<Vec<String>>);
+struct Diary(Mutex<Vec<String>>, Frequent);
+
+impl Default for Diary {
+    fn default() -> Self {
+        Self(Mutex::default(), Frequent::ALL)
+    }
+}
 
 impl Diary {
     fn note(&self, pool: &str, event: String) {
@@ -27,6 +32,9 @@ impl Diary {
 }
 
 impl Observer for Diary {
+    fn frequent(&self) -> Frequent {
+        self.1
+    }
     fn acquire_started(&self, event: &AcquireStarted<'_>) {
         assert!(event.site.line() > 0, "{}", event.site);
         self.note(event.pool, "started".to_owned());
@@ -98,6 +106,23 @@ fn an_acquire_is_told_from_start_to_release() {
     let told =
         ["released after 7ms", "started", "succeeded Immediate after 0ns", "released after 0ns"];
     assert_eq!(diary.take(), told);
+}
+
+#[test]
+fn of_the_frequent_events_an_observer_is_told_those_it_wants() {
+    let rig = Rig::new(max_open(1));
+    let wanting = |wanted| {
+        let diary = Arc::new(Diary(Mutex::default(), wanted));
+        (diary.clone(), rig.pool.control().observe(diary))
+    };
+    let (rare, _rare) = wanting(Frequent::NONE);
+    let (released, last) = wanting(Frequent::RELEASED);
+    drop(rig.acquire());
+    assert_eq!(released.take(), ["queued 1", "opened 1 in 0ns", "released after 0ns"]);
+    drop(last);
+    drop(rig.acquire());
+    assert_eq!(released.take(), [""; 0]);
+    assert_eq!(rare.take(), ["queued 1", "opened 1 in 0ns"]);
 }
 
 #[test]

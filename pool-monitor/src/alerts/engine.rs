@@ -1,8 +1,8 @@
 //! Which alerts fire: a state machine that is told the time.
 //!
-//! As in Prometheus, an alert of a rule for a pool goes from inactive to pending, when the figure is
+//! As in Prometheus, an alert of a rule for a pool goes from inactive to pending, when the signal is
 //! beyond the threshold, to firing, when it has been so for long enough, and back to inactive, when it
-//! is no longer beyond the threshold to clear at and has not been for `keep_firing`. A figure without a
+//! is no longer beyond the threshold to clear at and has not been for `keep_firing`. A signal without a
 //! value is not beyond anything, nor is one of a pool with too little traffic.
 //!
 //! Who is told what of it, and how often, is decided in `grouping.rs`.
@@ -14,11 +14,11 @@ use std::time::{Duration, SystemTime};
 use pool_core::runtime::Instant;
 
 use super::alert::{Alert, Moment};
-use super::figure::Figure;
 use super::rule::{Rule, Rules};
+use crate::signal::Signal;
 
-/// The value of a figure of a pool over the last so long; none if there is nothing to tell it from.
-pub(crate) type Look<'a> = &'a dyn Fn(Figure, Duration) -> Option<f64>;
+/// The value of a signal of a pool over the last so long; none if there is nothing to tell it from.
+pub(crate) type Look<'a> = &'a dyn Fn(Signal, Duration) -> Option<f64>;
 
 /// The rules that are watched. They do not change, so pools are looked at without a lock.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct WatchedRule {
     name: Arc<str>,
 }
 
-/// What was seen of a pool, for each rule: the figure, if there is one and enough traffic for it to
+/// What was seen of a pool, for each rule: the signal, if there is one and enough traffic for it to
 /// mean something.
 #[derive(Debug)]
 pub(crate) struct Sight(Vec<Option<f64>>);
@@ -44,13 +44,13 @@ impl WatchedRules {
     pub(crate) fn look(&self, pool: &str, look: Look<'_>) -> Sight {
         let value = |WatchedRule { rule, .. }: &WatchedRule| {
             let is_idle = || {
-                let traffic = look(Figure::Acquires, rule.over);
+                let traffic = look(Signal::Acquires, rule.over);
                 traffic.is_none_or(|traffic| traffic < rule.minimum_traffic)
             };
             if !rule.is_for(pool) || (rule.minimum_traffic > 0.0 && is_idle()) {
                 return None;
             }
-            look(rule.figure, rule.over).filter(|value| !value.is_nan())
+            look(rule.signal, rule.over).filter(|value| !value.is_nan())
         };
         Sight(self.0.iter().map(value).collect())
     }
@@ -95,6 +95,11 @@ impl Engine {
     pub(crate) fn withdraw(&mut self, at: Moment, pool: &str) -> Vec<Alert> {
         let states = self.pools.remove(pool).unwrap_or_default();
         states.into_iter().filter_map(|state| state.resolve(at.wall)).collect()
+    }
+
+    /// Whether there is no pool.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pools.is_empty()
     }
 
     /// The alert of the same rule and pool as it is now, if it fires.

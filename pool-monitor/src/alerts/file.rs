@@ -6,16 +6,16 @@ use std::ffi::OsString;
 use pool_core::{ConfigError, Problem, parse_duration};
 
 use super::document::{Document, Table, number};
-use super::figure::{Figure, Unit};
 use super::options::{AlertOptions, SinkOptions};
-use super::rule::{Bound, NAME, Rule, Rules, Severity, is_name, shown_name};
+use super::rule::{Bound, NAME, PART, Rule, Rules, SECONDS, Severity, is_name, shown_name};
 use super::sinks;
+use crate::signal::Signal;
 
 const ALERTS: &str = "alerts";
 const TABLES: &[&str] = &["shipped_rules", "labels", "rules", "sinks"];
 const RULE: &[&str] = &[
     "enabled",
-    "figure",
+    "signal",
     "above",
     "below",
     "clear",
@@ -134,29 +134,29 @@ fn named_tables<'t, 'a>(tables: &Table<'t, 'a>) -> Vec<(String, Table<'t, 'a>)> 
 
 /// A rule, which changes that of the same name which is shipped.
 fn read_rule(name: &str, table: &Table<'_, '_>, shipped: Option<&Rule>) -> Option<Rule> {
-    let figures = Figure::ALL.map(|figure| (figure.name(), figure));
-    let figure = table.choice("figure", &figures).or(shipped.map(|rule| rule.figure));
-    let names = || figures.map(|(name, _)| name).join(", ");
-    if figure.is_none() && table.get("figure").is_none() {
-        table.missing("figure", &names());
+    let signals: Vec<_> = Signal::ALL.iter().map(|signal| (signal.name(), *signal)).collect();
+    let signal = table.choice("signal", &signals).or(shipped.map(|rule| rule.signal));
+    if signal.is_none() && table.get("signal").is_none() {
+        let names: Vec<_> = signals.iter().map(|(name, _)| *name).collect();
+        table.missing("signal", &names.join(", "));
     }
     // Without it nobody knows how a threshold is written.
-    let figure = figure?;
-    let kept = shipped.filter(|rule| rule.figure.unit() == figure.unit());
-    let bound = read_bound(table, figure, kept.map(|rule| rule.bound));
+    let signal = signal?;
+    let kept = shipped.filter(|rule| rule.signal.unit() == signal.unit());
+    let bound = read_bound(table, signal, kept.map(|rule| rule.bound));
     let rule = match (bound, shipped) {
         (None, _) => return None,
-        (Some(bound), None) => Rule::new(name, figure, bound),
+        (Some(bound), None) => Rule::new(name, signal, bound),
         (Some(bound), Some(rule)) => {
             // The threshold to clear at belongs to the one that is replaced.
             let clear = rule.clear.filter(|_| kept.is_some() && rule.bound == bound);
-            Rule { figure, bound, clear, ..rule.clone() }
+            Rule { signal, bound, clear, ..rule.clone() }
         }
     };
     let severities = Severity::ALL.map(|severity| (severity.name(), severity));
     let pools = "a list of names of pools, * for any text, such as [\"orders-*\"]";
     let rule = Rule {
-        clear: threshold(table, "clear", figure).or(rule.clear),
+        clear: threshold(table, "clear", signal).or(rule.clear),
         over: table.duration("over").unwrap_or(rule.over),
         lasting: table.duration("for").unwrap_or(rule.lasting),
         keep_firing: table.duration("keep_firing").unwrap_or(rule.keep_firing),
@@ -170,15 +170,15 @@ fn read_rule(name: &str, table: &Table<'_, '_>, shipped: Option<&Rule>) -> Optio
     Some(rule)
 }
 
-fn read_bound(table: &Table<'_, '_>, figure: Figure, kept: Option<Bound>) -> Option<Bound> {
+fn read_bound(table: &Table<'_, '_>, signal: Signal, kept: Option<Bound>) -> Option<Bound> {
     let (above, below) = (table.get("above"), table.get("below"));
     match (above, below) {
         (Some(_), Some(below)) => {
             table.note("below", below.start, "", "beside above", "one of above, below");
             None
         }
-        (Some(_), None) => threshold(table, "above", figure).map(Bound::Above),
-        (None, Some(_)) => threshold(table, "below", figure).map(Bound::Below),
+        (Some(_), None) => threshold(table, "above", signal).map(Bound::Above),
+        (None, Some(_)) => threshold(table, "below", signal).map(Bound::Below),
         (None, None) => {
             if kept.is_none() {
                 table.missing("above", "above or below, with a threshold");
@@ -188,18 +188,22 @@ fn read_bound(table: &Table<'_, '_>, figure: Figure, kept: Option<Bound>) -> Opt
     }
 }
 
-/// A threshold, written as the figure demands it.
-fn threshold(table: &Table<'_, '_>, key: &str, figure: Figure) -> Option<f64> {
-    match figure.unit() {
-        Unit::Ratio => table.value(key, "a percentage such as \"90%\"", |value| {
-            let percent = value.as_str()?.strip_suffix('%')?.trim_end().parse::<f64>().ok()?;
-            // Divided, it is the same number as in a program: 0.07, not 0.07000000000000001.
-            percent.is_finite().then_some(percent / 100.0)
+/// A threshold, written as the signal demands it.
+fn threshold(table: &Table<'_, '_>, key: &str, signal: Signal) -> Option<f64> {
+    match signal.unit() {
+        PART => table.value(key, "a percentage such as \"90%\", or a part from 0 to 1", |value| {
+            let part = match value.as_str() {
+                // Divided, it is the same number as in a program: 0.07, not 0.07000000000000001.
+                Some(text) => text.strip_suffix('%')?.trim_end().parse::<f64>().ok()? / 100.0,
+                None => number(value)?,
+            };
+            // A 90 for 90% would never be reached.
+            (0.0..=1.0).contains(&part).then_some(part)
         }),
-        Unit::Seconds => table.value(key, "a duration such as \"1s\"", |value| {
+        SECONDS => table.value(key, "a duration such as \"1s\"", |value| {
             value.as_str().and_then(parse_duration).map(|time| time.as_secs_f64())
         }),
-        Unit::Count | Unit::PerMinute => table.value(key, "a number", number),
+        counted => table.value(key, &format!("a number of {counted}"), number),
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use pool_core::ConfigError;
 use pool_core::runtime::Instant;
+use pool_core::{ConfigError, PoolState};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -19,6 +19,8 @@ use super::grouping::Grouping;
 use super::options::AlertOptions;
 use super::rule::Severity;
 use crate::background::Background;
+use crate::monitor::Subscriber;
+use crate::view::{PoolView, Snapshot};
 
 /// Why there is no [`AlertManager`].
 #[derive(Debug, Error)]
@@ -44,19 +46,35 @@ pub struct Undelivered {
 
 /// Finds out which alerts fire, and tells those who are to know.
 ///
-/// It is told by [`observe`](Self::observe) what pools are like, from time to time. All delivery is done
-/// by a thread of its own; nothing here waits for it but [`shutdown`](Self::shutdown). Dropping it
-/// delivers nothing more.
+/// It is a [`Subscriber`] of a [`PoolMonitor`](crate::PoolMonitor). All delivery is done by a thread of
+/// its own; nothing here waits for it but [`shutdown`](Self::shutdown). Clones are handles of the same;
+/// when the last is dropped, nothing more is delivered.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use pool_monitor::{AlertManager, AlertOptions, MonitorOptions, PoolMonitor};
+///
+/// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let alerts = AlertManager::start(AlertOptions::from_toml_file("alerts.toml")?)?;
+/// let monitor = PoolMonitor::start(MonitorOptions::default())?;
+/// monitor.subscribe(alerts.clone()).keep();
+/// // At the end of the program:
+/// let undelivered = alerts.shutdown(Duration::from_secs(5));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Told by hand what pools are like:
 ///
 /// ```
 /// use std::time::Duration;
 /// use pool_core::runtime::Instant;
-/// use pool_monitor::{AlertManager, AlertOptions, Figure};
+/// use pool_monitor::{AlertManager, AlertOptions, Signal};
 ///
 /// let alerts = AlertManager::start(AlertOptions::default())?;
-/// let slow = |figure, _over| match figure {
-///     Figure::WaitP99 => Some(1.5),
-///     Figure::Acquires => Some(600.0),
+/// let slow = |signal, _over| match signal {
+///     Signal::WaitP99 => Some(1.5),
+///     Signal::Acquires => Some(600.0),
 ///     _ => None,
 /// };
 /// alerts.observe(Instant::EPOCH, "orders", &slow);
@@ -65,7 +83,10 @@ pub struct Undelivered {
 /// assert!(alerts.shutdown(Duration::from_secs(5)).is_empty());
 /// # Ok::<(), pool_monitor::AlertError>(())
 /// ```
-pub struct AlertManager {
+#[derive(Clone)]
+pub struct AlertManager(Arc<Inner>);
+
+struct Inner {
     rules: Arc<WatchedRules>,
     labels: Arc<BTreeMap<String, String>>,
     /// Who is to be told what. Never held while a pool is looked at.
@@ -111,29 +132,70 @@ impl AlertManager {
             });
         }
         let engine = Engine::new(Arc::clone(&rules));
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             rules,
             labels: Arc::new(options.labels),
             state: Mutex::new(State { engine, groupings }),
             lanes,
             ended: Mutex::new(Some(ended)),
             background,
-        })
+        })))
     }
 
-    /// Looks at a pool: `look` returns the value of a figure over the last so long, if there is one.
+    /// Looks at a pool: `look` returns the value of a signal over the last so long, if there is one.
     ///
-    /// To be called for each pool every few seconds. Does not wait for any sink.
+    /// To be called for each pool every few seconds, as a [`PoolMonitor`](crate::PoolMonitor) does. Does
+    /// not wait for any sink.
     pub fn observe(&self, now: Instant, pool: &str, look: Look<'_>) {
-        let sight = self.rules.look(pool, look);
-        self.change(now, |engine, at| engine.observe(at, pool, &sight));
+        let sight = self.0.rules.look(pool, look);
+        self.0.change(now, |engine, at| engine.observe(at, pool, &sight));
     }
 
     /// Forgets a pool that was closed or dropped. Its alerts are resolved.
     pub fn withdraw(&self, now: Instant, pool: &str) {
-        self.change(now, |engine, at| engine.withdraw(at, pool));
+        self.0.change(now, |engine, at| engine.withdraw(at, pool));
     }
 
+    /// The alerts that fire, by rule and pool.
+    #[must_use]
+    pub fn firing(&self) -> Vec<Alert> {
+        self.0.state.lock().engine.firing()
+    }
+
+    /// What became of the notifications of each sink.
+    #[must_use]
+    pub fn delivery(&self) -> Vec<DeliveryStats> {
+        self.0.lanes.iter().map(|lane| lane.queue.stats()).collect()
+    }
+
+    /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
+    /// delivered. Nothing is delivered after that.
+    ///
+    /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
+    pub fn shutdown(&self, deadline: Duration) -> Vec<Undelivered> {
+        let at = SystemTime::now();
+        let mut state = self.0.state.lock();
+        let State { engine, groupings } = &mut *state;
+        for (grouping, lane) in groupings.iter_mut().zip(&self.0.lanes) {
+            self.0.put(lane, at, grouping.rest(engine));
+        }
+        drop(state);
+        self.0.lanes.iter().for_each(|lane| lane.queue.close());
+        let ended = self.0.ended.lock().take();
+        if let Some(mut ended) = ended {
+            // Nothing is ever sent: it ends when the last sender is gone.
+            self.0.background.run(deadline, async move { ended.recv().await });
+        }
+        let rest = |lane: &Lane| {
+            let sink = lane.queue.stats().sink;
+            let rest = lane.queue.take_rest().into_iter();
+            rest.map(move |notification| Undelivered { sink: sink.clone(), notification })
+        };
+        self.0.lanes.iter().flat_map(rest).collect()
+    }
+}
+
+impl Inner {
     fn change(&self, now: Instant, change: impl FnOnce(&mut Engine, Moment) -> Vec<Alert>) {
         let at = Moment { now, wall: SystemTime::now() };
         let mut state = self.state.lock();
@@ -143,7 +205,10 @@ impl AlertManager {
             for alert in &changes {
                 grouping.change(now, alert);
             }
-            self.put(lane, at.wall, grouping.due(now, engine));
+            // When the last pool is gone, nobody tells the time any more.
+            let groups =
+                if engine.is_idle() { grouping.rest(engine) } else { grouping.due(now, engine) };
+            self.put(lane, at.wall, groups);
         }
         drop(state);
         // Outside the lock: whoever listens is foreign code.
@@ -164,43 +229,18 @@ impl AlertManager {
             });
         }
     }
+}
 
-    /// The alerts that fire, by rule and pool.
-    #[must_use]
-    pub fn firing(&self) -> Vec<Alert> {
-        self.state.lock().engine.firing()
-    }
-
-    /// What became of the notifications of each sink.
-    #[must_use]
-    pub fn delivery(&self) -> Vec<DeliveryStats> {
-        self.lanes.iter().map(|lane| lane.queue.stats()).collect()
-    }
-
-    /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
-    /// delivered. Nothing is delivered after that.
-    ///
-    /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
-    pub fn shutdown(&self, deadline: Duration) -> Vec<Undelivered> {
-        let at = SystemTime::now();
-        let mut state = self.state.lock();
-        let State { engine, groupings } = &mut *state;
-        for (grouping, lane) in groupings.iter_mut().zip(&self.lanes) {
-            self.put(lane, at, grouping.rest(engine));
+impl Subscriber for AlertManager {
+    /// A closed pool is silent: who closed it knows.
+    fn seen(&self, view: &PoolView) {
+        let Snapshot { at, pool, stats, .. } = &*view.snapshot;
+        match stats.state {
+            PoolState::Closed => self.withdraw(*at, pool),
+            PoolState::Open | PoolState::Paused => {
+                self.observe(*at, pool, &|signal, over| signal.value(view, over));
+            }
         }
-        drop(state);
-        self.lanes.iter().for_each(|lane| lane.queue.close());
-        let ended = self.ended.lock().take();
-        if let Some(mut ended) = ended {
-            // Nothing is ever sent: it ends when the last sender is gone.
-            self.background.run(deadline, async move { ended.recv().await });
-        }
-        let rest = |lane: &Lane| {
-            let sink = lane.queue.stats().sink;
-            let rest = lane.queue.take_rest().into_iter();
-            rest.map(move |notification| Undelivered { sink: sink.clone(), notification })
-        };
-        self.lanes.iter().flat_map(rest).collect()
     }
 }
 

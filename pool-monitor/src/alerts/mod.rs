@@ -17,10 +17,10 @@
 //! enabled = false
 //!
 //! [alerts.rules.orders_slow]  # one of your own
-//! figure = "wait_p99"         # what is looked at, one of `Figure`
-//! above = "250ms"             # or below; as the figure demands "90%", "250ms" or a number
+//! signal = "wait_p99"         # what is looked at, one of `Signal`
+//! above = "250ms"             # or below; as the signal demands "90%", "250ms" or a number
 //! clear = "100ms"             # default: the threshold; here it stops firing
-//! over = "1m"                 # default: 1m; the stretch of time that the figure is about
+//! over = "1m"                 # default: 1m; the stretch of time that a rate or a percentile is about
 //! for = "2m"                  # default: 0s; so long it must be so before it fires
 //! keep_firing = "1m"          # default: 0s; so long it goes on when it is better
 //! severity = "critical"       # info, warning (default) or critical
@@ -68,7 +68,6 @@ mod alert;
 mod delivery;
 mod document;
 mod engine;
-mod figure;
 mod file;
 mod glob;
 mod grouping;
@@ -81,7 +80,6 @@ mod template;
 
 pub use self::alert::{Alert, Notification};
 pub use self::delivery::DeliveryStats;
-pub use self::figure::{Figure, Unit};
 pub use self::manager::{AlertError, AlertManager, Undelivered};
 pub use self::options::{AlertOptions, SinkOptions};
 pub use self::rule::{Bound, Rule, Rules, Severity};

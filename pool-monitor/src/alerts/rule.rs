@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use pool_core::{ConfigError, Problem};
 
-use super::figure::{Figure, Unit};
 use super::glob::matches;
 use super::{file, template};
+use crate::history::HISTORY_SPAN;
+use crate::signal::Signal;
 
 /// How bad it is: who is told depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,13 +82,13 @@ impl Bound {
 ///
 /// ```
 /// use std::time::Duration;
-/// use pool_monitor::{Bound, Figure, Rule, Rules, Severity};
+/// use pool_monitor::{Bound, Rule, Rules, Severity, Signal};
 ///
 /// let rule = Rule {
 ///     severity: Severity::Critical,
 ///     lasting: Duration::from_mins(5),
 ///     pools: vec!["orders-*".to_owned()],
-///     ..Rule::new("orders_wait", Figure::WaitP99, Bound::Above(0.25))
+///     ..Rule::new("orders_wait", Signal::WaitP99, Bound::Above(0.25))
 /// };
 /// Rules(vec![rule]).validate()?;
 /// # Ok::<(), pool_core::ConfigError>(())
@@ -97,15 +98,15 @@ pub struct Rule {
     /// What the alert is called: a-z, 0-9, - and _.
     pub name: String,
     /// What is looked at.
-    pub figure: Figure,
-    /// From where on it is a problem; of a [`Unit::Ratio`] 1 is all, times are in seconds.
+    pub signal: Signal,
+    /// From where on it is a problem, in the signal's unit.
     pub bound: Bound,
     /// An alert that fires goes on until the value is no longer beyond this: the threshold itself, or
     /// one that is harder to get back to, so that a value around the threshold does not flap. `None`:
     /// the threshold.
     pub clear: Option<f64>,
-    /// The stretch of time that the figure is about. Default: a minute; at most 15, which is what is
-    /// remembered.
+    /// The stretch of time that a rate or a percentile is about. Default: a minute; at most
+    /// [`HISTORY_SPAN`], which is what is remembered.
     pub over: Duration,
     /// How long it must have been so before the alert fires; `for` in files. Default: zero.
     pub lasting: Duration,
@@ -124,10 +125,10 @@ pub struct Rule {
 impl Rule {
     /// A rule for every pool, with the defaults.
     #[must_use]
-    pub fn new(name: impl Into<String>, figure: Figure, bound: Bound) -> Self {
+    pub fn new(name: impl Into<String>, signal: Signal, bound: Bound) -> Self {
         Self {
             name: name.into(),
-            figure,
+            signal,
             bound,
             clear: None,
             over: Duration::from_mins(1),
@@ -136,7 +137,7 @@ impl Rule {
             severity: Severity::Warning,
             minimum_traffic: 0.0,
             pools: vec!["*".to_owned()],
-            summary: format!("{figure} of the pool {{pool}} is {{value}}"),
+            summary: format!("{signal} of the pool {{pool}} is {{value}}"),
         }
     }
 
@@ -153,7 +154,7 @@ impl Rule {
 
     /// The sentence for one pool.
     pub(crate) fn summary_of(&self, pool: &str, value: f64) -> String {
-        template::fill(&self.summary, pool, &shown_value(value, self.figure.unit()))
+        template::fill(&self.summary, pool, &shown_value(value, self.signal.unit()))
     }
 
     /// What is wrong with it, by fields.
@@ -166,7 +167,7 @@ impl Rule {
             Bound::Above(_) => "above",
             Bound::Below(_) => "below",
         };
-        let (threshold, unit) = (self.bound.threshold(), self.figure.unit());
+        let (threshold, unit) = (self.bound.threshold(), self.signal.unit());
         if !threshold.is_finite() {
             find(side, threshold.to_string(), "not finite", "a number");
         } else if let Some(clear) = self.clear {
@@ -177,7 +178,7 @@ impl Rule {
                 find("clear", shown_value(value, unit), "beyond the threshold", &allowed);
             }
         }
-        if self.over.is_zero() || self.over > LONGEST_LOOK {
+        if self.over.is_zero() || self.over > HISTORY_SPAN {
             find("over", shown_time(self.over), "out of range", "above zero, at most 15m");
         }
         if !(self.minimum_traffic >= 0.0 && self.minimum_traffic.is_finite()) {
@@ -195,9 +196,6 @@ impl Rule {
         problems
     }
 }
-
-/// What a [`PoolMonitor`](crate) remembers of a pool.
-const LONGEST_LOOK: Duration = Duration::from_mins(15);
 
 /// What a rule or a sink may be called.
 pub(crate) const NAME: &str = "a name of a-z, 0-9, - and _, at most 64 long";
@@ -231,15 +229,19 @@ pub(crate) fn shown_time(time: Duration) -> String {
 }
 
 /// A value for people, to three digits.
-pub(crate) fn shown_value(value: f64, unit: Unit) -> String {
+pub(crate) fn shown_value(value: f64, unit: &str) -> String {
     match unit {
-        Unit::Ratio => format!("{} %", rounded(value * 100.0)),
-        Unit::Seconds if value.abs() < 1.0 => format!("{} ms", rounded(value * 1e3)),
-        Unit::Seconds => format!("{} s", rounded(value)),
-        Unit::Count => rounded(value),
-        Unit::PerMinute => format!("{}/min", rounded(value)),
+        PART => format!("{} %", rounded(value * 100.0)),
+        SECONDS if value.abs() < 1.0 => format!("{} ms", rounded(value * 1e3)),
+        SECONDS if value.abs() < 120.0 => format!("{} s", rounded(value)),
+        SECONDS => format!("{} min", rounded(value / 60.0)),
+        counted => format!("{} {counted}", rounded(value)),
     }
 }
+
+/// The units of a [`Signal`] that have a way of their own to be written.
+pub(crate) const PART: &str = "1";
+pub(crate) const SECONDS: &str = "s";
 
 fn rounded(value: f64) -> String {
     let digits = match value.abs() {
@@ -313,12 +315,12 @@ mod tests {
     #[test]
     fn values_are_shown_with_their_unit_to_three_digits() {
         for (value, unit, shown) in [
-            (0.934, Unit::Ratio, "93.4 %"),
-            (1.0, Unit::Ratio, "100 %"),
-            (0.25, Unit::Seconds, "250 ms"),
-            (12.345, Unit::Seconds, "12.3 s"),
-            (7.0, Unit::Count, "7"),
-            (312.4, Unit::PerMinute, "312/min"),
+            (0.934, PART, "93.4 %"),
+            (1.0, PART, "100 %"),
+            (0.25, SECONDS, "250 ms"),
+            (12.345, SECONDS, "12.3 s"),
+            (330.0, SECONDS, "5.5 min"),
+            (312.4, "connections a minute", "312 connections a minute"),
         ] {
             assert_eq!(shown_value(value, unit), shown);
         }
@@ -332,10 +334,10 @@ mod tests {
             minimum_traffic: f64::NAN,
             pools: Vec::new(),
             summary: "{pol} is full".to_owned(),
-            ..Rule::new("full", Figure::Utilisation, Bound::Above(0.9))
+            ..Rule::new("full", Signal::Utilisation, Bound::Above(0.9))
         };
-        let infinite = Rule::new("full", Figure::Churn, Bound::Below(f64::INFINITY));
-        let nameless = Rule::new("postgres://app:hunter2@db", Figure::Churn, Bound::Above(1.0));
+        let infinite = Rule::new("full", Signal::Churn, Bound::Below(f64::INFINITY));
+        let nameless = Rule::new("postgres://app:hunter2@db", Signal::Churn, Bound::Above(1.0));
         let error = Rules(vec![wrong, infinite, nameless]).validate().expect_err("all wrong");
         let text = error.to_string();
         for part in [
@@ -358,7 +360,7 @@ mod tests {
     fn the_other_side_of_below_is_above() {
         let rule = |clear| Rule {
             clear: Some(clear),
-            ..Rule::new("idle", Figure::Acquires, Bound::Below(10.0))
+            ..Rule::new("idle", Signal::Acquires, Bound::Below(10.0))
         };
         assert_eq!(Rules(vec![rule(20.0)]).validate(), Ok(()));
         assert!(Rules(vec![rule(5.0)]).validate().is_err());

@@ -1,0 +1,4 @@
+//! What users see of pool-monitor, on pools that are really used.
+
+mod monitor;
+mod rig;
