@@ -172,6 +172,7 @@ impl AlertManager {
     /// delivered. Nothing is delivered after that.
     ///
     /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
+    #[must_use]
     pub fn shutdown(&self, deadline: Duration) -> Vec<Undelivered> {
         let at = SystemTime::now();
         let mut state = self.0.state.lock();
