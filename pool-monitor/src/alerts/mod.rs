@@ -72,6 +72,8 @@ mod file;
 mod glob;
 mod grouping;
 mod manager;
+#[cfg(test)]
+mod model;
 mod options;
 mod rule;
 mod secret;
