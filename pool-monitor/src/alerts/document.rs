@@ -111,7 +111,8 @@ impl<'t, 'a> Table<'t, 'a> {
     /// The path of a key, of which only a plain name is shown.
     pub(crate) fn path_of(&self, key: &str) -> String {
         let dot = if self.path.is_empty() { "" } else { "." };
-        let key = if self.document.is_valid || is_key(key) { shown_name(key) } else { "..." };
+        let is_shown = self.document.is_valid || is_key(key);
+        let key = shown_name(if is_shown { key } else { "" });
         format!("{}{dot}{key}", self.path)
     }
 
@@ -255,9 +256,10 @@ impl<'t, 'a> Table<'t, 'a> {
         for mut problem in problems {
             let sources = ["", "_file", "_env"].map(|it| format!("{}{it}", problem.field));
             let entry = sources.iter().find_map(|source| self.get(source));
+            let is_there = entry.is_some();
             let start = entry.map_or(self.start, |entry| entry.start);
             // It is there, but of no use, which was noted.
-            if problem.why == MISSING && self.document.has_noted(start) {
+            if is_there && problem.why == MISSING && self.document.has_noted(start) {
                 continue;
             }
             problem.field = self.path_of(&problem.field);

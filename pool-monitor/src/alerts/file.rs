@@ -76,17 +76,20 @@ pub(crate) fn read(
 /// The table `[alerts]`. What other tables mean is not our business, unless they were meant to be it
 /// or to be in it.
 fn alerts<'t, 'a>(document: &'t Document<'a>, root: &Table<'t, 'a>) -> Option<Table<'t, 'a>> {
+    let mut is_misplaced = false;
     for (key, start) in root.keys() {
         let is_meant = [ALERTS, "alert"].iter().any(|it| it.eq_ignore_ascii_case(key));
+        let ours = TABLES.iter().find(|table| **table == key);
         if key != ALERTS && is_meant {
             document.note_unknown(start, "table", key, &[ALERTS]);
-        } else if let Some(table) = TABLES.iter().find(|table| **table == key) {
-            let allowed = format!("it in [alerts]: [alerts.{table}]");
-            document.note(start, Problem::invalid(*table, "", "outside of [alerts]", allowed));
+        } else if let Some(ours) = ours {
+            let allowed = format!("it in [alerts]: [alerts.{ours}]");
+            document.note(start, Problem::invalid(*ours, "", "outside of [alerts]", allowed));
         }
+        is_misplaced |= ours.is_some() || (key != ALERTS && is_meant);
     }
     let table = root.table(ALERTS);
-    if table.is_none() && root.get(ALERTS).is_none() {
+    if root.get(ALERTS).is_none() && !is_misplaced {
         document.note(0, Problem::invalid("file", "", "it has no table [alerts]", "one"));
     }
     if let Some(table) = &table {
@@ -105,6 +108,10 @@ fn read_all_rules(table: &Table<'_, '_>, mut rules: Vec<Rule>) -> Vec<Rule> {
     for (name, table) in named_tables(&tables) {
         table.only(RULE);
         let at = rules.iter().position(|rule| rule.name == name);
+        if at.is_none() && table.get("signal").is_none() {
+            let names: Vec<_> = Signal::ALL.iter().map(|signal| signal.name()).collect();
+            table.missing("signal", &names.join(", "));
+        }
         let rule = read_rule(&name, &table, at.map(|at| &rules[at]));
         match (at, rule) {
             (Some(at), _) if table.flag("enabled") == Some(false) => {
@@ -132,31 +139,24 @@ fn named_tables<'t, 'a>(tables: &Table<'t, 'a>) -> Vec<(String, Table<'t, 'a>)> 
     named
 }
 
-/// A rule, which changes that of the same name which is shipped.
+/// A rule, which changes that of the same name which is shipped. What is wrong with one part does not
+/// keep the others from being looked at.
 fn read_rule(name: &str, table: &Table<'_, '_>, shipped: Option<&Rule>) -> Option<Rule> {
-    let signals: Vec<_> = Signal::ALL.iter().map(|signal| (signal.name(), *signal)).collect();
-    let signal = table.choice("signal", &signals).or(shipped.map(|rule| rule.signal));
-    if signal.is_none() && table.get("signal").is_none() {
-        let names: Vec<_> = signals.iter().map(|(name, _)| *name).collect();
-        table.missing("signal", &names.join(", "));
-    }
-    // Without it nobody knows how a threshold is written.
-    let signal = signal?;
-    let kept = shipped.filter(|rule| rule.signal.unit() == signal.unit());
-    let bound = read_bound(table, signal, kept.map(|rule| rule.bound));
-    let rule = match (bound, shipped) {
-        (None, _) => return None,
-        (Some(bound), None) => Rule::new(name, signal, bound),
-        (Some(bound), Some(rule)) => {
-            // The threshold to clear at belongs to the one that is replaced.
-            let clear = rule.clear.filter(|_| kept.is_some() && rule.bound == bound);
-            Rule { signal, bound, clear, ..rule.clone() }
-        }
-    };
+    let signal = read_signal(table).or(shipped.map(|rule| rule.signal));
+    let kept = shipped.filter(|rule| Some(rule.signal.unit()) == signal.map(Signal::unit));
+    // Without a signal nobody knows how a threshold is written.
+    let bound = signal.and_then(|it| read_bound(table, it, kept.map(|rule| rule.bound)));
+    let clear = signal.and_then(|it| threshold(table, "clear", it));
+    // The threshold to clear at belongs to the one that is replaced.
+    let kept_clear = kept.filter(|rule| bound == Some(rule.bound)).and_then(|rule| rule.clear);
+    let any = || Rule::new(name, signal.unwrap_or(Signal::InUse), Bound::Above(0.0));
+    let rule = shipped.map_or_else(any, Clone::clone);
     let severities = Severity::ALL.map(|severity| (severity.name(), severity));
     let pools = "a list of names of pools, * for any text, such as [\"orders-*\"]";
     let rule = Rule {
-        clear: threshold(table, "clear", signal).or(rule.clear),
+        signal: signal.unwrap_or(rule.signal),
+        bound: bound.unwrap_or(rule.bound),
+        clear: bound.and(clear.or(kept_clear)),
         over: table.duration("over").unwrap_or(rule.over),
         lasting: table.duration("for").unwrap_or(rule.lasting),
         keep_firing: table.duration("keep_firing").unwrap_or(rule.keep_firing),
@@ -167,7 +167,12 @@ fn read_rule(name: &str, table: &Table<'_, '_>, shipped: Option<&Rule>) -> Optio
         ..rule
     };
     table.note_all(rule.problems());
-    Some(rule)
+    signal.and(bound).map(|_| rule)
+}
+
+fn read_signal(table: &Table<'_, '_>) -> Option<Signal> {
+    let signals: Vec<_> = Signal::ALL.iter().map(|signal| (signal.name(), *signal)).collect();
+    table.choice("signal", &signals)
 }
 
 fn read_bound(table: &Table<'_, '_>, signal: Signal, kept: Option<Bound>) -> Option<Bound> {

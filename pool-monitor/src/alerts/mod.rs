@@ -69,6 +69,8 @@ mod delivery;
 mod document;
 mod engine;
 mod file;
+#[cfg(test)]
+mod files;
 mod glob;
 mod grouping;
 mod manager;

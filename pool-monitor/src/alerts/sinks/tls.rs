@@ -1,7 +1,7 @@
 //! Whom we trust: the authorities of the system, and those of a file.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pool_core::Problem;
 use rustls::crypto::ring;
@@ -16,9 +16,7 @@ const FIELD: &str = "root_certificates";
 
 /// TLS that trusts the system's authorities and those in `file`.
 pub(super) fn client(file: Option<&Path>) -> Result<ClientConfig, Problem> {
-    let mut roots = RootCertStore::empty();
-    // A system without authorities is none whose connections succeed: they say so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut roots = system_roots().clone();
     if let Some(file) = file {
         add(&mut roots, file).map_err(|why| {
             Problem::invalid(
@@ -33,6 +31,17 @@ pub(super) fn client(file: Option<&Path>) -> Result<ClientConfig, Problem> {
         .with_safe_default_protocol_versions()
         .expect("bug: ring has the versions that rustls has");
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The authorities that the system trusts, read once: there are more than a hundred. Without any, each
+/// connection fails, and says so.
+fn system_roots() -> &'static RootCertStore {
+    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots
+    })
 }
 
 fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {

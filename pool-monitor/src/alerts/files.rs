@@ -1,0 +1,366 @@
+//! Files of alerts, as people write them and as they get them wrong.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::time::Duration;
+
+use pool_testkit::Shown;
+use pool_testkit::hostile::{CANARY, any_text, cut_off, expect_silence, settings};
+use proptest::prelude::*;
+
+use super::file::read;
+use super::options::AlertOptions;
+use super::rule::{Bound, Rule, Rules, Severity};
+use crate::signal::Signal;
+
+fn rules(text: &str) -> Vec<Rule> {
+    Rules::from_toml("alerts.toml", text).expect(text).0
+}
+
+/// What is wrong with a file, a line each.
+fn problems(text: &str) -> Vec<String> {
+    let error = read("alerts.toml", text, &environment).expect_err(text);
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+fn environment(variable: &str) -> Option<OsString> {
+    match variable {
+        "SLACK_URL" => Some("https://hooks.slack.com/services/canary7Qd3".into()),
+        "EMPTY" => Some("".into()),
+        _ => None,
+    }
+}
+
+/// Fails unless there are just these problems, of which each begins so.
+#[track_caller]
+fn expect(text: &str, expected: &[&str]) {
+    let problems = problems(text);
+    let is_so = problems.iter().zip(expected).all(|(problem, start)| problem.starts_with(start));
+    assert!(is_so && problems.len() == expected.len(), "{problems:#?}\nfor {expected:#?}");
+}
+
+#[test]
+fn the_shipped_rules_are_the_founding_documents_three_and_five_more() {
+    let shipped = Rules::default();
+    let names: Vec<_> = shipped.0.iter().map(|rule| (&*rule.name, rule.severity)).collect();
+    assert_eq!(
+        names,
+        [
+            ("utilisation", Severity::Warning),
+            ("wait", Severity::Critical),
+            ("full", Severity::Critical),
+            ("connect_failures", Severity::Critical),
+            ("check_failures", Severity::Warning),
+            ("leak", Severity::Warning),
+            ("churn", Severity::Warning),
+            ("queue", Severity::Critical),
+        ]
+    );
+    let bounds: Vec<_> = shipped.0[..3].iter().map(|rule| (rule.signal, rule.bound)).collect();
+    assert_eq!(
+        bounds,
+        [
+            (Signal::Utilisation, Bound::Above(0.9)),
+            (Signal::WaitP99, Bound::Above(1.0)),
+            (Signal::FullFor, Bound::Above(300.0)),
+        ]
+    );
+}
+
+#[test]
+fn a_table_changes_single_fields_of_a_shipped_rule_or_adds_one() {
+    let shipped = Rules::default().0;
+    let read = rules(
+        "[alerts.rules.utilisation]\nclear = \"85%\"\n[alerts.rules.wait]\nabove = \"2s\"\n\
+         [alerts.rules.churn]\nenabled = false\n\
+         [alerts.rules.mine]\nsignal = \"idle\"\nbelow = 2\nfor = \"1m 30s\"\npools = [\"a*\"]\n",
+    );
+    assert_eq!(read.len(), shipped.len());
+    assert_eq!(read[0], Rule { clear: Some(0.85), ..shipped[0].clone() });
+    // The threshold to clear at was that of the other threshold.
+    assert_eq!(read[1], Rule { bound: Bound::Above(2.0), clear: None, ..shipped[1].clone() });
+    assert!(read.iter().all(|rule| rule.name != "churn"));
+    let mine = Rule {
+        lasting: Duration::from_secs(90),
+        pools: vec!["a*".to_owned()],
+        ..Rule::new("mine", Signal::Idle, Bound::Below(2.0))
+    };
+    assert_eq!(read.last(), Some(&mine));
+}
+
+#[test]
+fn a_file_may_do_without_the_shipped_rules_and_hold_what_is_not_ours() {
+    let read = rules("[pool]\nmax_open = 3\n[alerts]\nshipped_rules = false\n");
+    assert_eq!(read, []);
+    assert_eq!(rules("[alerts]"), Rules::default().0);
+}
+
+#[test]
+fn every_problem_is_said_at_once_with_its_line_and_what_is_allowed() {
+    expect(
+        "[alerts]\n\
+         shiped_rules = false\n\
+         [alerts.rules.a]\n\
+         signal = \"utilization\"\n\
+         [alerts.rules.b]\n\
+         signal = \"wait_p99\"\n\
+         above = 1\n\
+         fro = \"5m\"\n\
+         severity = \"fatal\"\n\
+         [alerts.rules.c]\n\
+         signal = \"utilisation\"\n\
+         above = 90\n\
+         [alerts.rules.d]\n\
+         signal = \"churn\"\n\
+         above = 1\n\
+         below = 1\n\
+         [alerts.rules.e]\n\
+         [alerts.rules.f]\n\
+         signal = \"churn\"\n\
+         above = 10\n\
+         clear = 20\n\
+         for = 5\n\
+         pools = \"orders\"\n\
+         summary = \"{name}\"\n\
+         [alerts.rules.\"Über uns\"]\n",
+        &[
+            "alerts.toml:2: alerts = \"shiped_rules\": unknown; allowed: shipped_rules, labels, \
+             rules, sinks; did you mean \"shipped_rules\"?",
+            "alerts.toml:4: alerts.rules.a.signal = \"utilization\": unknown; allowed: \
+             utilisation, full_for, ",
+            "alerts.toml:7: alerts.rules.b.above = \"1\": not understood; allowed: a duration such \
+             as \"1s\"",
+            "alerts.toml:8: alerts.rules.b = \"fro\": unknown; ",
+            "alerts.toml:9: alerts.rules.b.severity = \"fatal\": unknown; allowed: info, warning, \
+             critical",
+            "alerts.toml:12: alerts.rules.c.above = \"90\": not understood; allowed: a percentage",
+            "alerts.toml:16: alerts.rules.d.below = \"\": beside above",
+            "alerts.toml:17: alerts.rules.e.signal = \"\": missing; allowed: utilisation, ",
+            "alerts.toml:21: alerts.rules.f.clear = \"20 connections a minute\": beyond the \
+             threshold; allowed: at most 10 connections a minute",
+            "alerts.toml:22: alerts.rules.f.for = \"5\": not understood; allowed: a duration such \
+             as \"5m\"",
+            "alerts.toml:23: alerts.rules.f.pools = \"orders\": not understood; allowed: a list",
+            "alerts.toml:24: alerts.rules.f.summary = \"{name}\": unknown {name}; allowed: ",
+            "alerts.toml:25: alerts.rules = \"(not shown)\": not a name; allowed: a name of a-z",
+        ],
+    );
+    let nearest = problems("[alerts.rules.a]\nsignal = \"wait_p9\"\nabove = \"1s\"");
+    assert!(nearest[0].ends_with("did you mean \"wait_p99\"?"), "{nearest:?}");
+}
+
+#[test]
+fn what_is_not_where_it_belongs_is_said() {
+    let misspelt = "alerts.toml:1: table = \"Alerts\": unknown; allowed: alerts; did you mean";
+    expect("[Alerts]", &[misspelt]);
+    expect(
+        "[rules.a]\n[alerts]",
+        &["alerts.toml:1: rules = \"\": outside of [alerts]; allowed: it in"],
+    );
+    expect("", &["alerts.toml:1: file = \"\": it has no table [alerts]"]);
+    expect(
+        "alerts = 3",
+        &["alerts.toml:1: alerts = \"integer\": not a table; allowed: a table, [alerts]"],
+    );
+    expect(
+        "[alerts]\nlabels = { pool = \"x\", \"a-b\" = \"y\", env = 3 }",
+        &[
+            "alerts.toml:2: alerts.labels = \"pool\": every alert has one of its own",
+            "alerts.toml:2: alerts.labels = \"(not shown)\": not a name of a label",
+            "alerts.toml:2: alerts.labels.env = \"3\": not understood",
+        ],
+    );
+}
+
+#[test]
+fn what_is_left_of_a_broken_file_is_looked_at_without_being_shown() {
+    let problems = problems(
+        "[alerts.rules.wait]\nabove = \"canary7Qd3\"\ncanary7Qd3 = 3\n\
+         [alerts.rules.canary7Qd3]\nfor = \"5\"\n[alerts.rules.churn\n",
+    );
+    let starts = [
+        "alerts.toml:2: alerts.rules.(not shown).above = \"(not shown)\": not understood",
+        "alerts.toml:3: alerts.rules.(not shown) = \"(not shown)\": unknown, or what is left of",
+        "alerts.toml:4: alerts.rules = \"(not shown)\": not a name",
+        "alerts.toml:6: TOML = \"\": unclosed table",
+    ];
+    for start in starts {
+        assert!(problems.iter().any(|problem| problem.starts_with(start)), "{start} {problems:#?}");
+    }
+    assert!(!problems.concat().contains("canary7Qd3"), "{problems:#?}");
+}
+
+#[cfg(all(feature = "webhooks", feature = "mail"))]
+mod sinks {
+    use super::*;
+
+    const SINKS: &str = "\
+        [alerts.sinks.team]\n\
+        type = \"slack\"\n\
+        url_env = \"SLACK_URL\"\n\
+        minimum_severity = \"info\"\n\
+        [alerts.sinks.hook]\n\
+        type = \"webhook\"\n\
+        url = \"https://example.com/canary7Qd3\"\n\
+        secret = \"whsec_Y2FuYXJ5N1FkM2NhbmFyeTdRZDNjYW5hcnk3UWQz\"\n\
+        [alerts.sinks.prometheus]\n\
+        type = \"alertmanager\"\n\
+        url = \"http://127.0.0.1:9093\"\n\
+        token = \"canary7Qd3\"\n\
+        repeat = \"30s\"\n\
+        [alerts.sinks.duty]\n\
+        type = \"mail\"\n\
+        server = \"smtp.example.com\"\n\
+        user = \"alerts\"\n\
+        password = \"canary7Qd3\"\n\
+        from = \"Pools <pools@example.com>\"\n\
+        to = [\"duty@example.com\"]\n\
+        send_resolved = false\n";
+
+    fn options(text: &str) -> AlertOptions {
+        read("alerts.toml", text, &environment).expect("a file")
+    }
+
+    #[test]
+    fn each_type_of_sink_is_read_with_the_habits_of_its_kind() {
+        let options = options(SINKS);
+        let sinks: Vec<_> = options
+            .sinks
+            .iter()
+            .map(|it| {
+                (&*it.name, it.minimum_severity, it.group_wait.as_secs(), it.repeat.as_secs())
+            })
+            .collect();
+        let hours = 4 * 3600;
+        assert_eq!(
+            sinks,
+            [
+                ("team", Severity::Info, 10, hours),
+                ("hook", Severity::Warning, 10, hours),
+                ("prometheus", Severity::Info, 0, 30),
+                ("duty", Severity::Critical, 10, hours),
+            ]
+        );
+        assert!(options.sinks[2].send_resolved && !options.sinks[3].send_resolved);
+        assert_eq!(options.validate(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_shown_of_options_holds_no_secret() {
+        let shown = Shown::start();
+        shown.note(&options(SINKS));
+        shown.expect(&["prometheus", "duty"]);
+        shown.expect_no(CANARY);
+    }
+
+    #[test]
+    fn everything_wrong_with_sinks_is_said_at_once_without_a_secret() {
+        expect(
+            "[alerts.sinks.a]\n\
+             type = \"slak\"\n\
+             [alerts.sinks.b]\n\
+             type = \"slack\"\n\
+             url = \"http://example.com/canary7Qd3\"\n\
+             url_env = \"SLACK_URL\"\n\
+             repeat = \"1s\"\n\
+             [alerts.sinks.c]\n\
+             type = \"webhook\"\n\
+             url_env = \"canary7Qd3\"\n\
+             root_certificates = \"/nowhere\"\n\
+             [alerts.sinks.d]\n\
+             type = \"mail\"\n\
+             pasword = \"canary7Qd3\"\n\
+             user = \"alerts\"\n\
+             tls = \"off\"\n\
+             server = \"smtp.example.com\"\n\
+             port = 70000\n\
+             from = \"nobody\"\n\
+             [alerts.sinks.e]\n\
+             type = \"alertmanager\"\n\
+             url_file = \"/nowhere/canary7Qd3\"\n\
+             token_env = \"EMPTY\"\n\
+             [alerts.sinks.f]\n",
+            &[
+                "alerts.toml:2: alerts.sinks.a.type = \"slak\": unknown; allowed: slack, webhook, \
+                 alertmanager, mail; did you mean \"slack\"?",
+                "alerts.toml:5: alerts.sinks.b.url = \"(not shown)\": not encrypted, and not on \
+                 loopback; allowed: an https:// URL",
+                "alerts.toml:6: alerts.sinks.b.url_env = \"(not shown)\": a second value; allowed: \
+                 one of url, url_file, url_env",
+                "alerts.toml:8: alerts.sinks.c.secret = \"(not shown)\": missing; allowed: whsec_",
+                "alerts.toml:10: alerts.sinks.c.url_env = \"(not shown)\": not set; allowed: the \
+                 name of an environment variable",
+                "alerts.toml:11: alerts.sinks.c.root_certificates = \"/nowhere\": the file cannot \
+                 be read: entity not found",
+                "alerts.toml:12: alerts.sinks.d.to = \"\": nobody; allowed: a list of addresses",
+                "alerts.toml:12: alerts.sinks.d.password = \"(not shown)\": missing",
+                "alerts.toml:14: alerts.sinks.d = \"pasword\": unknown; ",
+                "alerts.toml:16: alerts.sinks.d.tls = \"off\": a server that is not on loopback",
+                "alerts.toml:18: alerts.sinks.d.port = \"70000\": not understood; allowed: a port",
+                "alerts.toml:19: alerts.sinks.d.from = \"nobody\": not an address",
+                "alerts.toml:22: alerts.sinks.e.url_file = \"(not shown)\": the file cannot be \
+                 read: entity not found",
+                "alerts.toml:23: alerts.sinks.e.token_env = \"(not shown)\": in the variable: empty",
+                "alerts.toml:24: alerts.sinks.f.type = \"\": missing; allowed: slack, webhook",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_secret_may_be_kept_in_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("url");
+        let mut file = std::fs::File::create(&path).expect("created");
+        writeln!(file, "https://example.com/canary7Qd3").expect("written");
+        let text =
+            |path: &str| format!("[alerts.sinks.a]\ntype = \"slack\"\nurl_file = \"{path}\"\n");
+        assert_eq!(options(&text(&path.display().to_string())).sinks.len(), 1);
+        writeln!(file, "https://example.com/other").expect("written");
+        let problems = problems(&text(&path.display().to_string()));
+        assert!(problems[0].contains("in the file: it holds control characters"), "{problems:?}");
+    }
+
+    #[test]
+    fn options_made_by_a_program_are_looked_at_as_those_of_a_file() {
+        let mut options = options(SINKS);
+        options.sinks[1].name = "team".to_owned();
+        options.sinks[2].repeat = Duration::ZERO;
+        options.labels.insert("a b".to_owned(), String::new());
+        let error = options.validate().expect_err("wrong").to_string();
+        for part in [
+            "alerts.sinks = \"team\": two sinks of one name",
+            "alerts.sinks.prometheus.repeat = \"0s\": too short; allowed: at least 10s",
+            "alerts.labels = \"(not shown)\": not a name of a label",
+        ] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(settings())]
+
+        #[test]
+        fn no_file_shows_the_secret_of_a_sink(text in broken()) {
+            expect_silence(&read("alerts.toml", &text, &|_| None));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any_text()) {
+            let _read = read("alerts.toml", &text, &|_| None);
+        }
+    }
+
+    /// The file with secrets, cut off somewhere or with something put into it.
+    fn broken() -> impl Strategy<Value = String> {
+        let file = Just(SINKS.replace("url_env = \"SLACK_URL\"", "url = \"https://x/canary7Qd3\""));
+        let inserted = (file.clone(), any_text(), any::<prop::sample::Index>());
+        prop_oneof![
+            cut_off(file),
+            inserted.prop_map(|(file, text, at)| {
+                let lines: Vec<_> = file.lines().collect();
+                let (before, behind) = lines.split_at(at.index(lines.len()));
+                format!("{}\n{text}\n{}", before.join("\n"), behind.join("\n"))
+            }),
+        ]
+    }
+}
