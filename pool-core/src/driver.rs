@@ -81,6 +81,13 @@ pub trait Driver: Send + Sync + 'static {
         ErrorClass::Transient
     }
 
+    /// The database's own code for this error, for telemetry: a SQLSTATE, a number. `None` if the
+    /// database did not say it.
+    fn status_code(&self, error: &Self::Error) -> Option<Cow<'static, str>> {
+        let _ = error;
+        None
+    }
+
     /// What is known of the database, for telemetry. Nothing secret.
     fn metadata(&self) -> Metadata;
 
@@ -135,6 +142,10 @@ impl<D: Driver + ?Sized> Driver for Arc<D> {
 
     fn classify(&self, error: &D::Error) -> ErrorClass {
         (**self).classify(error)
+    }
+
+    fn status_code(&self, error: &D::Error) -> Option<Cow<'static, str>> {
+        (**self).status_code(error)
     }
 
     fn metadata(&self) -> Metadata {

@@ -14,6 +14,7 @@
 mod acquire;
 mod brief;
 mod capability;
+mod comment;
 mod config;
 mod contain;
 mod control;
@@ -46,6 +47,7 @@ pub use self::capability::{
     Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery,
     Role, RoleQuery,
 };
+pub use self::comment::SqlComment;
 pub use self::config::{
     Change, ConfigError, FIELDS, Field, Origin, PoolConfig, Preset, Problem, Reconfigured,
     may_hold_password, nearest, parse_duration,
@@ -68,9 +70,9 @@ pub use self::manager::{
 };
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
-    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer,
-    OpenFailed, PoolReconfigured, Served, StatementFinished, StatementOutcome, StatementStarted,
-    WaiterQueued,
+    ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
+    LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused, Served,
+    StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;

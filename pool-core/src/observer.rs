@@ -6,7 +6,8 @@ use std::error::Error;
 use std::ops::BitOr;
 use std::time::Duration;
 
-use crate::config::Reconfigured;
+use crate::comment::SqlComment;
+use crate::config::{ConfigError, Reconfigured};
 use crate::error::{AcquireError, CallSite, ErrorClass};
 use crate::stats::{Circuit, CloseReason};
 
@@ -56,6 +57,10 @@ pub trait Observer: Send + Sync + 'static {
     fn circuit_changed(&self, event: &CircuitChanged<'_>) {
         let _ = event;
     }
+    /// The driver has checked an idle connection.
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        let _ = event;
+    }
     /// A connection has left the pool.
     fn closed(&self, event: &ConnectionClosed<'_>) {
         let _ = event;
@@ -68,9 +73,18 @@ pub trait Observer: Send + Sync + 'static {
     fn reconfigured(&self, event: &PoolReconfigured<'_>) {
         let _ = event;
     }
+    /// A configuration was refused; nothing has changed.
+    fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
+        let _ = event;
+    }
     /// A driver's connection sends a statement.
     fn statement_started(&self, event: &StatementStarted<'_>) {
         let _ = event;
+    }
+    /// A statement that was started is about to be sent as text: what is a comment in it to say? It
+    /// is seen by whoever may look at the server's log.
+    fn sql_comment(&self, statement_id: u64, comment: &mut SqlComment) {
+        let _ = (statement_id, comment);
     }
     /// A statement has ended.
     fn statement_finished(&self, event: &StatementFinished<'_>) {
@@ -196,6 +210,8 @@ events! {
         attempts: u32,
         /// The driver's error, or a [`DriverFault`](crate::DriverFault).
         error: &'a (dyn Error + Send + Sync + 'static),
+        /// The database's own code for it, if the database said it.
+        code: Option<&'a str>,
     }
     /// See [`Observer::circuit_changed`].
     CircuitChanged {
@@ -203,6 +219,16 @@ events! {
         from: Circuit,
         /// What it is.
         to: Circuit,
+    }
+    /// See [`Observer::checked`].
+    ConnectionChecked {
+        /// Number of the connection.
+        connection_id: u64,
+        /// How long the check took.
+        took: Duration,
+        /// Why the connection did not pass: the driver's error, or a
+        /// [`DriverFault`](crate::DriverFault). It is closed then.
+        error: Option<&'a (dyn Error + Send + Sync + 'static)>,
     }
     /// See [`Observer::closed`].
     ConnectionClosed {
@@ -226,6 +252,11 @@ events! {
     PoolReconfigured {
         /// What was applied and what waits.
         outcome: &'a Reconfigured,
+    }
+    /// See [`Observer::reconfigure_refused`].
+    ReconfigureRefused {
+        /// Every problem of it.
+        error: &'a ConfigError,
     }
     /// See [`Observer::statement_started`].
     StatementStarted {
@@ -269,7 +300,12 @@ pub enum StatementOutcome<'a> {
     /// It succeeded.
     Ok,
     /// It failed.
-    Failed(&'a (dyn Error + 'static)),
+    Failed {
+        /// The driver's error.
+        error: &'a (dyn Error + 'static),
+        /// The database's own code for it, if the database said it: a SQLSTATE, a number.
+        code: Option<&'a str>,
+    },
     /// Its future was dropped first.
     Cancelled,
 }

@@ -14,7 +14,9 @@ use crate::driver::Driver;
 use crate::error::{CallSite, CloseReport, Holder, OpenError, TryAcquireError};
 use crate::guard::{Guard, OwnedPoolGuard, PoolGuard};
 use crate::listeners::{Observers, Wanted};
-use crate::observer::{AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, Served};
+use crate::observer::{
+    AcquireStarted, AcquireSucceeded, Observer, PoolReconfigured, ReconfigureRefused, Served,
+};
 use crate::probe::ProbeConnection;
 use crate::runtime::{Instant, Runtime, default_runtime};
 use crate::shared::Shared;
@@ -404,7 +406,7 @@ impl<D: Driver> Shared<D> {
     }
 
     pub(crate) fn reconfigure(&self, config: PoolConfig) -> Result<Reconfigured, ConfigError> {
-        validate(&self.driver, &config)?;
+        validate(&self.driver, &config).inspect_err(|error| self.tell_refused(error))?;
         let (outcome, effects) = self.apply(config, self.runtime.now());
         self.announce(&outcome, effects);
         Ok(outcome)
@@ -424,6 +426,13 @@ impl<D: Driver> Shared<D> {
         self.carry_out(effects);
         self.observers.notify(Wanted::RARE, |observer, pool| {
             observer.reconfigured(&PoolReconfigured { pool, outcome });
+        });
+    }
+
+    /// Tells that a configuration was refused.
+    pub(crate) fn tell_refused(&self, error: &ConfigError) {
+        self.observers.notify(Wanted::RARE, |observer, pool| {
+            observer.reconfigure_refused(&ReconfigureRefused { pool, error });
         });
     }
 

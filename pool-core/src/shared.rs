@@ -7,7 +7,8 @@ use crate::contain::contain;
 use crate::driver::Driver;
 use crate::listeners::{Observers, Wanted};
 use crate::observer::{
-    CircuitChanged, ConnectionClosed, ConnectionOpened, LeakSuspected, OpenFailed,
+    CircuitChanged, ConnectionChecked, ConnectionClosed, ConnectionOpened, LeakSuspected,
+    OpenFailed,
 };
 use crate::runtime::{Instant, Runtime};
 use crate::state::{Effects, Event, State};
@@ -159,8 +160,13 @@ impl<D: Driver> Shared<D> {
             Event::Opened { connection_id, took } => {
                 observer.opened(&ConnectionOpened { pool, connection_id, took });
             }
-            Event::OpenFailed { took, class, attempts, ref error } => {
-                observer.open_failed(&OpenFailed { pool, took, class, attempts, error: &**error });
+            Event::OpenFailed { took, class, attempts, ref error, ref code } => {
+                let (error, code) = (&**error, code.as_deref());
+                observer.open_failed(&OpenFailed { pool, took, class, attempts, error, code });
+            }
+            Event::Checked { connection_id, took, ref error } => {
+                let error = error.as_deref();
+                observer.checked(&ConnectionChecked { pool, connection_id, took, error });
             }
             Event::Closed { connection_id, reason, age, ref error } => {
                 let error = error.as_deref();

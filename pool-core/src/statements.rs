@@ -1,10 +1,11 @@
 //! Where a connection tells observers about its statements.
 
-use std::error::Error;
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::comment::SqlComment;
 use crate::listeners::{Observers, Wanted};
 use crate::observer::{StatementFinished, StatementOutcome, StatementStarted};
 use crate::runtime::{Instant, Runtime};
@@ -74,9 +75,25 @@ pub struct RunningStatement<'a> {
 }
 
 impl RunningStatement<'_> {
+    /// The statement with a comment in it, of what observers have to say to those who look at it on
+    /// the server; `None` if they have nothing to say, or it has a comment already.
+    ///
+    /// For a driver that is about to send it as text. One that is prepared and kept is sent without:
+    /// each comment would make it another one.
+    #[must_use]
+    pub fn commented(&self) -> Option<String> {
+        let Self { statements, statement_id, text, .. } = *self;
+        let text = text?;
+        let comment = RefCell::new(SqlComment::default());
+        statements.observers.notify(Wanted::STATEMENTS, |observer, _| {
+            observer.sql_comment(statement_id, &mut comment.borrow_mut());
+        });
+        comment.into_inner().put_into(text)
+    }
+
     /// Reports how the statement ended.
-    pub fn finish(self, result: Result<(), &(dyn Error + 'static)>) {
-        self.report(result.map_or_else(StatementOutcome::Failed, |()| StatementOutcome::Ok));
+    pub fn finish(self, outcome: StatementOutcome<'_>) {
+        self.report(outcome);
         // Holds references only; what is left of it is the report of a cancellation.
         std::mem::forget(self);
     }

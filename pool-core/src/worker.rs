@@ -12,10 +12,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use crate::contain::{contain, panic_message};
 use crate::driver::{ConnectContext, Driver};
-use crate::error::{DriverFault, ErrorClass, SharedError};
+use crate::error::DriverFault;
 use crate::runtime::{NoRuntime, Timer};
 use crate::shared::Shared;
-use crate::state::{Command, Finished};
+use crate::state::{Command, Failure, Finished};
 
 /// Rounds of work before other tasks get their turn.
 const ROUNDS: usize = 16;
@@ -115,7 +115,7 @@ impl<D: Driver> Worker<D> {
                 Err(payload) => {
                     let message = panic_message(payload);
                     let fault = DriverFault::Panicked { call: name, message };
-                    Finished::Failed(Arc::new(fault), ErrorClass::Transient)
+                    Finished::Failed(Failure::transient(fault))
                 }
             };
             (slot, finished)
@@ -220,8 +220,8 @@ fn finished<D: Driver>(
     match result {
         Ok(connection) => Finished::Good(connection),
         Err(error) => {
-            let class = driver.classify(&error);
-            Finished::Failed(Arc::new(error) as SharedError, class)
+            let (class, code) = (driver.classify(&error), driver.status_code(&error));
+            Finished::Failed(Failure { error: Arc::new(error), class, code })
         }
     }
 }

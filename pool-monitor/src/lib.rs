@@ -12,9 +12,11 @@ mod background;
 pub mod catalogue;
 mod histogram;
 mod history;
+mod metrics;
 mod monitor;
 mod names;
 mod recorder;
+mod registry;
 mod signal;
 mod view;
 mod window;
@@ -32,6 +34,7 @@ pub use self::alerts::{
 pub use self::alerts::{Mail, MailOptions, MailTls};
 pub use self::histogram::Distribution;
 pub use self::history::{HISTORY_SPAN, History};
+pub use self::metrics::PoolMetrics;
 pub use self::monitor::{
     MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
 };

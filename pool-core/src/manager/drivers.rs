@@ -122,6 +122,9 @@ pub(super) trait AnyPool: Send + Sync {
     /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
     /// observers, the driver.
     fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>);
+
+    /// Tells observers of a configuration that is not applied.
+    fn tell_refused(&self, error: &ConfigError);
 }
 
 impl<D: Driver> AnyPool for Pool<D> {
@@ -149,5 +152,9 @@ impl<D: Driver> AnyPool for Pool<D> {
         let (outcome, effects) = self.shared().apply(config, now);
         let told = outcome.clone();
         (outcome, Box::new(move || self.shared().announce(&told, effects)))
+    }
+
+    fn tell_refused(&self, error: &ConfigError) {
+        self.shared().tell_refused(error);
     }
 }

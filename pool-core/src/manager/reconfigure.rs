@@ -100,7 +100,11 @@ impl Inner {
         &self,
         sources: NamedSources,
     ) -> Result<ManagerReconfigured, ConfigError> {
-        let (steps, added) = self.plan(&sources)?;
+        // Refused for one pool, it is refused for all.
+        let refuse = |error: &ConfigError| {
+            self.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
+        };
+        let (steps, added) = self.plan(&sources).inspect_err(refuse)?;
         let mut pools = Vec::with_capacity(steps.len() + added.len());
         let now = self.runtime.now();
         // Held over all of them: of two reconfigurations one is wholly the later one.

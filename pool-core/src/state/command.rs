@@ -1,6 +1,9 @@
 //! What the worker is told to do next, and what it reports back.
 
-use crate::error::{ErrorClass, SharedError};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::error::{DriverFault, ErrorClass, SharedError};
 
 /// A call of the driver that the worker is to make, or to cut short. At most one is under way for a
 /// slot, and each ends in exactly one [`Finished`].
@@ -34,17 +37,33 @@ pub(crate) enum Finished<C> {
     /// With a connection that is good.
     Good(C),
     /// With an error.
-    Failed(SharedError, ErrorClass),
+    Failed(Failure),
     /// With nothing: the goodbye is said.
     Gone,
     /// It was cut short.
     Cut,
 }
 
+/// What a call of the driver failed with.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: SharedError,
+    pub(crate) class: ErrorClass,
+    /// The database's own code for it.
+    pub(crate) code: Option<Cow<'static, str>>,
+}
+
+impl Failure {
+    /// What was not said by the database and may go away by itself.
+    pub(crate) fn transient(fault: DriverFault) -> Self {
+        Self { error: Arc::new(fault), class: ErrorClass::Transient, code: None }
+    }
+}
+
 impl<C> Finished<C> {
     pub(super) fn into_error(self) -> Option<SharedError> {
         match self {
-            Self::Failed(error, _) => Some(error),
+            Self::Failed(failure) => Some(failure.error),
             Self::Good(_) | Self::Gone | Self::Cut => None,
         }
     }

@@ -1,5 +1,6 @@
 //! What a transition leaves to be done outside the lock: wake, let go, tell.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -44,6 +45,13 @@ pub(crate) enum Event {
         class: ErrorClass,
         attempts: u32,
         error: SharedError,
+        code: Option<Cow<'static, str>>,
+    },
+    Checked {
+        connection_id: u64,
+        took: Duration,
+        /// Why it did not pass.
+        error: Option<SharedError>,
     },
     Closed {
         connection_id: u64,

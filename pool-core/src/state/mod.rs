@@ -40,7 +40,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) use self::acquire::{Checkout, Collected, Entry};
-pub(crate) use self::command::{Command, Finished};
+pub(crate) use self::command::{Command, Failure, Finished};
 use self::demand::{SlowStart, Smoothed};
 pub(crate) use self::effects::{Effects, Event, Rest};
 pub(crate) use self::lifecycle::WatchOutcome;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::command::Command;
+use super::command::{Command, Failure};
 use super::release::Left;
 use super::slots::Phase;
 use super::{Effects, Event, State};
-use crate::error::{AcquireErrorKind, ErrorClass, SharedError};
+use crate::error::{AcquireErrorKind, SharedError};
 use crate::runtime::{Instant, saturating_nanos};
 use crate::stats::PoolState;
 
@@ -46,6 +46,7 @@ impl<C> State<C> {
     /// Has a connection checked that is neither idle nor in use.
     pub(super) fn start_check(&mut self, slot: u32, connection: C, now: Instant) {
         self.slots.set_phase(slot, Phase::Checking);
+        self.slots.get_mut(slot).checked = now;
         self.calls.set(slot, now.after(self.config.check_timeout));
         self.commands.push(Command::Check { slot, connection });
     }
@@ -136,11 +137,11 @@ impl<C> State<C> {
     pub(super) fn open_failed(
         &mut self,
         slot: u32,
-        class: ErrorClass,
-        error: SharedError,
+        failure: Failure,
         now: Instant,
         effects: &mut Effects<C>,
     ) {
+        let Failure { error, class, code } = failure;
         let started = self.slots.get(slot).since;
         let took = now.since(started);
         self.slots.vacate(slot);
@@ -150,7 +151,7 @@ impl<C> State<C> {
         if let Some(replaced) = replaced {
             effects.drop_error(replaced);
         }
-        effects.tell(Event::OpenFailed { took, class, attempts, error });
+        effects.tell(Event::OpenFailed { took, class, attempts, error, code });
         if self.gate == PoolState::Open && self.unavailable(now) {
             self.fail_waiters(AcquireErrorKind::ConnectFailed, now, effects);
         }

@@ -60,7 +60,7 @@ pub(super) struct Slot<C> {
     pub(super) due: Instant,
     /// Number of the connection that it is to replace, while being opened; 0 if none.
     pub(super) replaces: u64,
-    /// When a check last found it alive.
+    /// When a check last found it alive; while it is being checked, since when.
     pub(super) checked: Instant,
     /// Number of the connection, unique in the pool.
     pub(super) id: u64,

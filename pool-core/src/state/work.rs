@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::command::{Command, Finished};
+use super::command::{Command, Failure, Finished};
 use super::release::Left;
 use super::slots::Phase;
 use super::waiters::Reason;
 use super::{Effects, Event, State, WorkerSeat};
-use crate::error::{AcquireErrorKind, DriverFault, ErrorClass, SharedError};
+use crate::error::{AcquireErrorKind, DriverFault, SharedError};
 use crate::runtime::{Instant, NoRuntime};
 use crate::stats::{CloseReason, PoolState};
 
@@ -169,7 +169,7 @@ impl<C> State<C> {
         if !matches!(self.worker, WorkerSeat::Taken { seat, .. } if seat == own_seat) {
             return match finished {
                 Finished::Good(connection) => effects.abort(connection),
-                Finished::Failed(error, _) => effects.drop_error(error),
+                Finished::Failed(failure) => effects.drop_error(failure.error),
                 Finished::Gone | Finished::Cut => {}
             };
         }
@@ -181,14 +181,14 @@ impl<C> State<C> {
             (Phase::Opening, Finished::Good(connection)) => {
                 self.opened(slot, connection, now, effects);
             }
-            (Phase::Opening, Finished::Failed(error, class)) => {
-                self.open_failed(slot, class, error, now, effects);
+            (Phase::Opening, Finished::Failed(failure)) => {
+                self.open_failed(slot, failure, now, effects);
             }
             (Phase::Opening, _) if self.gate == PoolState::Closed => self.slots.vacate(slot),
             (Phase::Opening, _) => {
                 let limit = self.config.connect_timeout;
-                let error = Arc::new(DriverFault::TimedOut { call: "connect", limit });
-                self.open_failed(slot, ErrorClass::Transient, error, now, effects);
+                let failure = Failure::transient(DriverFault::TimedOut { call: "connect", limit });
+                self.open_failed(slot, failure, now, effects);
             }
             (Phase::Checking, Finished::Good(connection)) => {
                 self.checked(slot, connection, now, effects);
@@ -196,10 +196,11 @@ impl<C> State<C> {
             (Phase::Resetting, Finished::Good(connection)) => {
                 self.settle(slot, connection, Left::Clean, now, effects);
             }
-            (Phase::Checking, failed) => {
-                self.idle_suspect = true;
-                self.lost(slot, CloseReason::CheckFailed, failed.into_error(), now, effects);
+            // It says nothing of the connection.
+            (Phase::Checking, Finished::Cut) if self.gate == PoolState::Closed => {
+                self.lost(slot, CloseReason::PoolClosed, None, now, effects);
             }
+            (Phase::Checking, failed) => self.check_failed(slot, failed, now, effects),
             (Phase::Resetting, failed) => {
                 self.lost(slot, CloseReason::Broken, failed.into_error(), now, effects);
             }
@@ -211,7 +212,35 @@ impl<C> State<C> {
         self.tell_circuit(effects);
     }
 
+    fn check_failed(
+        &mut self,
+        slot: u32,
+        failed: Finished<C>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        self.idle_suspect = true;
+        let limit = self.config.check_timeout;
+        let cut = || Arc::new(DriverFault::TimedOut { call: "check", limit }) as SharedError;
+        let error = failed.into_error().unwrap_or_else(cut);
+        self.tell_checked(slot, Some(SharedError::clone(&error)), now, effects);
+        self.lost(slot, CloseReason::CheckFailed, Some(error), now, effects);
+    }
+
+    fn tell_checked(
+        &self,
+        slot: u32,
+        error: Option<SharedError>,
+        now: Instant,
+        effects: &mut Effects<C>,
+    ) {
+        let checked = self.slots.get(slot);
+        let (connection_id, took) = (checked.id, now.since(checked.checked));
+        effects.tell(Event::Checked { connection_id, took, error });
+    }
+
     fn checked(&mut self, slot: u32, connection: C, now: Instant, effects: &mut Effects<C>) {
+        self.tell_checked(slot, None, now, effects);
         self.idle_suspect = false;
         self.slots.get_mut(slot).checked = now;
         let wanted = self.gate == PoolState::Open && !self.waiters.is_empty();

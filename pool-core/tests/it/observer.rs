@@ -1,11 +1,13 @@
 //! What observers are told.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pool_core::{
-    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Frequent, Guard, Observer, OpenFailed, PoolConfig,
-    PoolReconfigured, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionChecked,
+    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, Guard, Observer, OpenFailed,
+    PoolConfig, PoolReconfigured, ReconfigureRefused, SqlComment, StatementFinished,
+    StatementOutcome, StatementStarted, WaiterQueued,
 };
 use pool_testkit::{Answer, Call};
 
@@ -58,8 +60,13 @@ impl Observer for Diary {
         self.note(event.pool, format!("opened {} in {:?}", event.connection_id, event.took));
     }
     fn open_failed(&self, event: &OpenFailed<'_>) {
-        let OpenFailed { class, attempts, error, .. } = event;
-        self.note(event.pool, format!("open failed {class:?} {attempts}: {error}"));
+        let OpenFailed { class, attempts, error, code, .. } = event;
+        self.note(event.pool, format!("open failed {class:?} {attempts}: {error} ({code:?})"));
+    }
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        let ConnectionChecked { connection_id, took, error, .. } = event;
+        let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+        self.note(event.pool, format!("checked {connection_id} in {took:?}{error}"));
     }
     fn closed(&self, event: &ConnectionClosed<'_>) {
         let ConnectionClosed { connection_id, reason, age, error, .. } = event;
@@ -69,13 +76,16 @@ impl Observer for Diary {
     fn reconfigured(&self, event: &PoolReconfigured<'_>) {
         self.note(event.pool, format!("reconfigured {}", event.outcome.generation));
     }
+    fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
+        self.note(event.pool, format!("refused {}", event.error.problems().len()));
+    }
     fn statement_started(&self, event: &StatementStarted<'_>) {
         self.note(event.pool, format!("{} runs {:?}", event.connection_id, event.text));
     }
     fn statement_finished(&self, event: &StatementFinished<'_>) {
         let outcome = match event.outcome {
             StatementOutcome::Ok => "ok".to_owned(),
-            StatementOutcome::Failed(error) => format!("failed: {error}"),
+            StatementOutcome::Failed { error, code } => format!("failed: {error} ({code:?})"),
             _ => "cancelled".to_owned(),
         };
         self.note(event.pool, format!("{} ran {:?} {outcome}", event.connection_id, event.text));
@@ -148,7 +158,7 @@ fn opening_and_closing_are_told_with_reasons_and_causes() {
     drop(rig.acquire());
     let told = diary.take();
     assert!(
-        told.contains(&"open failed Transient 1: scripted failure of Connect".to_owned()),
+        told.contains(&"open failed Transient 1: scripted failure of Connect (None)".to_owned()),
         "{told:?}"
     );
     rig.sim.advance(SEC);
@@ -177,9 +187,91 @@ fn statements_are_told_by_the_connections_of_a_driver() {
         r#"1 runs Some("select 1")"#,
         r#"1 ran Some("select 1") ok"#,
         r#"1 runs Some("select 2")"#,
-        r#"1 ran Some("select 2") failed: the server has hung up"#,
+        r#"1 ran Some("select 2") failed: the server has hung up (Some("F5701"))"#,
     ];
     assert_eq!(diary.take(), told);
+}
+
+#[test]
+fn each_check_is_told_with_its_time_and_why_it_failed() {
+    let (rig, diary) = observed(PoolConfig { check_timeout: SEC, ..max_open(1) });
+    let checks = |answer| {
+        drop(rig.acquire());
+        rig.sim.advance(5 * SEC);
+        diary.take();
+        rig.server.next(Call::Check, &[answer]);
+        drop(rig.acquire());
+        rig.sim.run();
+        let told = diary.take();
+        told.into_iter().filter(|event| event.starts_with("checked")).collect::<Vec<_>>()
+    };
+    assert_eq!(checks(Answer::Late(3 * MS)), ["checked 1 in 3ms"]);
+    assert_eq!(checks(Answer::Error), ["checked 1 in 0ns: scripted failure of Check"]);
+    let panicked = "checked 2 in 0ns: the driver's check panicked: scripted panic of Check";
+    assert_eq!(checks(Answer::Panic), [panicked]);
+    let late = "checked 3 in 1s: the driver's check did not finish within 1.00 s";
+    assert_eq!(checks(Answer::Never), [late]);
+}
+
+#[test]
+fn a_check_cut_short_by_the_end_of_the_pool_is_no_failed_one() {
+    let (rig, diary) = observed(max_open(1));
+    drop(rig.acquire());
+    rig.sim.advance(5 * SEC);
+    rig.server.next(Call::Check, &[Answer::Never]);
+    let waiter = rig.spawn_acquire();
+    rig.sim.run();
+    diary.take();
+    let report = rig.sim.block_on(rig.pool.close(SEC));
+    assert!(report.drained, "{report}");
+    drop(waiter.take());
+    let told = diary.take();
+    assert!(!told.iter().any(|event| event.starts_with("checked")), "{told:?}");
+}
+
+#[test]
+fn a_refused_configuration_is_told() {
+    let (rig, diary) = observed(max_open(1));
+    let refused = PoolConfig { connect_timeout: Duration::ZERO, ..max_open(0) };
+    let error = rig.pool.reconfigure(refused).expect_err("two mistakes");
+    assert_eq!(diary.take(), [format!("refused {}", error.problems().len())]);
+}
+
+#[test]
+fn a_connect_that_the_server_refuses_is_told_with_its_code() {
+    let (rig, diary) = observed(max_open(2));
+    rig.server.set_max_sockets(1);
+    let held = rig.acquire();
+    let waiter = rig.spawn_acquire();
+    rig.sim.run();
+    let told = diary.take();
+    let failed = r#"open failed Overloaded 1: too many connections (Some("F1040"))"#;
+    assert!(told.iter().any(|event| event == failed), "{told:?}");
+    drop((held, waiter));
+}
+
+/// Says something in each comment.
+struct Commentator(&'static str, String);
+
+impl Observer for Commentator {
+    fn sql_comment(&self, statement_id: u64, comment: &mut SqlComment) {
+        assert!(statement_id > 0);
+        comment.add(self.0, &self.1);
+    }
+}
+
+#[test]
+fn what_observers_want_to_comment_goes_into_the_text() {
+    let (rig, _diary) = observed(max_open(1));
+    let guard = rig.acquire();
+    let commented = |text| guard.statements().start(text).and_then(|running| running.commented());
+    assert_eq!(commented(Some("select 1")), None, "nobody has anything to say");
+    let evil = Arc::new(Commentator("b", "*/; drop table t --".to_owned()));
+    rig.pool.control().observe(evil).keep();
+    rig.pool.control().observe(Arc::new(Commentator("a", "1".to_owned()))).keep();
+    let said = "select 1 /*a='1',b='%2A%2F%3B%20drop%20table%20t%20--'*/";
+    assert_eq!(commented(Some("select 1")).as_deref(), Some(said));
+    assert_eq!(commented(None), None);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A connection as its users see it.
 
 use std::any::type_name;
-use std::error::Error;
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::{Pin, pin};
 
 use mysql_async::prelude::{FromRow, Protocol, Queryable as _};
 use mysql_async::{Conn, Params, QueryResult, Row, Statement};
-use pool_core::{Released, Statements};
+use pool_core::{Released, RunningStatement, StatementOutcome, Statements};
 
 use crate::error::{MysqlError, code};
 use crate::options::Hygiene;
@@ -94,8 +94,9 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
-        let run = pin!(async { read_rows(wire.query_iter(sql).await?).await });
-        told(session, statements, sql, run).await
+        let (running, sql) = as_text(statements, sql);
+        let run = pin!(async { read_rows(wire.query_iter(&*sql).await?).await });
+        told(session, running, run).await
     }
 
     /// The first row of a query without parameters, if there is one. The others are read and
@@ -114,8 +115,9 @@ impl MysqlConnection {
     {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
-        let run = pin!(async { read_first(wire.query_iter(sql).await?).await });
-        told(session, statements, sql, run).await
+        let (running, sql) = as_text(statements, sql);
+        let run = pin!(async { read_first(wire.query_iter(&*sql).await?).await });
+        told(session, running, run).await
     }
 
     /// Runs statements without parameters, separated by semicolons, and drops their rows. They stop
@@ -131,11 +133,12 @@ impl MysqlConnection {
     pub async fn query_drop(&mut self, sql: &str) -> Result<Done, MysqlError> {
         self.ready(sql).await?;
         let Self { wire, session, statements, .. } = self;
+        let (running, sql) = as_text(statements, sql);
         let run = pin!(async {
-            wire.query_drop(sql).await?;
+            wire.query_drop(&*sql).await?;
             Ok(done(wire))
         });
-        told(session, statements, sql, run).await
+        told(session, running, run).await
     }
 
     /// The rows of a prepared statement, prepared once and kept.
@@ -158,7 +161,7 @@ impl MysqlConnection {
         let run = pin!(prepared(wire, sql, async |wire, statement| {
             read_rows(wire.exec_iter(statement, params).await?).await
         }));
-        told(session, statements, sql, run).await
+        told(session, statements.start(Some(sql)), run).await
     }
 
     /// The first row of a prepared statement, if there is one. The others are read and dropped.
@@ -181,7 +184,7 @@ impl MysqlConnection {
         let run = pin!(prepared(wire, sql, async |wire, statement| {
             read_first(wire.exec_iter(statement, params).await?).await
         }));
-        told(session, statements, sql, run).await
+        told(session, statements.start(Some(sql)), run).await
     }
 
     /// Runs a prepared statement, prepared once and kept, and drops its rows.
@@ -204,7 +207,7 @@ impl MysqlConnection {
             wire.exec_drop(statement, params).await?;
             Ok(done(wire))
         }));
-        told(session, statements, sql, run).await
+        told(session, statements.start(Some(sql)), run).await
     }
 
     /// Runs a prepared statement once with each of `params`; MariaDB gets them all at once, where it
@@ -242,7 +245,7 @@ impl MysqlConnection {
                 result => Ok(result?),
             }
         }));
-        told(session, statements, sql, run).await
+        told(session, statements.start(Some(sql)), run).await
     }
 
     /// Begins a transaction. It is rolled back when it is dropped without
@@ -368,19 +371,33 @@ const NOT_AT_ONCE: u16 = 1295;
 /// where it was made: moved in here, all of its state would be copied.
 async fn told<T>(
     session: &mut Session,
-    statements: &Statements,
-    sql: &str,
+    running: Option<RunningStatement<'_>>,
     run: Pin<&mut impl Future<Output = Result<T, MysqlError>>>,
 ) -> Result<T, MysqlError> {
-    let running = statements.start(Some(sql));
     let result = run.await;
     if let Err(error) = &result {
         session.note_failure(error.class());
     }
     if let Some(running) = running {
-        running.finish(result.as_ref().map(|_| ()).map_err(|error| error as &dyn Error));
+        match &result {
+            Ok(_) => running.finish(StatementOutcome::Ok),
+            Err(error) => {
+                let code = error.status_code();
+                running.finish(StatementOutcome::Failed { error, code: code.as_deref() });
+            }
+        }
     }
     result
+}
+
+/// Announces a statement that is sent as text, with a comment in it if observers want one.
+fn as_text<'a>(
+    statements: &'a Statements,
+    sql: &'a str,
+) -> (Option<RunningStatement<'a>>, Cow<'a, str>) {
+    let running = statements.start(Some(sql));
+    let commented = running.as_ref().and_then(RunningStatement::commented);
+    (running, commented.map_or(Cow::Borrowed(sql), Cow::Owned))
 }
 
 fn done(wire: &Wire) -> Done {

@@ -1,5 +1,6 @@
 //! The driver: `pool_core::Driver` for MySQL and MariaDB.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -81,6 +82,11 @@ impl Driver for MysqlDriver {
 
     fn classify(&self, error: &MysqlError) -> ErrorClass {
         error.class()
+    }
+
+    /// The server's number for the error.
+    fn status_code(&self, error: &MysqlError) -> Option<Cow<'static, str>> {
+        error.status_code()
     }
 
     fn metadata(&self) -> Metadata {

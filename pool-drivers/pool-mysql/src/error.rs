@@ -1,5 +1,6 @@
 //! What can go wrong with a connection, and how lasting it is.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -93,6 +94,11 @@ impl MysqlError {
             }
             _ => None,
         }
+    }
+
+    /// The number, as telemetry wants it.
+    pub(crate) fn status_code(&self) -> Option<Cow<'static, str>> {
+        Some(self.code()?.to_string().into())
     }
 
     pub(crate) fn class(&self) -> ErrorClass {

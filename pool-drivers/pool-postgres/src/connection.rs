@@ -1,12 +1,13 @@
 //! A connection as its users see it.
 
-use std::error::Error;
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 
 use futures_util::TryStreamExt as _;
-use pool_core::{ConnectContext, Statements};
+use pool_core::{ConnectContext, RunningStatement, StatementOutcome, Statements};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Notification, Row, Statement};
 
@@ -74,7 +75,7 @@ impl PostgresConnection {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, PostgresError> {
         let rows = pin!(async { Ok(self.rows(sql, params).await?.try_collect().await?) });
-        self.call(Some(sql), rows).await
+        self.call(sql, rows).await
     }
 
     /// Runs a query that returns exactly one row.
@@ -118,7 +119,7 @@ impl PostgresConnection {
             }
             Ok((first, is_alone))
         });
-        let (first, is_alone) = self.call(Some(sql), row).await?;
+        let (first, is_alone) = self.call(sql, row).await?;
         // The statement itself succeeded, and observers are told so.
         if is_alone { Ok(first) } else { Err(PostgresError::RowCount) }
     }
@@ -152,7 +153,7 @@ impl PostgresConnection {
                 }
             }
         });
-        self.call(Some(sql), changed).await
+        self.call(sql, changed).await
     }
 
     /// Runs several statements, separated by semicolons, without parameters and results.
@@ -167,7 +168,8 @@ impl PostgresConnection {
     /// See [`PostgresConnection`].
     pub async fn batch_execute(&self, sql: &str) -> Result<(), PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), pin!(async { Ok(client.batch_execute(sql).await?) })).await
+        let (running, sql) = self.as_text(sql);
+        self.run(running, pin!(async { Ok(client.batch_execute(&sql).await?) })).await
     }
 
     /// Runs a query whose parameters have the types given, in one round trip and without preparing
@@ -186,7 +188,8 @@ impl PostgresConnection {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), pin!(async { Ok(client.query_typed(sql, params).await?) })).await
+        let (running, sql) = self.as_text(sql);
+        self.run(running, pin!(async { Ok(client.query_typed(&sql, params).await?) })).await
     }
 
     /// As [`query_typed`](Self::query_typed), but returns how many rows were changed.
@@ -204,7 +207,8 @@ impl PostgresConnection {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<u64, PostgresError> {
         let client = &self.session.client;
-        self.call(Some(sql), pin!(async { Ok(client.execute_typed(sql, params).await?) })).await
+        let (running, sql) = self.as_text(sql);
+        self.run(running, pin!(async { Ok(client.execute_typed(&sql, params).await?) })).await
     }
 
     /// Runs a query and returns its rows as they arrive. To give up the rest, drop the stream; the
@@ -229,9 +233,7 @@ impl PostgresConnection {
             Ok(rows) => Ok(RowStream::new(rows, call, running)),
             Err(error) => {
                 call.finish(Some(&error));
-                if let Some(running) = running {
-                    running.finish(Err(&error));
-                }
+                tell(running, Err(&error));
                 Err(error)
             }
         }
@@ -370,19 +372,41 @@ impl PostgresConnection {
         params == 0 && self.session.cache.lock().is_off()
     }
 
+    /// Announces a statement that is sent as text, with a comment in it if observers want one.
+    fn as_text<'a>(&'a self, sql: &'a str) -> (Option<RunningStatement<'a>>, Cow<'a, str>) {
+        let running = self.statements.start(Some(sql));
+        let commented = running.as_ref().and_then(RunningStatement::commented);
+        (running, commented.map_or(Cow::Borrowed(sql), Cow::Owned))
+    }
+
     /// Makes a call of which observers are told.
-    pub(crate) async fn call<T>(
+    async fn call<T>(
         &self,
-        text: Option<&str>,
+        sql: &str,
         work: Pin<&mut impl Future<Output = Result<T, PostgresError>>>,
     ) -> Result<T, PostgresError> {
-        let running = self.statements.start(text);
+        self.run(self.statements.start(Some(sql)), work).await
+    }
+
+    /// Makes a call that was announced.
+    async fn run<T>(
+        &self,
+        running: Option<RunningStatement<'_>>,
+        work: Pin<&mut impl Future<Output = Result<T, PostgresError>>>,
+    ) -> Result<T, PostgresError> {
         let result = self.session.call(work).await;
-        if let Some(running) = running {
-            running.finish(result.as_ref().map(|_| ()).map_err(|error| error as &dyn Error));
-        }
+        tell(running, result.as_ref().map(|_| ()));
         result
     }
+}
+
+/// Tells observers how a statement ended.
+pub(crate) fn tell(running: Option<RunningStatement<'_>>, result: Result<(), &PostgresError>) {
+    let Some(running) = running else { return };
+    running.finish(match result {
+        Ok(()) => StatementOutcome::Ok,
+        Err(error) => StatementOutcome::Failed { error, code: error.code().map(SqlState::code) },
+    });
 }
 
 impl fmt::Debug for PostgresConnection {

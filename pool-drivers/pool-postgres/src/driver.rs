@@ -1,5 +1,7 @@
 //! The driver: `pool_core::Driver` for PostgreSQL.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
@@ -118,6 +120,11 @@ impl Driver for PostgresDriver {
 
     fn classify(&self, error: &PostgresError) -> ErrorClass {
         error.class()
+    }
+
+    /// The SQLSTATE.
+    fn status_code(&self, error: &PostgresError) -> Option<Cow<'static, str>> {
+        Some(error.code()?.code().to_owned().into())
     }
 
     /// Of several servers, the first.

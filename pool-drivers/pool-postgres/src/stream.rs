@@ -8,6 +8,7 @@ use futures_util::Stream;
 use pool_core::RunningStatement;
 use tokio_postgres::Row;
 
+use crate::connection::tell;
 use crate::error::PostgresError;
 use crate::session::CallGuard;
 
@@ -28,9 +29,7 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     fn finish(self, result: Result<(), &PostgresError>) {
         self.call.finish(result.err());
-        if let Some(running) = self.running {
-            running.finish(result.map_err(|error| error as _));
-        }
+        tell(self.running, result);
     }
 }
 

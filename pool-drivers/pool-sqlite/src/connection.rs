@@ -1,9 +1,8 @@
 //! A connection as its users see it.
 
-use std::error::Error;
 use std::fmt;
 
-use pool_core::Statements;
+use pool_core::{RunningStatement, StatementOutcome, Statements};
 use rusqlite::{Connection, Params, Row};
 
 use crate::board::Left;
@@ -112,12 +111,11 @@ impl SqliteConnection {
     {
         let running = self.statements.start(None);
         let result = self.worker.run(closure).await;
-        if let Some(running) = running {
-            running.finish(match &result {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(_)) => Err(&ClosureFailed),
-                Err(error) => Err(error),
-            });
+        match (running, &result) {
+            (Some(running), Ok(Err(_))) => {
+                running.finish(StatementOutcome::Failed { error: &ClosureFailed, code: None });
+            }
+            (running, result) => tell(running, result.as_ref().map(|_| ())),
         }
         result?
     }
@@ -221,9 +219,7 @@ impl SqliteConnection {
         let running = self.statements.start(text);
         let result = self.worker.run(closure).await;
         let result = result.and_then(|result| result.map_err(SqliteError::Sqlite));
-        if let Some(running) = running {
-            running.finish(result.as_ref().map(|_| ()).map_err(|error| error as &dyn Error));
-        }
+        tell(running, result.as_ref().map(|_| ()));
         result
     }
 
@@ -251,6 +247,18 @@ impl SqliteConnection {
 impl fmt::Debug for SqliteConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteConnection").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Tells observers how a statement ended.
+fn tell(running: Option<RunningStatement<'_>>, result: Result<(), &SqliteError>) {
+    match (running, result) {
+        (None, _) => {}
+        (Some(running), Ok(())) => running.finish(StatementOutcome::Ok),
+        (Some(running), Err(error)) => {
+            let code = error.status_code();
+            running.finish(StatementOutcome::Failed { error, code: code.as_deref() });
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The driver: `pool_core::Driver` for SQLite.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
@@ -117,6 +119,11 @@ impl Driver for SqliteDriver {
 
     fn classify(&self, error: &SqliteError) -> ErrorClass {
         error.class(self.options().access)
+    }
+
+    /// SQLite's extended code.
+    fn status_code(&self, error: &SqliteError) -> Option<Cow<'static, str>> {
+        error.status_code()
     }
 
     fn metadata(&self) -> Metadata {

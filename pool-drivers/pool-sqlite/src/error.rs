@@ -1,5 +1,6 @@
 //! What can go wrong with an SQLite connection, and how lasting it is.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -88,6 +89,19 @@ impl SqliteError {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// SQLite's extended code, as telemetry wants it.
+    pub(crate) fn status_code(&self) -> Option<Cow<'static, str>> {
+        let (Self::Open { source: OpenFailure::Sqlite(error), .. } | Self::Sqlite(error)) = self
+        else {
+            return None;
+        };
+        let said = match error {
+            rusqlite::Error::SqlInputError { error, .. } => error,
+            other => other.sqlite_error()?,
+        };
+        Some(said.extended_code.to_string().into())
     }
 
     pub(crate) fn class(&self, access: Access) -> ErrorClass {

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, Once, Weak};
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
-    ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected, Observer, OpenFailed,
-    PoolReconfigured, StatementFinished, StatementStarted, WaiterQueued,
+    ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, LeakSuspected,
+    Observer, OpenFailed, PoolReconfigured, ReconfigureRefused, StatementFinished,
+    StatementStarted, WaiterQueued,
 };
 
 /// What was shown: to developers and users, to observers, and in the log.
@@ -174,9 +175,11 @@ note_all! {
     opened: ConnectionOpened
     open_failed: OpenFailed
     circuit_changed: CircuitChanged
+    checked: ConnectionChecked
     closed: ConnectionClosed
     leak_suspected: LeakSuspected
     reconfigured: PoolReconfigured
+    reconfigure_refused: ReconfigureRefused
     statement_started: StatementStarted
     statement_finished: StatementFinished
 }

@@ -1,4 +1,5 @@
 //! What users see of pool-monitor, on pools that are really used.
 
+mod metrics;
 mod monitor;
 mod rig;

@@ -12,6 +12,7 @@ pub(crate) const SEC: Duration = Duration::from_secs(1);
 
 pub(crate) struct Rig {
     pub(crate) sim: Sim,
+    pub(crate) server: FakeServer,
     pub(crate) pool: Pool<FakeDriver>,
     pub(crate) monitor: PoolMonitor,
 }
@@ -25,7 +26,7 @@ impl Rig {
         let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
         let monitor = PoolMonitor::start(every(SEC, &sim)).expect("started");
         monitor.watch(&pool.control());
-        Self { sim, pool, monitor }
+        Self { sim, server, pool, monitor }
     }
 
     pub(crate) fn with_max_open(max_open: usize) -> Self {

@@ -38,15 +38,16 @@ pub(super) fn doc() -> Result<Verdict> {
 }
 
 pub(super) fn test() -> Result<Verdict> {
-    // The test kit's own tests start every server, and test runners hide what is said meanwhile.
-    itest::provide_servers();
-    // The step `itest` runs those against servers.
-    let elsewhere = itest::packages_with_servers();
+    // The test kit's own tests start every server and receiver, and test runners hide what is said
+    // meanwhile.
+    itest::provide_others();
+    // The step `itest` runs those with servers or receivers.
+    let elsewhere = itest::packages_with_others();
     let members = metadata::members()?;
     let elsewhere = members.iter().filter(|package| elsewhere.contains(&&*package.name));
     let without = elsewhere.flat_map(|package| ["--exclude", &package.name]);
     let selection = EVERYTHING.into_iter().chain(without);
-    let words = itest::tests_with_servers();
+    let words = itest::tests_with_others();
     child::run(&mut if NEXTEST.is_present_or_else("`cargo test` runs the tests") {
         let mut tests = NEXTEST.command(&["run"]);
         tests.args(selection).args(["--filterset", &none_of(&words)]);
@@ -79,7 +80,7 @@ pub(super) fn shuttle() -> Result<Verdict> {
 }
 
 pub(super) fn itest() -> Result<Verdict> {
-    itest::run_with_servers()?;
+    itest::run_with_others()?;
     Ok(Verdict::Passed)
 }
 

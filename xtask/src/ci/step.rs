@@ -17,13 +17,14 @@ pub(super) enum Step {
     Clippy,
     /// The documentation builds without a warning.
     Doc,
-    /// Every test passes that needs no driver's server, those in the documentation too.
+    /// Every test passes that needs no driver's server and no receiver of telemetry, those in the
+    /// documentation too.
     Test,
     /// The engine's races hold in every order with at most two (or three) preemptions.
     Loom,
     /// Small crowds at the engine lose nothing under some thousand schedules.
     Shuttle,
-    /// The drivers' tests pass against real servers.
+    /// The drivers' tests pass against real servers, the monitor's beside real receivers.
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,

@@ -1,8 +1,8 @@
 //! `cargo xtask itest`: the tests of the drivers, and of the load tester with them, each against every
-//! server it is for.
+//! server it is for; those of the monitor beside what receives its telemetry.
 //!
 //! Here is what runs and against what; which tests go with which servers is in `suites`, how servers
-//! start in pool-testkit.
+//! and receivers start in pool-testkit.
 
 mod count;
 mod matrix;
@@ -18,6 +18,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use pool_testkit::NOT_TRIED_VARIABLE;
+use pool_testkit::receivers::Tool;
 use pool_testkit::servers::{
     Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen,
     provide, shared,
@@ -25,16 +26,17 @@ use pool_testkit::servers::{
 
 use self::count::Count;
 use self::matrix::{Cell, Matrix, Outcome};
-use self::suites::{Driver, Run, SUITES, Suite};
+use self::suites::{Run, SUITES, Subject, Suite};
 use crate::child;
 use crate::plugin::NEXTEST;
 
-/// Run the drivers' tests against real servers, which are started for them.
+/// Run the drivers' tests against real servers, and the monitor's beside real receivers of
+/// telemetry, which are started for them.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
-    /// Only this driver; without it, all of them.
-    #[arg(long, value_name = "NAME")]
-    driver: Option<Driver>,
+    /// Only the tests of this driver, or of this part of the project; without it, all of them.
+    #[arg(long, value_name = "NAME", visible_alias = "driver")]
+    suite: Option<Subject>,
     /// Only against this server; may be given several times.
     #[arg(long, value_name = "NAME")]
     server: Vec<Product>,
@@ -57,38 +59,43 @@ impl Arguments {
     fn requires(&self, product: Product, in_ci: bool) -> bool {
         // With a server named, nothing runs that is not against it.
         let is_named = !self.server.is_empty();
-        let names_driver = self.driver.is_some_and(|driver| driver != Driver::All);
-        self.require || is_named || ((in_ci || names_driver) && !product.is_best_effort())
+        let names_suite = self.suite.is_some_and(|subject| subject != Subject::All);
+        self.require || is_named || ((in_ci || names_suite) && !product.is_best_effort())
     }
 }
 
-/// The packages whose tests need servers.
-pub(crate) fn packages_with_servers() -> Vec<&'static str> {
-    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && suite.is_whole());
+/// The packages whose tests need servers or receivers.
+pub(crate) fn packages_with_others() -> Vec<&'static str> {
+    let suites = SUITES.iter().filter(|suite| suite.needs_others() && suite.is_whole());
     suites.map(|suite| suite.package).collect()
 }
 
-/// In other packages, what the names of tests have in common that need servers.
-pub(crate) fn tests_with_servers() -> Vec<&'static str> {
-    let suites = SUITES.iter().filter(|suite| suite.needs_servers() && !suite.is_whole());
+/// In other packages, what the names of tests have in common that need such.
+pub(crate) fn tests_with_others() -> Vec<&'static str> {
+    let suites = SUITES.iter().filter(|suite| suite.needs_others() && !suite.is_whole());
     let mut words: Vec<_> =
         suites.flat_map(|suite| suite.runs).flat_map(|run| run.only).copied().collect();
     words.dedup();
     words
 }
 
-/// Fetches what servers are not there, and says which are missing.
-pub(crate) fn provide_servers() {
+/// Fetches what servers and receivers are not there, and says which are missing.
+pub(crate) fn provide_others() {
     for product in Product::ALL {
         if let Err(error) = provide(product) {
             println!("NOTE: {:#}", anyhow::Error::from(error));
         }
     }
+    for tool in Tool::ALL {
+        if let Err(error) = tool.provide(Fetching::default()) {
+            println!("NOTE: {:#}", anyhow::Error::from(error));
+        }
+    }
 }
 
-/// The tests of all drivers that need servers, as `ci` runs them.
-pub(crate) fn run_with_servers() -> Result<()> {
-    let chosen = SUITES.iter().filter(|suite| suite.needs_servers());
+/// All tests that need servers or receivers, as `ci` runs them.
+pub(crate) fn run_with_others() -> Result<()> {
+    let chosen = SUITES.iter().filter(|suite| suite.needs_others());
     let arguments = Arguments::default();
     let mut runner = Runner { in_ci: true, ..Runner::new(&arguments)? };
     let matrix = runner.run_all(chosen)?;
@@ -111,8 +118,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn run_chosen(arguments: &Arguments) -> Result<Matrix> {
     let mut runner = Runner::new(arguments)?;
-    let driver = arguments.driver.unwrap_or(Driver::All);
-    let chosen = SUITES.iter().filter(|suite| driver == Driver::All || driver == suite.driver);
+    let subject = arguments.suite.unwrap_or(Subject::All);
+    let chosen = SUITES.iter().filter(|suite| [Subject::All, suite.subject].contains(&subject));
     let matrix = runner.run_all(chosen)?;
     println!("\n{matrix}");
     if arguments.keep {
@@ -156,7 +163,7 @@ impl<'a> Runner<'a> {
                 matrix.cells.push(Cell { servers: run.name(), suite: suite.package, outcome });
             }
         }
-        ensure!(!matrix.cells.is_empty(), "no suite of this driver runs against this server");
+        ensure!(!matrix.cells.is_empty(), "no test of this suite runs against this server");
         Ok(matrix)
     }
 
@@ -172,6 +179,9 @@ impl<'a> Runner<'a> {
     }
 
     fn outcome(&mut self, suite: &Suite, run: &Run) -> Result<Outcome> {
+        for tool in run.receivers {
+            tool.provide(self.fetching())?;
+        }
         let mut servers = Vec::new();
         for product in run.servers {
             match self.access(*product) {
@@ -205,6 +215,10 @@ impl<'a> Runner<'a> {
         Ok(Outcome::Ran { count, not_tried, took })
     }
 
+    fn fetching(&self) -> Fetching {
+        if self.arguments.offline { Fetching::Forbidden } else { Fetching::default() }
+    }
+
     /// The server of the URL, if it is `product`.
     fn given(&self, product: Product) -> Option<&Access> {
         self.given.as_ref().filter(|given| given.product == product)
@@ -223,9 +237,7 @@ impl<'a> Runner<'a> {
             return Ok(server.access().clone());
         }
         let started = Instant::now();
-        let offline = self.arguments.offline;
-        let fetching = if offline { Fetching::Forbidden } else { Fetching::default() };
-        let server = Server::start_as(Setup { fetching, ..Setup::new(product) })?;
+        let server = Server::start_as(Setup { fetching: self.fetching(), ..Setup::new(product) })?;
         let access = server.access().clone();
         println!("{product} listens on {} ({:.1} s)", access.port, started.elapsed().as_secs_f64());
         self.started.insert(product, server);
@@ -307,23 +319,26 @@ mod tests {
 
     #[test]
     fn a_package_whose_other_tests_need_no_server_is_named_by_its_tests() {
-        assert_eq!(packages_with_servers(), ["pool-postgres", "pool-mysql", "pool-deadpool"]);
-        assert_eq!(tests_with_servers(), ["on_servers::postgres", "on_servers::mysql"]);
+        assert_eq!(
+            packages_with_others(),
+            ["pool-postgres", "pool-mysql", "pool-deadpool", "pool-monitor"]
+        );
+        assert_eq!(tests_with_others(), ["on_servers::postgres", "on_servers::mysql"]);
     }
 
     #[test]
     fn what_was_named_is_required_and_in_ci_what_can_be_had_everywhere() {
         let nothing = Arguments::default;
         let named = Arguments { server: vec![Product::MySql], ..nothing() };
-        let driver = |driver| Arguments { driver: Some(driver), ..nothing() };
+        let suite = |subject| Arguments { suite: Some(subject), ..nothing() };
         let strict = Arguments { require: true, ..nothing() };
         let on = |arguments: &Arguments, in_ci| {
             [Product::Postgres15, Product::Postgres18, Product::MariaDb, Product::MySql]
                 .map(|product| arguments.requires(product, in_ci))
         };
         assert_eq!(on(&nothing(), false), [false; 4]);
-        assert_eq!(on(&driver(Driver::All), false), [false; 4]);
-        assert_eq!(on(&driver(Driver::Mysql), false), [true, false, true, false]);
+        assert_eq!(on(&suite(Subject::All), false), [false; 4]);
+        assert_eq!(on(&suite(Subject::Mysql), false), [true, false, true, false]);
         assert_eq!(on(&nothing(), true), [true, false, true, false]);
         assert_eq!(on(&strict, false), [true; 4]);
         assert!(named.requires(Product::MySql, false));

@@ -1,12 +1,13 @@
-//! Which driver's tests run against which servers, and the load tester's with that driver. A new driver is
-//! a row here, and a new server a word in one.
+//! Which tests run against which servers and beside which receivers: those of each driver, the load
+//! tester's with it, the monitor's. A new driver is a row here, and a new server a word in one.
 
 use clap::ValueEnum;
+use pool_testkit::receivers::Tool;
 use pool_testkit::servers::Product;
 
-/// A driver of the project.
+/// What is tested with programs of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Driver {
+pub(super) enum Subject {
     /// Each of them.
     All,
     /// The scripted driver of pool-testkit.
@@ -19,77 +20,86 @@ pub(super) enum Driver {
     Mysql,
     /// The managers of other pools that pool-deadpool adapts.
     Deadpool,
+    /// What pool-monitor tells, as collectors, Prometheus and mail servers receive it.
+    Monitor,
 }
 
-/// A driver's tests.
+/// The tests of a subject in one package.
 #[derive(Debug)]
 pub(super) struct Suite {
-    pub(super) driver: Driver,
+    pub(super) subject: Subject,
     pub(super) package: &'static str,
     /// Each run of the tests.
     pub(super) runs: &'static [Run],
 }
 
-/// One run of a driver's tests.
+/// One run of these tests.
 #[derive(Debug)]
 pub(super) struct Run {
     /// All of them run meanwhile.
     pub(super) servers: &'static [Product],
+    /// They are there; the tests start them.
+    pub(super) receivers: &'static [Tool],
     /// Only the tests that have one of these words in their names; all, if there is none.
     pub(super) only: &'static [&'static str],
 }
 
 const fn against(servers: &'static [Product]) -> Run {
-    Run { servers, only: &[] }
+    Run { servers, receivers: &[], only: &[] }
+}
+
+const fn only(only: &'static [&'static str], servers: &'static [Product]) -> Run {
+    Run { servers, receivers: &[], only }
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 7] = [
+pub(super) const SUITES: [Suite; 8] = [
+    Suite { subject: Subject::Fake, package: "pool-testkit", runs: &[only(&["conformance"], &[])] },
+    Suite { subject: Subject::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
     Suite {
-        driver: Driver::Fake,
-        package: "pool-testkit",
-        runs: &[Run { servers: &[], only: &["conformance"] }],
-    },
-    Suite { driver: Driver::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
-    Suite {
-        driver: Driver::Postgres,
+        subject: Subject::Postgres,
         package: "pool-postgres",
         runs: &[
             against(&[Product::Postgres15]),
             against(&[Product::Postgres18]),
             // Its sessions are not the client's own, which most tests take for granted.
-            Run { servers: &[Product::PgBouncer], only: &["conformance", "pgbouncer"] },
+            only(&["conformance", "pgbouncer"], &[Product::PgBouncer]),
         ],
     },
     Suite {
-        driver: Driver::Postgres,
+        subject: Subject::Postgres,
         package: "pool-loadtest",
-        runs: &[Run { servers: &[Product::Postgres15], only: &["on_servers::postgres"] }],
+        runs: &[only(&["on_servers::postgres"], &[Product::Postgres15])],
     },
     Suite {
-        driver: Driver::Mysql,
+        subject: Subject::Mysql,
         package: "pool-mysql",
         runs: &[against(&[Product::MariaDb]), against(&[Product::MySql])],
     },
     Suite {
-        driver: Driver::Mysql,
+        subject: Subject::Mysql,
         package: "pool-loadtest",
         runs: &[
-            Run { servers: &[Product::MariaDb], only: &["on_servers::mysql"] },
-            Run { servers: &[Product::MySql], only: &["on_servers::mysql"] },
+            only(&["on_servers::mysql"], &[Product::MariaDb]),
+            only(&["on_servers::mysql"], &[Product::MySql]),
         ],
     },
     Suite {
-        driver: Driver::Deadpool,
+        subject: Subject::Deadpool,
         package: "pool-deadpool",
         runs: &[against(&[Product::Postgres15, Product::Redis])],
+    },
+    Suite {
+        subject: Subject::Monitor,
+        package: "pool-monitor",
+        runs: &[Run { servers: &[], receivers: &Tool::ALL, only: &[] }],
     },
 ];
 
 impl Suite {
-    /// Whether its tests need servers.
-    pub(super) fn needs_servers(&self) -> bool {
-        self.runs.iter().any(|run| !run.servers.is_empty())
+    /// Whether its tests need programs of others: servers or receivers.
+    pub(super) fn needs_others(&self) -> bool {
+        self.runs.iter().any(|run| !run.servers.is_empty() || !run.receivers.is_empty())
     }
 
     /// Whether all tests of its package are among them.
@@ -102,7 +112,8 @@ impl Run {
     /// How it is called in the matrix.
     pub(super) fn name(&self) -> String {
         match self.servers {
-            [] => "-".to_owned(),
+            [] if self.receivers.is_empty() => "-".to_owned(),
+            [] => "receivers".to_owned(),
             servers => servers.iter().map(|server| server.name()).collect::<Vec<_>>().join(" + "),
         }
     }
@@ -113,10 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_driver_has_a_suite() {
-        let mut drivers = vec![Driver::All];
-        drivers.extend(SUITES.iter().map(|suite| suite.driver));
-        drivers.dedup();
-        assert_eq!(drivers, Driver::value_variants());
+    fn every_subject_has_a_suite() {
+        let mut subjects = vec![Subject::All];
+        subjects.extend(SUITES.iter().map(|suite| suite.subject));
+        subjects.dedup();
+        assert_eq!(subjects, Subject::value_variants());
     }
 }

@@ -1,11 +1,11 @@
 //! A changed file: what is applied, what waits, what needs a restart.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pool_core::{
     ConnectionClosed, ConnectionManager, NamedSources, Observer, Origin, Pool, PoolReconfigured,
-    RestartReason,
+    ReconfigureRefused, RestartReason,
 };
 use pool_testkit::FakeDriver;
 
@@ -192,4 +192,29 @@ fn what_is_said_about_a_pool_that_the_file_no_longer_names_is_no_mistake() {
     let restarts: Vec<_> = outcome.pools.iter().map(|pool| pool.restart).collect();
     let (removed, added) = (Some(RestartReason::Removed), Some(RestartReason::Added));
     assert_eq!(restarts, [None, removed, None, added]);
+}
+
+/// Notes the pools for which a configuration was refused.
+#[derive(Default)]
+struct Refusals(Mutex<Vec<String>>);
+
+impl Observer for Refusals {
+    fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
+        assert!(event.error.to_string().contains("max_waiters"), "{}", event.error);
+        self.0.lock().expect("not poisoned").push(event.pool.to_owned());
+    }
+}
+
+#[test]
+fn every_pool_is_told_of_a_file_that_is_refused_for_one() {
+    let rig = Rig::new();
+    let manager = rig.manager(FILE);
+    let refusals = Arc::new(Refusals::default());
+    for pool in manager.controls() {
+        pool.observe(Arc::clone(&refusals) as Arc<dyn Observer>).keep();
+    }
+    let file = changed("max_open = 10", "max_open = 20\nmax_waiters = 0");
+    manager.reconfigure(manager.sources().toml("pools.toml", &file)).expect_err("refused");
+    let told = refusals.0.lock().expect("not poisoned").clone();
+    assert_eq!(told, ["orders", "users", "audit-log"]);
 }

@@ -97,7 +97,8 @@ async fn observers_hear_of_a_statement_what_its_user_tells_and_without_that_noth
     let running = guard.statements().start(Some("GET stock")).expect("somebody listens");
     shown.expect(&["StatementStarted", "GET stock"]);
     shown.expect_no("StatementFinished");
-    running.finish(Err(&LedgerError::Gone));
+    let error = &LedgerError::Gone;
+    running.finish(pool_core::StatementOutcome::Failed { error, code: None });
     shown.expect(&["StatementFinished", "Gone"]);
 }
 

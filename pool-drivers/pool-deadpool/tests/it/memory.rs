@@ -44,6 +44,10 @@ impl Fixture for Memory {
         Err(TOLD_BY_USERS)
     }
 
+    async fn fail_once(_: &mut Connection) -> Supported<&'static str> {
+        Err(TOLD_BY_USERS)
+    }
+
     async fn begin(connection: &mut Connection) -> Supported<()> {
         connection.written = Some(0);
         Ok(())

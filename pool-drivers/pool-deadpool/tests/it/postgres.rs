@@ -130,6 +130,10 @@ impl Fixture for Postgres {
         Err(TOLD_BY_USERS)
     }
 
+    async fn fail_once(_: &mut Connection) -> Supported<&'static str> {
+        Err(TOLD_BY_USERS)
+    }
+
     async fn begin(connection: &mut Connection) -> Supported<()> {
         connection.batch_execute("BEGIN").await.expect("begun");
         Ok(())

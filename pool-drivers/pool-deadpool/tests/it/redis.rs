@@ -82,6 +82,10 @@ impl Fixture for Redis {
         Err(TOLD_BY_USERS)
     }
 
+    async fn fail_once(_: &mut Connection) -> Supported<&'static str> {
+        Err(TOLD_BY_USERS)
+    }
+
     async fn begin(_: &mut Connection) -> Supported<()> {
         Err(NO_TRANSACTIONS)
     }

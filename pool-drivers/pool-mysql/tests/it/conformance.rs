@@ -44,6 +44,11 @@ impl Fixture for Mysql {
         Ok(())
     }
 
+    async fn fail_once(connection: &mut MysqlConnection) -> Supported<&'static str> {
+        connection.query_drop("SELECT * FROM nowhere").await.expect_err("no such table");
+        Ok("1146")
+    }
+
     async fn begin(connection: &mut MysqlConnection) -> Supported<()> {
         connection.query_drop("START TRANSACTION").await.expect("begun");
         Ok(())

@@ -75,6 +75,11 @@ impl Fixture for Postgres {
         Ok(())
     }
 
+    async fn fail_once(connection: &mut PostgresConnection) -> Supported<&'static str> {
+        connection.query("SELECT * FROM nowhere", &[]).await.expect_err("no such table");
+        Ok("42P01")
+    }
+
     async fn begin(connection: &mut PostgresConnection) -> Supported<()> {
         connection.batch_execute("BEGIN").await.expect("begun");
         Ok(())

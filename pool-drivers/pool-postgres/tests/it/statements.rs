@@ -196,7 +196,7 @@ impl Observer for Recorder {
     fn statement_finished(&self, event: &StatementFinished<'_>) {
         let outcome = match event.outcome {
             StatementOutcome::Ok => "ok".to_owned(),
-            StatementOutcome::Failed(error) => format!("failed: {error}"),
+            StatementOutcome::Failed { error, .. } => format!("failed: {error}"),
             StatementOutcome::Cancelled => "cancelled".to_owned(),
             other => format!("{other:?}"),
         };

@@ -140,6 +140,13 @@ impl<P: Place> Fixture for Sqlite<P> {
         Ok(())
     }
 
+    async fn fail_once(connection: &mut SqliteConnection) -> Supported<&'static str> {
+        let sql = "CREATE TEMP TABLE once (a UNIQUE); INSERT INTO once VALUES (1), (1)";
+        connection.execute_batch(sql).await.expect_err("not unique");
+        // SQLITE_CONSTRAINT_UNIQUE.
+        Ok("2067")
+    }
+
     async fn begin(connection: &mut SqliteConnection) -> Supported<()> {
         connection.execute_batch("BEGIN IMMEDIATE").await.expect("begun");
         Ok(())

@@ -62,6 +62,11 @@ pub trait Fixture: Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Runs a statement that the database refuses; the code it gives for that.
+    fn fail_once(
+        connection: &mut Connection<Self>,
+    ) -> impl Future<Output = Supported<&'static str>> + Send;
+
     /// Opens a transaction and leaves it open.
     fn begin(connection: &mut Connection<Self>) -> impl Future<Output = Supported<()>> + Send;
 

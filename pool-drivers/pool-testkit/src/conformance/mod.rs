@@ -37,7 +37,10 @@ pub use self::serving::{
     never_more_than_max_open_connections, open_checks_one_connection,
     the_connection_released_last_goes_out_next, the_server_knows_as_many_connections_as_the_pool,
 };
-pub use self::telling::{no_secret_is_ever_shown, statements_are_told_to_observers};
+pub use self::telling::{
+    a_failed_statement_is_told_with_the_databases_code, no_secret_is_ever_shown,
+    statements_are_told_to_observers,
+};
 
 /// Makes one `#[tokio::test]` of each claim, in a module named `conformance`, for a [`Fixture`] of
 /// the module that expands it; with `on smol` one `#[test]` that runs on smol, in a module named
@@ -60,6 +63,7 @@ macro_rules! conformance {
     (@all $runtime:ident $fixture:ident) => {
         $crate::conformance! { @claims $runtime $fixture:
                 a_failed_connect_is_the_source_of_the_error
+                a_failed_statement_is_told_with_the_databases_code
                 a_guard_may_be_dropped_outside_the_runtime
                 a_panicking_user_passes_no_transaction_on
                 a_permanent_failure_is_told_before_the_deadline

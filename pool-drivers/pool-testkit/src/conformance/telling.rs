@@ -55,6 +55,33 @@ pub async fn statements_are_told_to_observers<F: Fixture>() -> Supported<()> {
     Ok(())
 }
 
+/// Notes the codes of failed statements.
+#[derive(Default)]
+struct Codes(Mutex<Vec<Option<String>>>);
+
+impl Observer for Codes {
+    fn statement_finished(&self, event: &StatementFinished<'_>) {
+        if let StatementOutcome::Failed { code, .. } = event.outcome {
+            self.0.lock().expect("not poisoned").push(code.map(str::to_owned));
+        }
+    }
+}
+
+/// Observers are told what the database itself calls an error.
+pub async fn a_failed_statement_is_told_with_the_databases_code<F: Fixture>() -> Supported<()> {
+    let fixture = F::start().await;
+    let codes = Arc::new(Codes::default());
+    let observer = Arc::clone(&codes) as Arc<dyn Observer>;
+    let pool = pool(
+        &fixture,
+        PoolOptions { observers: vec![observer], ..PoolOptions::from(fixture.config()) },
+    );
+    let mut guard = pool.acquire().await.expect("opened");
+    let code = F::fail_once(&mut guard).await?;
+    assert_eq!(*codes.0.lock().expect("not poisoned"), [Some(code.to_owned())]);
+    Ok(())
+}
+
 /// The password of the database appears in nothing that can be printed.
 pub async fn no_secret_is_ever_shown<F: Fixture>() -> Supported<()> {
     let fixture = F::start().await;

@@ -1,5 +1,6 @@
 //! The fake server's client: the driver and its connection.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{pending, poll_fn};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
-    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, Statements,
+    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, StatementOutcome, Statements,
 };
 
 use super::ledger::{FakeServer, Session};
@@ -32,6 +33,18 @@ pub enum FakeError {
     /// The server has answered something else.
     #[error("the reply to another request")]
     Mismatched,
+}
+
+impl FakeError {
+    /// The server's own code, of what it says itself.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::TooMany => Some("F1040"),
+            Self::Severed => Some("F5701"),
+            Self::Scripted(_) | Self::Permanent(_) | Self::Mismatched => None,
+        }
+    }
 }
 
 /// The driver for a [`FakeServer`].
@@ -144,6 +157,10 @@ impl Driver for FakeDriver {
             FakeError::TooMany => ErrorClass::Overloaded,
             _ => ErrorClass::Transient,
         }
+    }
+
+    fn status_code(&self, error: &FakeError) -> Option<Cow<'static, str>> {
+        Some(error.code()?.into())
     }
 
     fn metadata(&self) -> Metadata {
@@ -266,7 +283,10 @@ impl FakeConnection {
             Ok(())
         });
         if let Some(running) = running {
-            running.finish(result.as_ref().copied().map_err(|error| error as _));
+            running.finish(match &result {
+                Ok(()) => StatementOutcome::Ok,
+                Err(error) => StatementOutcome::Failed { error, code: error.code() },
+            });
         }
         result
     }

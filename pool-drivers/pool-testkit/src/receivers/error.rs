@@ -50,6 +50,14 @@ pub enum ReceiverError {
         /// What came instead, in short.
         instead: String,
     },
+    /// The tool refused a request.
+    #[error("{tool} refused {message}")]
+    Refused {
+        /// Which tool.
+        tool: Tool,
+        /// Which request, and the tool's words.
+        message: String,
+    },
     /// The system refused something, or an input cannot be used.
     #[error(transparent)]
     System(#[from] ServerError),

@@ -18,13 +18,18 @@
 //! Everything here blocks, at most for the bound it is given. What is a program of somebody else is
 //! fetched and ended as [`servers`](crate::servers) are.
 
+mod alertmanager;
+mod ask;
 mod collector;
 mod daemon;
 mod error;
 mod http;
 mod mail;
+mod prometheus;
 mod tool;
+mod webhook;
 
+pub use self::alertmanager::{Alert, Alertmanager};
 pub use self::collector::{
     Attribute, Attributes, Buckets, Collector, Event, Kind, Point, Span, Telemetry, Temporality,
     Value,
@@ -32,4 +37,6 @@ pub use self::collector::{
 pub use self::error::ReceiverError;
 pub use self::http::{HttpSink, Reply, Request};
 pub use self::mail::{Mail, MailSink};
+pub use self::prometheus::{Prometheus, Promtool, Sample, Scraping};
 pub use self::tool::Tool;
+pub use self::webhook::{Verdict, verify_webhook};

@@ -1,6 +1,8 @@
 //! Which programs of others receive, where they lie, and what brings them.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +10,7 @@ use super::error::ReceiverError;
 use crate::servers::account::{Account, Farewell};
 use crate::servers::cache;
 use crate::servers::directory::Directory;
+use crate::servers::error::Trying;
 use crate::servers::fetch::{Machine, Packages, Source, Suite, Wheel, python};
 use crate::servers::installation::multiarch;
 use crate::servers::{Fetching, ServerError};
@@ -45,13 +48,13 @@ impl Tool {
         }
     }
 
-    /// Fetches it unless it is there, which a line on standard output says.
+    /// Sees to it that it is there: fetches it if it may, which a line on standard output says.
     ///
     /// # Errors
     ///
     /// It cannot be had.
-    pub fn provide(self) -> Result<(), ReceiverError> {
-        self.root(Fetching::default()).map(drop)
+    pub fn provide(self, fetching: Fetching) -> Result<(), ReceiverError> {
+        self.root(fetching).map(drop)
     }
 
     /// The root of the file system it was made for, fetched if need be.
@@ -71,7 +74,8 @@ impl Tool {
                 .map_err(|why| self.missing(source, format!("{nowhere}, and {why}")))?;
         }
         cache::get_or_make(self.name(), |root| {
-            self.sources().iter().try_for_each(|source| source.unpack(self.name(), root))
+            self.sources().iter().try_for_each(|source| source.unpack(self.name(), root))?;
+            if self == Self::Alertmanager { relocate(&root.join(self.landmark())) } else { Ok(()) }
         })
         .map_err(|error| match error {
             // What fetches it says why that cannot be done.
@@ -146,6 +150,13 @@ impl Equipment {
         command
     }
 
+    /// Puts the templates where a fetched Alertmanager looks for them.
+    pub(super) fn link_templates(&self, directory: &Directory) -> Result<(), ReceiverError> {
+        let templates = self.root.join(FIXED_TEMPLATES.trim_start_matches('/'));
+        let link = directory.join(TEMPLATES);
+        Ok(symlink(templates, &link).trying("create", link)?)
+    }
+
     /// A script of ours that imports it, on this machine's Python. Ends with this process.
     pub(super) fn script(&self, text: &str, directory: &Directory) -> Command {
         let python = python(&["-u", "-c", text]);
@@ -158,6 +169,26 @@ impl Equipment {
         command
     }
 }
+
+/// Debian's Alertmanager reads its templates from a folder that is written into the program. It is
+/// given a path of the same length into the folder that it runs in.
+fn relocate(program: &Path) -> Result<(), ServerError> {
+    let mut bytes = fs::read(program).trying("read", program)?;
+    let slashes = "/".repeat(FIXED_TEMPLATES.len() - TEMPLATES.len() - 1);
+    let own = format!(".{slashes}{TEMPLATES}");
+    let found = |bytes: &[u8]| {
+        let mut windows = bytes.windows(FIXED_TEMPLATES.len());
+        windows.position(|window| window == FIXED_TEMPLATES.as_bytes())
+    };
+    while let Some(start) = found(&bytes) {
+        bytes[start..start + own.len()].copy_from_slice(own.as_bytes());
+    }
+    fs::write(program, bytes).trying("write", program)
+}
+
+const FIXED_TEMPLATES: &str = "/usr/share/prometheus/alertmanager";
+/// What the link is called that stands for it.
+const TEMPLATES: &str = "templates";
 
 const fn debian(names: &'static [&'static str], without: &'static [&'static str]) -> Source {
     Source::Debian(Packages { names, suite: Suite::Ours, without })

@@ -51,6 +51,12 @@ impl<R: Runtime + Default> Fixture for Fake<R> {
         connection.query("SELECT 1")
     }
 
+    async fn fail_once(connection: &mut FakeConnection) -> Supported<&'static str> {
+        connection.sever();
+        let error = connection.query("select 1").expect_err("severed");
+        Ok(error.code().expect("the server's word"))
+    }
+
     async fn begin(connection: &mut FakeConnection) -> Supported<()> {
         connection.begin();
         Ok(())

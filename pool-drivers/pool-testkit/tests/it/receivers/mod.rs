@@ -3,6 +3,8 @@
 mod collector;
 mod http;
 mod mail;
+mod prometheus;
+mod webhook;
 
 use std::path::Path;
 

@@ -1,0 +1,229 @@
+//! What an OpenTelemetry provider collects from pools.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, GaugeDataPoint, HistogramDataPoint, MetricData, ResourceMetrics,
+    ScopeMetrics, SumDataPoint,
+};
+use opentelemetry_sdk::metrics::{
+    InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider,
+    Temporality,
+};
+use pool_core::PoolConfig;
+use pool_monitor::PoolMetrics;
+use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME};
+use pool_testkit::{Answer, Call};
+
+use crate::rig::{MS, Rig, SEC};
+
+/// A provider whose collections are kept in memory.
+struct Provider {
+    provider: SdkMeterProvider,
+    exporter: InMemoryMetricExporter,
+}
+
+/// What was collected of one metric: each set of attributes but the pool's, with its value or count.
+type Points = BTreeMap<String, f64>;
+
+impl Provider {
+    fn new(temporality: Temporality) -> Self {
+        let exporter = InMemoryMetricExporterBuilder::new().with_temporality(temporality).build();
+        let reader = PeriodicReader::builder(exporter.clone())
+            .with_interval(Duration::from_hours(1))
+            .build();
+        Self { provider: SdkMeterProvider::builder().with_reader(reader).build(), exporter }
+    }
+
+    fn metrics(&self) -> PoolMetrics {
+        PoolMetrics::new(&self.provider.meter("test"))
+    }
+
+    /// Both ways to record.
+    fn all_metrics(&self) -> [PoolMetrics; 2] {
+        [PoolMetrics::new, PoolMetrics::bound].map(|make| make(&self.provider.meter("test")))
+    }
+
+    fn collect(&self) -> ResourceMetrics {
+        self.exporter.reset();
+        self.provider.force_flush().expect("collected");
+        // Where there is nothing to tell, nothing is exported.
+        self.exporter.get_finished_metrics().expect("kept").pop().unwrap_or_default()
+    }
+
+    /// What was collected of `metric` for the pool called `pool`.
+    fn points(&self, metric: &Metric, pool: &str) -> Points {
+        points(&self.collect(), metric, pool)
+    }
+}
+
+fn points(collected: &ResourceMetrics, metric: &Metric, pool: &str) -> Points {
+    let scopes = collected.scope_metrics().flat_map(ScopeMetrics::metrics);
+    let Some(found) = scopes.into_iter().find(|found| found.name() == metric.name) else {
+        return Points::new();
+    };
+    assert_eq!(found.unit(), metric.unit, "{}", metric.name);
+    macro_rules! values {
+        ($points:expr, $value:expr) => {{
+            let points = $points.map(|point| {
+                let attributes =
+                    point.attributes().map(|it| (it.key.to_string(), it.value.to_string()));
+                (attributes.collect::<BTreeMap<_, _>>(), $value(point))
+            });
+            let of_pool = points.filter(|(attributes, _)| attributes[POOL_NAME] == pool);
+            of_pool.map(|(attributes, value)| (without_pool(attributes), value)).collect()
+        }};
+    }
+    match found.data() {
+        AggregatedMetrics::U64(MetricData::Sum(sum)) => {
+            assert_eq!((metric.kind, sum.is_monotonic()), (Kind::Counter, true), "{}", metric.name);
+            values!(sum.data_points(), |it: &SumDataPoint<u64>| it.value() as f64)
+        }
+        AggregatedMetrics::I64(MetricData::Sum(sum)) => {
+            assert_eq!(
+                (metric.kind, sum.is_monotonic()),
+                (Kind::UpDownCounter, false),
+                "{}",
+                metric.name
+            );
+            values!(sum.data_points(), |it: &SumDataPoint<i64>| it.value() as f64)
+        }
+        AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+            assert_eq!(metric.kind, Kind::Gauge, "{}", metric.name);
+            values!(gauge.data_points(), |it: &GaugeDataPoint<f64>| it.value())
+        }
+        AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
+            let bounds: Vec<f64> =
+                histogram.data_points().flat_map(HistogramDataPoint::bounds).take(12).collect();
+            let Kind::Histogram(expected) = metric.kind else { panic!("{}", metric.name) };
+            assert_eq!(bounds[..expected.len()], *expected, "{}", metric.name);
+            values!(histogram.data_points(), |it: &HistogramDataPoint<f64>| it.count() as f64)
+        }
+        other => panic!("{}: {other:?}", metric.name),
+    }
+}
+
+fn without_pool(mut attributes: BTreeMap<String, String>) -> String {
+    attributes.remove(POOL_NAME);
+    attributes.into_values().collect::<Vec<_>>().join(",")
+}
+
+fn of<const N: usize>(points: [(&str, f64); N]) -> Points {
+    points.map(|(attributes, value)| (attributes.to_owned(), value)).into()
+}
+
+#[test]
+fn every_metric_of_the_catalogue_is_collected_by_its_name_unit_kind_and_buckets() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let config = PoolConfig { acquire_timeout: SEC, leak_after: Some(SEC), ..max_open(1) };
+    let rig = Rig::new(config.clone());
+    let metrics = provider.metrics();
+    assert!(metrics.is_recording());
+    metrics.watch(&rig.pool.control());
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    let held = rig.acquire();
+    assert!(rig.sim.block_on(rig.pool.acquire()).is_err_and(|error| error.is_timeout()));
+    rig.sim.advance(2 * SEC);
+    drop(held);
+    rig.pool.reconfigure(config.clone()).expect("valid");
+    rig.pool.reconfigure(PoolConfig { max_open: 0, ..config }).expect_err("invalid");
+    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.sim.advance(SEC);
+    drop(rig.acquire());
+    let collected = provider.collect();
+    let lacking: BTreeSet<_> = catalogue::ALL
+        .iter()
+        .filter(|metric| points(&collected, metric, "fake").is_empty())
+        .map(|metric| metric.name)
+        .collect();
+    assert_eq!(lacking, BTreeSet::new());
+    let reconfigured = points(&collected, &catalogue::RECONFIGURATIONS, "fake");
+    assert_eq!(reconfigured, of([("", 1.0), ("refused", 1.0)]));
+    assert_eq!(points(&collected, &catalogue::CHECK_TIME, "fake"), of([("check_failed", 1.0)]));
+}
+
+#[test]
+fn counts_are_those_of_the_pool() {
+    for way in 0..2 {
+        counts_are_those_of_the_pool_in(way);
+    }
+}
+
+fn counts_are_those_of_the_pool_in(way: usize) {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(PoolConfig { acquire_timeout: SEC, min_idle: 1, ..max_open(2) });
+    let metrics = &provider.all_metrics()[way];
+    metrics.watch(&rig.pool.control());
+    let held = [rig.acquire(), rig.acquire()];
+    assert!(rig.sim.block_on(rig.pool.acquire()).is_err_and(|error| error.is_timeout()));
+    rig.sim.advance(9 * SEC);
+    drop(held);
+    let _one = rig.acquire();
+    let collected = provider.collect();
+    let points = |metric| points(&collected, metric, "fake");
+    assert_eq!(points(&catalogue::COUNT), of([("idle", 1.0), ("used", 1.0)]));
+    assert_eq!(points(&catalogue::MAX), of([("", 2.0)]));
+    assert_eq!(points(&catalogue::IDLE_MIN), of([("", 1.0)]));
+    assert_eq!(points(&catalogue::TIMEOUTS), of([("", 1.0)]));
+    assert_eq!(points(&catalogue::PEAK_IN_USE), of([("", 2.0)]));
+    assert_eq!(points(&catalogue::UTILISATION), of([("", 0.5)]));
+    // Those that failed waited, too.
+    assert_eq!(points(&catalogue::WAIT_TIME), of([("", 3.0), ("timeout", 1.0)]));
+    assert_eq!(points(&catalogue::USE_TIME), of([("", 2.0)]));
+    assert_eq!(points(&catalogue::CREATE_TIME), of([("", 2.0)]));
+    let acquires = points(&catalogue::ACQUIRES);
+    let ended: f64 = acquires.values().sum();
+    assert!((ended - 4.0).abs() < 1e-9, "{acquires:?}");
+}
+
+#[test]
+fn an_unlimited_pool_has_no_limit_in_its_metrics() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(max_open(PoolConfig::UNLIMITED));
+    let metrics = provider.metrics();
+    metrics.watch(&rig.pool.control());
+    assert_eq!(provider.points(&catalogue::MAX, "fake"), Points::new());
+    assert_eq!(provider.points(&catalogue::UTILISATION, "fake"), of([("", 0.0)]));
+}
+
+#[test]
+fn a_pool_that_is_gone_leaves_nothing_behind() {
+    let provider = Provider::new(Temporality::Delta);
+    let metrics = provider.metrics();
+    let rig = Rig::new(max_open(1));
+    metrics.watch(&rig.pool.control());
+    drop(rig.acquire());
+    let control = rig.pool.control();
+    drop(rig.pool);
+    rig.sim.advance(MS);
+    // Its end is seen.
+    let closed = provider.points(&catalogue::CLOSED, "fake");
+    assert_eq!(closed.get("pool_closed"), Some(&1.0), "{closed:?}");
+    let collected = provider.collect();
+    for metric in catalogue::ALL {
+        assert_eq!(points(&collected, metric, "fake"), Points::new(), "{}", metric.name);
+    }
+    drop(rig.monitor);
+    rig.sim.advance(SEC);
+    assert_eq!(std::sync::Arc::strong_count(&control), 1);
+}
+
+#[test]
+fn pools_of_one_name_are_told_apart() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let metrics = provider.metrics();
+    let (one, other) = (Rig::new(max_open(1)), Rig::new(max_open(2)));
+    for rig in [&one, &other, &one] {
+        metrics.watch(&rig.pool.control());
+    }
+    let collected = provider.collect();
+    assert_eq!(points(&collected, &catalogue::MAX, "fake"), of([("", 1.0)]));
+    assert_eq!(points(&collected, &catalogue::MAX, "fake#2"), of([("", 2.0)]));
+    assert_eq!(points(&collected, &catalogue::MAX, "fake#3"), Points::new());
+}
+
+fn max_open(max_open: usize) -> PoolConfig {
+    PoolConfig { max_open, ..PoolConfig::default() }
+}
