@@ -65,6 +65,8 @@
 //! ```
 
 mod alert;
+#[cfg(all(test, feature = "webhooks", feature = "mail"))]
+mod canary;
 mod delivery;
 mod document;
 mod engine;
