@@ -2,16 +2,18 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pool_core::{ConfigError, Origin, Problem, Secret, parse_duration};
+use pool_core::{ConfigError, Origin, Problem, parse_duration};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::is_key;
 use super::rule::shown_name;
-use super::secret;
 
 /// Why a field is wrong that is not there.
 pub(crate) const MISSING: &str = "missing";
@@ -24,6 +26,10 @@ pub(crate) struct Document<'a> {
     /// file that is no TOML none is named.
     is_valid: bool,
     /// What an environment variable holds.
+    #[cfg_attr(
+        not(any(feature = "webhooks", feature = "mail")),
+        expect(dead_code, reason = "only sinks have secrets")
+    )]
     pub(crate) environment: &'a dyn Fn(&str) -> Option<OsString>,
     problems: RefCell<Vec<(usize, Problem)>>,
 }
@@ -221,36 +227,6 @@ impl<'t, 'a> Table<'t, 'a> {
         choice.map(|(_, value)| value.clone())
     }
 
-    /// A secret: by value, or kept in a file (`KEY_file`) or an environment variable (`KEY_env`).
-    pub(crate) fn secret(&self, key: &str) -> Option<Secret> {
-        let sources = [key.to_owned(), format!("{key}_file"), format!("{key}_env")];
-        let given: Vec<_> =
-            sources.iter().filter_map(|source| Some((source, self.get(source)?))).collect();
-        if let [_, (second, entry), ..] = &*given {
-            let allowed = format!("one of {}", sources.join(", "));
-            self.document.note(
-                entry.start,
-                Problem::not_shown(self.path_of(second), "a second value", allowed),
-            );
-        }
-        let (source, Entry { start, value }) = given.into_iter().next()?;
-        let read = match value.as_str() {
-            None => Err((format!("{}, not text", value.type_str()), "text")),
-            Some(text) if source.ends_with("_file") => secret::from_file(text),
-            Some(text) if source.ends_with("_env") => {
-                secret::from_environment(text, self.document.environment)
-            }
-            Some(text) => secret::checked(text),
-        };
-        match read {
-            Ok(secret) => Some(secret),
-            Err((why, allowed)) => {
-                self.document.note(start, Problem::not_shown(self.path_of(source), why, allowed));
-                None
-            }
-        }
-    }
-
     /// Notes what a part of the program said about this table's values, each where its key is.
     pub(crate) fn note_all(&self, problems: Vec<Problem>) {
         for mut problem in problems {
@@ -289,4 +265,16 @@ pub(crate) fn number(value: &DeValue<'_>) -> Option<f64> {
         _ => return None,
     };
     text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The text of a file of at most so many bytes, or why there is none.
+pub(crate) fn read_text(path: &Path, longest: u64) -> Result<String, String> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(longest + 1).read_to_string(&mut text))
+        .map_err(|error| format!("the file cannot be read: {}", error.kind()))?;
+    if text.len() as u64 > longest {
+        return Err(format!("the file is longer than {longest} bytes"));
+    }
+    Ok(text)
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use pool_core::{ConfigError, Problem, program_name};
 
+use super::document::read_text;
+use super::file;
 use super::grouping::Manner;
 use super::rule::{NAME, Rules, Severity, is_name, shown_name, shown_time, within};
 use super::sinks::Sink;
-use super::{file, secret};
 
 /// Rules, and who is told.
 ///
@@ -65,7 +66,7 @@ impl AlertOptions {
     ///
     /// It cannot be read, or as for [`from_toml`](Self::from_toml).
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let text = secret::read_text(path.as_ref(), 1 << 20);
+        let text = read_text(path.as_ref(), 1 << 20);
         let text = text.map_err(|why| Problem::not_shown("file", why, "a readable TOML file"))?;
         Self::from_toml(&path.as_ref().display().to_string(), &text)
     }

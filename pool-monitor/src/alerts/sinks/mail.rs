@@ -15,9 +15,8 @@ use pool_core::{ConfigError, Problem, Secret, async_trait};
 
 use super::{DeliveryError, Habits, MISSING, Sink, text};
 use crate::alerts::Notification;
-use crate::alerts::document::Table;
+use crate::alerts::document::{Table, read_text};
 use crate::alerts::rule::Severity;
-use crate::alerts::secret::read_text;
 
 /// How a mail server is talked to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::alerts::secret::read_text;
+use crate::alerts::document::read_text;
 
 /// The field that names the file.
 const FIELD: &str = "root_certificates";

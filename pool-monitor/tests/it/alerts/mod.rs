@@ -9,12 +9,11 @@ mod tls;
 mod webhooks;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Duration;
 
 use pool_core::runtime::Instant;
 use pool_monitor::{
-    AlertManager, AlertOptions, Bound, DeliveryStats, Rule, Rules, Severity, Signal, Sink,
-    SinkOptions,
+    AlertManager, AlertOptions, Bound, Rule, Rules, Severity, Signal, Sink, SinkOptions,
 };
 
 /// Longer than anything takes that is to be waited for.
@@ -46,9 +45,13 @@ fn see(alerts: &AlertManager, pool: &str, in_use: f64) {
 }
 
 /// The statistics of the first sink, once they are so.
+#[cfg(any(feature = "webhooks", feature = "mail"))]
 #[track_caller]
-fn wait_for(alerts: &AlertManager, is_so: impl Fn(&DeliveryStats) -> bool) -> DeliveryStats {
-    let began = StdInstant::now();
+fn wait_for(
+    alerts: &AlertManager,
+    is_so: impl Fn(&pool_monitor::DeliveryStats) -> bool,
+) -> pool_monitor::DeliveryStats {
+    let began = std::time::Instant::now();
     loop {
         let stats = alerts.delivery().swap_remove(0);
         if is_so(&stats) {
