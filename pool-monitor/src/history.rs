@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(history.last(SEC).span, 15 * SEC);
         let last = history.last(16 * SEC);
         assert_eq!((last.span, last.opened), (30 * SEC, (30..60).sum()));
-        assert_eq!(history.last(Duration::MAX).opened, (0..60).sum());
+        assert_eq!(history.last(Duration::MAX).opened, (0..60).sum::<u64>());
         assert_eq!(History::default().last(SEC), Window::default());
     }
 

@@ -5,8 +5,10 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
-mod advisor;
-#[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
+pub mod advisor;
+#[cfg(feature = "alerts")]
+pub mod alerts;
+#[cfg(any(feature = "alerts", feature = "http", feature = "prometheus"))]
 mod background;
 pub mod catalogue;
 mod histogram;
@@ -23,7 +25,18 @@ mod signal;
 mod view;
 mod window;
 
-pub use self::advisor::{Advice, Deployment, Rule, advise};
+pub use self::advisor::{Advice, Deployment, advise};
+#[cfg(feature = "alerts")]
+pub use self::alerts::{
+    Alert, AlertError, AlertManager, AlertOptions, Bound, DeliveryError, DeliveryStats, Habits,
+    Notification, Rule, Rules, Severity, Sink, SinkOptions, Undelivered,
+};
+#[cfg(feature = "webhooks")]
+pub use self::alerts::{
+    Alertmanager, AlertmanagerOptions, Slack, SlackOptions, Webhook, WebhookOptions,
+};
+#[cfg(feature = "mail")]
+pub use self::alerts::{Mail, MailOptions, MailTls};
 pub use self::histogram::Distribution;
 pub use self::history::{HISTORY_SPAN, History};
 pub use self::metrics::PoolMetrics;

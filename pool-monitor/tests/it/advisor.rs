@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pool_core::{Capacity, PoolConfig, Sources};
-use pool_monitor::{Advice, Deployment, Rule, advise};
+use pool_monitor::advisor::Rule;
+use pool_monitor::{Advice, Deployment, advise};
 use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};

@@ -3,6 +3,8 @@
 mod advisor;
 #[cfg(feature = "prometheus")]
 mod agreement;
+#[cfg(feature = "alerts")]
+mod alerts;
 mod metrics;
 mod monitor;
 #[cfg(feature = "prometheus")]

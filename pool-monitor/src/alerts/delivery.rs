@@ -1,0 +1,470 @@
+//! How one sink gets its notifications: in order, one at a time, and again where that helps.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::select;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::alert::Notification;
+use super::sinks::{DeliveryError, Sink};
+
+/// Bound on one attempt, from connecting to the answer.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The first pause after a failed attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// No pause of our own is longer.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// No pause that a receiver asks for is longer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
+/// What could not be delivered for so long is given up: whoever reads it then reads history.
+const GIVE_UP_AFTER: Duration = Duration::from_hours(1);
+/// Rules of which something waits: one each, since what is newer takes the older one's place.
+const MOST_WAITING: usize = 64;
+
+/// What became of the notifications of one sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveryStats {
+    /// The sink.
+    pub sink: String,
+    /// Notifications that it took.
+    pub delivered: u64,
+    /// Notifications that it refused, or that were given up after an hour of trying.
+    pub failed: u64,
+    /// Notifications that were thrown away, since too many waited or the manager had been shut down.
+    pub dropped: u64,
+    /// Attempts after which the same was to be tried again.
+    pub retried: u64,
+    /// Notifications that wait or are being tried now.
+    pub waiting: usize,
+    /// What went wrong last; none if the last attempt succeeded.
+    pub last_error: Option<String>,
+}
+
+/// What waits for one sink.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// Never held while a sink is at work.
+    inner: Mutex<Inner>,
+    /// Told when there is something to do, or nothing will come any more.
+    changed: Notify,
+    /// Told when nothing will come any more.
+    closed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: VecDeque<Waiting>,
+    in_flight: Option<Waiting>,
+    is_closed: bool,
+    stats: DeliveryStats,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    notification: Notification,
+    since: Instant,
+}
+
+impl Queue {
+    pub(crate) fn new(sink: &str) -> Self {
+        let stats = DeliveryStats { sink: sink.to_owned(), ..DeliveryStats::default() };
+        let inner = Inner { stats, ..Inner::default() };
+        Self { inner: Mutex::new(inner), changed: Notify::new(), closed: Notify::new() }
+    }
+
+    /// Adds a notification, in place of one of the same rule that still waits.
+    pub(crate) fn put(&self, mut notification: Notification) {
+        let mut inner = self.inner.lock();
+        if inner.is_closed {
+            inner.stats.dropped += 1;
+            return;
+        }
+        let is_same = |older: &Waiting| older.notification.rule == notification.rule;
+        let same = inner.waiting.iter().position(is_same);
+        if let Some(older) = same.and_then(|at| inner.waiting.remove(at)) {
+            notification.supersede(older.notification);
+        } else if inner.waiting.len() == MOST_WAITING {
+            // The oldest: it is the most likely to be no longer so.
+            inner.waiting.pop_front();
+            inner.stats.dropped += 1;
+        }
+        inner.waiting.push_back(Waiting { notification, since: Instant::now() });
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn stats(&self) -> DeliveryStats {
+        let inner = self.inner.lock();
+        let waiting = inner.waiting.len() + usize::from(inner.in_flight.is_some());
+        DeliveryStats { waiting, ..inner.stats.clone() }
+    }
+
+    /// Takes nothing any more, and has what waits tried at once.
+    pub(crate) fn close(&self) {
+        self.inner.lock().is_closed = true;
+        self.changed.notify_one();
+        self.closed.notify_one();
+    }
+
+    /// Takes away what was not delivered.
+    pub(crate) fn take_rest(&self) -> Vec<Notification> {
+        let mut inner = self.inner.lock();
+        let rest = inner.in_flight.take().into_iter().chain(std::mem::take(&mut inner.waiting));
+        rest.map(|waiting| waiting.notification).collect()
+    }
+
+    /// The next one, once there is one; none after the last, when closed.
+    async fn next(&self) -> Option<Notification> {
+        loop {
+            {
+                let mut inner = self.inner.lock();
+                inner.in_flight = inner.waiting.pop_front();
+                if inner.in_flight.is_some() || inner.is_closed {
+                    return inner.in_flight.as_ref().map(|next| next.notification.clone());
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Counts the end of an attempt. What is to be tried again goes back to where it was, unless
+    /// there is a newer one by now.
+    fn finish(&self, outcome: &Outcome) {
+        let mut inner = self.inner.lock();
+        // None if it was reported as not delivered while it was tried.
+        let Some(tried) = inner.in_flight.take() else { return };
+        let Inner { stats, waiting, .. } = &mut *inner;
+        let had_failed = stats.last_error.is_some();
+        stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        let sink = &*stats.sink;
+        match outcome {
+            Ok(()) => {
+                stats.delivered += 1;
+                if had_failed {
+                    tracing::info!(sink, "alerts are delivered again");
+                }
+            }
+            Err(DeliveryError::Refused { why }) => {
+                stats.failed += 1;
+                tracing::warn!(sink, error = why, "an alert was refused");
+            }
+            Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
+                stats.failed += 1;
+                tracing::warn!(sink, error = why, "an alert was given up");
+            }
+            Err(DeliveryError::Retry { why, .. }) => {
+                stats.retried += 1;
+                // Once, and not for each attempt.
+                if !had_failed {
+                    tracing::warn!(sink, error = why, "alerts cannot be delivered for now");
+                }
+                let rule = &tried.notification.rule;
+                match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
+                    Some(newer) => newer.notification.supersede(tried.notification),
+                    None => waiting.push_front(tried),
+                }
+            }
+        }
+    }
+}
+
+type Outcome = Result<(), DeliveryError>;
+
+/// Delivers what is in `queue` until that is closed and empty.
+pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
+    let mut failures = 0;
+    while let Some(notification) = queue.next().await {
+        let outcome = attempt(&*sink, &notification).await;
+        queue.finish(&outcome);
+        match outcome {
+            Ok(()) | Err(DeliveryError::Refused { .. }) => {
+                failures = 0;
+                sleep(sink.habits().pause).await;
+            }
+            Err(DeliveryError::Retry { after: Some(after), .. }) => {
+                sleep(after.min(LONGEST_RETRY_AFTER)).await;
+            }
+            Err(DeliveryError::Retry { after: None, .. }) => {
+                failures += 1;
+                let pause = pin!(sleep(pause(failures, fastrand::f64())));
+                // Whoever shuts down has no time for a pause.
+                let closed = pin!(queue.closed.notified());
+                select(pause, closed).await;
+            }
+        }
+    }
+}
+
+/// Tries once, for a bounded time. A sink that panics harms only the one notification.
+async fn attempt(sink: &dyn Sink, notification: &Notification) -> Outcome {
+    let delivery = AssertUnwindSafe(async { sink.deliver(notification).await });
+    match timeout(ATTEMPT, delivery.catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => Err(DeliveryError::Refused { why: "the sink panicked".to_owned() }),
+        Err(_elapsed) => {
+            let why = format!("no answer within {} s", ATTEMPT.as_secs());
+            Err(DeliveryError::Retry { why, after: None })
+        }
+    }
+}
+
+/// The pause after so many failures in a row: exponential, and the upper half of it by chance
+/// (0 to 1), so that those who failed together do not come back together.
+fn pause(failures: u32, chance: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    let longest = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+    longest.mul_f64(0.5 + chance / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::SystemTime;
+
+    use pool_core::async_trait;
+    use tokio::sync::mpsc;
+
+    use super::super::alert::Alert;
+    use super::super::rule::Severity;
+    use super::super::sinks::Habits;
+    use super::*;
+
+    /// Answers by script, then takes everything; tells when it was given what.
+    struct Scripted {
+        script: Mutex<VecDeque<Reply>>,
+        given: mpsc::UnboundedSender<(Duration, Notification)>,
+        began: Instant,
+        pause: Duration,
+    }
+
+    enum Reply {
+        Answer(Outcome),
+        Hang,
+        Panic,
+    }
+
+    #[async_trait]
+    impl Sink for Scripted {
+        async fn deliver(&self, notification: &Notification) -> Outcome {
+            let given = (self.began.elapsed(), notification.clone());
+            self.given.send(given).expect("the test listens");
+            let reply = self.script.lock().pop_front();
+            match reply {
+                None => Ok(()),
+                Some(Reply::Answer(outcome)) => outcome,
+                Some(Reply::Hang) => std::future::pending().await,
+                Some(Reply::Panic) => panic!("a sink of the user's"),
+            }
+        }
+
+        fn habits(&self) -> Habits {
+            Habits { pause: self.pause, ..Habits::default() }
+        }
+    }
+
+    struct Rig {
+        queue: Arc<Queue>,
+        given: mpsc::UnboundedReceiver<(Duration, Notification)>,
+    }
+
+    /// A sink that is delivered to in virtual time.
+    fn rig(script: impl IntoIterator<Item = Reply>, pause: Duration) -> Rig {
+        let (sender, given) = mpsc::unbounded_channel();
+        let script = Mutex::new(script.into_iter().collect());
+        let sink = Scripted { script, given: sender, began: Instant::now(), pause };
+        let queue = Arc::new(Queue::new("sink"));
+        tokio::spawn(deliver(Arc::clone(&queue), Arc::new(sink)));
+        Rig { queue, given }
+    }
+
+    impl Rig {
+        async fn given(&mut self) -> (f64, Notification) {
+            let (at, notification) = self.given.recv().await.expect("the sink lives");
+            (at.as_secs_f64(), notification)
+        }
+
+        /// What became of it all, once the sink was let go.
+        async fn end(mut self) -> DeliveryStats {
+            self.queue.close();
+            assert!(self.given.recv().await.is_none(), "something was left");
+            self.queue.stats()
+        }
+    }
+
+    fn busy(after: Option<Duration>) -> Reply {
+        Reply::Answer(Err(DeliveryError::Retry { why: "busy".to_owned(), after }))
+    }
+
+    fn refused() -> Reply {
+        Reply::Answer(Err(DeliveryError::Refused { why: "no".to_owned() }))
+    }
+
+    /// Of alerts by their pools, which fire or are over.
+    fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
+        let alert = |(pool, is_firing): &(&str, bool)| Alert {
+            rule: rule.into(),
+            pool: (*pool).into(),
+            severity: Severity::Warning,
+            summary: String::new(),
+            value: 1.0,
+            started: SystemTime::UNIX_EPOCH,
+            resolved: (!is_firing).then_some(SystemTime::UNIX_EPOCH),
+        };
+        Notification {
+            id: id.to_owned(),
+            rule: rule.into(),
+            severity: Severity::Warning,
+            alerts: alerts.iter().map(alert).collect(),
+            at: SystemTime::UNIX_EPOCH,
+            repeat: Duration::from_hours(1),
+            labels: Arc::new(BTreeMap::new()),
+        }
+    }
+
+    fn pools(notification: &Notification) -> Vec<(&str, bool)> {
+        let alerts = notification.alerts.iter();
+        alerts.map(|alert| (&*alert.pool, alert.is_firing())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_busy_receiver_did_not_take_is_tried_again_with_growing_pauses() {
+        let busy_for_long = std::iter::repeat_with(|| busy(None)).take(10);
+        let mut rig = rig(busy_for_long, Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        let mut last = None;
+        for longest in [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0_f64] {
+            let (at, given) = rig.given().await;
+            assert_eq!(given.id, "one", "the same, for whoever compares");
+            let pause = at - last.replace(at).unwrap_or(at);
+            assert!((longest / 2.0..=longest + 0.01).contains(&pause), "{pause} of {longest}");
+        }
+        let DeliveryStats { retried, delivered, last_error, .. } = rig.end().await;
+        assert_eq!((retried, delivered, last_error), (10, 1, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_is_left_alone_for_as_long_as_it_asks_within_reason() {
+        let script = [Some(Duration::from_secs(90)), Some(Duration::from_hours(100))].map(busy);
+        let mut rig = rig(script, Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        let times = [rig.given().await.0, rig.given().await.0, rig.given().await.0];
+        assert_eq!(times.map(|time| time.round() as u64), [0, 90, 690]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_is_not_tried_again_and_holds_up_nothing() {
+        let mut rig = rig([refused(), Reply::Panic], Duration::ZERO);
+        for (id, rule) in [("one", "a"), ("two", "b")] {
+            rig.queue.put(notification(id, rule, &[("a", true)]));
+        }
+        assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["one", "two"]);
+        let stats = rig.end().await;
+        assert_eq!((stats.failed, stats.retried), (2, 0));
+        assert_eq!(stats.last_error.as_deref(), Some("the sink panicked"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_hangs_is_given_ten_seconds() {
+        let mut rig = rig([Reply::Hang], Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        rig.given().await;
+        let (at, _) = rig.given().await;
+        assert!((10.5..=11.01).contains(&at), "{at}");
+        assert_eq!(rig.queue.stats().retried, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_has_its_pause_between_two_messages() {
+        let mut rig = rig([refused()], Duration::from_secs(1));
+        for rule in ["a", "b", "c"] {
+            rig.queue.put(notification(rule, rule, &[("a", true)]));
+        }
+        let times = [rig.given().await.0, rig.given().await.0, rig.given().await.0];
+        assert_eq!(times.map(|time| time.round() as u64), [0, 1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_an_hour_is_given_up() {
+        let down = std::iter::repeat_with(|| busy(None)).take(1000);
+        let mut rig = rig(down, Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        let mut last = 0.0;
+        while rig.queue.stats().failed == 0 {
+            tokio::select! {
+                given = rig.given() => last = given.0,
+                () = sleep(Duration::from_mins(2)) => {}
+            }
+        }
+        assert!((3600.0..=3660.0).contains(&last), "{last}");
+        assert_eq!(rig.queue.stats().waiting, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_newer_takes_the_place_of_what_waits_and_tells_what_that_would_have_told() {
+        let mut rig = rig([busy(None)], Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true), ("b", true)]));
+        rig.given().await;
+        // It goes back to where it was, and then come two newer ones, of which only one is left.
+        rig.queue.put(notification("two", "rule", &[("a", false), ("b", true)]));
+        rig.queue.put(notification("three", "rule", &[("c", true)]));
+        let (_, given) = rig.given().await;
+        assert_eq!(given.id, "three");
+        assert_eq!(pools(&given), [("a", false), ("c", true)]);
+        let stats = rig.end().await;
+        assert_eq!((stats.delivered, stats.dropped), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_too_many_rules_the_oldest_notification_is_dropped_and_counted() {
+        let queue = Queue::new("sink");
+        for rule in 0..MOST_WAITING + 3 {
+            queue.put(notification(&rule.to_string(), &rule.to_string(), &[("a", true)]));
+        }
+        let stats = queue.stats();
+        assert_eq!((stats.waiting, stats.dropped), (MOST_WAITING, 3));
+        assert_eq!(queue.next().await.map(|it| it.id).as_deref(), Some("3"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_tries_what_waits_at_once_and_takes_nothing_more() {
+        let down = std::iter::repeat_with(|| busy(None)).take(7);
+        let mut rig = rig(down, Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        let mut last = 0.0;
+        for _ in 0..7 {
+            last = rig.given().await.0;
+        }
+        // It would pause for half a minute now.
+        tokio::task::yield_now().await;
+        rig.queue.close();
+        rig.queue.put(notification("two", "rule", &[("a", true)]));
+        let (at, given) = rig.given().await;
+        assert!(at - last < 0.1, "{at} after {last}");
+        assert_eq!(given.id, "one");
+        let stats = rig.end().await;
+        assert_eq!((stats.delivered, stats.dropped, stats.waiting), (1, 1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_away_while_it_is_tried_counts_as_not_delivered() {
+        let mut rig = rig([Reply::Hang], Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        rig.queue.put(notification("two", "other", &[("a", true)]));
+        rig.given().await;
+        rig.queue.close();
+        let ids: Vec<_> = rig.queue.take_rest().into_iter().map(|it| it.id).collect();
+        assert_eq!(ids, ["one", "two"]);
+        assert_eq!(
+            rig.end().await,
+            DeliveryStats { sink: "sink".to_owned(), ..DeliveryStats::default() }
+        );
+    }
+}

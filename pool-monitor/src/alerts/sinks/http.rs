@@ -1,0 +1,176 @@
+//! What all sinks by HTTP share: a client that follows no redirects, and what answers mean.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use pool_core::{ConfigError, Problem, Secret};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode, Url};
+
+use super::{DeliveryError, MISSING, tls};
+
+const ALLOWED: &str = "an https:// URL, or http:// on loopback";
+
+/// Where to send to.
+pub(super) struct Endpoint {
+    client: Client,
+    /// Never shown: it may be all that is needed to send.
+    url: Url,
+}
+
+impl Endpoint {
+    /// Sends to `url`, or if `path` is not empty to that below it.
+    pub(super) fn new(
+        url: &Secret,
+        path: &str,
+        root_certificates: Option<&Path>,
+    ) -> Result<Self, Vec<Problem>> {
+        match (parse(url, path), client(root_certificates)) {
+            (Ok(url), Ok(client)) => Ok(Self { client, url }),
+            (url, client) => Err(url.err().into_iter().chain(client.err()).collect()),
+        }
+    }
+
+    /// Sends JSON once.
+    pub(super) async fn post(&self, headers: HeaderMap, json: String) -> Result<(), DeliveryError> {
+        let request = self.client.post(self.url.clone()).headers(headers);
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        match request.body(json).send().await {
+            Ok(response) => answer(&response, SystemTime::now()),
+            Err(error) => Err(DeliveryError::Retry { why: failure(&error), after: None }),
+        }
+    }
+}
+
+fn client(root_certificates: Option<&Path>) -> Result<Client, Problem> {
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::client(root_certificates)?)
+        .redirect(Policy::none())
+        // A connection that was kept for hours may be dead, and alerts are rare.
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("pool-monitor/", env!("CARGO_PKG_VERSION")))
+        .build();
+    client.map_err(|error| {
+        Problem::not_shown("url", format!("no client: {}", failure(&error)), ALLOWED)
+    })
+}
+
+fn parse(url: &Secret, path: &str) -> Result<Url, Problem> {
+    let wrong = |why: &str| Problem::not_shown("url", why, ALLOWED);
+    if url.expose().is_empty() {
+        return Err(wrong(MISSING));
+    }
+    let mut url = Url::parse(url.expose()).map_err(|error| wrong(&error.to_string()))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => return Err(wrong("not encrypted, and not on loopback")),
+        _ => return Err(wrong("neither https nor http")),
+    }
+    if !path.is_empty() {
+        let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+        url.set_path(&joined);
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What an answer means.
+fn answer(response: &Response, now: SystemTime) -> Result<(), DeliveryError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let why = format!("HTTP {status}");
+    let is_busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if is_busy || status.is_server_error() {
+        let after = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
+        return Err(DeliveryError::Retry { why, after: after.and_then(|it| retry_after(it, now)) });
+    }
+    let why = if status.is_redirection() { format!("{why}: not followed") } else { why };
+    Err(DeliveryError::Refused { why })
+}
+
+/// A number of seconds, or a date.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// What went wrong, in the words of its first cause: those of others hold the URL.
+fn failure(error: &reqwest::Error) -> String {
+    let what = if error.is_connect() { "cannot connect" } else { "no answer" };
+    let mut cause = error.source();
+    while let Some(next) = cause.and_then(|cause| cause.source()) {
+        cause = Some(next);
+    }
+    cause.map_or(what.to_owned(), |cause| format!("{what}: {cause}"))
+}
+
+/// `problems` as an error.
+pub(super) fn config_error(problems: Vec<Problem>) -> ConfigError {
+    match ConfigError::from_problems(problems) {
+        Err(error) => error,
+        Ok(()) => unreachable!("bug: an error without a problem"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_may_go_unencrypted() {
+        for url in
+            ["https://example.com/x", "http://127.0.0.1:9", "http://[::1]/", "http://localhost"]
+        {
+            assert!(parse(&Secret::new(url), "").is_ok(), "{url}");
+        }
+        for (url, why) in [
+            ("http://example.com/canary", "not encrypted"),
+            ("http://localhost.example.com/canary", "not encrypted"),
+            ("http://127.0.0.1@example.com/canary", "not encrypted"),
+            ("ftp://example.com/canary", "neither https nor http"),
+            ("canary", "relative URL"),
+            ("", "missing"),
+        ] {
+            let problem = parse(&Secret::new(url), "").expect_err(url);
+            assert!(problem.why.starts_with(why) && !problem.to_string().contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_path_is_added_to_that_of_the_url() {
+        for (url, whole) in [
+            ("http://localhost:9093", "http://localhost:9093/api"),
+            ("http://localhost/am/", "http://localhost/am/api"),
+        ] {
+            let url = parse(&Secret::new(url), "/api").expect("a URL");
+            assert_eq!(url.as_str(), whole);
+        }
+    }
+
+    #[test]
+    fn a_receiver_says_when_to_come_back_in_seconds_or_by_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
+        for (text, seconds) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:49:17 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+}

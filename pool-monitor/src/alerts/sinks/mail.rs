@@ -1,0 +1,276 @@
+//! Mails, by SMTP.
+
+use std::error::Error as _;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lettre::message::header::ContentType;
+use lettre::message::{Mailbox, Message, MessageBuilder};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{AsyncSmtpTransport, Error};
+use lettre::{AsyncTransport as _, Tokio1Executor};
+use pool_core::{ConfigError, Problem, Secret, async_trait};
+
+use super::{DeliveryError, Habits, MISSING, Sink, text};
+use crate::alerts::Notification;
+use crate::alerts::document::{Table, read_text};
+use crate::alerts::rule::Severity;
+
+/// How a mail server is talked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MailTls {
+    /// Encrypted after a greeting: a server that offers no STARTTLS is told nothing.
+    #[default]
+    StartTls,
+    /// Encrypted from the beginning.
+    Implicit,
+    /// Not encrypted, which only a server on loopback may be.
+    Off,
+}
+
+impl MailTls {
+    const NAMES: [(&'static str, Self); 3] =
+        [("starttls", Self::StartTls), ("implicit", Self::Implicit), ("off", Self::Off)];
+
+    /// The port that is meant for it.
+    const fn port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Implicit => 465,
+            Self::Off => 25,
+        }
+    }
+}
+
+/// By whom a [`Mail`] is sent, and to whom.
+#[derive(Clone, Debug, Default)]
+pub struct MailOptions {
+    /// The host of the server. Default: none, which is an error.
+    pub server: String,
+    /// Its port. Default: 587, with implicit TLS 465, without TLS 25.
+    pub port: Option<u16>,
+    /// Whether it is encrypted. Default: by STARTTLS, without which nothing is sent.
+    pub tls: MailTls,
+    /// The user to log in as. Default: nobody.
+    pub user: Option<String>,
+    /// The user's password. Default: none.
+    pub password: Option<Secret>,
+    /// The sender, such as `Pools <pools@example.com>`. Default: none, which is an error.
+    pub from: String,
+    /// Who gets it. Default: nobody, which is an error.
+    pub to: Vec<String>,
+    /// Authorities that are trusted besides the system's, as PEM. Default: none.
+    pub root_certificates: Option<PathBuf>,
+}
+
+/// Mails to people. By default only of what is critical.
+pub struct Mail {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// From and to whom.
+    envelope: MessageBuilder,
+    /// Behind the `@` of the messages' ids.
+    domain: String,
+}
+
+impl Mail {
+    /// Checks the options. Connects to nobody.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once.
+    pub fn new(options: &MailOptions) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let from = mailbox("from", &options.from, &mut problems);
+        let to: Vec<_> =
+            options.to.iter().filter_map(|it| mailbox("to", it, &mut problems)).collect();
+        if options.to.is_empty() {
+            problems.push(Problem::invalid("to", "", "nobody", "a list of addresses"));
+        }
+        let tls = tls(options, &mut problems);
+        let credentials = credentials(options, &mut problems);
+        ConfigError::from_problems(problems)?;
+        let from = from.expect("bug: no sender without a problem");
+        let tls = tls.expect("bug: no TLS without a problem");
+        let port = options.port.unwrap_or(options.tls.port());
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.server)
+            .port(port)
+            .tls(tls)
+            // Bounded by whoever delivers, with all that follows.
+            .timeout(None);
+        let transport = match credentials {
+            Some(credentials) => transport.credentials(credentials),
+            None => transport,
+        };
+        let domain = from.email.domain().to_owned();
+        let envelope = to.into_iter().fold(Message::builder().from(from), MessageBuilder::to);
+        Ok(Self { transport: transport.build(), envelope, domain })
+    }
+}
+
+#[async_trait]
+impl Sink for Mail {
+    async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
+        let body = format!(
+            "{}\r\n\r\n{}\r\n",
+            text::lines(notification).join("\r\n"),
+            text::labels(notification)
+        );
+        let mail = self
+            .envelope
+            .clone()
+            .subject(one_line(&notification.title()))
+            // The same for each attempt, so that whoever gets two sees that it is one.
+            .message_id(Some(format!("<{}@{}>", notification.id, self.domain)))
+            .header(ContentType::TEXT_PLAIN)
+            .body(body);
+        let mail = mail.map_err(|error| DeliveryError::Refused { why: error.to_string() })?;
+        self.transport.send(mail).await.map(drop).map_err(|error| failure(&error))
+    }
+
+    fn habits(&self) -> Habits {
+        Habits { minimum_severity: Severity::Critical, ..Habits::default() }
+    }
+}
+
+/// A pool may be called anything; what follows a line's end would be another header.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+fn mailbox(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Mailbox> {
+    let mailbox = text.parse::<Mailbox>().ok();
+    if mailbox.is_none() {
+        let why = if text.is_empty() { MISSING } else { "not an address" };
+        let allowed = "such as \"pools@example.com\" or \"Pools <pools@example.com>\"";
+        problems.push(Problem::invalid(field, text, why, allowed));
+    }
+    mailbox
+}
+
+fn tls(options: &MailOptions, problems: &mut Vec<Problem>) -> Option<Tls> {
+    let MailOptions { server, tls, root_certificates, .. } = options;
+    if server.is_empty() {
+        problems.push(Problem::invalid("server", "", MISSING, "the host of a mail server"));
+    }
+    if *tls == MailTls::Off {
+        if !server.is_empty() && !is_loopback(server) {
+            let why = "a server that is not on loopback";
+            problems.push(Problem::invalid("tls", "off", why, "starttls, implicit"));
+        }
+        return Some(Tls::None);
+    }
+    let mut parameters = TlsParameters::builder(server.clone());
+    if let Some(file) = root_certificates {
+        match certificate(file) {
+            Ok(certificate) => parameters = parameters.add_root_certificate(certificate),
+            Err(why) => {
+                let allowed = "a file of certificates, as PEM";
+                let file = file.display().to_string();
+                problems.push(Problem::invalid("root_certificates", file, why, allowed));
+            }
+        }
+    }
+    match parameters.build() {
+        Ok(parameters) if *tls == MailTls::Implicit => Some(Tls::Wrapper(parameters)),
+        Ok(parameters) => Some(Tls::Required(parameters)),
+        Err(_) if server.is_empty() => None,
+        Err(error) => {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            problems.push(Problem::invalid("server", server, why, "a host's name"));
+            None
+        }
+    }
+}
+
+fn certificate(file: &Path) -> Result<Certificate, String> {
+    let text = read_text(file, 1 << 20)?;
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        return Err("it holds no certificate".to_owned());
+    }
+    Certificate::from_pem(text.as_bytes()).map_err(|_| "it is not PEM".to_owned())
+}
+
+fn is_loopback(server: &str) -> bool {
+    let address = server.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    server == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn credentials(options: &MailOptions, problems: &mut Vec<Problem>) -> Option<Credentials> {
+    match (&options.user, &options.password) {
+        (Some(user), Some(password)) => {
+            Some(Credentials::new(user.clone(), password.expose().to_owned()))
+        }
+        (None, None) => None,
+        (Some(_), None) => {
+            problems.push(Problem::not_shown("password", MISSING, "one, or no user"));
+            None
+        }
+        (None, Some(_)) => {
+            problems.push(Problem::invalid("user", "", MISSING, "one, or no password"));
+            None
+        }
+    }
+}
+
+/// What went wrong. What the server said is not repeated but for its code: it may hold what it was
+/// told.
+fn failure(error: &Error) -> DeliveryError {
+    let mut cause = error.source();
+    while let Some(next) = cause.and_then(|cause| cause.source()) {
+        cause = Some(next);
+    }
+    let Some(code) = error.status() else {
+        let what = if error.is_tls() { "no TLS" } else { "no connection" };
+        let why = cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"));
+        // A client's error, such as no common mechanism to log in by, stays one.
+        return outcome(why, error.is_client());
+    };
+    let code = code.to_string();
+    let meaning = match &*code {
+        "530" => ": it demands a user and a password",
+        "534" | "535" => ": it refused the user or the password",
+        "550" | "551" | "553" => ": it refused an address",
+        _ => "",
+    };
+    let why = format!("SMTP {code}{meaning}");
+    outcome(why, error.is_permanent())
+}
+
+const fn outcome(why: String, is_permanent: bool) -> DeliveryError {
+    if is_permanent {
+        DeliveryError::Refused { why }
+    } else {
+        DeliveryError::Retry { why, after: None }
+    }
+}
+
+pub(super) fn read(table: &Table<'_, '_>) -> Option<Arc<dyn Sink>> {
+    let options = MailOptions {
+        server: table.text("server", "the host of a mail server").unwrap_or_default(),
+        port: table.value("port", "a port, 1 to 65535", |value| {
+            value.as_integer()?.to_string().parse().ok().filter(|port| *port > 0)
+        }),
+        tls: table.choice("tls", &MailTls::NAMES).unwrap_or_default(),
+        user: table.text("user", "text"),
+        password: table.secret("password"),
+        from: table.text("from", "an address").unwrap_or_default(),
+        to: table.list("to", "a list of addresses").unwrap_or_default(),
+        root_certificates: table.text("root_certificates", "a path").map(PathBuf::from),
+    };
+    match Mail::new(&options) {
+        Ok(sink) => Some(Arc::new(sink)),
+        Err(error) => {
+            table.note_all(error.problems().to_vec());
+            None
+        }
+    }
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Mails, to a server that somebody else wrote.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pool_core::Secret;
+use pool_monitor::{AlertManager, Mail, MailOptions, MailTls};
+use pool_testkit::receivers::MailSink;
+use pool_testkit::servers::{PASSWORD, Tls, USER};
+
+use super::{AGES, at_once, see, start, wait_for};
+
+fn options(sink: &MailSink) -> MailOptions {
+    MailOptions {
+        server: "localhost".to_owned(),
+        port: Some(sink.port()),
+        user: Some(USER.to_owned()),
+        password: Some(Secret::new(PASSWORD)),
+        from: "Pools <pools@here.example>".to_owned(),
+        to: vec!["a@there.example".to_owned(), "Duty <b@there.example>".to_owned()],
+        root_certificates: sink.authority().map(Into::into),
+        ..MailOptions::default()
+    }
+}
+
+fn mails_by(options: &MailOptions) -> AlertManager {
+    let mail = Arc::new(Mail::new(options).expect("options"));
+    start(vec![at_once("duty", mail)])
+}
+
+#[test]
+fn a_mail_comes_encrypted_from_who_has_logged_in_when_it_fires_and_when_it_is_over() {
+    let sink = MailSink::start().expect("started");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let mail = sink.next(AGES).expect("received");
+    assert!(mail.is_encrypted);
+    assert_eq!((mail.user.as_deref(), &*mail.from), (Some(USER), "pools@here.example"));
+    assert_eq!(mail.to, ["a@there.example", "b@there.example"]);
+    assert_eq!(mail.header("From"), Some("Pools <pools@here.example>"));
+    assert_eq!(mail.header("Subject"), Some("CRITICAL busy: firing for the pool orders"));
+    let text = &mail.texts[0].1;
+    assert!(text.starts_with("orders: 11 connections of orders are in use (since 20"), "{text}");
+    assert!(text.contains("service=shop"), "{text}");
+    see(&alerts, "orders", 0.0);
+    let resolved = sink.next(AGES).expect("received");
+    assert_eq!(resolved.header("Subject"), Some("CRITICAL busy: resolved for the pool orders"));
+    assert_ne!(resolved.header("Message-ID"), mail.header("Message-ID"));
+}
+
+#[test]
+fn the_name_of_a_pool_adds_no_header() {
+    let sink = MailSink::start().expect("started");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders\r\nBcc: x@there.example\r\n\r\nGröße", 11.0);
+    let mail = sink.next(AGES).expect("received");
+    assert_eq!(mail.header("Bcc"), None);
+    assert_eq!(mail.to.len(), 2);
+    assert!(mail.header("Subject").is_some_and(|subject| subject.ends_with("Größe")), "{mail:?}");
+}
+
+#[test]
+fn a_wrong_password_is_reported_and_not_tried_again() {
+    let sink = MailSink::start().expect("started");
+    let options = MailOptions { password: Some(Secret::new("canary7Qd3")), ..options(&sink) };
+    let alerts = mails_by(&options);
+    see(&alerts, "orders", 11.0);
+    let stats = wait_for(&alerts, |stats| stats.failed == 1);
+    let why = "SMTP 535: it refused the user or the password";
+    assert_eq!((stats.last_error.as_deref(), stats.retried), (Some(why), 0));
+    assert!(alerts.shutdown(AGES).is_empty());
+    // It says so in a process of its own.
+    let began = Instant::now();
+    while sink.refused().is_empty() && began.elapsed() < AGES {
+        std::thread::yield_now();
+    }
+    assert_eq!(sink.refused(), [USER], "each mechanism is one more try: one is enough");
+}
+
+#[test]
+fn a_server_without_starttls_is_told_nothing() {
+    let sink = MailSink::start_as(Tls::Off).expect("started");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let stats = wait_for(&alerts, |stats| stats.last_error.is_some());
+    let why = stats.last_error.expect("it failed");
+    assert!(why.to_lowercase().contains("starttls"), "{why}");
+    assert_eq!((sink.rest().len(), sink.refused().len()), (0, 0));
+}
+
+#[test]
+fn without_tls_only_loopback_is_mailed_to() {
+    let sink = MailSink::start_as(Tls::Off).expect("started");
+    let options = MailOptions { tls: MailTls::Off, ..options(&sink) };
+    let alerts = mails_by(&options);
+    see(&alerts, "orders", 11.0);
+    assert!(!sink.next(AGES).expect("received").is_encrypted);
+    let far = MailOptions { server: "smtp.example.com".to_owned(), ..options };
+    let error = Mail::new(&far).expect_err("not encrypted").to_string();
+    assert!(error.contains("tls = \"off\": a server that is not on loopback"), "{error}");
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_or_of_another_host_is_not_trusted() {
+    let sink = MailSink::start().expect("started");
+    let unknown = MailOptions { root_certificates: None, ..options(&sink) };
+    let other = MailSink::start_as(Tls::OfAnotherHost).expect("started");
+    for (options, part) in [(unknown, "UnknownIssuer"), (options(&other), "not valid for name")] {
+        let alerts = mails_by(&options);
+        see(&alerts, "orders", 11.0);
+        let stats = wait_for(&alerts, |stats| stats.retried >= 1);
+        let why = stats.last_error.expect("it failed");
+        assert!(why.contains("certificate") && why.contains(part), "{why}");
+    }
+    assert_eq!((sink.rest().len(), other.rest().len()), (0, 0));
+}
+
+#[test]
+fn a_server_that_asks_for_patience_gets_the_same_mail_again() {
+    let sink = MailSink::start().expect("started");
+    sink.answer("451 4.3.0 later").expect("told");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let (first, second) = (sink.next(AGES).expect("sent"), sink.next(AGES).expect("sent"));
+    assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
+    let stats = wait_for(&alerts, |stats| stats.delivered == 1);
+    assert_eq!((stats.retried, stats.failed), (1, 0));
+}
+
+#[test]
+fn a_server_that_hangs_does_not_hold_up_the_shutdown() {
+    let sink = MailSink::start().expect("started");
+    sink.answer("hang").expect("told");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    sink.next(AGES).expect("sent");
+    let [undelivered] = &*alerts.shutdown(Duration::from_millis(10)) else { panic!("one") };
+    assert_eq!(undelivered.sink, "duty");
+}

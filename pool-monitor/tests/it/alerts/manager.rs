@@ -1,0 +1,221 @@
+//! The manager, with a monitor and with sinks of the user's own.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as StdInstant};
+
+use pool_core::async_trait;
+use pool_core::runtime::Instant;
+use pool_monitor::{
+    AlertError, AlertManager, AlertOptions, Bound, DeliveryError, Notification, Rule, Rules,
+    Severity, Signal, Sink, SinkOptions,
+};
+
+use super::{AGES, at_once, busy, see, start};
+use crate::rig::{Rig, SEC};
+
+/// Keeps what it is told.
+struct Own(Mutex<Sender<Notification>>);
+
+impl Own {
+    fn new() -> (Arc<Self>, Receiver<Notification>) {
+        let (sender, told) = channel();
+        (Arc::new(Self(Mutex::new(sender))), told)
+    }
+}
+
+#[async_trait]
+impl Sink for Own {
+    async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
+        self.0.lock().expect("no panic").send(notification.clone()).expect("the test listens");
+        Ok(())
+    }
+}
+
+/// Never answers.
+struct Deaf;
+
+#[async_trait]
+impl Sink for Deaf {
+    async fn deliver(&self, _: &Notification) -> Result<(), DeliveryError> {
+        std::future::pending().await
+    }
+}
+
+#[track_caller]
+fn next(told: &Receiver<Notification>) -> Notification {
+    told.recv_timeout(AGES).expect("told")
+}
+
+/// Of each alert that fires: rule and summary.
+fn firing(alerts: &AlertManager) -> Vec<(String, String)> {
+    let firing = alerts.firing().into_iter();
+    firing.map(|alert| (alert.rule.to_string(), alert.summary)).collect()
+}
+
+fn names(alerts: &AlertManager) -> Vec<String> {
+    firing(alerts).into_iter().map(|(rule, _)| rule).collect()
+}
+
+#[test]
+fn a_pool_that_is_full_for_long_alerts_until_connections_come_back() {
+    let rig = Rig::with_max_open(2);
+    let (sink, told) = Own::new();
+    let sinks = vec![at_once("own", sink)];
+    let options = AlertOptions { sinks, ..AlertOptions::default() };
+    let alerts = AlertManager::start(options).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    let held = [rig.acquire(), rig.acquire()];
+    rig.sim.advance(50 * SEC);
+    assert_eq!(names(&alerts), [""; 0]);
+    rig.sim.advance(20 * SEC);
+    assert_eq!(names(&alerts), ["utilisation"]);
+    rig.sim.advance(5 * 60 * SEC);
+    let (rule, summary) = firing(&alerts).swap_remove(0);
+    assert_eq!((&*rule, &*summary), ("full", "the pool fake has been full for 6.15 min"));
+    drop(held);
+    rig.sim.advance(2 * 60 * SEC);
+    assert_eq!(names(&alerts), [""; 0]);
+    let titles: Vec<_> = (0..4).map(|_| next(&told).title()).collect();
+    assert_eq!(
+        titles[..2],
+        [
+            "WARNING utilisation: firing for the pool fake",
+            "CRITICAL full: firing for the pool fake",
+        ]
+    );
+    assert!(titles[2..].iter().all(|title| title.contains("resolved for the pool fake")));
+}
+
+#[test]
+fn slow_acquires_of_a_busy_pool_alert_by_their_percentile() {
+    let rig = Rig::with_max_open(1);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.use_by(6, SEC, Duration::ZERO);
+    rig.sim.advance(60 * SEC);
+    assert!(names(&alerts).contains(&"wait".to_owned()), "{:?}", alerts.firing());
+}
+
+#[test]
+fn a_healthy_pool_is_silent() {
+    let rig = Rig::with_max_open(8);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.use_by(4, SEC / 10, SEC / 10);
+    rig.sim.advance(10 * 60 * SEC);
+    assert_eq!(alerts.firing(), []);
+}
+
+#[test]
+fn a_closed_pool_is_silent_and_its_alerts_are_resolved() {
+    let rig = Rig::with_max_open(1);
+    let (sink, told) = Own::new();
+    let sinks = vec![at_once("own", sink)];
+    let alerts = AlertManager::start(AlertOptions { sinks, ..AlertOptions::default() });
+    let alerts = alerts.expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    let held = rig.acquire();
+    rig.sim.advance(70 * SEC);
+    assert!(next(&told).is_firing());
+    drop(held);
+    assert!(rig.sim.block_on(rig.pool.close(SEC)).drained);
+    rig.sim.advance(2 * SEC);
+    assert_eq!(alerts.firing(), []);
+    let resolved = next(&told);
+    assert_eq!(resolved.title(), "WARNING utilisation: resolved for the pool fake");
+}
+
+#[test]
+fn each_sink_is_told_of_what_is_bad_enough_for_it() {
+    let (all, told_all) = Own::new();
+    let (few, told_few) = Own::new();
+    let rules = Rules(vec![
+        Rule::new("bad", Signal::InUse, Bound::Above(10.0)),
+        Rule {
+            severity: Severity::Critical,
+            ..Rule::new("worse", Signal::InUse, Bound::Above(20.0))
+        },
+    ]);
+    let few = SinkOptions { minimum_severity: Severity::Critical, ..at_once("few", few) };
+    let sinks = vec![at_once("all", all), few];
+    let options = AlertOptions { rules, sinks, ..AlertOptions::default() };
+    let alerts = AlertManager::start(options).expect("started");
+    see(&alerts, "orders", 15.0);
+    assert_eq!(next(&told_all).rule.as_ref(), "bad");
+    see(&alerts, "orders", 25.0);
+    assert_eq!(next(&told_all).rule.as_ref(), "worse");
+    assert_eq!(next(&told_few).rule.as_ref(), "worse");
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert!(told_few.try_recv().is_err());
+}
+
+#[test]
+fn what_is_still_gathered_is_told_at_shutdown() {
+    let (sink, told) = Own::new();
+    let options = SinkOptions { group_wait: AGES, ..SinkOptions::new("own", sink) };
+    let alerts = start(vec![options]);
+    for pool in ["b", "a"] {
+        see(&alerts, pool, 11.0);
+    }
+    assert!(told.try_recv().is_err());
+    assert!(alerts.shutdown(AGES).is_empty());
+    let told = next(&told);
+    assert_eq!(told.title(), "CRITICAL busy: firing for 2 pools");
+    let pools: Vec<_> = told.alerts.iter().map(|alert| &*alert.pool).collect();
+    assert_eq!(pools, ["a", "b"]);
+    assert_eq!(told.alerts[0].summary, "11 connections of a are in use");
+    see(&alerts, "c", 11.0);
+    assert_eq!(alerts.delivery()[0].delivered, 1);
+}
+
+#[test]
+fn a_sink_that_never_answers_holds_up_neither_the_others_nor_the_shutdown() {
+    let (sink, told) = Own::new();
+    let alerts = start(vec![at_once("deaf", Arc::new(Deaf)), at_once("own", sink)]);
+    see(&alerts, "orders", 11.0);
+    assert_eq!(next(&told).title(), "CRITICAL busy: firing for the pool orders");
+    let began = StdInstant::now();
+    let undelivered = alerts.shutdown(Duration::from_millis(50));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let [undelivered] = &*undelivered else { panic!("{undelivered:?}") };
+    assert_eq!(undelivered.sink, "deaf");
+    assert_eq!(undelivered.notification.title(), "CRITICAL busy: firing for the pool orders");
+    assert!(alerts.shutdown(Duration::ZERO).is_empty(), "said once");
+}
+
+#[test]
+fn a_thousand_pools_are_one_message_a_rule() {
+    let (sink, told) = Own::new();
+    let options = SinkOptions { group_wait: SEC, ..SinkOptions::new("own", sink) };
+    let alerts = start(vec![options]);
+    for pool in 0..1000 {
+        see(&alerts, &format!("pool-{pool}"), 11.0);
+    }
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert_eq!(next(&told).alerts.len(), 1000);
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn the_last_pool_that_goes_takes_what_was_to_be_told_with_it() {
+    let (sink, told) = Own::new();
+    let options = SinkOptions { group_wait: AGES, ..SinkOptions::new("own", sink) };
+    let alerts = start(vec![options]);
+    see(&alerts, "orders", 11.0);
+    let later = |seconds| Instant::EPOCH.after(Duration::from_secs(seconds));
+    let look = |_, _| Some(11.0);
+    alerts.observe(later(60), "orders", &look);
+    assert!(next(&told).is_firing());
+    // Nobody looks at anything after that, so that nobody says that a minute has gone by.
+    alerts.withdraw(later(61), "orders");
+    assert!(!next(&told).is_firing());
+}
+
+#[test]
+fn wrong_options_are_refused_with_every_problem() {
+    let rules = Rules([busy().0, busy().0].concat());
+    let error = AlertManager::start(AlertOptions { rules, ..AlertOptions::default() });
+    let Err(AlertError::Config(error)) = error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("two rules of one name"), "{error}");
+}
