@@ -9,8 +9,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use opentelemetry::Context;
+#[cfg(feature = "otlp")]
+use tokio::runtime::EnterGuard;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tracing::dispatcher;
 
 /// A thread that runs tasks. Dropping it ends them where they are, without waiting.
 #[derive(Debug)]
@@ -30,7 +34,12 @@ impl Background {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
+        let subscriber = dispatcher::get_default(Clone::clone);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Whoever sees what is said where it was started, sees what is said here.
+            let _seen = dispatcher::set_default(&subscriber);
+            // Telemetry about sending telemetry would never end.
+            let _quiet = Context::enter_telemetry_suppressed_scope();
             // Ends as soon as the sender is gone, whatever still runs.
             let _gone = runtime.block_on(ended);
             runtime.shutdown_background();
@@ -41,6 +50,12 @@ impl Background {
     /// Runs `task` in the thread, until it ends or the thread does.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
+    }
+
+    /// While the guard lives, what is created on this thread belongs to that one's runtime.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
     }
 
     /// Runs `task` in the thread and blocks this one for its result, at most for `bound`; nothing if
