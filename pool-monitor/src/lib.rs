@@ -7,3 +7,5 @@
 
 #[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
 mod background;
+#[cfg(feature = "otlp")]
+pub mod otlp;
