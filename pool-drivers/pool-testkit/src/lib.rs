@@ -7,6 +7,7 @@
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
+//! - `receivers` (feature `receivers`): real receivers of telemetry: collectors, Prometheus, mail.
 //! - `hostile` (feature `hostile`): texts for property tests of parsers.
 //! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
@@ -21,6 +22,8 @@ mod fake;
 pub mod hostile;
 pub mod measure;
 mod not_tried;
+#[cfg(feature = "receivers")]
+pub mod receivers;
 #[cfg(feature = "servers")]
 pub mod servers;
 mod shown;

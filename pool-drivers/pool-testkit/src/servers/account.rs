@@ -1,4 +1,5 @@
 //! As whom servers run: PostgreSQL refuses root, so that root becomes somebody else for them.
+//! Receivers do not: a Python in root's home is closed to anybody else.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,16 +9,16 @@ use std::process::Command;
 
 use super::error::{ServerError, Trying};
 
-/// A user who is not root.
+/// Who runs a program.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Account {
-    /// Whom root becomes; absent for a user who stays who they are.
+pub(crate) struct Account {
+    /// Whom root becomes; absent for who stays who they are.
     becomes: Option<(u32, u32)>,
 }
 
 /// The signal that a server gets when its runner dies.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Farewell {
+pub(crate) enum Farewell {
     /// PostgreSQL takes its backends and its shared memory along.
     Quit,
     /// For those who would take their time over anything milder.
@@ -26,20 +27,26 @@ pub(super) enum Farewell {
 
 impl Account {
     /// The present user, or for root one that has nothing to lose.
-    pub(super) fn of_servers() -> Self {
+    pub(crate) fn of_servers() -> Self {
         const NOBODY: (u32, u32) = (65_534, 65_534);
         let is_root = rustix::process::geteuid().is_root();
         let users = || fs::read_to_string("/etc/passwd").unwrap_or_default();
         Self { becomes: is_root.then(|| postgres_in(&users()).unwrap_or(NOBODY)) }
     }
 
+    /// The present user, root too.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn present() -> Self {
+        Self { becomes: None }
+    }
+
     /// A program, with what stands before it, run by this user.
-    pub(super) fn command(self, words: &[OsString]) -> Command {
+    pub(crate) fn command(self, words: &[OsString]) -> Command {
         self.prefixed(None, words)
     }
 
     /// As [`command`](Self::command), but it does not outlive the thread that starts it.
-    pub(super) fn mortal(self, farewell: Farewell, words: &[OsString]) -> Command {
+    pub(crate) fn mortal(self, farewell: Farewell, words: &[OsString]) -> Command {
         let signal = match farewell {
             Farewell::Quit => "QUIT",
             Farewell::Kill => "KILL",
@@ -61,12 +68,12 @@ impl Account {
     }
 
     /// The user's number.
-    pub(super) fn number(self) -> u32 {
+    pub(crate) fn number(self) -> u32 {
         self.becomes.map_or_else(|| rustix::process::geteuid().as_raw(), |(user, _)| user)
     }
 
     /// Whether this user can reach what is in `folder`, which is open to who runs this.
-    pub(super) fn enters(self, folder: &Path) -> bool {
+    pub(crate) fn enters(self, folder: &Path) -> bool {
         const OTHERS_ENTER: u32 = 0o001;
         let is_open = |folder: &Path| {
             fs::metadata(folder).is_ok_and(|folder| folder.mode() & OTHERS_ENTER != 0)
@@ -75,7 +82,7 @@ impl Account {
     }
 
     /// Gives a file or a folder to this user.
-    pub(super) fn own(self, path: &Path) -> Result<(), ServerError> {
+    pub(crate) fn own(self, path: &Path) -> Result<(), ServerError> {
         match self.becomes {
             Some((user, group)) => chown(path, Some(user), Some(group)).trying("give away", path),
             None => Ok(()),

@@ -32,7 +32,7 @@ pub fn folder() -> PathBuf {
 /// # Errors
 ///
 /// The cache is a relative path; `make` fails, or the cache cannot be written.
-pub(super) fn get_or_make(
+pub(crate) fn get_or_make(
     name: &str,
     make: impl FnOnce(&Path) -> Result<(), ServerError>,
 ) -> Result<PathBuf, ServerError> {

@@ -20,13 +20,13 @@ const PREFIX: &str = "pool-servers-";
 /// A folder that belongs to the user of servers, removed when dropped, or by whoever makes the next
 /// one after this process has ended.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
 }
 
 impl Directory {
     /// A new one, where paths are short: a unix socket's has at most 107 bytes.
-    pub(super) fn new(account: Account) -> Result<Self, ServerError> {
+    pub(crate) fn new(account: Account) -> Result<Self, ServerError> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let parent = env::temp_dir();
         sweep(&parent, account);
@@ -47,17 +47,17 @@ impl Directory {
     }
 
     /// A log that is appended to.
-    pub(super) fn log(&self) -> Result<File, ServerError> {
+    pub(crate) fn log(&self) -> Result<File, ServerError> {
         let path = self.log_path();
         File::options().create(true).append(true).open(&path).trying("open", path)
     }
 
-    pub(super) fn log_path(&self) -> PathBuf {
+    pub(crate) fn log_path(&self) -> PathBuf {
         self.path.join("log")
     }
 
     /// The last lines of the log.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let log = fs::read(self.log_path()).unwrap_or_default();
         last_lines(&String::from_utf8_lossy(&log))
     }

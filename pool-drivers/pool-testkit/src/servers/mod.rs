@@ -49,27 +49,27 @@
 //! [another](Database::ordinary_user).
 
 mod access;
-mod account;
-mod cache;
+pub(crate) mod account;
+pub(crate) mod cache;
 mod crowd;
 mod database;
-mod directory;
-mod error;
+pub(crate) mod directory;
+pub(crate) mod error;
 mod faults;
-mod fetch;
+pub(crate) mod fetch;
 mod ground;
-mod installation;
+pub(crate) mod installation;
 mod layout;
 mod load;
 mod mariadb;
 mod mysql;
 mod nursery;
 mod pgbouncer;
-mod port;
+pub(crate) mod port;
 mod postgres;
-mod process;
+pub(crate) mod process;
 mod product;
-mod program;
+pub(crate) mod program;
 mod proxy;
 mod redis;
 mod replica;
@@ -77,7 +77,7 @@ mod server;
 mod setup;
 mod shared;
 mod standby;
-mod tls;
+pub(crate) mod tls;
 
 pub use self::access::{Access, PASSWORD, USER};
 pub use self::cache::{CACHE_VARIABLE, folder as cache};

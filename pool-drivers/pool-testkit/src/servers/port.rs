@@ -17,8 +17,8 @@ use super::error::{ServerError, Trying};
 /// All servers let the same user in. Had two of them the same port, the one that came too late would
 /// seem to answer, while it ends.
 #[derive(Debug)]
-pub(super) struct Port {
-    pub(super) number: u16,
+pub(crate) struct Port {
+    pub(crate) number: u16,
     /// A name that only one process can have, among all that have the same ports. The system takes it
     /// back when that process ends, however that comes.
     _claim: UnixListener,
@@ -42,7 +42,7 @@ impl Port {
 ///
 /// It lies below those that the system gives to outgoing connections: while the server is down,
 /// one of those could take its port, even a client that tries in vain to reach it.
-pub(super) fn free() -> Result<Port, ServerError> {
+pub(crate) fn free() -> Result<Port, ServerError> {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let range = below(&fs::read_to_string(EPHEMERAL).unwrap_or_default());
     let width = u32::from(range.end - range.start);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use super::account::Farewell;
 use super::nursery;
 
 /// How often something is looked at that tells nobody when it is ready.
-pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// How long a server may take to end on its last signal.
 const LAST_MOMENTS: Duration = Duration::from_secs(10);
 
 /// A server's process. Ended when dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     pid: Pid,
     farewell: Farewell,
@@ -28,23 +28,28 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a server that ends at once, and as it should, on this farewell.
-    pub(super) fn spawn(command: Command, farewell: Farewell) -> io::Result<Self> {
+    pub(crate) fn spawn(command: Command, farewell: Farewell) -> io::Result<Self> {
         let child = nursery::spawn(command)?;
         let pid = Pid::from_child(&child);
         Ok(Self { child, pid, farewell })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    /// What it prints and what it is told, where its command has pipes for them. Once.
+    pub(crate) fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStdin>) {
+        (self.child.stdout.take(), self.child.stdin.take())
+    }
+
     /// How it ended, if it did.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
     /// Kills it and all that it started, at once, and waits until they are gone.
-    pub(super) fn kill(&mut self) -> io::Result<()> {
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
         if self.ended()?.is_some() {
             return Ok(());
         }
@@ -64,7 +69,7 @@ impl Process {
     }
 
     /// Asks it to end in its own way, and kills it if it has not within `bound`.
-    pub(super) fn stop(&mut self, politely: Signal, bound: Duration) -> io::Result<()> {
+    pub(crate) fn stop(&mut self, politely: Signal, bound: Duration) -> io::Result<()> {
         if self.ended()?.is_some() {
             return Ok(());
         }
@@ -81,7 +86,7 @@ impl Process {
     }
 
     /// Holds it and all that it started still, and says whom.
-    pub(super) fn hold(&self) -> io::Result<Vec<Pid>> {
+    pub(crate) fn hold(&self) -> io::Result<Vec<Pid>> {
         let mut held = Vec::new();
         // Those who were started before their parent was held are seen by the next look.
         loop {
@@ -98,7 +103,7 @@ impl Process {
     }
 
     /// Lets all of them go on.
-    pub(super) fn release(&self) -> io::Result<()> {
+    pub(crate) fn release(&self) -> io::Result<()> {
         family(self.pid)?.into_iter().try_for_each(|pid| signal(pid, Signal::CONT))
     }
 }
@@ -123,7 +128,7 @@ fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
 
 /// Kills those whose working directory is `folder` or in it, as a server's is, and waits until they are
 /// gone, with what they held.
-pub(super) fn kill_all_in(folder: &Path) -> io::Result<()> {
+pub(crate) fn kill_all_in(folder: &Path) -> io::Result<()> {
     let deadline = Instant::now() + LAST_MOMENTS;
     loop {
         let mut found = false;

@@ -11,21 +11,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::error::{ServerError, last_lines};
 
 /// Longer than anything but a download takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a program said, and whether it was content.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) successful: bool,
+pub(crate) struct Ended {
+    pub(crate) successful: bool,
     /// It was killed at its bound.
-    pub(super) timed_out: bool,
-    pub(super) end: String,
-    pub(super) printed: String,
-    pub(super) complained: String,
+    pub(crate) timed_out: bool,
+    pub(crate) end: String,
+    pub(crate) printed: String,
+    pub(crate) complained: String,
 }
 
 /// Runs `command` on `input` for at most `bound`, then kills it.
-pub(super) fn run(mut command: Command, input: &str, bound: Duration) -> io::Result<Ended> {
+pub(crate) fn run(mut command: Command, input: &str, bound: Duration) -> io::Result<Ended> {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn()?;
     let pid = Pid::from_child(&child);
@@ -55,7 +55,7 @@ pub(super) fn run(mut command: Command, input: &str, bound: Duration) -> io::Res
 }
 
 /// Runs `command`, whose `task` is told if it fails, and returns what it printed.
-pub(super) fn run_for(
+pub(crate) fn run_for(
     task: &str,
     command: Command,
     input: &str,

@@ -44,13 +44,13 @@ pub struct TlsFiles {
     pub client_certificate: PathBuf,
     /// Its key.
     pub client_key: PathBuf,
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl TlsFiles {
     /// Makes them in `folder`; none if there is to be no TLS.
-    pub(super) fn make(
+    pub(crate) fn make(
         tls: Tls,
         folder: &Path,
         account: Account,

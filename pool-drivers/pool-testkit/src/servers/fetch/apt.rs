@@ -17,16 +17,16 @@ pub(super) const DOWNLOAD: Duration = Duration::from_mins(10);
 
 /// What to unpack.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::servers) struct Packages {
-    pub(in crate::servers) names: &'static [&'static str],
-    pub(in crate::servers) suite: Suite,
+pub(crate) struct Packages {
+    pub(crate) names: &'static [&'static str],
+    pub(crate) suite: Suite,
     /// How the names begin of those that they ask for and do not need.
-    pub(in crate::servers) without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
 }
 
 /// Which release of Debian packages are taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::servers) enum Suite {
+pub(crate) enum Suite {
     /// This machine's own: they use the libraries that are installed.
     Ours,
     /// The one that moves: they bring every library along, the C library included.
@@ -67,6 +67,10 @@ pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(),
     let mut wanted = wanted(&listed);
     let is_needed = |name: &str| !packages.without.iter().any(|start| name.starts_with(start));
     wanted.retain(|(name, _)| is_needed(name));
+    if wanted.is_empty() {
+        // All of it is installed.
+        return fs::remove_dir_all(&work).trying("remove", &work);
+    }
     let size = wanted.iter().map(|(_, size)| size).sum::<u64>() as f64 / 1e6;
     let (count, cache) = (wanted.len(), cache::folder());
     println!("fetching {what}: {count} Debian packages, {size:.1} MB, into {}", cache.display());

