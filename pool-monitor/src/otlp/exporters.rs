@@ -52,7 +52,6 @@ impl Delivery {
 }
 
 /// What came of a turn that was asked for.
-#[derive(Debug)]
 enum Turn {
     Delivered,
     Failed(ExportError),
@@ -69,7 +68,7 @@ impl Turn {
     }
 }
 
-#[derive(Debug)]
+/// Their thread, and what it does.
 pub(super) struct Exporters {
     /// Gone after a shutdown.
     background: Mutex<Option<Arc<Background>>>,
@@ -196,7 +195,6 @@ fn error(turn: Turn, sender: &Sender, deadline: Duration) -> Option<ExportError>
 }
 
 /// What the SDK gives spans to.
-#[derive(Debug)]
 pub(super) struct Processor {
     pub(super) exporters: Arc<Exporters>,
     pub(super) spans: Arc<Spans>,
@@ -260,9 +258,22 @@ impl MetricReader for Reader {
     }
 }
 
+// By hand: the SDK shows them, and they hold keys and what the program recorded.
+impl fmt::Debug for Exporters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exporters").field(&self.health.state()).finish()
+    }
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exporters.fmt(f)
+    }
+}
+
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.metrics.fmt(f)
+        self.exporters.fmt(f)
     }
 }
 

@@ -22,7 +22,6 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// A collector that is gone without a word is noticed after twice this.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub(super) struct GrpcTransport {
     channel: Channel,
     metadata: MetadataMap,

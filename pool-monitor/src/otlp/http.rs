@@ -15,7 +15,6 @@ use super::tls;
 /// An answer is a few numbers and a sentence.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-#[derive(Debug)]
 pub(super) struct HttpTransport {
     client: Client,
     url: Url,

@@ -43,7 +43,6 @@ pub(super) enum Retry {
     After(Duration),
 }
 
-#[derive(Debug)]
 enum Transport {
     Http(HttpTransport),
     #[cfg(feature = "otlp-grpc")]
@@ -51,7 +50,6 @@ enum Transport {
 }
 
 /// Sends what is encoded.
-#[derive(Debug)]
 pub(super) struct Sender {
     signal: Signal,
     peer: String,

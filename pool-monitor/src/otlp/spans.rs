@@ -20,7 +20,6 @@ use super::sender::Sender;
 use super::settings::Settings;
 use super::turns::Turns;
 
-#[derive(Debug)]
 pub(super) struct Spans {
     /// Never held for longer than it takes to move a span.
     queue: Mutex<Queue>,
@@ -34,7 +33,7 @@ pub(super) struct Spans {
     pub(super) turns: Turns,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     spans: VecDeque<SpanData>,
     /// How many have been taken out and are on their way.

@@ -7,7 +7,6 @@ use tokio::sync::{Notify, watch};
 use super::error::ExportError;
 
 /// The turns of one task. Who waits can give up at any time; the task goes on.
-#[derive(Debug)]
 pub(super) struct Turns {
     asked: AtomicU64,
     wake: Notify,
@@ -15,7 +14,6 @@ pub(super) struct Turns {
 }
 
 /// The requests that were served by the last turn, and how it went.
-#[derive(Debug)]
 struct Done {
     served: u64,
     outcome: Result<(), ExportError>,

@@ -1,0 +1,59 @@
+//! Exporters, against a sink of HTTP requests and a real collector.
+
+mod collected;
+mod process;
+mod secrets;
+mod seen;
+mod trouble;
+
+use std::time::Duration;
+
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use pool_monitor::otlp::{Environment, OtlpOptions, Telemetry};
+use pool_testkit::receivers::{HttpSink, Request};
+use prost::Message as _;
+
+const AGES: Duration = Duration::from_mins(1);
+
+/// Nothing is sent unless it is asked for, or enough has come together.
+fn options(url: &str) -> OtlpOptions {
+    OtlpOptions {
+        endpoint: Some(url.to_owned()),
+        service_name: Some("orders".to_owned()),
+        metric_interval: Some(10 * AGES),
+        span_delay: Some(10 * AGES),
+        environment: Environment::Ignore,
+        ..Default::default()
+    }
+}
+
+/// Exporters to a sink.
+fn to(sink: &HttpSink) -> Telemetry {
+    Telemetry::start(&options(&sink.url(""))).expect("started")
+}
+
+/// Ends `count` spans.
+fn end_spans(telemetry: &Telemetry, count: usize) {
+    let tracer = telemetry.tracer_provider().tracer("test");
+    for number in 0..count {
+        tracer.start(format!("span {number}")).end();
+    }
+}
+
+fn spans(request: &Request) -> Vec<Span> {
+    assert_eq!(request.path, "/v1/traces");
+    let sent = ExportTraceServiceRequest::decode(&*request.body).expect("protobuf");
+    let scopes = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    scopes.flat_map(|scope| scope.spans).collect()
+}
+
+fn metrics(request: &Request) -> Vec<Metric> {
+    assert_eq!(request.path, "/v1/metrics");
+    let sent = ExportMetricsServiceRequest::decode(&*request.body).expect("protobuf");
+    let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+    scopes.flat_map(|scope| scope.metrics).collect()
+}
