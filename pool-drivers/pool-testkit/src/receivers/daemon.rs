@@ -172,7 +172,8 @@ impl Heard {
                 return Some(found);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if is_quiet && left.is_zero() {
+            // What is printed without a pause is waited for no longer than that, either.
+            if left.is_zero() && (is_quiet || deadline.elapsed() > 10 * QUIET) {
                 return None;
             }
             let pause = if is_quiet { left } else { QUIET };

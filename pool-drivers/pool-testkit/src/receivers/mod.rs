@@ -18,12 +18,17 @@
 //! Everything here blocks, at most for the bound it is given. What is a program of somebody else is
 //! fetched and ended as [`servers`](crate::servers) are.
 
+mod collector;
 mod daemon;
 mod error;
 mod http;
 mod mail;
 mod tool;
 
+pub use self::collector::{
+    Attribute, Attributes, Buckets, Collector, Event, Kind, Point, Span, Telemetry, Temporality,
+    Value,
+};
 pub use self::error::ReceiverError;
 pub use self::http::{HttpSink, Reply, Request};
 pub use self::mail::{Mail, MailSink};

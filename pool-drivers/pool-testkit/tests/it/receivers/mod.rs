@@ -1,5 +1,6 @@
 //! Each receiver receives what is sent to it, tells it, and ends with its process.
 
+mod collector;
 mod http;
 mod mail;
 
