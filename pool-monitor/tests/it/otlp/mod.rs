@@ -1,7 +1,11 @@
 //! Exporters, against a sink of HTTP requests and a real collector.
 
 mod collected;
+#[cfg(feature = "otlp-grpc")]
+mod collector;
 mod process;
+#[cfg(feature = "otlp-grpc")]
+mod runtimes;
 mod secrets;
 mod seen;
 mod trouble;
@@ -13,7 +17,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
+#[cfg(feature = "otlp-grpc")]
+use pool_monitor::otlp::Protocol;
 use pool_monitor::otlp::{Environment, OtlpOptions, Telemetry};
+#[cfg(feature = "otlp-grpc")]
+use pool_testkit::receivers::{Attribute, Attributes, Collector, Point};
 use pool_testkit::receivers::{HttpSink, Request};
 use prost::Message as _;
 
@@ -56,4 +64,27 @@ fn metrics(request: &Request) -> Vec<Metric> {
     let sent = ExportMetricsServiceRequest::decode(&*request.body).expect("protobuf");
     let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
     scopes.flat_map(|scope| scope.metrics).collect()
+}
+
+/// Both, with the collector's URL for each.
+#[cfg(feature = "otlp-grpc")]
+fn protocols(collector: &Collector) -> [(Protocol, String); 2] {
+    [(Protocol::HttpProtobuf, collector.http_url()), (Protocol::Grpc, collector.grpc_url())]
+}
+
+/// Waits until the collector has these spans and this total of the counter `c` of a service.
+#[cfg(feature = "otlp-grpc")]
+#[track_caller]
+fn collector_has(collector: &Collector, service: &str, spans: usize, total: u32) {
+    let is_its = |resource: &Attributes| {
+        resource.get("service.name") == Some(&Attribute::Text(service.to_owned()))
+    };
+    let awaited = format!("{spans} spans and the count {total} of {service}");
+    let found = collector.wait_for(&awaited, AGES, |seen| {
+        let points = seen.points_of("c").filter(|point| is_its(&point.resource));
+        let last = points.last().and_then(Point::number);
+        let received = seen.spans.iter().filter(|span| is_its(&span.resource)).count();
+        (received == spans && last == Some(f64::from(total))).then_some(())
+    });
+    found.expect("received");
 }
