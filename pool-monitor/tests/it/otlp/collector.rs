@@ -54,7 +54,7 @@ fn a_collector_that_goes_and_comes_back_is_reported_twice_and_gets_what_follows(
         let reports = seen.reports();
         let begun = reports.iter().filter(|line| line.starts_with("WARN")).count();
         let ended = reports.iter().filter(|line| line.starts_with("INFO")).count();
-        assert_eq!((begun, ended), (reports.len() - ended, begun), "{reports:?}");
+        assert_eq!(begun, ended, "{reports:?}");
         assert!((1..=2).contains(&begun), "once a signal at most: {reports:?}");
     }
 }
@@ -104,7 +104,9 @@ fn no_key_is_shown_by_grpc_nor_received_among_the_data() {
         shown.note(&telemetry.state());
     }
     shown.note_text(&collector.printed());
-    seen.lines().iter().for_each(|line| shown.note_text(line));
+    for line in seen.lines() {
+        shown.note_text(&line);
+    }
     shown.expect(&["span 2", "telemetry is not delivered", "spans_delivered: 3"]);
     shown.expect_no(KEY);
 }

@@ -8,6 +8,8 @@ mod process;
 mod runtimes;
 mod secrets;
 mod seen;
+#[cfg(feature = "otlp-grpc")]
+mod tls;
 mod trouble;
 
 use std::time::Duration;
@@ -66,10 +68,14 @@ fn metrics(request: &Request) -> Vec<Metric> {
     scopes.flat_map(|scope| scope.metrics).collect()
 }
 
+#[cfg(feature = "otlp-grpc")]
+const PROTOCOLS: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::Grpc];
+
 /// Both, with the collector's URL for each.
 #[cfg(feature = "otlp-grpc")]
 fn protocols(collector: &Collector) -> [(Protocol, String); 2] {
-    [(Protocol::HttpProtobuf, collector.http_url()), (Protocol::Grpc, collector.grpc_url())]
+    let [http, grpc] = PROTOCOLS;
+    [(http, collector.http_url()), (grpc, collector.grpc_url())]
 }
 
 /// Waits until the collector has these spans and this total of the counter `c` of a service.
@@ -81,8 +87,8 @@ fn collector_has(collector: &Collector, service: &str, spans: usize, total: u32)
     };
     let awaited = format!("{spans} spans and the count {total} of {service}");
     let found = collector.wait_for(&awaited, AGES, |seen| {
-        let points = seen.points_of("c").filter(|point| is_its(&point.resource));
-        let last = points.last().and_then(Point::number);
+        let mut points = seen.points_of("c").filter(|point| is_its(&point.resource));
+        let last = points.next_back().and_then(Point::number);
         let received = seen.spans.iter().filter(|span| is_its(&span.resource)).count();
         (received == spans && last == Some(f64::from(total))).then_some(())
     });

@@ -1,7 +1,7 @@
 //! Nothing is lost on any runtime, nor without one: the real collector has all of it.
 
 use opentelemetry::metrics::MeterProvider as _;
-use pool_monitor::otlp::{OtlpOptions, Protocol, Telemetry};
+use pool_monitor::otlp::{OtlpOptions, Telemetry};
 use pool_testkit::receivers::Collector;
 use tokio::runtime::Builder;
 

@@ -68,7 +68,9 @@ fn no_key_is_shown_whatever_the_collector_does() {
     }
     let lines = seen.lines();
     assert!(lines.iter().any(|line| line.contains("telemetry is not delivered")));
-    lines.iter().for_each(|line| shown.note_text(line));
+    for line in &lines {
+        shown.note_text(line);
+    }
     shown.expect(&["api-key", &sink.address().to_string(), "HTTP status 400", "orders"]);
     shown.expect_no(KEY);
 }
