@@ -89,6 +89,13 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_there_makes_no_telemetry_of_its_own() {
+        let background = Background::start("test").expect("a thread");
+        let is_quiet = async { Context::is_current_telemetry_suppressed() };
+        assert_eq!(background.run(AGES, is_quiet), Some(true));
+    }
+
+    #[test]
     fn what_takes_too_long_is_not_waited_for() {
         let background = Background::start("test").expect("a thread");
         let endless = std::future::pending::<()>();

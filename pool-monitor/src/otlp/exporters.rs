@@ -204,9 +204,7 @@ impl SpanProcessor for Processor {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if span.span_context.is_sampled() {
-            self.spans.push(span);
-        }
+        self.spans.push(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -12,12 +12,12 @@ use super::{AGES, end_spans, spans};
 
 const CHILD: &str = "POOL_MONITOR_TEST_CHILD";
 
-fn is_child() -> bool {
+pub(super) fn is_child() -> bool {
     env::var_os(CHILD).is_some()
 }
 
 /// Runs this test again, in a process with these variables and one thread.
-fn again(variables: &[(&str, &str)]) -> Output {
+pub(super) fn again(variables: &[(&str, &str)]) -> Output {
     let name = thread::current().name().expect("named after the test").to_owned();
     let mut child = Command::new(env::current_exe().expect("this test"));
     child.args([&*name, "--exact", "--nocapture", "--test-threads=1"]);
@@ -25,7 +25,8 @@ fn again(variables: &[(&str, &str)]) -> Output {
     child.output().expect("run")
 }
 
-fn said(output: &Output) -> String {
+/// What it printed; fails if it did.
+pub(super) fn said(output: &Output) -> String {
     let [printed, complained] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
     assert!(output.status.success(), "{printed}{complained}");

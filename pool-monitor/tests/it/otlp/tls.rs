@@ -21,6 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
+use super::process::{again, is_child, said};
 use super::{AGES, collector_has, end_spans, options, protocols};
 
 /// An authority, and what it vouches for: a server at localhost and a client.
@@ -129,6 +130,28 @@ fn a_named_authority_is_trusted_and_no_other() {
         let delivery = telemetry.shutdown(AGES);
         let reason = "invalid peer certificate: UnknownIssuer".to_owned();
         assert_eq!(delivery.error, Some(ExportError::Connection { reason }));
+    }
+}
+
+#[test]
+fn whom_the_system_trusts_is_trusted() {
+    if is_child() {
+        let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
+        end_spans(&telemetry, 2);
+        let delivery = telemetry.shutdown(AGES);
+        assert!(delivery.is_complete(), "{delivery:?}");
+        return;
+    }
+    let (collector, files) = (Collector::start().expect("started"), Files::make());
+    let authority = files.path("authority.pem");
+    for ((_, url), protocol) in protocols(&collector).into_iter().zip(["http/protobuf", "grpc"]) {
+        let url = encrypted(&url, files.server_config(false));
+        said(&again(&[
+            // Where the system's certificates are.
+            ("SSL_CERT_FILE", authority.to_str().expect("text")),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ]));
     }
 }
 

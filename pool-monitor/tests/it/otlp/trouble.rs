@@ -143,20 +143,31 @@ fn what_may_pass_is_tried_again_and_not_before_the_collector_wants_it() {
 }
 
 #[test]
-fn a_collector_that_wants_rest_for_long_gets_it_but_for_a_flush() {
+fn a_collector_that_wants_rest_for_longer_than_an_export_may_take_gets_it() {
     let sink = HttpSink::start().expect("started");
-    sink.answer([Reply::retry_after(429, 200)]);
-    let options = OtlpOptions { span_batch: Some(2), ..options(&sink.url("")) };
+    sink.answer([Reply::retry_after(429, 1)]);
+    let options = OtlpOptions {
+        timeout: Some(Duration::from_millis(500)),
+        span_delay: Some(Duration::from_millis(10)),
+        ..options(&sink.url(""))
+    };
     let telemetry = Telemetry::start(&options).expect("started");
     end_spans(&telemetry, 1);
+    let refused = sink.next(AGES).expect("sent").received;
+    end_spans(&telemetry, 1);
+    let rest = sink.next(AGES).expect("sent").received - refused;
+    assert!(rest >= Duration::from_secs(1), "{rest:?}");
+}
+
+#[test]
+fn a_flush_waits_for_no_rest() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::retry_after(429, 200)]);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
     assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(429)));
-    // Enough for two batches, but nobody asks.
-    end_spans(&telemetry, 4);
+    end_spans(&telemetry, 2);
     assert!(telemetry.flush(AGES).is_complete());
-    assert_eq!(
-        sink.rest().iter().map(|request| spans(request).len()).collect::<Vec<_>>(),
-        [1, 2, 2]
-    );
 }
 
 #[test]
