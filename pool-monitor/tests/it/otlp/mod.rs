@@ -3,6 +3,7 @@
 mod collected;
 #[cfg(feature = "otlp-grpc")]
 mod collector;
+mod example;
 mod process;
 #[cfg(feature = "otlp-grpc")]
 mod runtimes;
