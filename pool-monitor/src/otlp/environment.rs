@@ -12,6 +12,10 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use pool_core::Problem;
 
+/// The most milliseconds that the specification wants to be understood; more could not be added to a
+/// clock's time.
+pub(super) const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
 const IGNORED: &str = "not understood, so it is ignored";
 
 /// Variables, and what was found wrong with them.
@@ -62,8 +66,9 @@ impl<'a> Variables<'a> {
     }
 
     pub(super) fn milliseconds(&mut self, names: &[String]) -> Option<Duration> {
-        self.first_read(names, "a number of milliseconds above 0", |text| {
-            text.parse().ok().filter(|number| *number > 0).map(Duration::from_millis)
+        self.first_read(names, "a number of milliseconds from 1 to 2147483647", |text| {
+            let time = text.parse().ok().map(Duration::from_millis);
+            time.filter(|time| !time.is_zero() && *time <= LONGEST)
         })
     }
 

@@ -167,7 +167,7 @@ impl Exporters {
             }
         };
         // Without an answer the thread itself is held up, by a callback of the metrics.
-        let turns = background.run(deadline + SLACK, asked);
+        let turns = background.run(deadline.saturating_add(SLACK), asked);
         let late = || (spans.map(|_| Turn::Late), metrics.map(|_| Turn::Late));
         let (of_spans, of_metrics) = turns.unwrap_or_else(late);
         let dropped = self.health.state().spans_dropped - dropped_before;

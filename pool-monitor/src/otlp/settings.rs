@@ -15,7 +15,7 @@ use pool_core::{ConfigError, Problem};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::endpoint::Endpoint;
-use super::environment::{Variables, pairs};
+use super::environment::{LONGEST, Variables, pairs};
 use super::options::{Environment, OtlpOptions, Protocol};
 
 const SERVICE_NAME: &str = "service.name";
@@ -91,7 +91,7 @@ impl Settings {
             Environment::Ignore => &nothing,
         });
         let mut reader = Reader { options, variables: &mut variables };
-        reader.refuse_zeros();
+        reader.refuse_what_cannot_be();
         let is_disabled = reader.variables.is_true(&["OTEL_SDK_DISABLED".to_owned()]);
         let settings = if is_disabled { reader.disabled() } else { reader.settings() };
         let Variables { warnings, problems, .. } = variables;
@@ -137,20 +137,27 @@ impl Reader<'_, '_> {
     }
 
     /// Zero would mean never, or without end.
-    fn refuse_zeros(&mut self) {
+    fn refuse_what_cannot_be(&mut self) {
         let options = self.options;
-        let times = [
+        for (name, time) in [
             ("timeout", options.timeout),
             ("metric_interval", options.metric_interval),
             ("span_delay", options.span_delay),
-        ];
-        let zero_time = |(_, time): &(&str, Option<Duration>)| *time == Some(Duration::ZERO);
-        let counts = [("span_batch", options.span_batch), ("span_queue", options.span_queue)];
-        let zero_count = |(_, count): &(&str, Option<usize>)| *count == Some(0);
-        let names = times.into_iter().filter(zero_time).map(|(name, _)| name);
-        let names = names.chain(counts.into_iter().filter(zero_count).map(|(name, _)| name));
-        let problems = names.map(|name| Problem::invalid(name, "0", "not allowed", "more than 0"));
-        self.variables.problems.extend(problems);
+        ] {
+            if let Some(time) = time.filter(|time| time.is_zero() || *time > LONGEST) {
+                let allowed = "more than 0 and at most 24 days";
+                let problem = Problem::invalid(name, format!("{time:?}"), "not allowed", allowed);
+                self.variables.problems.push(problem);
+            }
+        }
+        for (name, count) in
+            [("span_batch", options.span_batch), ("span_queue", options.span_queue)]
+        {
+            if count == Some(0) {
+                let problem = Problem::invalid(name, "0", "not allowed", "more than 0");
+                self.variables.problems.push(problem);
+            }
+        }
     }
 
     fn is_sent(&mut self, signal: Signal) -> bool {

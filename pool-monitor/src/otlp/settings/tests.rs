@@ -183,13 +183,14 @@ fn a_shorter_limit_for_a_batch_wins() {
 #[test]
 fn what_the_specification_says_to_ignore_is_ignored_with_one_warning_that_names_it() {
     for (name, value, allowed) in [
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a number of milliseconds above 0"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a number of milliseconds from 1 to 2147483647"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "htp", "http/protobuf or grpc"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", "none"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "-1", "a number of milliseconds above 0"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1", "a number of milliseconds from 1 to 2147483647"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "2147483648", "a number of milliseconds from 1 to 2147483647"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "a whole number above 0"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "at most the 2048 spans that may wait"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "1e3", "a number of milliseconds above 0"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1e3", "a number of milliseconds from 1 to 2147483647"),
         ("OTEL_SDK_DISABLED", "1", "true or false"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
         (
@@ -254,6 +255,7 @@ fn options_that_cannot_be_are_named() {
         endpoint: Some("collector:4318".to_owned()),
         headers: vec![("no name".to_owned(), Secret::new("hunter2"))],
         timeout: Some(Duration::ZERO),
+        metric_interval: Some(Duration::MAX),
         span_queue: Some(10),
         span_batch: Some(11),
         ..Default::default()
@@ -262,7 +264,9 @@ fn options_that_cannot_be_are_named() {
     assert_eq!(
         said,
         [
-            "timeout = \"0\": not allowed; allowed: more than 0",
+            "timeout = \"0ns\": not allowed; allowed: more than 0 and at most 24 days",
+            "metric_interval = \"18446744073709551615.999999999s\": not allowed; allowed: more than 0 \
+             and at most 24 days",
             "span_batch = \"11\": more than can wait; allowed: at most the 10 spans that may wait",
             "headers = \"(not shown)\": a name is none of a header; allowed: names and values of HTTP headers",
             "endpoint = \"(not shown)\": it has no scheme; allowed: a URL such as http://collector:4318",

@@ -63,32 +63,46 @@ fn spans_do_not_wait_longer_than_their_delay_nor_metrics_than_their_interval() {
 }
 
 #[test]
-fn a_thousand_pools_are_told_apart_and_histograms_keep_their_buckets() {
+fn a_thousand_pools_are_told_apart_in_requests_that_are_not_too_large() {
     let sink = HttpSink::start().expect("started");
     let telemetry = to(&sink);
     let meter = telemetry.meter_provider().meter("test");
     let closed = meter.u64_counter("closed").build();
-    let wait = meter.f64_histogram("wait").with_boundaries(vec![0.001, 0.1]).build();
-    for pool in 0..1000 {
+    let waits = ["a", "b", "c", "d"]
+        .map(|name| meter.f64_histogram(name).with_boundaries(vec![0.001, 0.1]).build());
+    for number in 0..1000 {
+        let pool = KeyValue::new("db.client.connection.pool.name", format!("orders-{number}"));
         for reason in 0..8 {
-            closed.add(1, &[KeyValue::new("pool", pool), KeyValue::new("reason", reason)]);
+            closed.add(1, &[pool.clone(), KeyValue::new("reason", reason)]);
+        }
+        for wait in &waits {
+            wait.record(0.01, std::slice::from_ref(&pool));
         }
     }
-    wait.record(0.01, &[]);
     assert!(telemetry.flush(AGES).is_complete());
-    let sent = metrics(&sink.next(AGES).expect("sent"));
-    let data = |name: &str| {
-        let metric = sent.iter().find(|metric| metric.name == name).expect("sent");
-        metric.data.clone().expect("data")
-    };
-    let Data::Sum(sum) = data("closed") else { panic!("a sum") };
-    assert_eq!(sum.data_points.len(), 8000);
-    let overflows = |key: &str| key == "otel.metric.overflow";
-    let mut attributes = sum.data_points.iter().flat_map(|point| &point.attributes);
-    assert!(attributes.all(|attribute| !overflows(&attribute.key)));
-    let Data::Histogram(histogram) = data("wait") else { panic!("a histogram") };
-    assert_eq!(histogram.data_points[0].explicit_bounds, [0.001, 0.1]);
-    assert_eq!(histogram.data_points[0].bucket_counts, [0, 1, 0]);
+    let requests = sink.rest();
+    assert!(requests.iter().all(|request| request.body.len() < 2 * 1024 * 1024));
+    let mut points = Vec::new();
+    for metric in requests.iter().flat_map(metrics) {
+        match metric.data.expect("data") {
+            Data::Sum(sum) => {
+                let mut attributes = sum.data_points.iter().flat_map(|point| &point.attributes);
+                assert!(attributes.all(|attribute| attribute.key != "otel.metric.overflow"));
+                points.push((metric.name, sum.data_points.len()));
+            }
+            Data::Histogram(histogram) => {
+                let point = &histogram.data_points[0];
+                assert_eq!(point.explicit_bounds, [0.001, 0.1], "the instrument's own");
+                assert_eq!(point.bucket_counts, [0, 1, 0]);
+                points.push((metric.name, histogram.data_points.len()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    points.sort();
+    let expected = [("a", 1000), ("b", 1000), ("c", 1000), ("closed", 8000), ("d", 1000)];
+    assert_eq!(points, expected.map(|(name, count)| (name.to_owned(), count)));
+    assert!(requests.len() > 1, "it would have been larger");
 }
 
 #[test]
@@ -109,6 +123,15 @@ fn the_temporality_is_the_one_that_was_asked_for() {
         }
         assert_eq!(last, expected, "{temporality:?}");
     }
+}
+
+#[test]
+fn a_deadline_may_be_endless() {
+    let sink = HttpSink::start().expect("started");
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    assert!(telemetry.flush(Duration::MAX).is_complete());
+    assert!(telemetry.shutdown(Duration::MAX).is_complete());
 }
 
 #[test]
