@@ -3,6 +3,7 @@
 //! It makes them independent of the program's runtime: they work beside smol, on a runtime that is
 //! driven by one thread, and while that one waits for them.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::mpsc;
@@ -15,6 +16,17 @@ use tokio::runtime::EnterGuard;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tracing::dispatcher;
+use tracing::subscriber::NoSubscriber;
+
+thread_local! {
+    static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of those here.
+#[cfg(feature = "otlp")]
+pub(crate) fn is_here() -> bool {
+    IS_BACKGROUND.get()
+}
 
 /// A thread that runs tasks. Dropping it ends them where they are, without waiting.
 #[derive(Debug)]
@@ -36,10 +48,13 @@ impl Background {
         let (end, ended) = oneshot::channel::<()>();
         let subscriber = dispatcher::get_default(Clone::clone);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Whoever sees what is said where it was started, sees what is said here.
-            let _seen = dispatcher::set_default(&subscriber);
+            // Whoever sees what is said where it was started, sees what is said here. If that is
+            // nobody, a subscriber for all threads may still come.
+            let is_seen = !subscriber.is::<NoSubscriber>();
+            let _seen = is_seen.then(|| dispatcher::set_default(&subscriber));
             // Telemetry about sending telemetry would never end.
             let _quiet = Context::enter_telemetry_suppressed_scope();
+            IS_BACKGROUND.set(true);
             // Ends as soon as the sender is gone, whatever still runs.
             let _gone = runtime.block_on(ended);
             runtime.shutdown_background();

@@ -23,7 +23,7 @@ use super::sender::Sender;
 use super::settings::{Settings, Signal, Target};
 use super::spans::Spans;
 use super::turns::Turns;
-use crate::background::Background;
+use crate::background::{self, Background};
 
 /// How long the SDK's own `force_flush` may take; it has no say in it.
 const SDK_PATIENCE: Duration = Duration::from_secs(30);
@@ -204,7 +204,11 @@ impl SpanProcessor for Processor {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        self.spans.push(span);
+        // The library under gRPC gives spans to `tracing` that belong to no other, so that those of
+        // each export would be the next one's.
+        if !background::is_here() {
+            self.spans.push(span);
+        }
     }
 
     fn force_flush(&self) -> OTelSdkResult {

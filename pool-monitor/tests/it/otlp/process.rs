@@ -4,9 +4,15 @@ use std::env;
 use std::process::{Command, Output};
 use std::thread;
 
+#[cfg(feature = "otlp-grpc")]
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use pool_monitor::otlp::{OtlpError, OtlpOptions, Telemetry};
+#[cfg(feature = "otlp-grpc")]
+use pool_testkit::receivers::Collector;
 use pool_testkit::receivers::{HttpSink, Reply};
+#[cfg(feature = "otlp-grpc")]
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::seen::Seen;
 use super::{AGES, end_spans, spans};
@@ -59,6 +65,49 @@ fn the_variables_of_the_process_are_read_and_their_keys_not_shown() {
     assert!(!said.contains("canary"), "{said}");
     let request = sink.next(AGES).expect("sent");
     assert_eq!((request.header("api-key"), spans(&request).len()), (Some("canary"), 1));
+}
+
+/// Programs set theirs after the exporters: it may need their tracers.
+#[test]
+fn a_subscriber_that_is_set_later_hears_of_trouble() {
+    if is_child() {
+        let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
+        let seen = Seen::default();
+        tracing::subscriber::set_global_default(seen.clone()).expect("the first");
+        end_spans(&telemetry, 1);
+        println!("{:?} {:#?}", telemetry.shutdown(AGES), seen.reports());
+        return;
+    }
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::status(401));
+    let said = said(&again(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &sink.url(""))]));
+    assert!(said.contains("telemetry is not delivered"), "{said}");
+}
+
+#[cfg(feature = "otlp-grpc")]
+#[test]
+fn sending_spans_makes_no_spans() {
+    if is_child() {
+        let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
+        let tracer = telemetry.tracer_provider().tracer("test");
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).expect("the first");
+        tracing::trace_span!("work").in_scope(|| ());
+        for _ in 0..3 {
+            assert!(telemetry.flush(AGES).is_complete());
+        }
+        assert_eq!(telemetry.state().spans_delivered, 1);
+        return;
+    }
+    let collector = Collector::start().expect("started");
+    for (protocol, url) in [("http/protobuf", collector.http_url()), ("grpc", collector.grpc_url())]
+    {
+        said(&again(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ]));
+    }
 }
 
 #[test]
