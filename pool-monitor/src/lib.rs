@@ -16,6 +16,8 @@ mod history;
 mod metrics;
 mod monitor;
 mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 mod reading;

@@ -7,6 +7,8 @@ mod agreement;
 mod alerts;
 mod metrics;
 mod monitor;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod rig;
