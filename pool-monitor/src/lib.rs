@@ -7,3 +7,7 @@
 
 #[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
 mod background;
+mod sql;
+mod trace;
+
+pub use self::trace::{PoolTraces, TraceOptions};
