@@ -75,6 +75,9 @@ fn first_piece(sql: &str, first: char, dialect: Dialect) -> Option<(Kind, usize)
         ('#', Mysql) => Some((Kind::Comment, line(sql))),
         ('#', Other) => None,
         ('/', _) if second == Some('*') => Some((Kind::Comment, comment(sql, dialect)?)),
+        // Some begin and end a string with three of them, or with a letter and a bracket inside.
+        ('\'' | '"', Other) if run(sql, |next| next == first) >= 3 => None,
+        _ if dialect == Other && begins_word(first) && ends_before_quote(sql) => None,
         ('\'', _) => Some((Kind::Literal, quoted(sql, '\'', dialect != Sqlite)?)),
         ('e' | 'E', Postgres) if second == Some('\'') => {
             Some((Kind::Literal, 1 + escaped(&sql[1..])?))
@@ -132,6 +135,11 @@ fn is_typographic(sign: char) -> bool {
 /// How far `belongs` goes from the beginning.
 fn run(sql: &str, belongs: impl Fn(char) -> bool) -> usize {
     sql.find(|sign| !belongs(sign)).unwrap_or(sql.len())
+}
+
+/// Whether a quote follows the word at the beginning.
+fn ends_before_quote(sql: &str) -> bool {
+    sql[run(sql, continues_word)..].starts_with(['\'', '"'])
 }
 
 fn line(sql: &str) -> usize {

@@ -1,7 +1,7 @@
 //! The text of a statement without what it says about anybody.
 
-use super::lexer::{Kind, Piece, Pieces};
-use super::{Dialect, beginning};
+use super::beginning;
+use super::lexer::{Kind, Piece};
 
 /// Bytes of a text that are shown.
 const MOST_SHOWN: usize = 2 * 1024;
@@ -11,11 +11,11 @@ const MOST_SHOWN: usize = 2 * 1024;
 /// One with parameters is shown as it is: who uses them says by them what is not to be seen. In any
 /// other, each literal is a `?`, and so is everything after a place where it cannot be told what is
 /// one. Names are shown.
-pub(crate) fn mask(sql: &str, dialect: Dialect) -> String {
-    let shows_literals = is_parameterised(sql, dialect);
+pub(super) fn mask(pieces: &[Piece<'_>]) -> String {
+    let shows_literals = is_parameterised(pieces);
     let mut text = Text::default();
-    for piece in Pieces::of(sql, dialect) {
-        text.add(piece, shows_literals);
+    for piece in pieces {
+        text.add(*piece, shows_literals);
         if text.shown.len() >= MOST_SHOWN {
             break;
         }
@@ -25,9 +25,9 @@ pub(crate) fn mask(sql: &str, dialect: Dialect) -> String {
 
 /// Whether it is one statement with places for parameters. With several, the places of one say
 /// nothing about the literals of another.
-fn is_parameterised(sql: &str, dialect: Dialect) -> bool {
+fn is_parameterised(pieces: &[Piece<'_>]) -> bool {
     let (mut has_place, mut has_ended) = (false, false);
-    for piece in Pieces::of(sql, dialect) {
+    for piece in pieces {
         match piece.kind {
             Kind::Space | Kind::Comment => {}
             Kind::Unclear => return false,
@@ -98,16 +98,23 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Dialect::{self, Mysql, Other, Postgres, Sqlite};
+    use super::super::Statement;
     use super::*;
-    use Dialect::{Mysql, Other, Postgres, Sqlite};
 
     const ALL: [Dialect; 4] = [Postgres, Mysql, Sqlite, Other];
+
+    fn mask(sql: &str, dialect: Dialect) -> String {
+        Statement::read(sql, dialect).masked()
+    }
 
     #[test]
     fn literals_are_masked_in_every_dialect() {
         for (sql, masked) in [
-            ("SELECT 'it''s', 1, -2.5e-10, .5, 0xFF FROM t1", "SELECT ?, ?, -?, ?, ? FROM t1"),
-            ("SELECT N'x', X'ff', b'01'", "SELECT ?, ?, ?"),
+            (
+                "SELECT 'it''s', '', 1, -2.5e-10, .5, 0xFF FROM t1",
+                "SELECT ?, ?, ?, -?, ?, ? FROM t1",
+            ),
             ("SELECT a1, _x FROM s.t WHERE b = 1e3", "SELECT a1, _x FROM s.t WHERE b = ?"),
             ("INSERT INTO t VALUES (1,'a'),(2,'b')", "INSERT INTO t VALUES (?,?),(?,?)"),
             ("SELECT 1 -- 'secret'\n, 2", "SELECT ? \n, ?"),
@@ -126,6 +133,8 @@ mod tests {
     #[test]
     fn each_dialect_has_literals_of_its_own() {
         for (dialect, sql, masked) in [
+            (Postgres, "SELECT N'x', X'ff', b'01'", "SELECT ?, ?, ?"),
+            (Mysql, "SELECT N'x', X'ff', b'01'", "SELECT ?, ?, ?"),
             (Postgres, r"SELECT E'it\'s \\', 1", "SELECT ?, ?"),
             (Postgres, "SELECT $$it's$$, $a$ $$ $b$ $a$, 1", "SELECT ?, ?, ?"),
             (Postgres, "SELECT $a$ never ends $b$", "SELECT ?"),
@@ -158,6 +167,8 @@ mod tests {
             (Other, "SELECT --it's\n secret'"),
             (Other, "SELECT # it's\n secret'"),
             (Other, "SELECT [it's] secret'"),
+            (Other, "SELECT q'[it's secret]'"),
+            (Other, "SELECT '''it's secret'''"),
         ] {
             assert_eq!(mask(sql, dialect), "SELECT ?", "{dialect:?}: {sql}");
         }

@@ -9,8 +9,7 @@ mod lexer;
 mod mask;
 mod summary;
 
-pub(crate) use self::mask::mask;
-pub(crate) use self::summary::summary;
+use self::lexer::{Piece, Pieces};
 
 /// Bytes of a text that are looked at: a statement may hold a file.
 const MOST_READ: usize = 16 * 1024;
@@ -35,6 +34,28 @@ impl Dialect {
             "sqlite" => Self::Sqlite,
             _ => Self::Other,
         }
+    }
+}
+
+/// A statement, cut into pieces once.
+pub(crate) struct Statement<'a> {
+    pieces: Vec<Piece<'a>>,
+    dialect: Dialect,
+}
+
+impl<'a> Statement<'a> {
+    pub(crate) fn read(sql: &'a str, dialect: Dialect) -> Self {
+        Self { pieces: Pieces::of(sql, dialect).collect(), dialect }
+    }
+
+    /// Its text as telemetry may show it.
+    pub(crate) fn masked(&self) -> String {
+        mask::mask(&self.pieces)
+    }
+
+    /// What it does and to what; empty if that cannot be told.
+    pub(crate) fn summary(&self) -> String {
+        summary::summary(&self.pieces, self.dialect)
     }
 }
 
@@ -123,7 +144,8 @@ mod tests {
     }
 
     fn shown(sql: &str, dialect: Dialect) -> String {
-        let (text, summary) = (mask(sql, dialect), summary(sql, dialect));
+        let statement = Statement::read(sql, dialect);
+        let (text, summary) = (statement.masked(), statement.summary());
         assert!(text.len() <= 2048 && summary.len() <= 255, "bounded");
         text + "\n" + &summary
     }

@@ -1,7 +1,7 @@
 //! The summary of a statement: what it does and to what, in a few words.
 
 use super::Dialect;
-use super::lexer::{Kind, Piece, Pieces};
+use super::lexer::{Kind, Piece};
 
 /// Bytes of a summary, by the conventions.
 const MOST_BYTES: usize = 255;
@@ -9,10 +9,9 @@ const MOST_BYTES: usize = 255;
 /// What a statement does and to what: `SELECT orders`, `INSERT archive SELECT orders`. Several have
 /// `; ` between them, and those in a row that are alike are said once. It holds keywords and names
 /// only, and nothing of a text in which none of them is found.
-pub(crate) fn summary(sql: &str, dialect: Dialect) -> String {
-    let pieces: Vec<_> = Pieces::of(sql, dialect)
-        .filter(|piece| !matches!(piece.kind, Kind::Space | Kind::Comment))
-        .collect();
+pub(super) fn summary(pieces: &[Piece<'_>], dialect: Dialect) -> String {
+    let is_said = |piece: &&Piece<'_>| !matches!(piece.kind, Kind::Space | Kind::Comment);
+    let pieces: Vec<_> = pieces.iter().filter(is_said).copied().collect();
     let mut summary = String::new();
     let mut last = String::new();
     for statement in pieces.split(|piece| piece.text == ";") {
@@ -72,7 +71,13 @@ impl<'a> Reader<'a> {
             (Kind::Sign, "(") => self.levels.push(std::mem::take(&mut self.level)),
             (Kind::Sign, ")") => self.level = self.levels.pop().unwrap_or_default(),
             (Kind::Sign, ",") if self.level.lists_tables => return self.target(at + 1),
-            (Kind::Word, word) => return self.word(at, &word.to_ascii_uppercase()),
+            (Kind::Word, word) if word.len() <= LONGEST_KEYWORD => {
+                let mut upper = [0; LONGEST_KEYWORD];
+                let upper = &mut upper[..word.len()];
+                upper.copy_from_slice(word.as_bytes());
+                upper.make_ascii_uppercase();
+                return self.word(at, std::str::from_utf8(upper).unwrap_or_default());
+            }
             _ => {}
         }
         at + 1
@@ -112,10 +117,9 @@ impl<'a> Reader<'a> {
         match at.checked_sub(1).map(|before| self.pieces[before].text) {
             None => true,
             _ if is_call => false,
-            Some(before) => {
-                let before = before.to_ascii_uppercase();
-                ["(", ")", "EXPLAIN", "ANALYZE", "VERBOSE"].contains(&&*before)
-            }
+            Some(before) => ["(", ")", "EXPLAIN", "ANALYZE", "VERBOSE"]
+                .iter()
+                .any(|word| before.eq_ignore_ascii_case(word)),
         }
     }
 
@@ -200,6 +204,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// Bytes of the longest word that [`Reader::word`] looks for.
+const LONGEST_KEYWORD: usize = "DEALLOCATE".len();
 
 /// What may stand between an operation and the table.
 const BEFORE_TABLES: &[&str] = &[
@@ -294,7 +301,12 @@ const OTHERS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::Statement;
     use super::*;
+
+    fn summary(sql: &str, dialect: Dialect) -> String {
+        Statement::read(sql, dialect).summary()
+    }
 
     fn postgres(sql: &str) -> String {
         summary(sql, Dialect::Postgres)

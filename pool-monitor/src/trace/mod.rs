@@ -51,11 +51,14 @@ impl Default for TraceOptions {
 /// | a connect | `CLIENT` | `connect` and the database |
 /// | an acquire that was slow or failed | `INTERNAL` | `acquire` and the pool's name |
 ///
-/// The conventions have none for the last two. A span's parent is whatever is current in the caller:
+/// The conventions have none for the last two. An acquire has what its error says: `error.type`,
+/// `pool.acquire.outcome` (`opened`, `waited`, `failed`, `cancelled`), `pool.acquire.phase`,
+/// `pool.in_use`, `pool.max_open`, `pool.opening`, `pool.waiting`, `pool.holders`, and where it was called.
+/// A connect that failed has `pool.connect.attempts` and, as such an acquire, `pool.connect.error_class`. A span's parent is whatever is current in the caller:
 /// through the OpenTelemetry API, or through `tracing` where tracing-opentelemetry makes its spans
 /// current, as it does by default (with the feature `tracing-spans`, also where it does not). A
 /// statement whose parent is not sampled gets no span, whatever the sampler would say, and costs next
-/// to nothing. A connect is made by the pool for nobody in particular: its span is a trace of its own.
+/// to nothing; a sampler that is asked sees the parent, the kind and `db.system.name`. A connect is made by the pool for nobody in particular: its span is a trace of its own.
 ///
 /// What a server says about a statement that failed may quote what somebody wrote, so a span shows
 /// its code and not its words.

@@ -15,7 +15,7 @@ use pool_core::{
 use super::database::Database;
 use super::running::{Running, Statement};
 use super::{TraceOptions, failing, parent};
-use crate::sql::{Dialect, mask, summary};
+use crate::sql::{Dialect, Statement as Sql};
 
 /// Traces one pool.
 pub(super) struct Tracing {
@@ -62,14 +62,14 @@ impl Tracing {
     fn begin_statement(&self, text: Option<&str>, parent: &Context) -> Option<Statement> {
         let started = time::now();
         let mut span = self.begin(SpanKind::Client, started, parent)?;
-        let dialect = self.database.dialect;
-        let said = text.map(|text| summary(text, dialect)).filter(|said| !said.is_empty());
+        let sql = text.map(|text| Sql::read(text, self.database.dialect));
+        let said = sql.as_ref().map(Sql::summary).filter(|said| !said.is_empty());
         span.update_name(said.clone().unwrap_or_else(|| self.database.target.clone()));
         if let Some(said) = said {
             span.set_attribute(KeyValue::new("db.query.summary", said));
         }
-        if let Some(text) = text.filter(|_| self.options.query_text) {
-            span.set_attribute(KeyValue::new("db.query.text", mask(text, dialect)));
+        if let Some(sql) = sql.filter(|_| self.options.query_text) {
+            span.set_attribute(KeyValue::new("db.query.text", sql.masked()));
         }
         Some(Statement { span, started })
     }
