@@ -11,7 +11,9 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanId, Status, TracerProvider as _};
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, Value};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracer, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::{
+    InMemorySpanExporter, Sampler, SdkTracer, SdkTracerProvider, SpanData,
+};
 use pool_core::{ControlHandle, Driver, Pool, PoolConfig};
 use pool_monitor::{PoolTraces, TraceOptions};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
@@ -27,8 +29,15 @@ struct Spans {
 
 impl Spans {
     fn new() -> Self {
+        Self::sampled_by(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+    }
+
+    fn sampled_by(sampler: Sampler) -> Self {
         let exporter = InMemorySpanExporter::default();
-        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(sampler)
+            .with_simple_exporter(exporter.clone())
+            .build();
         Self { provider, exporter }
     }
 

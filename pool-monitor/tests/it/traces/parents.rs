@@ -4,7 +4,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{
     FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::{Sampler, SpanData};
 use pool_core::{Pool, PoolConfig};
 use pool_monitor::{PoolTraces, TraceOptions};
 use pool_sqlite::SqliteDriver;
@@ -111,7 +111,9 @@ fn the_parent_is_who_started_a_statement_wherever_it_is_dropped() {
 #[test]
 fn a_trace_that_is_not_sampled_gets_no_span() {
     let options = TraceOptions { comments: true, ..TraceOptions::default() };
-    let rig = Rig::new(PoolConfig::default(), options);
+    let rig = Rig::new(PoolConfig::default(), options.clone());
+    let eager = Spans::sampled_by(Sampler::AlwaysOn);
+    eager.watch(&rig.pool.control(), options);
     let mut guard = rig.sim.block_on(rig.pool.acquire()).expect("opened");
     rig.spans.take();
     let (trace, span) = (TraceId::from(7_u128), SpanId::from(7_u64));
@@ -124,6 +126,7 @@ fn a_trace_that_is_not_sampled_gets_no_span() {
         assert_eq!(running.commented(), None);
     }
     assert_eq!(rig.spans.take().len(), 0);
+    assert_eq!(names(&eager.take()), ["connect fake"]);
     let _current = with(TraceFlags::SAMPLED);
     guard.query("SELECT 3").expect("answered");
     let ended = rig.spans.only();
