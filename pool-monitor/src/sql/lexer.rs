@@ -64,15 +64,16 @@ fn first_piece(sql: &str, first: char, dialect: Dialect) -> Option<(Kind, usize)
             Some((Kind::Space, run(sql, |next| next.is_ascii_whitespace())))
         }
         ('-', _) if second == Some('-') => {
-            let is_comment = sql[2..].chars().next().is_none_or(|it| it <= ' ');
+            let is_comment =
+                sql[2..].chars().next().is_none_or(|it| it == ' ' || it.is_ascii_control());
             match dialect {
-                Postgres | Sqlite => Some((Kind::Comment, line(sql))),
-                Mysql | Other if is_comment => Some((Kind::Comment, line(sql))),
+                Postgres | Sqlite => Some((Kind::Comment, line(sql, dialect)?)),
+                Mysql | Other if is_comment => Some((Kind::Comment, line(sql, dialect)?)),
                 Mysql => sign,
                 Other => None,
             }
         }
-        ('#', Mysql) => Some((Kind::Comment, line(sql))),
+        ('#', Mysql) => Some((Kind::Comment, line(sql, dialect)?)),
         ('#', Other) => None,
         ('/', _) if second == Some('*') => Some((Kind::Comment, comment(sql, dialect)?)),
         // Some begin and end a string with three of them, or with a letter and a bracket inside.
@@ -142,8 +143,14 @@ fn ends_before_quote(sql: &str) -> bool {
     sql[run(sql, continues_word)..].starts_with(['\'', '"'])
 }
 
-fn line(sql: &str) -> usize {
-    run(sql, |sign| sign != '\n' && sign != '\r')
+/// A line. Only to PostgreSQL a lone carriage return ends it.
+fn line(sql: &str, dialect: Dialect) -> Option<usize> {
+    let line = run(sql, |sign| sign != '\n');
+    match sql[..line].find('\r') {
+        Some(end) if dialect == Dialect::Postgres => Some(end),
+        Some(end) if dialect == Dialect::Other && end + 1 < line => None,
+        _ => Some(line),
+    }
 }
 
 /// A comment in stars; `None` if it does not end, or the server may see a statement in it.

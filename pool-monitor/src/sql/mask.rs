@@ -146,6 +146,10 @@ mod tests {
             (Mysql, r#"SELECT "it's", `a"b`"#, r#"SELECT ?, `a"b`"#),
             (Mysql, "SELECT 1 # it's\n, 2", "SELECT ? \n, ?"),
             (Mysql, "SELECT 5--3", "SELECT ?--?"),
+            (Mysql, "SELECT 1 -- a\rsecret\n, 2", "SELECT ? \n, ?"),
+            (Mysql, "SELECT 1 --\u{7f}secret\n, 2", "SELECT ? \n, ?"),
+            (Sqlite, "SELECT 1 -- a\rsecret\n, 2", "SELECT ? \n, ?"),
+            (Postgres, "SELECT 1 -- it's\r, 'b'", "SELECT ? \r, ?"),
             (Mysql, "SELECT _utf8'x', @a := 5", "SELECT _utf8?, @a := ?"),
             (Sqlite, r#"SELECT [it's], `a`, "x" FROM t"#, "SELECT [it's], `a`, ? FROM t"),
             (Sqlite, r"SELECT 'a\', 'b'", "SELECT ?, ?"),
@@ -167,6 +171,7 @@ mod tests {
             (Other, "SELECT --it's\n secret'"),
             (Other, "SELECT # it's\n secret'"),
             (Other, "SELECT [it's] secret'"),
+            (Other, "SELECT -- it's\r secret'"),
             (Other, "SELECT q'[it's secret]'"),
             (Other, "SELECT '''it's secret'''"),
         ] {
