@@ -24,6 +24,8 @@ mod reading;
 mod recorder;
 mod registry;
 mod signal;
+mod sql;
+mod trace;
 mod view;
 mod window;
 
@@ -49,5 +51,6 @@ pub use self::monitor::{
 pub use self::prometheus::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
 pub use self::recorder::{Ages, Leak};
 pub use self::signal::Signal;
+pub use self::trace::{PoolTraces, TraceOptions};
 pub use self::view::{PoolView, Snapshot};
 pub use self::window::{Extent, Window, utilisation};

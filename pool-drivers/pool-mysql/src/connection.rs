@@ -21,6 +21,9 @@ use crate::wire::Wire;
 /// [`Row`](mysql_async::Row). Parameters are whatever becomes [`Params`]: a tuple, a `Vec` of
 /// values, `()` for none, or [`params!`](macro@mysql_async::params) for named ones (`:name`).
 ///
+/// What is sent as text (the methods that begin with `query`) may have a comment of an
+/// [observer's](pool_core::Observer::sql_comment) in it; prepared statements have none.
+///
 /// # Cancel safety
 ///
 /// A call whose future is dropped before its end leaves an answer on its way, which would be taken

@@ -22,6 +22,10 @@ use crate::transaction::Transaction;
 /// connection is clean afterwards, so that giving it back costs nothing. They take `&self`: calls
 /// made at the same time share a round trip.
 ///
+/// What is sent unprepared ([`batch_execute`](Self::batch_execute), [`query_typed`](Self::query_typed),
+/// [`execute_typed`](Self::execute_typed)) may have a comment of an
+/// [observer's](pool_core::Observer::sql_comment) in it.
+///
 /// ```no_run
 /// # async fn example(connection: &mut pool_postgres::PostgresConnection) -> Result<(), pool_postgres::PostgresError> {
 /// let transaction = connection.transaction().await?;

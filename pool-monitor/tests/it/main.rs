@@ -12,3 +12,4 @@ mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod rig;
+mod traces;
