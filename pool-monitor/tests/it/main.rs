@@ -6,3 +6,4 @@ mod monitor;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod rig;
+mod shipped;
