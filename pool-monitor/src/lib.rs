@@ -16,6 +16,7 @@ mod monitor;
 mod names;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+mod reading;
 mod recorder;
 mod registry;
 mod signal;

@@ -6,8 +6,10 @@
 
 mod answer;
 mod exposition;
+mod metrics;
 mod options;
 mod serve;
+mod tally;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use self::serve::Server;
 use crate::background::Background;
 
 pub use self::exposition::{Buckets, Family, Labels, Samples};
+pub use self::metrics::PrometheusMetrics;
 pub use self::options::{PrometheusError, PrometheusOptions};
 
 /// An endpoint that tells metrics at `/metrics`, in Prometheus' text format 0.0.4 or in OpenMetrics
