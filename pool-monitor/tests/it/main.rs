@@ -12,4 +12,5 @@ mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod rig;
+mod shipped;
 mod traces;

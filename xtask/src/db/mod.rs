@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use pool_testkit::receivers::Tool;
 use pool_testkit::servers::{Fetching, Finding, Product, cache, look_for};
 
 /// Start servers for tests and stop them, or see which could be started.
@@ -25,7 +26,7 @@ enum Action {
     Down,
     /// Print the settings with which tests use them, for the shell: eval "$(cargo xtask db env)".
     Env,
-    /// Say of each server whether it is there, and what would bring it.
+    /// Say of each server, and of each receiver of telemetry, whether it is there, and what would bring it.
     Doctor,
     /// Be the process that keeps them running; `up` starts it.
     #[command(hide = true)]
@@ -92,24 +93,34 @@ fn environment() -> Result<()> {
     Ok(())
 }
 
-/// Fails if a server is missing that can be had everywhere.
+/// Fails if a server is missing that can be had everywhere, or a receiver.
 fn doctor() -> Result<()> {
     let mut lacking = Vec::new();
     println!("cache: {}", cache().display());
     for product in Product::ALL {
-        match look_for(product) {
-            Finding::Present(path) => println!("{product:<12} {}", path.display()),
-            Finding::Fetchable(what) => {
-                println!("{product:<12} not here; `cargo xtask db up {product}` fetches {what}");
-            }
-            Finding::Missing { why, remedy } => {
-                println!("{product:<12} CANNOT BE HAD: {why}; {remedy}");
-                if !product.is_best_effort() {
-                    lacking.push(product.name());
-                }
-            }
-            other => println!("{product:<12} {other:?}"),
+        let command = format!("cargo xtask db up {product}");
+        if !is_to_be_had(product.name(), look_for(product), &command) && !product.is_best_effort() {
+            lacking.push(product.name());
+        }
+    }
+    for tool in Tool::ALL {
+        if !is_to_be_had(tool.name(), tool.look_for(), "cargo xtask itest --suite monitor") {
+            lacking.push(tool.name());
         }
     }
     if lacking.is_empty() { Ok(()) } else { bail!("lacking {}", lacking.join(" and ")) }
+}
+
+/// Says what was found; `command` fetches it.
+fn is_to_be_had(name: &str, finding: Finding, command: &str) -> bool {
+    match finding {
+        Finding::Present(path) => println!("{name:<23} {}", path.display()),
+        Finding::Fetchable(what) => println!("{name:<23} not here; `{command}` fetches {what}"),
+        Finding::Missing { why, remedy } => {
+            println!("{name:<23} CANNOT BE HAD: {why}; {remedy}");
+            return false;
+        }
+        other => println!("{name:<23} {other:?}"),
+    }
+    true
 }

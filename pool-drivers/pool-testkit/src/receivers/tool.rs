@@ -13,7 +13,7 @@ use crate::servers::directory::Directory;
 use crate::servers::error::Trying;
 use crate::servers::fetch::{Machine, Packages, Source, Suite, Wheel, python};
 use crate::servers::installation::multiarch;
-use crate::servers::{Fetching, ServerError};
+use crate::servers::{Fetching, Finding, ServerError};
 
 /// A program that receivers are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,21 @@ impl Tool {
             Self::Rotel => "rotel-0.0.1a15",
             Self::StandardWebhooks => "standardwebhooks-1.1.0",
         }
+    }
+
+    /// Looks whether it is there, or how it would come there. Fetches nothing.
+    #[must_use]
+    pub fn look_for(self) -> Finding {
+        if let Some(root) = self.present() {
+            return Finding::Present(root.join(self.landmark()));
+        }
+        for source in self.sources() {
+            if let Err(why) = source.available() {
+                return Finding::Missing { why, remedy: remedy(source) };
+            }
+        }
+        let sources: Vec<_> = self.sources().iter().map(Source::to_string).collect();
+        Finding::Fetchable(sources.join(", "))
     }
 
     /// Sees to it that it is there: fetches it if it may, which a line on standard output says.
@@ -85,8 +100,7 @@ impl Tool {
     }
 
     fn missing(self, source: &Source, why: String) -> ReceiverError {
-        let remedy = source.remedy().unwrap_or_else(|| format!("it comes as {source}"));
-        ReceiverError::Missing { tool: self, why, remedy }
+        ReceiverError::Missing { tool: self, why, remedy: remedy(source) }
     }
 
     /// Where it is, if it is there.
@@ -116,6 +130,11 @@ impl Tool {
             Self::StandardWebhooks => &STANDARD_WEBHOOKS,
         }
     }
+}
+
+/// What brings `source` where it cannot be fetched.
+fn remedy(source: &Source) -> String {
+    source.remedy().unwrap_or_else(|| format!("it comes as {source}"))
 }
 
 impl fmt::Display for Tool {
@@ -254,3 +273,17 @@ const ROTEL: [Source; 2] = [
     }),
     debian(&["libpython3.11"], &["libpython3.11-", "python3.11", "libc6", "media-types"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_what_brings_it() {
+        let missing = Tool::Rotel.missing(&ROTEL[1], "it is gone".to_owned());
+        assert_eq!(
+            missing.to_string(),
+            "rotel-0.0.1a15 cannot be had: it is gone; on Debian: apt-get install libpython3.11"
+        );
+    }
+}

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
+#[cfg(feature = "receivers")]
+use std::process::{ChildStdin, ChildStdout};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,7 @@ impl Process {
     }
 
     /// What it prints and what it is told, where its command has pipes for them. Once.
+    #[cfg(feature = "receivers")]
     pub(crate) fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStdin>) {
         (self.child.stdout.take(), self.child.stdin.take())
     }

@@ -26,8 +26,8 @@ pub(super) fn understood(text: &str) -> Telemetry {
 
 const MESSAGES: [&str; 2] = ["ResourceMetrics #0\n", "ResourceSpans #0\n"];
 
-/// How lines begin, but for those of attributes.
-const BEGINNINGS: [&str; 29] = [
+/// How lines begin.
+const BEGINNINGS: [&str; 42] = [
     "ResourceMetrics #",
     "ResourceSpans #",
     "Resource SchemaURL:",
@@ -57,9 +57,6 @@ const BEGINNINGS: [&str; 29] = [
     "Start time: ",
     "End time: ",
     "Attributes:",
-];
-
-const LATER_BEGINNINGS: [&str; 11] = [
     "Events:",
     "SpanEvent #",
     "Links:",
@@ -71,6 +68,8 @@ const LATER_BEGINNINGS: [&str; 11] = [
     "    ID             : ",
     "    Name           : ",
     "    Kind           : ",
+    "    Status code    : ",
+    "    Status message : ",
 ];
 
 /// The lines, those that belong together joined again.
@@ -92,9 +91,7 @@ fn lines(text: &str) -> Vec<String> {
 const OWN_LOG: &str = "\u{1b}[2m";
 
 fn begins(line: &str) -> bool {
-    let status = ["    Status code    : ", "    Status message : "];
-    let beginnings = BEGINNINGS.iter().chain(&LATER_BEGINNINGS).chain(&status);
-    beginnings.into_iter().any(|beginning| line.starts_with(beginning))
+    BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
 }
 
 /// Whether an attribute's text has not ended.

@@ -9,7 +9,9 @@ use std::path::Path;
 use super::error::ServerError;
 
 pub(crate) use self::apt::{Packages, Suite};
-pub(crate) use self::wheel::{Machine, Wheel, python};
+#[cfg(feature = "receivers")]
+pub(crate) use self::wheel::python;
+pub(crate) use self::wheel::{Machine, Wheel};
 
 /// What brings a program.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 mod each;
 mod others;
 mod proxy;
-mod rig;
+pub(crate) mod rig;
 mod shared;
 mod standby;
 mod tls;

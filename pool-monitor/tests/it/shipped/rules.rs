@@ -1,0 +1,344 @@
+//! `alerts.yml`: recording rules and alerts, and `alerts.test.yml`: what promtool holds them to.
+//!
+//! The alerts are those that the feature `alerts` watches in the program (`alerts/shipped.toml`), as far
+//! as Prometheus can.
+
+use std::fmt::Write;
+
+use pool_monitor::catalogue::{
+    ACQUIRES, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, CREATE_TIME, ERROR_TYPE, LEAKS_SUSPECTED,
+    MAX_WAITERS, Metric, OPEN_FAILURES, OPENED, OUTCOME, PENDING_REQUESTS, POOL_NAME, USE_TIME,
+    UTILISATION, WAIT_TIME, prometheus_label,
+};
+
+/// A figure that alerts and dashboards share.
+pub(super) struct Record {
+    pub(super) name: &'static str,
+    pub(super) expression: String,
+}
+
+/// An alert, and how it is shown to work.
+struct Alert {
+    name: &'static str,
+    expression: String,
+    /// How long it must be so, in Prometheus' words; empty for at once.
+    lasting: &'static str,
+    /// How long it goes on when it is better; likewise.
+    keep_firing: &'static str,
+    severity: &'static str,
+    summary: String,
+    /// What to do.
+    description: &'static str,
+    trial: Trial,
+}
+
+/// Series a minute apart, at which it fires after ten of them, and others, at which it does not.
+struct Trial {
+    bad: Vec<(String, &'static str)>,
+    /// How the summary then reads.
+    told: &'static str,
+    fine: Vec<(String, &'static str)>,
+}
+
+const WAIT_P99: &str = "pool:wait_seconds:p99_2m";
+const ACQUIRE_RATE: &str = "pool:acquires:rate2m";
+const CONNECT_FAILURE_RATE: &str = "pool:connect_failures:rate2m";
+const CHURN: &str = "pool:churn:rate5m";
+const QUEUE_FILL: &str = "pool:queue:fill";
+
+pub(super) fn records() -> Vec<Record> {
+    let quantile = |metric: &Metric, quantile: f64| {
+        let (bucket, error) = (metric.prometheus_name(), prometheus_label(ERROR_TYPE));
+        format!("histogram_quantile({quantile}, sum without ({error}) (rate({bucket}_bucket[2m])))")
+    };
+    let rate = |metric: &Metric, over: &str| format!("rate({}[{over}])", metric.prometheus_name());
+    let sum =
+        |label: &str, rate: &str| format!("sum without ({}) ({rate})", prometheus_label(label));
+    let reason = prometheus_label(CLOSE_REASON);
+    // Connections that were opened only to take the place of closed ones: no more than were opened.
+    let spared =
+        format!("rate({}{{{reason}=~\"surplus|idle|lifetime\"}}[5m])", CLOSED.prometheus_name());
+    let (closed, opened) = (sum(CLOSE_REASON, &spared), rate(&OPENED, "5m"));
+    let record = |name, expression| Record { name, expression };
+    vec![
+        record("pool:wait_seconds:p50_2m", quantile(&WAIT_TIME, 0.5)),
+        record(WAIT_P99, quantile(&WAIT_TIME, 0.99)),
+        record("pool:use_seconds:p99_2m", quantile(&USE_TIME, 0.99)),
+        record("pool:create_seconds:p99_2m", quantile(&CREATE_TIME, 0.99)),
+        record(ACQUIRE_RATE, sum(OUTCOME, &rate(&ACQUIRES, "2m"))),
+        record(CONNECT_FAILURE_RATE, sum(ERROR_TYPE, &rate(&OPEN_FAILURES, "2m"))),
+        record(CHURN, format!("({closed} <= {opened}) or ({opened} < {closed})")),
+        record(
+            QUEUE_FILL,
+            format!("{} / {}", PENDING_REQUESTS.prometheus_name(), MAX_WAITERS.prometheus_name()),
+        ),
+    ]
+}
+
+fn alerts() -> Vec<Alert> {
+    [shortages(), faults()].into_iter().flatten().collect()
+}
+
+/// What is wrong when there are too few connections.
+fn shortages() -> Vec<Alert> {
+    let utilisation = UTILISATION.prometheus_name();
+    vec![
+        Alert {
+            name: "PoolUtilisationHigh",
+            expression: format!("{utilisation} > 0.9"),
+            lasting: "1m",
+            keep_firing: "1m",
+            severity: "warning",
+            summary: format!(
+                "{{{{ $value | humanizePercentage }}}} of the connections of the pool {} are in use",
+                pool()
+            ),
+            description: "Before long acquires will wait. Raise max_open, or hold connections for less time.",
+            trial: Trial {
+                bad: vec![(one(&utilisation, ""), "0.5 0.95x10")],
+                told: "95% of the connections of the pool orders are in use",
+                fine: vec![(one(&utilisation, ""), "0.9x10")],
+            },
+        },
+        slow_waits(),
+        Alert {
+            name: "PoolFull",
+            expression: format!("{utilisation} >= 1"),
+            lasting: "5m",
+            keep_firing: "1m",
+            severity: "critical",
+            summary: format!("the pool {} has been full for five minutes", pool()),
+            description: "Every acquire waits for another to end. Look who holds connections, then at max_open.",
+            trial: Trial {
+                bad: vec![(one(&utilisation, ""), "1x10")],
+                told: "the pool orders has been full for five minutes",
+                // Full, but never for so long.
+                fine: vec![(one(&utilisation, ""), "1x3 0.9 1x3 0.9 1x3")],
+            },
+        },
+        Alert {
+            name: "PoolQueueNearlyFull",
+            expression: format!("{QUEUE_FILL} > 0.8"),
+            lasting: "",
+            keep_firing: "1m",
+            severity: "critical",
+            summary: format!(
+                "{{{{ $value | humanizePercentage }}}} of max_waiters wait for the pool {}: beyond it \
+                 acquires fail at once",
+                pool()
+            ),
+            description: "Far more is asked of the pool than it serves. Shed load, or look why it is slow.",
+            trial: Trial {
+                bad: queue("90x10"),
+                told: "90% of max_waiters wait for the pool orders: beyond it acquires fail at once",
+                fine: queue("80x10"),
+            },
+        },
+    ]
+}
+
+/// What is wrong with connections.
+fn faults() -> Vec<Alert> {
+    let reason = prometheus_label(CLOSE_REASON);
+    let [circuit, leaks] = [CIRCUIT_OPEN, LEAKS_SUSPECTED].map(|metric| metric.prometheus_name());
+    vec![
+        Alert {
+            name: "PoolConnectsFail",
+            // The first failure of all makes no rate, but opens the circuit.
+            expression: format!("{CONNECT_FAILURE_RATE} > 0 or {circuit} > 0"),
+            lasting: "30s",
+            keep_firing: "2m",
+            severity: "critical",
+            summary: format!("the pool {} cannot open connections", pool()),
+            description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
+            trial: Trial {
+                bad: vec![(counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "0+1x10")],
+                told: "the pool orders cannot open connections",
+                fine: vec![
+                    (counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "7x10"),
+                    (one(&circuit, ""), "0x10"),
+                ],
+            },
+        },
+        Alert {
+            name: "PoolCheckFailures",
+            expression: format!(
+                "sum without ({reason}) (rate({}{{{reason}=\"check_failed\"}}[2m])) * 60 > 3",
+                CLOSED.prometheus_name()
+            ),
+            lasting: "",
+            keep_firing: "2m",
+            severity: "warning",
+            summary: format!(
+                "connections of the pool {} die while they are idle: {{{{ $value | humanize }}}} a minute \
+                 fail their check",
+                pool()
+            ),
+            description: "Something closes idle connections. Set max_idle_time or max_lifetime below its limit.",
+            trial: Trial {
+                bad: vec![(counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+6x10")],
+                told: "connections of the pool orders die while they are idle: 6 a minute fail their check",
+                fine: vec![
+                    (counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+3x10"),
+                    (counter(&CLOSED, CLOSE_REASON, "idle"), "0+6x10"),
+                ],
+            },
+        },
+        Alert {
+            name: "PoolLeakSuspected",
+            // A counter that is there only since its first leak has not increased.
+            expression: format!(
+                "increase({leaks}[5m]) > 0 or ({leaks} > 0 unless {leaks} offset 5m)"
+            ),
+            lasting: "",
+            keep_firing: "",
+            severity: "warning",
+            summary: format!("connections of the pool {} are held suspiciously long", pool()),
+            description: "They were held for longer than leak_after. The program's log says where.",
+            trial: Trial {
+                bad: vec![(one(&leaks, ""), "_x7 1x3")],
+                told: "connections of the pool orders are held suspiciously long",
+                fine: vec![(one(&leaks, ""), "0x2 1x8")],
+            },
+        },
+        churn(),
+    ]
+}
+
+fn slow_waits() -> Alert {
+    let wait = WAIT_TIME.prometheus_name();
+    let waits = |a_minute: &'static str| {
+        let bucket = |bound: &str| one(&format!("{wait}_bucket"), &format!(",le=\"{bound}\""));
+        vec![
+            (bucket("1.0"), "0x10"),
+            (bucket("5.0"), a_minute),
+            (bucket("+Inf"), a_minute),
+            (counter(&ACQUIRES, OUTCOME, "waited"), a_minute),
+        ]
+    };
+    Alert {
+        name: "PoolWaitsSlow",
+        // One slow acquire among ten is not a percentile.
+        expression: format!("{WAIT_P99} > 1 and {ACQUIRE_RATE} * 60 >= 10"),
+        lasting: "",
+        keep_firing: "1m",
+        severity: "critical",
+        summary: format!(
+            "one acquire in a hundred of the pool {} waits {{{{ $value | humanizeDuration }}}} or longer",
+            pool()
+        ),
+        description: "The pool is too small, or the database too slow: see whether holds grow as well.",
+        trial: Trial {
+            bad: waits("0+60x10"),
+            told: "one acquire in a hundred of the pool orders waits 4.96s or longer",
+            fine: waits("0+6x10"),
+        },
+    }
+}
+
+fn churn() -> Alert {
+    let churned = |opened: &'static str, closed: &'static str| {
+        vec![
+            (one(&OPENED.prometheus_name(), ""), opened),
+            (counter(&CLOSED, CLOSE_REASON, "surplus"), closed),
+        ]
+    };
+    Alert {
+        name: "PoolChurns",
+        expression: format!("{CHURN} * 60 > 60"),
+        lasting: "5m",
+        keep_firing: "5m",
+        severity: "warning",
+        summary: format!(
+            "the pool {} opens {{{{ $value | humanize }}}} connections a minute without growing",
+            pool()
+        ),
+        description: "They are closed as surplus, idle or old, and opened anew. Raise max_idle or idle_grace.",
+        trial: Trial {
+            bad: churned("0+120x10", "0+120x10"),
+            told: "the pool orders opens 120 connections a minute without growing",
+            // One that shrinks closes, and opens few.
+            fine: churned("0+30x10", "0+120x10"),
+        },
+    }
+}
+
+fn queue(waiting: &'static str) -> Vec<(String, &'static str)> {
+    let series = |metric: &Metric| one(&metric.prometheus_name(), "");
+    vec![(series(&PENDING_REQUESTS), waiting), (series(&MAX_WAITERS), "100x10")]
+}
+
+/// The pool's name in a message.
+fn pool() -> String {
+    format!("{{{{ $labels.{} }}}}", prometheus_label(POOL_NAME))
+}
+
+/// A series of the pool `orders`.
+fn one(name: &str, more: &str) -> String {
+    format!("{name}{{instance=\"a\",{}=\"orders\"{more}}}", prometheus_label(POOL_NAME))
+}
+
+fn counter(metric: &Metric, label: &str, value: &str) -> String {
+    one(&metric.prometheus_name(), &format!(",{}=\"{value}\"", prometheus_label(label)))
+}
+
+/// The text of `alerts.yml`.
+pub(super) fn written() -> String {
+    let mut text = "# Recording rules and alerts for pools, made from the table of metrics: see docs/monitoring.md.\n\
+                    groups:\n  - name: pools\n    rules:\n"
+        .to_owned();
+    let mut put = |line: String| writeln!(text, "{line}").expect("bug: a String takes all");
+    for Record { name, expression } in records() {
+        put(format!("      - record: {name}\n        expr: {}", quoted(&expression)));
+    }
+    for alert in alerts() {
+        put(format!("      - alert: {}\n        expr: {}", alert.name, quoted(&alert.expression)));
+        for (field, value) in [("for", alert.lasting), ("keep_firing_for", alert.keep_firing)] {
+            if !value.is_empty() {
+                put(format!("        {field}: {value}"));
+            }
+        }
+        put(format!("        labels:\n          severity: {}", alert.severity));
+        put(format!("        annotations:\n          summary: {}", quoted(&alert.summary)));
+        put(format!("          description: {}", quoted(alert.description)));
+    }
+    text
+}
+
+/// The text of `alerts.test.yml`.
+pub(super) fn tests_written() -> String {
+    let mut text = "# Run by `promtool test rules alerts.test.yml`.\n\
+                    rule_files: [alerts.yml]\nevaluation_interval: 1m\ntests:\n"
+        .to_owned();
+    for alert in alerts() {
+        let fires = format!(
+            "\n          - exp_labels: {{instance: a, {}: orders, severity: {}}}\n            \
+             exp_annotations:\n              summary: {}\n              description: {}",
+            prometheus_label(POOL_NAME),
+            alert.severity,
+            quoted(alert.trial.told),
+            quoted(alert.description)
+        );
+        for (series, expected) in [(&alert.trial.bad, &*fires), (&alert.trial.fine, " []")] {
+            text.push_str("  - interval: 1m\n    input_series:\n");
+            for (series, values) in series {
+                let series = quoted(series);
+                writeln!(text, "      - series: {series}\n        values: {}", quoted(values))
+                    .expect("bug: a String takes all");
+            }
+            writeln!(
+                text,
+                "    alert_rule_test:\n      - eval_time: 10m\n        alertname: {}\n        \
+                 exp_alerts:{expected}",
+                alert.name
+            )
+            .expect("bug: a String takes all");
+        }
+    }
+    text
+}
+
+/// As YAML takes any text without a line's end.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
