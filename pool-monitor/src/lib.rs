@@ -5,7 +5,7 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "http", feature = "mail", feature = "prometheus"))]
+#[cfg(any(feature = "mail", feature = "otlp", feature = "prometheus", feature = "webhooks"))]
 mod background;
 #[cfg(feature = "otlp")]
 pub mod otlp;
