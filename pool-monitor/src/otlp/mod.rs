@@ -53,8 +53,9 @@ use self::settings::Settings;
 /// are too few for a thousand pools: connections closed have eight reasons a pool.
 const CARDINALITY: usize = 10_000;
 
-/// Exporters that run. They go on without this handle as long as a provider of theirs is in use;
-/// [`shutdown`](Self::shutdown) says what arrived.
+/// Exporters that run. They go on without this handle as long as a provider of theirs is in use, and
+/// when the last one is dropped, the SDK waits for the last data, five seconds at most for each signal.
+/// [`shutdown`](Self::shutdown) waits as long as you say and tells what arrived.
 #[derive(Debug)]
 #[must_use = "whoever shuts it down loses none of the last data"]
 pub struct Telemetry {

@@ -127,3 +127,13 @@ fn a_server_that_speaks_another_protocol_is_trouble_and_no_panic() {
     assert_eq!(delivery.spans_undelivered, 1, "{delivery:?}");
     assert!(delivery.error.is_some());
 }
+
+#[test]
+fn what_a_server_refuses_by_grpc_is_told_by_the_name_of_its_status() {
+    let collector = Collector::start().expect("started");
+    let options = to(Protocol::Grpc, &collector.http_url());
+    let telemetry = Telemetry::start(&options).expect("started");
+    end_spans(&telemetry, 1);
+    let delivery = telemetry.shutdown(AGES);
+    assert_eq!(delivery.error, Some(ExportError::Grpc("UNIMPLEMENTED")));
+}

@@ -4,6 +4,8 @@ mod collected;
 #[cfg(feature = "otlp-grpc")]
 mod collector;
 mod example;
+#[cfg(feature = "otlp-grpc")]
+mod grpc;
 mod process;
 #[cfg(feature = "otlp-grpc")]
 mod runtimes;
