@@ -1,5 +1,6 @@
 //! Spans of statements on real servers, and comments as the servers see them.
 
+use futures_util::TryStreamExt as _;
 use opentelemetry::trace::{FutureExt as _, SpanId};
 use opentelemetry_sdk::trace::SpanData;
 use pool_core::{Driver, Pool, PoolConfig};
@@ -89,6 +90,20 @@ async fn postgres_sees_comments_in_what_is_not_prepared_and_spans_say_its_codes(
         assert_eq!(span.status, error(&format!("the database says {code}")));
     }
     assert!(!format!("{spans:?}").contains("canary"), "{spans:#?}");
+}
+
+#[tokio::test]
+async fn a_stream_of_rows_belongs_to_who_asked_for_it_wherever_it_is_read() {
+    let pool = postgres(&server(Family::Postgres));
+    let connection = pool.acquire().await.expect("opened");
+    let spans = Spans::watching(&pool, commenting());
+    let (parent, id) = spans.parent("parent");
+    let asked = connection.query_stream("SELECT * FROM generate_series(1, 3)", &[]);
+    let rows = asked.with_context(parent.clone()).await.expect("answered");
+    assert_eq!(rows.try_collect::<Vec<_>>().await.expect("read").len(), 3);
+    let span = spans.only();
+    assert_eq!((&*span.name, span.parent_span_id), ("SELECT generate_series", id));
+    drop(parent);
 }
 
 #[tokio::test]
