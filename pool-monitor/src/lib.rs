@@ -23,6 +23,7 @@ pub mod prometheus;
 mod reading;
 mod recorder;
 mod registry;
+mod scope;
 mod signal;
 mod sql;
 mod trace;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Runs the example in the file `source` of the crate under test, whose code `readme` must show word for
-/// word, and returns what it prints. With `database_url`, that is its variable `DATABASE_URL`.
+/// word, with these variables in its environment, and returns what it prints.
 ///
 /// Cargo builds examples along with tests unless it is told which targets to build.
 ///
@@ -15,7 +15,7 @@ use std::process::Command;
 /// `readme` shows other code, the example was not built since it was changed last, or it fails.
 #[track_caller]
 #[must_use]
-pub fn run_as_shown(readme: &str, source: &Path, database_url: Option<&str>) -> String {
+pub fn run_as_shown(readme: &str, source: &Path, environment: &[(&str, &str)]) -> String {
     let text = fs::read_to_string(source).expect("the example's source");
     let is_header = |line: &&str| line.starts_with("//!") || line.is_empty();
     let code: Vec<_> = text.lines().skip_while(is_header).collect();
@@ -30,9 +30,7 @@ pub fn run_as_shown(readme: &str, source: &Path, database_url: Option<&str>) -> 
         panic!("{} is not built as it is: `cargo build --examples` does that", source.display())
     });
     let mut example = Command::new(program);
-    if let Some(url) = database_url {
-        example.env("DATABASE_URL", url);
-    }
+    example.envs(environment.iter().copied());
     let ended = example.output().expect("a program");
     let [printed, complained] =
         [ended.stdout, ended.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

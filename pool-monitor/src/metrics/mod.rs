@@ -9,16 +9,14 @@ use std::slice;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::metrics::{AsyncInstrument, Meter};
-use opentelemetry::{InstrumentationScope, KeyValue, global};
+use opentelemetry::{KeyValue, global};
 use pool_core::ControlHandle;
 
 use self::events::{Events, Instruments, Lookup};
 use self::shown::Shown;
 use crate::catalogue::{self, Kind, Metric};
 use crate::reading::is_read;
-
-/// The release of the semantic conventions whose names are used.
-const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
+use crate::scope::scope;
 
 /// Metrics of any number of pools, by the names of [`catalogue`](crate::catalogue), through the
 /// OpenTelemetry API.
@@ -105,13 +103,6 @@ impl fmt::Debug for PoolMetrics {
             .field("is_recording", &self.is_recording)
             .finish_non_exhaustive()
     }
-}
-
-fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(SCHEMA)
-        .build()
 }
 
 /// An instrument whose values are read from the pools when the provider collects.

@@ -36,10 +36,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::global;
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::metrics::PoolMetrics;
+use crate::scope::scope;
+use crate::trace::{PoolTraces, TraceOptions};
 
 pub use self::error::{ExportError, OtlpError};
 pub use self::exporters::Delivery;
@@ -96,6 +101,19 @@ impl Telemetry {
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.tracer_provider
+    }
+
+    /// Metrics of pools to this collector: of [`meter_provider`](Self::meter_provider), whose SDK is known,
+    /// and therefore at the least cost.
+    #[must_use]
+    pub fn pool_metrics(&self) -> PoolMetrics {
+        PoolMetrics::bound(&self.meter_provider.meter_with_scope(scope()))
+    }
+
+    /// Traces of pools to this collector.
+    #[must_use]
+    pub fn pool_traces(&self, options: TraceOptions) -> PoolTraces {
+        PoolTraces::new(&self.tracer_provider, options)
     }
 
     /// Makes both providers those of the whole program. To be called before anything takes a meter:

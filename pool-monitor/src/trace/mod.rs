@@ -10,18 +10,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::Context;
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer, TracerProvider,
 };
-use opentelemetry::{Context, InstrumentationScope};
 use pool_core::{ControlHandle, Subscription};
 
 use self::observer::Tracing;
-
-/// The release of the semantic conventions whose names are used.
-const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
+use crate::scope::scope;
 
 /// What spans show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,13 +125,6 @@ impl fmt::Debug for PoolTraces {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
-}
-
-fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder("pool-monitor")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(SCHEMA)
-        .build()
 }
 
 /// Whether the tracer is the API's own, which makes no spans. Asked where no other makes one either:

@@ -8,8 +8,8 @@ use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind, Tracer as _};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value, time};
 use pool_core::{
     AcquireCancelled, AcquireError, AcquireFailed, AcquireSucceeded, CallSite, ConnectionOpened,
-    ControlHandle, Observer, OpenFailed, PoolConfig, Served, SqlComment, StatementFinished,
-    StatementOutcome, StatementStarted,
+    ControlHandle, Frequent, Observer, OpenFailed, PoolConfig, Served, SqlComment,
+    StatementFinished, StatementOutcome, StatementStarted,
 };
 
 use super::database::Database;
@@ -95,6 +95,14 @@ impl Tracing {
 }
 
 impl Observer for Tracing {
+    fn frequent(&self) -> Frequent {
+        match (&self.tracer, self.options.slow_acquire) {
+            (None, _) => Frequent::NONE,
+            (Some(_), None) => Frequent::STATEMENTS,
+            (Some(_), Some(_)) => Frequent::STATEMENTS | Frequent::ACQUIRE_SUCCEEDED,
+        }
+    }
+
     fn acquire_succeeded(&self, event: &AcquireSucceeded<'_>) {
         // What is served at once is never slow, however short that is.
         if event.served == Served::Immediate || !self.is_slow(event.waited) {

@@ -11,6 +11,8 @@ mod monitor;
 mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "otlp")]
+mod readme;
 mod rig;
 mod shipped;
 mod traces;

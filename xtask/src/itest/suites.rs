@@ -92,7 +92,11 @@ pub(super) const SUITES: [Suite; 8] = [
     Suite {
         subject: Subject::Monitor,
         package: "pool-monitor",
-        runs: &[Run { servers: &[], receivers: &Tool::ALL, only: &[] }],
+        runs: &[Run {
+            servers: &[Product::Postgres15, Product::MariaDb],
+            receivers: &Tool::ALL,
+            only: &[],
+        }],
     },
 ];
 

@@ -12,5 +12,5 @@ async fn the_example_in_the_readme_has_sold_seven_figs() {
     let readme = include_str!("../../../../README.md");
     let example = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/archive.rs"));
     let url = server().url(&schema.name);
-    assert_eq!(run_as_shown(readme, example, Some(&url)), "figs sold: 7\n");
+    assert_eq!(run_as_shown(readme, example, &[("DATABASE_URL", &url)]), "figs sold: 7\n");
 }

@@ -12,5 +12,5 @@ async fn the_example_in_the_readme_sells_three_of_five_figs() {
     let readme = include_str!("../../../../README.md");
     let example = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop.rs"));
     let url = access().url(database.name());
-    assert_eq!(run_as_shown(readme, example, Some(&url)), "figs in stock: 2\n");
+    assert_eq!(run_as_shown(readme, example, &[("DATABASE_URL", &url)]), "figs in stock: 2\n");
 }
