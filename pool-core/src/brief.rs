@@ -3,8 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Shows a duration as `12.3 s`, `250 ms` or `40 us`.
-pub(crate) struct Brief(pub(crate) Duration);
+/// Shows a duration to people, as `12.3 s`, `250 ms` or `40.0 us`.
+///
+/// ```
+/// use std::time::Duration;
+/// use pool_core::Brief;
+///
+/// assert_eq!(Brief(Duration::from_micros(12_345)).to_string(), "12.3 ms");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief(pub Duration);
 
 impl fmt::Display for Brief {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,6 +43,7 @@ mod worker;
 pub use async_trait::async_trait;
 
 pub use self::acquire::Acquire;
+pub use self::brief::Brief;
 pub use self::capability::{
     Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery,
     Role, RoleQuery,

@@ -3,14 +3,30 @@
 //! It makes them independent of the program's runtime: they work beside smol, on a runtime that is
 //! driven by one thread, and while that one waits for them.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use opentelemetry::Context;
+#[cfg(feature = "otlp")]
+use tokio::runtime::EnterGuard;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tracing::dispatcher;
+use tracing::subscriber::NoSubscriber;
+
+thread_local! {
+    static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of those here.
+#[cfg(feature = "otlp")]
+pub(crate) fn is_here() -> bool {
+    IS_BACKGROUND.get()
+}
 
 /// A thread that runs tasks. Dropping it ends them where they are, without waiting.
 #[derive(Debug)]
@@ -30,7 +46,15 @@ impl Background {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
+        let subscriber = dispatcher::get_default(Clone::clone);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Whoever sees what is said where it was started, sees what is said here. If that is
+            // nobody, a subscriber for all threads may still come.
+            let is_seen = !subscriber.is::<NoSubscriber>();
+            let _seen = is_seen.then(|| dispatcher::set_default(&subscriber));
+            // Telemetry about sending telemetry would never end.
+            let _quiet = Context::enter_telemetry_suppressed_scope();
+            IS_BACKGROUND.set(true);
             // Ends as soon as the sender is gone, whatever still runs.
             let _gone = runtime.block_on(ended);
             runtime.shutdown_background();
@@ -41,6 +65,12 @@ impl Background {
     /// Runs `task` in the thread, until it ends or the thread does.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
+    }
+
+    /// While the guard lives, what is created on this thread belongs to that one's runtime.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
     }
 
     /// Runs `task` in the thread and blocks this one for its result, at most for `bound`; nothing if
@@ -71,6 +101,13 @@ mod tests {
         let runtime = Builder::new_current_thread().build().expect("a runtime");
         let result = runtime.block_on(async { background.run(AGES, async { 7 }) });
         assert_eq!(result, Some(7));
+    }
+
+    #[test]
+    fn what_runs_there_makes_no_telemetry_of_its_own() {
+        let background = Background::start("test").expect("a thread");
+        let is_quiet = async { Context::is_current_telemetry_suppressed() };
+        assert_eq!(background.run(AGES, is_quiet), Some(true));
     }
 
     #[test]

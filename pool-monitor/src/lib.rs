@@ -5,6 +5,7 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
+pub mod advisor;
 #[cfg(feature = "alerts")]
 pub mod alerts;
 #[cfg(any(feature = "alerts", feature = "http", feature = "prometheus"))]
@@ -15,12 +16,18 @@ mod history;
 mod metrics;
 mod monitor;
 mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
+mod reading;
 mod recorder;
 mod registry;
 mod signal;
 mod view;
 mod window;
 
+pub use self::advisor::{Advice, Deployment, advise};
 #[cfg(feature = "alerts")]
 pub use self::alerts::{
     Alert, AlertError, AlertManager, AlertOptions, Bound, DeliveryError, DeliveryStats, Habits,
@@ -38,7 +45,9 @@ pub use self::metrics::PoolMetrics;
 pub use self::monitor::{
     MonitorError, MonitorOptions, MonitorSubscription, PoolMonitor, Subscriber,
 };
-pub use self::recorder::Leak;
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
+pub use self::recorder::{Ages, Leak};
 pub use self::signal::Signal;
 pub use self::view::{PoolView, Snapshot};
 pub use self::window::{Extent, Window, utilisation};

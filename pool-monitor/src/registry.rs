@@ -9,41 +9,41 @@ use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 use crate::names::free_name;
 
 /// The pools that somebody shows, each with what counts its events.
-pub(crate) struct Registry(Mutex<Vec<Arc<Entry>>>);
+pub(crate) struct Registry<R>(Mutex<Vec<Arc<Entry<R>>>>);
 
 /// One of them.
-pub(crate) struct Entry {
+pub(crate) struct Entry<R> {
     pub(crate) pool: ControlHandle,
+    pub(crate) recorder: Arc<R>,
     /// The pool's name, or the next that is free.
-    pub(crate) name: Arc<str>,
+    name: Arc<str>,
     _events: Subscription,
     /// Its end was shown.
     is_over: AtomicBool,
 }
 
-impl Registry {
-    pub(crate) fn new() -> Self {
+impl<R> Default for Registry<R> {
+    fn default() -> Self {
         Self(Mutex::default())
     }
+}
 
+impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there.
-    pub(crate) fn add(
-        &self,
-        pool: &ControlHandle,
-        recorder: impl FnOnce(&str) -> Arc<dyn Observer>,
-    ) {
+    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
             return;
         }
         let name = free_name(pool.name(), |name| entries.iter().any(|entry| &*entry.name == name));
-        let events = pool.observe(recorder(&name));
+        let recorder = Arc::new(recorder(&name));
+        let events = pool.observe(recorder.clone());
         let pool = Arc::clone(pool);
         let is_over = AtomicBool::new(false);
-        entries.push(Arc::new(Entry { pool, name, _events: events, is_over }));
+        entries.push(Arc::new(Entry { pool, recorder, name, _events: events, is_over }));
     }
 
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry<R>>> {
         self.0.lock().clone()
     }
 
@@ -55,7 +55,7 @@ impl Registry {
     }
 }
 
-impl Entry {
+impl<R> Entry<R> {
     fn was_over(&self) -> bool {
         let is_over = self.pool.state() == PoolState::Closed && self.pool.stats().open == 0;
         self.is_over.swap(is_over, Ordering::Relaxed) && is_over

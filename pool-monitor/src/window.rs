@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool_core::{AcquireCounts, CloseReason, ClosedCounts, PoolConfig, PoolStats};
 
 use crate::histogram::Distribution;
-use crate::recorder::Sample;
+use crate::recorder::{Ages, Sample};
 
 /// What happened to a pool in a stretch of time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Window {
     pub closed: ClosedCounts,
     /// Checkouts that came to be held for longer than `leak_after`.
     pub leaks_suspected: u64,
+    /// How old the connections were that a check found dead.
+    pub died: Option<Ages>,
     /// How long acquires waited, whatever became of them.
     pub wait: Distribution,
     /// How long connections were held.
@@ -51,10 +53,7 @@ impl Window {
     pub(crate) fn between(before: &Sample, after: &Sample) -> Self {
         let (then, now) = (&before.stats, &after.stats);
         let span = after.at.since(before.at);
-        let mut in_use = Extent::of(now.in_use, span);
-        if now.peak_in_use > then.peak_in_use {
-            in_use.max = now.peak_in_use;
-        }
+        let in_use = Extent { max: after.most_in_use, ..Extent::of(now.in_use, span) };
         Self {
             span,
             acquires: now.acquires.since(&then.acquires),
@@ -65,6 +64,7 @@ impl Window {
             open_failed: now.open_failed.saturating_sub(then.open_failed),
             closed: now.closed.since(&then.closed),
             leaks_suspected: after.leaks.saturating_sub(before.leaks),
+            died: after.died,
             wait: after.wait.since(&before.wait),
             held: after.held.since(&before.held),
             connect: after.connect.since(&before.connect),
@@ -92,6 +92,7 @@ impl Window {
             all.open_failed += window.open_failed;
             all.closed += window.closed;
             all.leaks_suspected += window.leaks_suspected;
+            all.died = Ages::of_both(all.died, window.died);
             all.oldest_wait = all.oldest_wait.max(window.oldest_wait);
             all.full += window.full;
         }
@@ -135,6 +136,28 @@ impl Window {
         self.hold_time.checked_div(released)
     }
 
+    /// How many connections were in use on average: by Little's law, from how long they were held, where
+    /// enough were released to say so; as often as it was looked at, otherwise. Looks alone would go wrong
+    /// where use is as regular as they are.
+    #[must_use]
+    pub fn mean_in_use(&self) -> f64 {
+        self.mean(self.held.count(), self.hold_time, self.in_use)
+    }
+
+    /// How many acquires waited on average, likewise.
+    #[must_use]
+    pub fn mean_waiting(&self) -> f64 {
+        self.mean(self.wait_count, self.wait_time, self.waiting)
+    }
+
+    fn mean(&self, count: u64, time: Duration, looked: Extent) -> f64 {
+        const ENOUGH: u64 = 20;
+        if count < ENOUGH || self.span.is_zero() {
+            return looked.mean(self.span);
+        }
+        time.as_secs_f64() / self.span.as_secs_f64()
+    }
+
     /// Bytes it takes beside its own size.
     #[cfg(test)]
     pub(crate) fn heap(&self) -> usize {
@@ -163,7 +186,7 @@ pub(crate) fn is_full(stats: &PoolStats) -> bool {
 pub struct Extent {
     /// The least.
     pub min: usize,
-    /// The most. Of connections in use it is the true peak, if that was the highest of all times.
+    /// The most. Of connections in use it is the true peak, also between two looks.
     pub max: usize,
     /// Values times the time they were held for, in seconds.
     area: f64,

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the benchmarks, which print our figures beside those of peers.
 //!
-//! What is measured, and against which targets, is each benchmark's own. They stand outside the
-//! workspace, with the peers.
+//! What is measured, and against which targets, is each benchmark's own. Those with peers stand outside
+//! the workspace, with them.
 
 use std::process::Command;
 
@@ -29,6 +29,8 @@ enum What {
     Servers,
     /// The driver of SQLite.
     Sqlite,
+    /// What it costs a pool to be watched.
+    Monitor,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -40,5 +42,6 @@ fn command(what: What) -> Command {
         What::Engine => child::outside("pool-core/peers"),
         What::Servers => child::outside("pool-drivers/server-peers"),
         What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
+        What::Monitor => child::cargo(&["bench", "--package", "pool-monitor", "--"]),
     }
 }

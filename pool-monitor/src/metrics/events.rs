@@ -86,7 +86,8 @@ impl PoolHistogram {
 /// Records the events of one pool.
 pub(super) struct Events {
     instruments: Instruments,
-    pool: KeyValue,
+    /// The attribute that names it.
+    pub(super) pool: KeyValue,
     create_time: PoolHistogram,
     wait_time: PoolHistogram,
     use_time: PoolHistogram,

@@ -1,10 +1,11 @@
 //! Metrics through the OpenTelemetry API.
 
 mod events;
-pub(crate) mod reading;
+mod shown;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::metrics::{AsyncInstrument, Meter};
@@ -12,9 +13,9 @@ use opentelemetry::{InstrumentationScope, KeyValue, global};
 use pool_core::ControlHandle;
 
 use self::events::{Events, Instruments, Lookup};
-use self::reading::{Reading, is_read};
-use crate::catalogue::{self, Kind, Metric, POOL_NAME};
-use crate::registry::Registry;
+use self::shown::Shown;
+use crate::catalogue::{self, Kind, Metric};
+use crate::reading::is_read;
 
 /// The release of the semantic conventions whose names are used.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -44,7 +45,7 @@ const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
 /// # }
 /// ```
 pub struct PoolMetrics {
-    pools: Arc<Registry>,
+    shown: Arc<Shown>,
     instruments: Instruments,
     lookup: Lookup,
     is_recording: bool,
@@ -72,13 +73,13 @@ impl PoolMetrics {
     }
 
     fn recording(meter: &Meter, lookup: Lookup) -> Self {
-        let pools = Arc::new(Registry::new());
+        let shown = Arc::new(Shown::default());
         for metric in catalogue::ALL.iter().filter(|metric| is_read(metric)) {
-            read_on_collection(meter, *metric, &pools);
+            read_on_collection(meter, *metric, &shown);
         }
         // Without a provider, the API drops at once what would be called when it collects.
-        let is_recording = Arc::weak_count(&pools) > 0;
-        Self { pools, instruments: Instruments::new(meter), lookup, is_recording }
+        let is_recording = Arc::weak_count(&shown) > 0;
+        Self { shown, instruments: Instruments::new(meter), lookup, is_recording }
     }
 
     /// Shows this pool, too, from now on. A pool that is shown already stays as it is; one that has the
@@ -87,8 +88,7 @@ impl PoolMetrics {
     /// Without a provider it does nothing, and the pool pays nothing.
     pub fn watch(&self, pool: &ControlHandle) {
         if self.is_recording {
-            self.pools
-                .add(pool, |name| Arc::new(Events::new(&self.instruments, self.lookup, name)));
+            self.shown.pools.add(pool, |name| Events::new(&self.instruments, self.lookup, name));
         }
     }
 
@@ -115,8 +115,8 @@ fn scope() -> InstrumentationScope {
 }
 
 /// An instrument whose values are read from the pools when the provider collects.
-fn read_on_collection(meter: &Meter, metric: Metric, pools: &Arc<Registry>) {
-    let pools = Arc::downgrade(pools);
+fn read_on_collection(meter: &Meter, metric: Metric, shown: &Arc<Shown>) {
+    let shown = Arc::downgrade(shown);
     macro_rules! build {
         ($builder:ident as $number:ty) => {{
             let builder = meter.$builder(metric.name).with_unit(metric.unit);
@@ -124,7 +124,7 @@ fn read_on_collection(meter: &Meter, metric: Metric, pools: &Arc<Registry>) {
             let callback = move |to: &dyn AsyncInstrument<$number>| {
                 // A panic would end the provider's reader, and with it all metrics of the program.
                 let read = AssertUnwindSafe(|| {
-                    read(&pools, &metric, |value, attributes| {
+                    read(&shown, &metric, |value, attributes| {
                         to.observe(value as $number, attributes);
                     });
                 });
@@ -144,16 +144,13 @@ fn read_on_collection(meter: &Meter, metric: Metric, pools: &Arc<Registry>) {
     }
 }
 
-fn read(pools: &Weak<Registry>, metric: &Metric, mut observe: impl FnMut(f64, &[KeyValue])) {
-    let Some(pools) = pools.upgrade() else { return };
-    if *metric == catalogue::ALL[0] {
-        pools.forget_closed();
-    }
-    for entry in pools.entries() {
-        let reading = Reading { stats: entry.pool.stats(), config: entry.pool.config() };
-        let name = KeyValue::new(POOL_NAME, Arc::clone(&entry.name));
+fn read(shown: &Weak<Shown>, metric: &Metric, mut observe: impl FnMut(f64, &[KeyValue])) {
+    let Some(shown) = shown.upgrade() else { return };
+    for (name, reading) in &*shown.readings(metric.name) {
         reading.read(metric, &mut |value, attribute| match attribute {
-            None => observe(value, std::slice::from_ref(&name)),
+            None => observe(value, slice::from_ref(name)),
+            // As a counter that nobody has added to yet.
+            Some(_) if value == 0.0 && metric.kind == Kind::Counter => {}
             Some((key, word)) => observe(value, &[name.clone(), KeyValue::new(key, word)]),
         });
     }

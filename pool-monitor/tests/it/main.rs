@@ -1,7 +1,14 @@
 //! What users see of pool-monitor, on pools that are really used.
 
+mod advisor;
+#[cfg(feature = "prometheus")]
+mod agreement;
 #[cfg(feature = "alerts")]
 mod alerts;
 mod metrics;
 mod monitor;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod rig;

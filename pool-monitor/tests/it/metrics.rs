@@ -20,16 +20,16 @@ use pool_testkit::{Answer, Call};
 use crate::rig::{MS, Rig, SEC};
 
 /// A provider whose collections are kept in memory.
-struct Provider {
+pub(crate) struct Provider {
     provider: SdkMeterProvider,
     exporter: InMemoryMetricExporter,
 }
 
 /// What was collected of one metric: each set of attributes but the pool's, with its value or count.
-type Points = BTreeMap<String, f64>;
+pub(crate) type Points = BTreeMap<String, f64>;
 
 impl Provider {
-    fn new(temporality: Temporality) -> Self {
+    pub(crate) fn new(temporality: Temporality) -> Self {
         let exporter = InMemoryMetricExporterBuilder::new().with_temporality(temporality).build();
         let reader = PeriodicReader::builder(exporter.clone())
             .with_interval(Duration::from_hours(1))
@@ -37,7 +37,7 @@ impl Provider {
         Self { provider: SdkMeterProvider::builder().with_reader(reader).build(), exporter }
     }
 
-    fn metrics(&self) -> PoolMetrics {
+    pub(crate) fn metrics(&self) -> PoolMetrics {
         PoolMetrics::new(&self.provider.meter("test"))
     }
 
@@ -46,7 +46,7 @@ impl Provider {
         [PoolMetrics::new, PoolMetrics::bound].map(|make| make(&self.provider.meter("test")))
     }
 
-    fn collect(&self) -> ResourceMetrics {
+    pub(crate) fn collect(&self) -> ResourceMetrics {
         self.exporter.reset();
         self.provider.force_flush().expect("collected");
         // Where there is nothing to tell, nothing is exported.
@@ -59,7 +59,7 @@ impl Provider {
     }
 }
 
-fn points(collected: &ResourceMetrics, metric: &Metric, pool: &str) -> Points {
+pub(crate) fn points(collected: &ResourceMetrics, metric: &Metric, pool: &str) -> Points {
     let scopes = collected.scope_metrics().flat_map(ScopeMetrics::metrics);
     let Some(found) = scopes.into_iter().find(|found| found.name() == metric.name) else {
         return Points::new();

@@ -1,15 +1,15 @@
 //! What each metric says of a pool at one moment, as far as its statistics know. What they do not know is
 //! counted as it happens.
 
-use pool_core::{Circuit, PoolConfig, PoolStats};
+use pool_core::{Circuit, Control, PoolConfig, PoolStats};
 
 use crate::catalogue::{self, CLOSE_REASON, Metric, OUTCOME, STATE};
 use crate::window::utilisation;
 
 /// A pool at one moment.
 pub(crate) struct Reading {
-    pub(crate) stats: PoolStats,
-    pub(crate) config: PoolConfig,
+    stats: PoolStats,
+    config: PoolConfig,
 }
 
 /// An attribute beside the pool's name, and its value.
@@ -30,6 +30,10 @@ pub(crate) fn is_read(metric: &Metric) -> bool {
 }
 
 impl Reading {
+    pub(crate) fn of(pool: &dyn Control) -> Self {
+        Self { stats: pool.stats(), config: pool.config() }
+    }
+
     /// Tells `emit` every value of `metric`.
     pub(crate) fn read(&self, metric: &Metric, emit: &mut dyn FnMut(f64, Attribute)) {
         let Self { stats, config } = self;

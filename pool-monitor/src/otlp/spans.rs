@@ -1,0 +1,151 @@
+//! Spans: a bounded queue that never makes a program wait, and the task that empties it.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::select;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+use parking_lot::Mutex;
+use prost::Message as _;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::error::ExportError;
+use super::sender::Sender;
+use super::settings::Settings;
+use super::turns::Turns;
+
+pub(super) struct Spans {
+    /// Never held for longer than it takes to move a span.
+    queue: Mutex<Queue>,
+    resource: Mutex<ResourceAttributesWithSchema>,
+    pub(super) sender: Sender,
+    delay: Duration,
+    batch: usize,
+    limit: usize,
+    /// There are enough for a batch.
+    enough: Notify,
+    pub(super) turns: Turns,
+}
+
+#[derive(Default)]
+struct Queue {
+    spans: VecDeque<SpanData>,
+    /// How many have been taken out and are on their way.
+    sending: usize,
+    is_closed: bool,
+}
+
+impl Spans {
+    pub(super) fn new(sender: Sender, settings: &Settings) -> Self {
+        Self {
+            queue: Mutex::default(),
+            resource: Mutex::default(),
+            sender,
+            delay: settings.span_delay,
+            batch: settings.span_batch,
+            limit: settings.span_queue,
+            enough: Notify::new(),
+            turns: Turns::new(),
+        }
+    }
+
+    pub(super) fn describe(&self, resource: &Resource) {
+        *self.resource.lock() = resource.into();
+    }
+
+    /// Takes a span, or counts it where there is no room.
+    pub(super) fn push(&self, span: SpanData) {
+        let waiting = {
+            let mut queue = self.queue.lock();
+            if queue.is_closed || queue.spans.len() >= self.limit {
+                drop(queue);
+                return self.sender.health().spans_dropped(1);
+            }
+            queue.spans.push_back(span);
+            queue.spans.len()
+        };
+        if waiting >= self.batch {
+            self.enough.notify_one();
+        }
+    }
+
+    /// Takes no more from now on.
+    pub(super) fn close(&self) {
+        self.queue.lock().is_closed = true;
+    }
+
+    /// How many were taken and have neither arrived nor been dropped.
+    pub(super) fn undelivered(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.spans.len() + queue.sending
+    }
+
+    /// Drops what is undelivered: nobody will send it.
+    pub(super) fn abandon(&self) {
+        let left = {
+            let mut queue = self.queue.lock();
+            let left = queue.spans.len() + std::mem::take(&mut queue.sending);
+            queue.spans.clear();
+            left
+        };
+        self.sender.health().spans_dropped(left as u64);
+    }
+
+    /// The task: sends what has come together, until it is dropped.
+    pub(super) async fn run(&self) {
+        loop {
+            let due = pin!(async {
+                self.sender.rested().await;
+                // Whichever comes first.
+                let _late = timeout(self.delay, self.enough.notified()).await;
+            });
+            select(due, pin!(self.turns.asked())).await;
+            let turn = self.turns.begin();
+            let outcome = self.send_all().await;
+            self.turns.end(turn, outcome);
+        }
+    }
+
+    /// All that are there now, though more may come meanwhile.
+    async fn send_all(&self) -> Result<(), ExportError> {
+        let mut left = self.queue.lock().spans.len();
+        let mut outcome = Ok(());
+        while left > 0 {
+            let batch = self.take(left.min(self.batch));
+            left -= batch.len();
+            outcome = self.send(batch).await.and(outcome);
+        }
+        outcome
+    }
+
+    fn take(&self, count: usize) -> Vec<SpanData> {
+        let mut queue = self.queue.lock();
+        let batch: Vec<_> = queue.spans.drain(..count).collect();
+        queue.sending = batch.len();
+        batch
+    }
+
+    async fn send(&self, batch: Vec<SpanData>) -> Result<(), ExportError> {
+        let count = batch.len() as u64;
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource.lock());
+        let request = ExportTraceServiceRequest { resource_spans };
+        let outcome = self.sender.deliver(request.encode_to_vec().into()).await;
+        let dropped = match outcome {
+            Ok(()) => 0,
+            Err(ExportError::PartlyRejected { rejected }) => rejected.min(count),
+            Err(_) => count,
+        };
+        // Who abandoned them meanwhile has counted them.
+        if std::mem::take(&mut self.queue.lock().sending) > 0 {
+            self.sender.health().spans_dropped(dropped);
+            self.sender.health().spans_delivered(count - dropped);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,242 @@
+//! Each rule of the advisor speaks where its condition was brought about by use, and no rule does where a
+//! pool is well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pool_core::{Capacity, PoolConfig, Sources};
+use pool_monitor::advisor::Rule;
+use pool_monitor::{Advice, Deployment, advise};
+use pool_testkit::{Answer, Call};
+
+use crate::rig::{MS, Rig, SEC};
+
+const MIN: Duration = Duration::from_mins(1);
+
+fn advice(rig: &Rig) -> Vec<Advice> {
+    let advice = advise(&rig.view(), &Deployment::default());
+    for Advice { setting, .. } in &advice {
+        if let Some((name, value)) = setting {
+            // What is advised can be set, and is not so yet.
+            let resolved = Sources::default().code("advice", name, value).load().resolve();
+            let advised = resolved.expect("a setting").config().clone();
+            assert_ne!(advised, *rig.view().config, "{name} = {value}");
+        }
+    }
+    advice
+}
+
+/// The one piece of advice there is.
+#[track_caller]
+fn only(rig: &Rig) -> (Rule, String) {
+    let advice = advice(rig);
+    let [only] = &advice[..] else { panic!("{advice:#?}") };
+    (only.rule, only.to_string())
+}
+
+fn max_open(max_open: usize) -> PoolConfig {
+    PoolConfig { max_open, ..PoolConfig::default() }
+}
+
+#[test]
+fn a_pool_that_is_well_is_left_alone() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(8, 20 * MS, 20 * MS);
+    for _ in 0..20 {
+        rig.sim.advance(MIN);
+        assert_eq!(advice(&rig), []);
+    }
+}
+
+#[test]
+fn an_idle_pool_is_left_alone() {
+    let rig = Rig::new(max_open(10));
+    drop(rig.acquire());
+    rig.sim.advance(20 * MIN);
+    assert_eq!(advice(&rig).iter().map(|it| it.rule).collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn a_max_idle_that_makes_connects_is_to_be_raised() {
+    let config = PoolConfig { max_idle: 1, idle_grace: Duration::ZERO, ..max_open(10) };
+    let rig = Rig::new(config);
+    // All acquire together, all release together.
+    rig.use_by(8, 500 * MS, 500 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::Churn);
+    assert!(
+        text.ends_with("while never more than 8 in use: raise max_idle to 9 or set idle_grace"),
+        "{text}"
+    );
+    assert!(text.contains("connects/min"), "{text}");
+}
+
+#[test]
+fn connections_that_are_replaced_too_early_are_to_live_longer() {
+    let rig = Rig::new(PoolConfig { max_lifetime: Some(2 * SEC), ..max_open(4) });
+    rig.use_by(2, 100 * MS, 100 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::Churn);
+    assert!(
+        text.ends_with("connections are replaced after 2.00 s: raise max_lifetime to 20.0 s"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pool_whose_waits_grow_while_its_database_has_time_is_too_small() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(advice(&rig), []);
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(
+        text.contains("the pool is too small, the database has time: raise max_open to 20"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_database_that_is_slower_with_more_connections_gets_no_more_of_them() {
+    let rig = Rig::new(max_open(32));
+    // Four at a time are served at once; more share what there is.
+    let in_use = Arc::new(AtomicUsize::new(0));
+    let users = |count: usize| {
+        for _ in 0..count {
+            let (pool, sim, in_use) = (rig.pool.clone(), rig.sim.clone(), in_use.clone());
+            rig.sim.spawn(async move {
+                loop {
+                    let guard = pool.acquire().await;
+                    let together = in_use.fetch_add(1, Ordering::Relaxed) + 1;
+                    sim.sleep(10 * MS * (together.div_ceil(4) as u32)).await;
+                    in_use.fetch_sub(1, Ordering::Relaxed);
+                    drop(guard);
+                    sim.sleep(MS).await;
+                }
+            });
+        }
+    };
+    users(4);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(advice(&rig), []);
+    users(60);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::DatabaseSaturated);
+    assert!(text.contains("more connections will not help: lower max_open, "), "{text}");
+}
+
+#[test]
+fn a_connection_that_is_not_given_back_is_named_by_its_call_site() {
+    let rig = Rig::new(PoolConfig { leak_after: Some(MIN), ..max_open(10) });
+    rig.use_by(8, 20 * MS, 20 * MS);
+    let line = line!() + 1;
+    let leaked = rig.sim.block_on(rig.pool.acquire()).expect("acquired");
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LeakSuspected);
+    let site = format!("advisor.rs:{line}");
+    assert!(text.contains(&site), "{text}");
+    drop(leaked);
+}
+
+#[test]
+fn without_leak_after_what_is_held_far_longer_than_all_others_is_named() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(8, 20 * MS, 20 * MS);
+    let leaked = rig.sim.block_on(rig.pool.acquire()).expect("acquired");
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LeakSuspected);
+    assert!(text.contains("set leak_after to 10.0 s"), "{text}");
+    drop(leaked);
+}
+
+#[test]
+fn connections_that_end_all_at_once_are_to_be_spread() {
+    let config = PoolConfig {
+        max_lifetime: Some(4 * MIN),
+        lifetime_jitter: 0,
+        min_idle: 20,
+        ..max_open(20)
+    };
+    let rig = Rig::new(config);
+    rig.use_by(6, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(advice(&rig), []);
+    rig.sim.advance(2 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LifetimeStampede);
+    assert!(text.ends_with("raise lifetime_jitter from 0 % to 20 %"), "{text}");
+}
+
+#[test]
+fn connections_that_die_before_their_time_are_to_be_closed_earlier() {
+    let rig = Rig::new(max_open(4));
+    // A balancer between them and the server drops what was silent for a minute; each use comes later.
+    for _ in 0..5 {
+        drop(rig.acquire());
+        rig.sim.advance(MIN + 10 * SEC);
+        rig.server.next(Call::Check, &[Answer::Error]);
+    }
+    drop(rig.acquire());
+    rig.sim.advance(SEC);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LifetimeBeyondServer);
+    assert!(text.contains("idle connections were found dead, the youngest 70.0 s old"), "{text}");
+    assert!(text.contains("set max_idle_time below its limit, to 56.0 s say"), "{text}");
+}
+
+#[test]
+fn acquires_that_give_up_before_a_connect_ends_are_to_wait_longer() {
+    let config = PoolConfig {
+        acquire_timeout: 100 * MS,
+        max_idle: 0,
+        idle_grace: Duration::ZERO,
+        ..max_open(4)
+    };
+    let rig = Rig::new(config);
+    rig.server.always(Call::Connect, Answer::Late(300 * MS));
+    rig.use_by(2, MS, 10 * SEC);
+    rig.sim.advance(3 * MIN);
+    let advice = advice(&rig);
+    assert_eq!(advice[0].rule, Rule::DeadlineBeforeConnect, "{advice:#?}");
+    let text = advice[0].to_string();
+    assert!(text.contains("cannot succeed: raise acquire_timeout to 1.00 s"), "{text}");
+}
+
+#[test]
+fn more_connections_than_the_server_allows_are_too_many() {
+    let rig = Rig::new(max_open(50));
+    rig.use_by(30, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    let mut capacity = Capacity::new(100);
+    (capacity.reserved, capacity.in_use) = (3, 60);
+    let of = |replicas| Deployment { replicas, capacity: Some(capacity) };
+    assert_eq!(advise(&rig.view(), &of(1)), []);
+    let advice = advise(&rig.view(), &of(4));
+    let [Advice { rule: Rule::ServerLimitNear, .. }] = advice[..] else { panic!("{advice:#?}") };
+    let expected = "pool fake: 4 replicas of up to 50 connections are 200, and the server allows 97 \
+                    (max_connections 100 less 3 reserved), of which 60 are taken now: lower max_open to 24, \
+                    or raise the server's limit";
+    assert_eq!(advice[0].to_string(), expected);
+}
+
+#[test]
+fn a_pool_of_which_a_quarter_of_an_hour_uses_little_is_oversized() {
+    let rig = Rig::new(max_open(40));
+    rig.use_by(3, 20 * MS, 20 * MS);
+    rig.sim.advance(14 * MIN);
+    assert_eq!(advice(&rig), []);
+    rig.sim.advance(2 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::Oversized);
+    assert!(text.contains("never more than 3 of 40 connections in use"), "{text}");
+    assert!(text.contains("lower max_open to 6"), "{text}");
+}

@@ -1,0 +1,219 @@
+//! Collectors that are down, slow, or do not take what they are sent.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
+use pool_testkit::receivers::{HttpSink, Reply};
+
+use super::seen::Seen;
+use super::{AGES, end_spans, options, spans, to};
+
+/// An answer with a body, of which none is expected to be understood.
+fn answer(body: &str) -> Reply {
+    Reply::Answer { status: 200, headers: Vec::new(), body: body.to_owned() }
+}
+
+/// A URL that nobody listens at.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+fn count_once(telemetry: &Telemetry) {
+    telemetry.meter_provider().meter("test").u64_counter("once").build().add(1, &[]);
+}
+
+fn quick(url: &str) -> OtlpOptions {
+    OtlpOptions { timeout: Some(Duration::from_millis(200)), ..options(url) }
+}
+
+#[test]
+fn trouble_is_reported_once_when_it_begins_and_once_when_it_ends() {
+    let (seen, _guard) = Seen::start();
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::status(400));
+    let telemetry = to(&sink);
+    assert_eq!(telemetry.state().failing_since, None);
+    for _ in 0..3 {
+        end_spans(&telemetry, 2);
+        let failed = telemetry.flush(AGES);
+        assert_eq!((failed.spans_undelivered, &failed.error), (2, &Some(ExportError::Http(400))));
+    }
+    // The other signal has the same trouble: no news.
+    count_once(&telemetry);
+    assert!(telemetry.flush(AGES).metrics_undelivered);
+    let state = telemetry.state();
+    assert!(state.failing_since.is_some());
+    assert_eq!((state.exports_failed, state.spans_dropped), (4, 6));
+    let peer = sink.address();
+    let begun = format!(
+        "WARN pool_monitor::otlp::health: telemetry is not delivered collector={:?} \
+         signal=traces error=refused with HTTP status 400",
+        peer.to_string()
+    );
+    assert_eq!(seen.reports(), [&*begun]);
+
+    sink.otherwise(Reply::status(200));
+    for _ in 0..2 {
+        end_spans(&telemetry, 2);
+        assert!(telemetry.flush(AGES).is_complete());
+    }
+    let ended = format!(
+        "INFO pool_monitor::otlp::health: telemetry is delivered again collector={:?} \
+         signal=traces",
+        peer.to_string()
+    );
+    assert_eq!(seen.reports(), [begun, ended]);
+    let state = telemetry.state();
+    assert_eq!((state.failing_since, state.last_error), (None, Some(ExportError::Http(400))));
+    assert_eq!((state.spans_delivered, state.spans_dropped), (4, 6));
+    assert!(telemetry.shutdown(AGES).is_complete());
+}
+
+#[test]
+fn with_the_collector_down_a_shutdown_says_what_is_lost_and_why() {
+    let telemetry = Telemetry::start(&quick(&nowhere())).expect("started");
+    end_spans(&telemetry, 7);
+    count_once(&telemetry);
+    let delivery = telemetry.shutdown(AGES);
+    assert_eq!((delivery.spans_undelivered, delivery.metrics_undelivered), (7, true));
+    let Some(ExportError::Connection { reason }) = &delivery.error else { panic!("{delivery:?}") };
+    assert!(reason.contains("Connection refused"), "{reason}");
+    assert_eq!(telemetry.state().spans_dropped, 7);
+}
+
+#[test]
+fn a_deadline_that_is_shorter_than_the_attempts_is_kept_and_their_error_is_told() {
+    let telemetry = Telemetry::start(&options(&nowhere())).expect("started");
+    end_spans(&telemetry, 7);
+    // One attempt fails at once; the next would come later.
+    let delivery = telemetry.flush(Duration::from_millis(200));
+    assert_eq!(delivery.spans_undelivered, 7);
+    assert!(matches!(delivery.error, Some(ExportError::Connection { .. })), "{delivery:?}");
+    assert_eq!(telemetry.state().spans_dropped, 0, "they are still tried");
+    let delivery = telemetry.shutdown(Duration::from_millis(1));
+    assert_eq!((delivery.spans_undelivered, telemetry.state().spans_dropped), (7, 7));
+}
+
+#[test]
+fn a_collector_that_hangs_holds_up_nobody_and_what_has_no_room_is_counted() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let options =
+        OtlpOptions { span_queue: Some(10), span_batch: Some(5), ..options(&sink.url("")) };
+    let telemetry = Telemetry::start(&options).expect("started");
+    end_spans(&telemetry, 5);
+    sink.next(AGES).expect("the first batch is on its way");
+    end_spans(&telemetry, 1000);
+    assert_eq!(telemetry.state().spans_dropped, 990);
+    let delivery = telemetry.shutdown(Duration::from_millis(50));
+    assert_eq!(delivery.spans_undelivered, 15);
+    assert_eq!(delivery.error, Some(ExportError::TimedOut(Duration::from_millis(50))));
+    assert_eq!(telemetry.state().spans_dropped, 1005);
+    end_spans(&telemetry, 1);
+}
+
+#[test]
+fn what_hangs_is_given_up_after_its_timeout_and_the_next_goes_on() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::Hang]);
+    let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+    end_spans(&telemetry, 1);
+    let delivery = telemetry.flush(AGES);
+    assert_eq!(delivery.error, Some(ExportError::TimedOut(Duration::from_millis(200))));
+    end_spans(&telemetry, 2);
+    assert!(telemetry.flush(AGES).is_complete());
+    assert_eq!(sink.rest().iter().map(|request| spans(request).len()).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_not_before_the_collector_wants_it() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::Close, Reply::status(502), Reply::retry_after(503, 1)]);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 3);
+    assert!(telemetry.flush(AGES).is_complete());
+    let requests = sink.rest();
+    assert_eq!(requests.iter().map(|it| spans(it).len()).collect::<Vec<_>>(), [3; 4]);
+    let rest = requests[3].received - requests[2].received;
+    assert!(rest >= Duration::from_secs(1), "{rest:?}");
+    assert_eq!((telemetry.state().exports_failed, telemetry.state().spans_delivered), (0, 3));
+}
+
+#[test]
+fn a_collector_that_wants_rest_for_longer_than_an_export_may_take_gets_it() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::retry_after(429, 1)]);
+    let options = OtlpOptions {
+        timeout: Some(Duration::from_millis(500)),
+        span_delay: Some(Duration::from_millis(10)),
+        ..options(&sink.url(""))
+    };
+    let telemetry = Telemetry::start(&options).expect("started");
+    end_spans(&telemetry, 1);
+    let refused = sink.next(AGES).expect("sent").received;
+    end_spans(&telemetry, 1);
+    let rest = sink.next(AGES).expect("sent").received - refused;
+    assert!(rest >= Duration::from_secs(1), "{rest:?}");
+}
+
+#[test]
+fn a_flush_waits_for_no_rest() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::retry_after(429, 200)]);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(429)));
+    end_spans(&telemetry, 2);
+    assert!(telemetry.flush(AGES).is_complete());
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (sink, other) = (HttpSink::start().expect("started"), HttpSink::start().expect("started"));
+    sink.otherwise(Reply::redirect(&other.url("/v1/traces")));
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(307)));
+    assert_eq!(other.rest().len(), 0);
+}
+
+#[test]
+fn what_is_rejected_of_an_export_is_not_delivered() {
+    let sink = HttpSink::start().expect("started");
+    // `partial_success { rejected_spans: 3 }`
+    sink.answer([answer("\n\x02\x08\x03")]);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 5);
+    let delivery = telemetry.flush(AGES);
+    assert_eq!(delivery.spans_undelivered, 3);
+    assert_eq!(delivery.error, Some(ExportError::PartlyRejected { rejected: 3 }));
+    assert_eq!((telemetry.state().spans_delivered, telemetry.state().spans_dropped), (2, 3));
+}
+
+#[test]
+fn an_answer_that_does_not_end_is_not_read_to_its_end() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([answer(&"x".repeat(64 * 1024 + 1)), answer("no protobuf")]);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    let error = ExportError::AnswerTooLong { limit: 64 * 1024 };
+    assert_eq!(telemetry.flush(AGES).error, Some(error));
+    end_spans(&telemetry, 1);
+    assert!(telemetry.flush(AGES).is_complete(), "a success is one whatever it says");
+}
+
+#[test]
+fn a_callback_that_panics_is_told_and_costs_the_spans_nothing() {
+    let sink = HttpSink::start().expect("started");
+    let telemetry = to(&sink);
+    let meter = telemetry.meter_provider().meter("test");
+    let _gauge = meter.u64_observable_gauge("g").with_callback(|_| panic!("the user's")).build();
+    end_spans(&telemetry, 1);
+    let delivery = telemetry.shutdown(AGES);
+    assert_eq!(delivery.error, Some(ExportError::NotCollected));
+    assert!(delivery.metrics_undelivered);
+    assert_eq!(delivery.spans_undelivered, 0);
+}
