@@ -113,7 +113,7 @@ impl Signal {
     }
 
     /// Of the moment.
-    fn now(self, view: &PoolView) -> Option<f64> {
+    pub(crate) fn now(self, view: &PoolView) -> Option<f64> {
         let snapshot = &view.snapshot;
         let stats = &snapshot.stats;
         Some(match self {
@@ -131,7 +131,7 @@ impl Signal {
     }
 
     /// Over a stretch of time.
-    fn over(self, window: &Window) -> Option<f64> {
+    pub(crate) fn over(self, window: &Window) -> Option<f64> {
         let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
         let a_minute = |count| Some(window.per_minute(count));
         match self {

@@ -1,5 +1,6 @@
 //! The [`AlertManager`]: the engine, and a lane for each sink.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -20,7 +21,9 @@ use super::options::AlertOptions;
 use super::rule::Severity;
 use crate::background::Background;
 use crate::monitor::Subscriber;
+use crate::signal::Signal;
 use crate::view::{PoolView, Snapshot};
+use crate::window::Window;
 
 /// Why there is no [`AlertManager`].
 #[derive(Debug, Error)]
@@ -239,9 +242,33 @@ impl Subscriber for AlertManager {
         match stats.state {
             PoolState::Closed => self.withdraw(*at, pool),
             PoolState::Open | PoolState::Paused => {
-                self.observe(*at, pool, &|signal, over| signal.value(view, over));
+                let looked = Looked { view, windows: RefCell::default() };
+                self.observe(*at, pool, &|signal, over| looked.value(signal, over));
             }
         }
+    }
+}
+
+/// A pool that is looked at for several rules: its history is added up once for each stretch of time.
+struct Looked<'a> {
+    view: &'a PoolView,
+    windows: RefCell<Vec<(Duration, Window)>>,
+}
+
+impl Looked<'_> {
+    fn value(&self, signal: Signal, over: Duration) -> Option<f64> {
+        let of_the_moment = signal.now(self.view);
+        if of_the_moment.is_some() {
+            return of_the_moment;
+        }
+        let mut windows = self.windows.borrow_mut();
+        if let Some((_, window)) = windows.iter().find(|(span, _)| *span == over) {
+            return signal.over(window);
+        }
+        let window = self.view.history.last(over);
+        let value = signal.over(&window);
+        windows.push((over, window));
+        value
     }
 }
 

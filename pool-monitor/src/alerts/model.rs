@@ -103,6 +103,12 @@ impl Naive<'_> {
         (0..=at).rev().take_while(holds).last()
     }
 
+    /// The last value beyond the threshold.
+    fn last_beyond(&self) -> f64 {
+        let mut values = self.seen.iter().rev().filter_map(|(_, value)| *value);
+        values.find(|value| *value > 10.0).expect("something made it fire")
+    }
+
     fn time_from(&self, first: usize, at: usize) -> Duration {
         Duration::from_secs(self.seen[at].0 - self.seen[first].0)
     }
@@ -145,6 +151,8 @@ proptest! {
             let firing = engine.firing();
             let started = firing.first().map(|alert| alert.started);
             prop_assert_eq!(started, since.map(|since| moment(since).wall));
+            let value = firing.first().map(|alert| alert.value);
+            prop_assert_eq!(value, since.map(|_| naive.last_beyond()));
             let told: Vec<_> = changes.iter().map(|alert| (alert.started, alert.resolved)).collect();
             let expected: Vec<_> = match (was_firing, since) {
                 (None, Some(since)) => vec![(moment(since).wall, None)],

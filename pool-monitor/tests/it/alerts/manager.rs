@@ -127,6 +127,19 @@ fn a_closed_pool_is_silent_and_its_alerts_are_resolved() {
 }
 
 #[test]
+fn the_alerts_of_a_dropped_pool_are_resolved() {
+    let Rig { sim, pool, monitor, .. } = Rig::with_max_open(1);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    monitor.subscribe(alerts.clone()).keep();
+    let held = sim.block_on(pool.acquire_owned()).expect("acquired");
+    sim.advance(70 * SEC);
+    assert_eq!(names(&alerts), ["utilisation"]);
+    drop((held, pool));
+    sim.advance(2 * SEC);
+    assert_eq!(names(&alerts), [""; 0]);
+}
+
+#[test]
 fn each_sink_is_told_of_what_is_bad_enough_for_it() {
     let (all, told_all) = Own::new();
     let (few, told_few) = Own::new();
