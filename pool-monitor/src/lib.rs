@@ -13,6 +13,8 @@ mod background;
 pub mod catalogue;
 mod histogram;
 mod history;
+#[cfg(any(feature = "otlp", feature = "webhooks"))]
+mod http;
 mod metrics;
 mod monitor;
 mod names;
@@ -26,6 +28,8 @@ mod registry;
 mod scope;
 mod signal;
 mod sql;
+#[cfg(any(feature = "otlp", feature = "webhooks"))]
+mod tls;
 mod trace;
 mod view;
 mod window;

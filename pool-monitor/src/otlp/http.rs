@@ -1,16 +1,17 @@
 //! OTLP in HTTP requests.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pool_core::Problem;
 use prost::bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use super::error::ExportError;
 use super::sender::{Refusal, Retry};
 use super::settings::Target;
 use super::tls;
+use crate::http;
 
 /// An answer is a few numbers and a sentence.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -25,12 +26,8 @@ impl HttpTransport {
         let tls = tls::config(&target)?;
         let mut headers = target.headers;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("pool-monitor/", env!("CARGO_PKG_VERSION")))
+        let client = http::client(tls)
             .default_headers(headers)
-            // A redirect would take the headers, and the keys in them, elsewhere.
-            .redirect(redirect::Policy::none())
             .build()
             .expect("bug: a client that nothing of a user's is wrong with");
         Ok(Self { client, url: target.endpoint.url })
@@ -43,7 +40,7 @@ impl HttpTransport {
             status if status.is_success() => answer(response).await,
             status => Err(Refusal {
                 error: ExportError::Http(status.as_u16()),
-                retry: retry(status, response.headers().get(RETRY_AFTER)),
+                retry: retry(status, response.headers()),
             }),
         }
     }
@@ -66,39 +63,34 @@ fn broken(error: &reqwest::Error) -> Refusal {
 }
 
 /// By the protocol's list of statuses that may pass.
-fn retry(status: StatusCode, after: Option<&HeaderValue>) -> Retry {
+fn retry(status: StatusCode, headers: &HeaderMap) -> Retry {
     match status.as_u16() {
-        429 | 502 | 503 | 504 => after.and_then(seconds).map_or(Retry::Soon, Retry::After),
+        429 | 502 | 503 | 504 => {
+            let after = http::retry_after(headers, SystemTime::now());
+            after.map_or(Retry::Soon, Retry::After)
+        }
         _ => Retry::Never,
     }
 }
 
-/// A number of seconds or a date.
-fn seconds(after: &HeaderValue) -> Option<Duration> {
-    let text = after.to_str().ok()?.trim();
-    let seconds = text.parse().ok().map(Duration::from_secs);
-    seconds.or_else(|| {
-        let date = httpdate::parse_http_date(text).ok()?;
-        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::RETRY_AFTER;
+
     use super::*;
 
     #[test]
     fn what_may_pass_is_tried_again_when_the_collector_says() {
-        let after = HeaderValue::from_static("7");
-        let seven = Retry::After(Duration::from_secs(7));
-        assert_eq!(retry(StatusCode::TOO_MANY_REQUESTS, Some(&after)), seven);
-        assert_eq!(retry(StatusCode::SERVICE_UNAVAILABLE, None), Retry::Soon);
+        let none = HeaderMap::new();
+        let seven = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+        let after = Retry::After(Duration::from_secs(7));
+        assert_eq!(retry(StatusCode::TOO_MANY_REQUESTS, &seven), after);
+        assert_eq!(retry(StatusCode::SERVICE_UNAVAILABLE, &none), Retry::Soon);
         for status in [400, 401, 404, 413, 500, 301] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(retry(status, Some(&after)), Retry::Never, "{status}");
+            assert_eq!(retry(status, &seven), Retry::Never, "{status}");
         }
-        let past = HeaderValue::from_static("Fri, 07 Aug 2015 00:00:00 GMT");
-        assert_eq!(seconds(&past), Some(Duration::ZERO));
-        assert_eq!(seconds(&HeaderValue::from_static("soon")), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Certificates and keys from PEM files, and whom a connection by HTTP trusts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use pool_core::Problem;
 use rustls::pki_types::pem::PemObject;
@@ -9,20 +8,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::settings::{Target, TlsFiles};
+use crate::tls;
 
 const CERTIFICATES: &str = "a PEM file with certificates";
 const KEY: &str = "a PEM file with the private key of the client's certificate";
 
 /// What connections to `target` are made with; of one that is not encrypted, nothing is read.
 pub(super) fn config(target: &Target) -> Result<ClientConfig, Problem> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("bug: the provider knows no version of TLS");
     if !target.endpoint.is_encrypted() {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        return Ok(tls::client(RootCertStore::empty()).with_no_client_auth());
     }
-    let builder = builder.with_root_certificates(trusted(&target.files)?);
+    let builder = tls::client(trusted(&target.files)?);
     match identity(&target.files)? {
         None => Ok(builder.with_no_client_auth()),
         Some((chain, key)) => {
@@ -33,17 +29,10 @@ pub(super) fn config(target: &Target) -> Result<ClientConfig, Problem> {
 }
 
 fn trusted(files: &TlsFiles) -> Result<RootCertStore, Problem> {
-    let mut store = RootCertStore::empty();
-    let Some((name, path)) = &files.trusted else {
-        // A broken one among the system's is no reason to trust none of the others.
-        let certificates = rustls_native_certs::load_native_certs().certs;
-        let (_added, _broken) = store.add_parsable_certificates(certificates);
-        return Ok(store);
-    };
-    for certificate in certificates(name, path)? {
-        store.add(certificate).map_err(|error| of(name, path, &error, CERTIFICATES))?;
-    }
-    Ok(store)
+    let Some((name, path)) = &files.trusted else { return Ok(tls::system_roots().clone()) };
+    let mut roots = RootCertStore::empty();
+    tls::trust(&mut roots, path).map_err(|why| of(name, path, &why, CERTIFICATES))?;
+    Ok(roots)
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -54,22 +43,15 @@ fn identity(files: &TlsFiles) -> Result<Option<Identity>, Problem> {
         (Some((name, path)), Some((key_name, key_path))) => {
             let key = PrivateKeyDer::from_pem_file(key_path);
             let key = key.map_err(|error| of(key_name, key_path, &error, KEY))?;
-            Ok(Some((certificates(name, path)?, key)))
+            let chain =
+                tls::certificates(path).map_err(|why| of(name, path, &why, CERTIFICATES))?;
+            Ok(Some((chain, key)))
         }
         (Some((name, path)), None) => Err(of(name, path, &"its key is missing", KEY)),
         (None, Some((name, path))) => {
             Err(of(name, path, &"its certificate is missing", CERTIFICATES))
         }
     }
-}
-
-fn certificates(name: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| of(name, path, &error, CERTIFICATES))?;
-    if certificates.is_empty() {
-        return Err(of(name, path, &"it holds no certificate", CERTIFICATES));
-    }
-    Ok(certificates)
 }
 
 /// The text of a file, for who reads PEM himself.

@@ -2,14 +2,14 @@
 
 use std::error::Error as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use pool_core::{ConfigError, Problem, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::{DeliveryError, MISSING, tls};
+use crate::http::{self, retry_after};
 
 const ALLOWED: &str = "an https:// URL, or http:// on loopback";
 
@@ -45,12 +45,9 @@ impl Endpoint {
 }
 
 fn client(root_certificates: Option<&Path>) -> Result<Client, Problem> {
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls::client(root_certificates)?)
-        .redirect(Policy::none())
+    let client = http::client(tls::client(root_certificates)?)
         // A connection that was kept for hours may be dead, and alerts are rare.
         .pool_max_idle_per_host(0)
-        .user_agent(concat!("pool-monitor/", env!("CARGO_PKG_VERSION")))
         .build();
     client.map_err(|error| {
         Problem::not_shown("url", format!("no client: {}", failure(&error)), ALLOWED)
@@ -91,20 +88,10 @@ fn answer(response: &Response, now: SystemTime) -> Result<(), DeliveryError> {
     let why = format!("HTTP {status}");
     let is_busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
     if is_busy || status.is_server_error() {
-        let after = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
-        return Err(DeliveryError::Retry { why, after: after.and_then(|it| retry_after(it, now)) });
+        return Err(DeliveryError::Retry { why, after: retry_after(response.headers(), now) });
     }
     let why = if status.is_redirection() { format!("{why}: not followed") } else { why };
     Err(DeliveryError::Refused { why })
-}
-
-/// A number of seconds, or a date.
-fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// What went wrong, in the words of its first cause: those of others hold the URL.
@@ -157,20 +144,6 @@ mod tests {
         ] {
             let url = parse(&Secret::new(url), "/api").expect("a URL");
             assert_eq!(url.as_str(), whole);
-        }
-    }
-
-    #[test]
-    fn a_receiver_says_when_to_come_back_in_seconds_or_by_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
-        for (text, seconds) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:49:17 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
         }
     }
 }

@@ -193,7 +193,7 @@ const KEY: &str = "allowed: a PEM file with the private key of the client's cert
 const CASES: [Case; 7] = [
     (
         |_, options| options.trusted_certificates = Some("/no/such/file".into()),
-        "trusted_certificates = \"/no/such/file\": I/O error: No such file",
+        "trusted_certificates = \"/no/such/file\": the file cannot be read: entity not found",
         CERTIFICATES,
     ),
     (
