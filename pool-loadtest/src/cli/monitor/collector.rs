@@ -57,12 +57,13 @@ impl Exporting {
         }
     }
 
-    /// Sends what happens in this pool, too.
-    pub(super) fn watch(&self, pool: &ControlHandle) -> Subscription {
-        // Its own SDK, compiled for bound instruments.
-        let meter = self.telemetry.meter_provider().meter("pool-loadtest");
-        PoolMetrics::bound(&meter).watch(pool);
-        PoolTraces::new(self.telemetry.tracer_provider(), TraceOptions::default()).watch(pool)
+    /// Sends what happens in this pool for as long as the result is there.
+    pub(super) fn watch(&self, pool: &ControlHandle) -> Sent {
+        // The SDK of `otlp` is compiled for bound instruments.
+        let metrics = PoolMetrics::bound(&self.telemetry.meter_provider().meter("pool-loadtest"));
+        metrics.watch(pool);
+        let traces = PoolTraces::new(self.telemetry.tracer_provider(), TraceOptions::default());
+        Sent { _metrics: metrics, _traces: traces.watch(pool) }
     }
 
     /// Sends the last, and says how it all went.
@@ -73,6 +74,12 @@ impl Exporting {
         let (delivery, state) = ending.await.map_err(|_| anyhow!("bug: it panicked"))?;
         Ok(Delivered::new(&delivery, &state, left_out))
     }
+}
+
+/// What is sent of a pool.
+pub(super) struct Sent {
+    _metrics: PoolMetrics,
+    _traces: Subscription,
 }
 
 /// A problem with the URL under the name that it has here.

@@ -11,12 +11,12 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use pool_core::{ControlHandle, Problem, Subscription};
+use pool_core::{ControlHandle, Problem};
 use pool_monitor::{Advice, Deployment, MonitorOptions, PoolMonitor, PoolView, advise};
 use serde::Serialize;
 
 pub(crate) use self::arguments::MonitorArguments;
-use self::collector::{Delivered, Exporting};
+use self::collector::{Delivered, Exporting, Sent};
 use self::scrapes::Scrapes;
 use super::say;
 use crate::words::paragraph;
@@ -46,7 +46,7 @@ impl Monitor {
     /// Watches this pool. Needs a tokio runtime around it.
     pub(crate) fn watch(self, pool: &ControlHandle) -> anyhow::Result<Watching> {
         let Self { exporting, scrapes } = self;
-        let traced = exporting.as_ref().map(|exporting| exporting.watch(pool));
+        let sent = exporting.as_ref().map(|exporting| exporting.watch(pool));
         if let Some(scrapes) = &scrapes {
             scrapes.watch(pool);
         }
@@ -56,7 +56,7 @@ impl Monitor {
         if let Some(monitor) = &monitor {
             monitor.watch(pool);
         }
-        Ok(Watching { exporting, scrapes, monitor, _traced: traced })
+        Ok(Watching { exporting, scrapes, monitor, _sent: sent })
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Watching {
     exporting: Option<Exporting>,
     scrapes: Option<Scrapes>,
     monitor: Option<PoolMonitor>,
-    _traced: Option<Subscription>,
+    _sent: Option<Sent>,
 }
 
 impl Watching {
