@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use pool_testkit::receivers::{Collector, Prometheus, Scraping};
+use pool_testkit::receivers::{Collector, Point, Prometheus, Scraping};
 use serde_json::Value;
 
 use crate::program::{finished, json, program, run};
@@ -66,7 +66,7 @@ fn a_collector_gets_the_nine_conventional_metrics_and_spans_of_what_was_done() {
     }
     let acquires = seen.latest("pool.acquires", &[("pool.acquire.outcome", "waited")]);
     let waited = report["pool"]["acquires"]["waited"].as_f64().expect("a count");
-    let counted = acquires.and_then(|point| point.number()).expect("a count");
+    let counted = acquires.and_then(Point::number).expect("a count");
     assert!(counted >= waited, "{counted} are at least those of the load, {waited}");
 
     let names: BTreeSet<_> = seen.spans.iter().map(|span| &*span.name).collect();

@@ -50,7 +50,7 @@ impl Exporting {
         match Telemetry::start(&options) {
             Ok(telemetry) => Ok(Some(Self { telemetry, sampling })),
             Err(OtlpError::Config(error)) => {
-                problems.extend(error.problems().iter().cloned().map(named));
+                problems.extend(error.problems().iter().map(named));
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -67,12 +67,12 @@ impl Exporting {
     }
 
     /// Sends the last, and says how it all went.
-    pub(super) async fn end(self) -> anyhow::Result<Delivered> {
+    pub(super) async fn end(self) -> anyhow::Result<Arrival> {
         let Self { telemetry, sampling } = self;
         let left_out = sampling.map_or(0, |sampling| sampling.left_out());
         let ending = spawn_blocking(move || (telemetry.shutdown(LAST), telemetry.state()));
         let (delivery, state) = ending.await.map_err(|_| anyhow!("bug: it panicked"))?;
-        Ok(Delivered::new(&delivery, &state, left_out))
+        Ok(Arrival::new(&delivery, &state, left_out))
     }
 }
 
@@ -83,17 +83,17 @@ pub(super) struct Sent {
 }
 
 /// A problem with the URL under the name that it has here.
-fn named(problem: Problem) -> Problem {
-    let mut named = problem;
+fn named(problem: &Problem) -> Problem {
+    let mut named = problem.clone();
     if named.field == "endpoint" {
-        named.field = "--otlp".to_owned();
+        "--otlp".clone_into(&mut named.field);
     }
     named
 }
 
 /// What became of a run's telemetry.
 #[derive(Debug, Serialize)]
-pub(super) struct Delivered {
+pub(super) struct Arrival {
     /// Spans the collector took.
     spans_delivered: u64,
     /// Spans it did not get.
@@ -109,7 +109,7 @@ pub(super) struct Delivered {
     is_off: bool,
 }
 
-impl Delivered {
+impl Arrival {
     fn new(delivery: &Delivery, state: &TelemetryState, spans_left_out: u64) -> Self {
         let is_off =
             (state.exports_delivered, state.exports_failed) == (0, 0) && delivery.is_complete();

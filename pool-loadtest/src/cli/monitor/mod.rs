@@ -16,7 +16,7 @@ use pool_monitor::{Advice, Deployment, MonitorOptions, PoolMonitor, PoolView, ad
 use serde::Serialize;
 
 pub(crate) use self::arguments::MonitorArguments;
-use self::collector::{Delivered, Exporting, Sent};
+use self::collector::{Arrival, Exporting, Sent};
 use self::scrapes::Scrapes;
 use super::say;
 use crate::words::paragraph;
@@ -118,7 +118,7 @@ struct Findings {
     /// `None` after a run that is too short to advise on.
     advice: Option<Vec<Advised>>,
     /// `None` without a collector.
-    telemetry: Option<Delivered>,
+    telemetry: Option<Arrival>,
 }
 
 #[derive(Serialize)]
