@@ -9,6 +9,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use pool_testkit::receivers::{Collector, Point, Prometheus, Scraping};
+#[cfg(feature = "postgres")]
+use pool_testkit::servers::{Family, shared};
 use serde_json::Value;
 
 use crate::program::{finished, json, program, run};
@@ -178,4 +180,13 @@ fn prometheus_has_it_all(arguments: &[&str]) {
 #[test]
 fn every_expression_that_is_shipped_yields_data_of_a_load_on_sqlite() {
     prometheus_has_it_all(&["--pool", "max_open=4", "--pool", "check_after_idle=0s"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn every_expression_that_is_shipped_yields_data_of_a_load_on_postgresql() {
+    let server = shared(Family::Postgres).expect("a server");
+    let database = server.database("watched").expect("a database");
+    let url = database.url();
+    prometheus_has_it_all(&["--url", &url, "--pool", "check_after_idle=0s"]);
 }

@@ -15,12 +15,14 @@ const COLOURS: [RGBColor; 3] =
     [RGBColor(200, 30, 30), RGBColor(30, 90, 180), RGBColor(110, 110, 110)];
 
 /// Curves in one frame.
+#[derive(Debug)]
 pub(crate) struct Panel {
     pub(crate) title: String,
     pub(crate) curves: Vec<Curve>,
 }
 
 /// Values by seconds since the start.
+#[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
     pub(crate) points: Vec<(f64, f64)>,
@@ -48,14 +50,16 @@ impl Panel {
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let last = points().map(|(at, _)| *at).fold(1.0, f64::max);
         let most = points().map(|(_, value)| *value).fold(1.0, f64::max);
+        // Room for the names above the curves.
+        let top = most * 1.7;
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 16))
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(48)
-            .build_cartesian_2d(0.0..last, 0.0..most * 1.25)
+            .build_cartesian_2d(0.0..last, 0.0..top)
             .map_err(failed)?;
-        let shade = Rectangle::new([(spike.0, 0.0), (spike.1, most * 1.25)], SHADE.filled());
+        let shade = Rectangle::new([(spike.0, 0.0), (spike.1, top)], SHADE.filled());
         chart.plotting_area().draw(&shade).map_err(failed)?;
         chart
             .configure_mesh()

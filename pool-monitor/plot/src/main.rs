@@ -39,8 +39,11 @@ fn asked() -> [(String, Vec<Asked>); 4] {
         format!("1000 * histogram_quantile({quantile}, sum by (le) ({rate}))")
     };
     let use_ = "rate(db_client_connection_use_time_seconds_bucket[2s])";
-    let state = |state| format!("db_client_connection_count{{db_client_connection_state=\"{state}\"}}");
-    let acquires = |outcome| format!("sum(rate(pool_acquires_total{{pool_acquire_outcome=\"{outcome}\"}}[2s]))");
+    let state =
+        |state| format!("db_client_connection_count{{db_client_connection_state=\"{state}\"}}");
+    let acquires = |outcome| {
+        format!("sum(rate(pool_acquires_total{{pool_acquire_outcome=\"{outcome}\"}}[2s]))")
+    };
     [
         (
             format!("connections of a pool of {MAX_OPEN}"),

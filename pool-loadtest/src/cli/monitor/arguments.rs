@@ -13,14 +13,17 @@ http://localhost:4318, by HTTP.
 Metrics are sent every 5 seconds and at the end. The OTEL_* variables of the environment say
 the rest, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME. A collector that is down
 does not fail the run; what was not delivered is said at the end, after at most 5 seconds.
-Being watched costs the pool a little, which is in the figures of the report";
+Being watched costs the pool a little, which is in the figures of the report.
+
+A run of a minute or longer with --otlp or --prometheus has the monitor's advice in its
+report";
 const SAMPLE: &str = "Which part of the statements is traced, from 0 to 1 [default: 0.001]";
 const SAMPLE_LONG: &str = "\
 Which part of the statements is traced, from 0 to 1; without it, what OTEL_TRACES_SAMPLER
 says, or one in a thousand: a load test makes more of them than a collector takes.
 
-Connects, and acquires that failed or took 100 ms or longer, are traced whatever it says, up
-to 100 a second";
+Connects, and acquires that failed or took 100 ms or longer, are all traced, up to 100 a
+second, unless OTEL_TRACES_SAMPLER decides";
 const PROMETHEUS: &str = "Serve the pool's metrics for Prometheus at this address";
 const PROMETHEUS_LONG: &str = "\
 Serve the pool's metrics for Prometheus at this address, such as 127.0.0.1:9187, under

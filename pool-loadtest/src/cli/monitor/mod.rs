@@ -81,10 +81,13 @@ impl Watching {
         Seen { monitor: Some(Findings { advice, telemetry: None }) }
     }
 
-    /// Sends the last to the collector, says on standard error what is missing there, and adds it to
-    /// what was seen.
+    /// The pool is closed: sends the last to the collector, says on standard error what is missing
+    /// there, and adds it to what was seen.
     pub(crate) async fn deliver(&mut self, seen: Seen) -> Seen {
         let mut seen = seen;
+        if let Some(scrapes) = &mut self.scrapes {
+            scrapes.end();
+        }
         let Some(exporting) = self.exporting.take() else { return seen };
         match exporting.end().await {
             Ok(delivered) => {

@@ -62,11 +62,18 @@ impl Scrapes {
         say(&format!("metrics are at http://{}/metrics", self.endpoint.address()));
     }
 
-    /// Waits for a scrape from now on, or for `stop`.
+    /// Notes that the run has ended: who scrapes from now on sees how.
+    pub(super) fn end(&mut self) {
+        self.count.mark_unchanged();
+    }
+
+    /// Waits for a scrape after the end, or for `stop`.
     pub(super) async fn last(mut self, stop: impl Future<Output = ()>) {
+        if self.count.has_changed().unwrap_or(true) {
+            return;
+        }
         let limit = humantime::format_duration(LAST);
         say(&format!("waiting for a last scrape, for at most {limit}"));
-        self.count.mark_unchanged();
         tokio::select! {
             // The endpoint has the other end as long as it is there.
             _scraped = self.count.changed() => {}
