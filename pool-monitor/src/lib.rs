@@ -34,6 +34,11 @@ mod trace;
 mod view;
 mod window;
 
+/// The guide's code is tested.
+#[cfg(all(doctest, feature = "alerts", feature = "otlp", feature = "prometheus"))]
+#[doc = include_str!("../../docs/monitoring.md")]
+struct Guide;
+
 pub use self::advisor::{Advice, Deployment, advise};
 #[cfg(feature = "alerts")]
 pub use self::alerts::{

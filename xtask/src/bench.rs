@@ -31,6 +31,8 @@ enum What {
     Sqlite,
     /// What it costs a pool to be watched.
     Monitor,
+    /// A load that exceeds its pool, as Prometheus sees it; drawn into `docs/plots`.
+    Spike,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -42,6 +44,7 @@ fn command(what: What) -> Command {
         What::Engine => child::outside("pool-core/peers"),
         What::Servers => child::outside("pool-drivers/server-peers"),
         What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
+        What::Spike => child::outside("pool-monitor/plot"),
         What::Monitor => child::cargo(&["bench", "--package", "pool-monitor", "--"]),
     }
 }

@@ -38,11 +38,7 @@ impl Teller for SqliteDriver {
         table: &Arc<Table>,
         account: i64,
     ) -> Result<i64, SqliteError> {
-        let table = Arc::clone(table);
-        let balance = move |database: &mut Connection| {
-            database.prepare_cached(&table.balance)?.query_row([account], |row| row.get(0))
-        };
-        connection.call(balance).await
+        connection.query_row(&table.balance, [account], |row| row.get(0)).await
     }
 
     /// Immediate: a transaction that reads first and writes later may find, too late to wait, that

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::monitor::MonitorArguments;
+
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
 
@@ -110,6 +112,8 @@ pub(crate) struct RunArguments {
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) monitor: MonitorArguments,
 }
 
 #[derive(Args)]

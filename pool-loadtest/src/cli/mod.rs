@@ -5,6 +5,11 @@
 
 mod arguments;
 mod config;
+#[cfg(feature = "monitor")]
+mod monitor;
+#[cfg(not(feature = "monitor"))]
+#[path = "unmonitored.rs"]
+mod monitor;
 mod progress;
 mod run;
 mod signals;

@@ -8,10 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, anyhow};
 use pool_core::{OpenError, Pool, PoolConfig, PoolOptions, Resolved};
 use pool_sqlite::SqliteOptions;
+use serde::Serialize;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
+use super::monitor::{Monitor, Seen};
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
@@ -34,12 +36,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     // Before there are handlers of signals: a file may take its time, and there is nothing to tidy up.
-    let target = Target::read(&arguments.settings);
+    let mut target = Target::read(&arguments.settings);
+    let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
+    target.object(problems);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, target))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, target, monitor))
 }
 
-async fn run_async(arguments: &RunArguments, target: Target) -> Result<(), Failure> {
+async fn run_async(
+    arguments: &RunArguments,
+    target: Target,
+    monitor: Monitor,
+) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let in_temporary_file = !target.names_url();
@@ -51,7 +59,7 @@ async fn run_async(arguments: &RunArguments, target: Target) -> Result<(), Failu
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, stopped, in_temporary_file };
+    let run = Run { arguments, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -64,6 +72,7 @@ struct Run<'a> {
     arguments: &'a RunArguments,
     stopped: Stopped,
     in_temporary_file: bool,
+    monitor: Monitor,
 }
 
 impl<'a> Visit for Run<'a> {
@@ -76,19 +85,24 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, stopped, in_temporary_file } = self;
+        let Self { arguments, stopped, in_temporary_file, monitor } = self;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
         };
+        let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let report = load(arguments, pool.clone(), stopped.wait()).await;
+        // Before the pool is closed, as what comes then is not of the load.
+        let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
+        let seen = watching.deliver(advice).await;
         let mut report = report?;
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
         }
-        print(&report, arguments.output).map_err(Failure::Run)?;
+        print(&report, &seen, arguments.output).map_err(Failure::Run)?;
+        watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
         }
@@ -148,14 +162,24 @@ async fn load<D: Teller>(
     })
 }
 
-fn print(report: &Report, output: Output) -> anyhow::Result<()> {
+fn print(report: &Report, seen: &Seen, output: Output) -> anyhow::Result<()> {
     let text = match output {
-        Output::Text => report.to_string(),
-        Output::Json => serde_json::to_string_pretty(report)? + "\n",
+        Output::Text => format!("{report}{seen}"),
+        Output::Json => serde_json::to_string_pretty(&Printed { report, seen })? + "\n",
     };
     let mut out = stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     printed.context("cannot print the report")
+}
+
+/// The JSON that is printed.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    /// Nothing, if nobody watched.
+    #[serde(flatten)]
+    seen: &'a Seen,
 }
 
 /// How the program ends after a report.

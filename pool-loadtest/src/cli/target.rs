@@ -45,6 +45,11 @@ impl Target {
         Self { loaded: sources.load(), problems }
     }
 
+    /// Adds what is wrong with arguments that are no settings.
+    pub(super) fn object(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
     /// Whether a source names a database.
     pub(super) fn names_url(&self) -> bool {
         self.loaded.names_url()

@@ -5,6 +5,8 @@
 mod command_line;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(all(feature = "monitor", target_os = "linux"))]
+mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
 mod phases;
@@ -16,3 +18,5 @@ mod signals;
 mod sources;
 mod stalls;
 mod tester;
+#[cfg(feature = "monitor")]
+mod watched;

@@ -68,12 +68,24 @@ fn the_example_is_right_but_for_the_secrets_of_others() {
     for key in ["shipped_rules", "labels", "clear", "keep_firing", "minimum_traffic", "repeat"] {
         assert!(example.contains(key), "{key}");
     }
-    let problems = problems(example);
-    let is_secret =
-        |it: &&String| it.contains("url_env") || it.contains("_file") || it.contains("token_env");
-    let others: Vec<_> = problems.iter().filter(|it| !is_secret(it)).collect();
+    let others = problems_but_for_secrets(example);
     let [certificates] = &*others else { panic!("{others:#?}") };
     assert!(certificates.contains("root_certificates = \"/etc/ssl/own.pem\""), "{certificates}");
+}
+
+#[test]
+fn what_the_guide_shows_is_right_but_for_the_secrets_of_others() {
+    let guide = include_str!("../../../docs/monitoring.md");
+    let shown = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = shown.expect("a file");
+    assert!(shown.contains("[alerts.sinks."), "{shown}");
+    assert_eq!(problems_but_for_secrets(shown), [""; 0]);
+}
+
+fn problems_but_for_secrets(text: &str) -> Vec<String> {
+    let is_secret =
+        |it: &String| it.contains("url_env") || it.contains("_file") || it.contains("token_env");
+    problems(text).into_iter().filter(|it| !is_secret(it)).collect()
 }
 
 #[test]

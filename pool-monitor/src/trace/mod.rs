@@ -56,7 +56,9 @@ impl Default for TraceOptions {
 /// through the OpenTelemetry API, or through `tracing` where tracing-opentelemetry makes its spans
 /// current, as it does by default (with the feature `tracing-spans`, also where it does not). A
 /// statement whose parent is not sampled gets no span, whatever the sampler would say, and costs next
-/// to nothing; a sampler that is asked sees the parent, the kind and `db.system.name`. A connect is made by the pool for nobody in particular: its span is a trace of its own.
+/// to nothing; a sampler that is asked sees the parent, the kind, `db.system.name`, and as name
+/// `statement`, `connect` or `acquire`. A connect is made by the pool for nobody in particular: its
+/// span is a trace of its own.
 ///
 /// What a server says about a statement that failed may quote what somebody wrote, so a span shows
 /// its code and not its words.

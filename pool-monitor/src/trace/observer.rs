@@ -37,13 +37,19 @@ impl Tracing {
     }
 
     /// Begins a span, if it is recorded. What it costs to describe comes after that is known; a
-    /// sampler sees the parent, the kind and the system.
-    fn begin(&self, kind: SpanKind, started: SystemTime, parent: &Context) -> Option<BoxedSpan> {
+    /// sampler sees the parent, the kind, the system, and for a name which of the three spans it is.
+    fn begin(
+        &self,
+        which: &'static str,
+        kind: SpanKind,
+        started: SystemTime,
+        parent: &Context,
+    ) -> Option<BoxedSpan> {
         let builder = SpanBuilder {
             span_kind: Some(kind),
             start_time: Some(started),
             attributes: Some(vec![self.database.system.clone()]),
-            ..SpanBuilder::from_name("pool")
+            ..SpanBuilder::from_name(which)
         };
         let mut span = self.tracer.as_ref()?.build_with_context(builder, parent);
         if !span.is_recording() {
@@ -54,14 +60,20 @@ impl Tracing {
     }
 
     /// Begins the span of what `took` so long until now.
-    fn begin_past(&self, kind: SpanKind, took: Duration, parent: &Context) -> Option<BoxedSpan> {
+    fn begin_past(
+        &self,
+        which: &'static str,
+        kind: SpanKind,
+        took: Duration,
+        parent: &Context,
+    ) -> Option<BoxedSpan> {
         let now = time::now();
-        self.begin(kind, now.checked_sub(took).unwrap_or(now), parent)
+        self.begin(which, kind, now.checked_sub(took).unwrap_or(now), parent)
     }
 
     fn begin_statement(&self, text: Option<&str>, parent: &Context) -> Option<Statement> {
         let started = time::now();
-        let mut span = self.begin(SpanKind::Client, started, parent)?;
+        let mut span = self.begin("statement", SpanKind::Client, started, parent)?;
         let sql = text.map(|text| Sql::read(text, self.database.dialect));
         let said = sql.as_ref().map(Sql::summary).filter(|said| !said.is_empty());
         span.update_name(said.clone().unwrap_or_else(|| self.database.target.clone()));
@@ -75,14 +87,15 @@ impl Tracing {
     }
 
     fn begin_connect(&self, took: Duration) -> Option<BoxedSpan> {
-        let mut span = self.begin_past(SpanKind::Client, took, &Context::new())?;
+        let mut span = self.begin_past("connect", SpanKind::Client, took, &Context::new())?;
         span.update_name(format!("connect {}", self.database.target));
         Some(span)
     }
 
     /// Begins the span of an acquire that waited so long until now.
     fn begin_acquire(&self, pool: &str, site: CallSite, waited: Duration) -> Option<BoxedSpan> {
-        let mut span = self.begin_past(SpanKind::Internal, waited, &parent::sampled()?)?;
+        let mut span =
+            self.begin_past("acquire", SpanKind::Internal, waited, &parent::sampled()?)?;
         span.update_name(format!("acquire {pool}"));
         span.set_attribute(KeyValue::new("code.file.path", site.file()));
         span.set_attribute(KeyValue::new("code.line.number", i64::from(site.line())));

@@ -5,6 +5,7 @@ mod advisor;
 mod agreement;
 #[cfg(feature = "alerts")]
 mod alerts;
+mod guide;
 mod metrics;
 mod monitor;
 #[cfg(feature = "otlp")]

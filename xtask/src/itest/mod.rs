@@ -323,7 +323,8 @@ mod tests {
             packages_with_others(),
             ["pool-postgres", "pool-mysql", "pool-deadpool", "pool-monitor"]
         );
-        assert_eq!(tests_with_others(), ["on_servers::postgres", "on_servers::mysql"]);
+        let words = ["on_servers::postgres", "on_servers::mysql", "on_receivers"];
+        assert_eq!(tests_with_others(), words);
     }
 
     #[test]

@@ -53,7 +53,7 @@ const fn only(only: &'static [&'static str], servers: &'static [Product]) -> Run
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 8] = [
+pub(super) const SUITES: [Suite; 9] = [
     Suite { subject: Subject::Fake, package: "pool-testkit", runs: &[only(&["conformance"], &[])] },
     Suite { subject: Subject::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
     Suite {
@@ -96,6 +96,15 @@ pub(super) const SUITES: [Suite; 8] = [
             servers: &[Product::Postgres15, Product::MariaDb],
             receivers: &Tool::ALL,
             only: &[],
+        }],
+    },
+    Suite {
+        subject: Subject::Monitor,
+        package: "pool-loadtest",
+        runs: &[Run {
+            servers: &[],
+            receivers: &[Tool::Rotel, Tool::Prometheus],
+            only: &["on_receivers"],
         }],
     },
 ];

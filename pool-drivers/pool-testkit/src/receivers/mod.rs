@@ -37,6 +37,6 @@ pub use self::collector::{
 pub use self::error::ReceiverError;
 pub use self::http::{HttpSink, Reply, Request};
 pub use self::mail::{Mail, MailSink};
-pub use self::prometheus::{Prometheus, Promtool, Sample, Scraping};
+pub use self::prometheus::{Prometheus, Promtool, Sample, Scraping, Series};
 pub use self::tool::Tool;
 pub use self::webhook::{Verdict, verify_webhook};

@@ -50,6 +50,16 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// The values that an expression had for some labels.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Series {
+    /// The labels, `__name__` among them.
+    pub labels: BTreeMap<String, String>,
+    /// When, in seconds of Unix time, and which value.
+    pub points: Vec<(f64, f64)>,
+}
+
 impl Prometheus {
     /// Starts one and waits until it answers.
     ///
@@ -81,11 +91,24 @@ impl Prometheus {
     /// It is no expression, or does not yield a value for each of some labels.
     pub fn query(&self, expression: &str) -> Result<Vec<Sample>, ReceiverError> {
         let answer = self.ask(&format!("/api/v1/query?query={}", encoded(expression)))?;
-        let samples = answer["data"]["result"].as_array();
-        samples.and_then(|samples| samples.iter().map(sample).collect()).ok_or_else(|| {
-            let message = format!("`{expression}`: {}", answer["error"].as_str().unwrap_or("?"));
-            ReceiverError::Refused { tool: Tool::Prometheus, message }
-        })
+        yielded(expression, &answer, sample)
+    }
+
+    /// What `expression` yielded from one moment to another, in seconds of Unix time, at every `step`.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub fn range(
+        &self,
+        expression: &str,
+        (start, end): (f64, f64),
+        step: Duration,
+    ) -> Result<Vec<Series>, ReceiverError> {
+        let (asked, step) = (encoded(expression), step.as_secs_f64());
+        let range = format!("query={asked}&start={start}&end={end}&step={step}");
+        let answer = self.ask(&format!("/api/v1/query_range?{range}"))?;
+        yielded(expression, &answer, series)
     }
 
     /// What `expression` yields, as soon as that is anything.
@@ -171,12 +194,38 @@ impl Scraping {
     }
 }
 
+/// What `read` makes of each result of an expression.
+fn yielded<T>(
+    expression: &str,
+    answer: &Value,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<T>, ReceiverError> {
+    let results = answer["data"]["result"].as_array();
+    results.and_then(|results| results.iter().map(read).collect()).ok_or_else(|| {
+        let message = format!("`{expression}`: {}", answer["error"].as_str().unwrap_or("?"));
+        ReceiverError::Refused { tool: Tool::Prometheus, message }
+    })
+}
+
 /// `{"metric": {...}, "value": [time, "1"]}`
 fn sample(value: &Value) -> Option<Sample> {
+    Some(Sample { labels: labels(value)?, value: point(&value["value"])?.1 })
+}
+
+/// `{"metric": {...}, "values": [[time, "1"], ...]}`
+fn series(value: &Value) -> Option<Series> {
+    let points = value["values"].as_array()?.iter().map(point).collect::<Option<_>>()?;
+    Some(Series { labels: labels(value)?, points })
+}
+
+fn labels(value: &Value) -> Option<BTreeMap<String, String>> {
     let labels = value["metric"].as_object()?.iter();
     let label = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-    let labels = labels.map(label).collect::<Option<_>>()?;
-    Some(Sample { labels, value: value["value"][1].as_str()?.parse().ok()? })
+    labels.map(label).collect()
+}
+
+fn point(value: &Value) -> Option<(f64, f64)> {
+    Some((value[0].as_f64()?, value[1].as_str()?.parse().ok()?))
 }
 
 /// Prometheus' judge of rules and of metrics.

@@ -1,0 +1,154 @@
+//! What watches the pool of a run from outside, if that is asked for: exporters to a collector, an
+//! endpoint for scrapers, and then also the advisor. Without that, nothing of it is there, so that it
+//! costs the run nothing.
+
+mod arguments;
+mod collector;
+mod sampling;
+mod scrapes;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use pool_core::{ControlHandle, Problem};
+use pool_monitor::{Advice, Deployment, MonitorOptions, PoolMonitor, PoolView, advise};
+use serde::Serialize;
+
+pub(crate) use self::arguments::MonitorArguments;
+use self::collector::{Arrival, Exporting, Sent};
+use self::scrapes::Scrapes;
+use super::say;
+use crate::words::paragraph;
+
+/// What is younger the advisor knows nothing of.
+const ENOUGH: Duration = Duration::from_mins(1);
+
+/// What will watch.
+pub(crate) struct Monitor {
+    exporting: Option<Exporting>,
+    scrapes: Option<Scrapes>,
+}
+
+impl Monitor {
+    /// Starts what is asked for, and says what is wrong with that.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread left.
+    pub(crate) fn start(arguments: &MonitorArguments) -> anyhow::Result<(Self, Vec<Problem>)> {
+        let mut problems = Vec::new();
+        let exporting = Exporting::start(arguments, &mut problems)?;
+        let scrapes = Scrapes::start(arguments, &mut problems)?;
+        Ok((Self { exporting, scrapes }, problems))
+    }
+
+    /// Watches this pool. Needs a tokio runtime around it.
+    pub(crate) fn watch(self, pool: &ControlHandle) -> anyhow::Result<Watching> {
+        let Self { exporting, scrapes } = self;
+        let sent = exporting.as_ref().map(|exporting| exporting.watch(pool));
+        if let Some(scrapes) = &scrapes {
+            scrapes.watch(pool);
+        }
+        let is_wanted = exporting.is_some() || scrapes.is_some();
+        let monitor = is_wanted.then(|| PoolMonitor::start(MonitorOptions::default()));
+        let monitor = monitor.transpose()?;
+        if let Some(monitor) = &monitor {
+            monitor.watch(pool);
+        }
+        Ok(Watching { exporting, scrapes, monitor, _sent: sent })
+    }
+}
+
+/// What watches.
+pub(crate) struct Watching {
+    exporting: Option<Exporting>,
+    scrapes: Option<Scrapes>,
+    monitor: Option<PoolMonitor>,
+    _sent: Option<Sent>,
+}
+
+impl Watching {
+    /// What the run shows until now.
+    pub(crate) fn advice(&self) -> Seen {
+        let Some(monitor) = &self.monitor else { return Seen { monitor: None } };
+        monitor.look();
+        let views = monitor.views();
+        let is_known = |view: &&PoolView| view.history.span() >= ENOUGH;
+        let view = views.first().filter(is_known);
+        let advice = view
+            .map(|view| advise(view, &Deployment::default()).iter().map(Advised::from).collect());
+        Seen { monitor: Some(Findings { advice, telemetry: None }) }
+    }
+
+    /// The pool is closed: sends the last to the collector, says on standard error what is missing
+    /// there, and adds it to what was seen.
+    pub(crate) async fn deliver(&mut self, seen: Seen) -> Seen {
+        let mut seen = seen;
+        if let Some(scrapes) = &mut self.scrapes {
+            scrapes.end();
+        }
+        let Some(exporting) = self.exporting.take() else { return seen };
+        match exporting.end().await {
+            Ok(delivered) => {
+                delivered.missing().iter().for_each(|line| say(&format!("warning: {line}")));
+                if let Some(findings) = &mut seen.monitor {
+                    findings.telemetry = Some(delivered);
+                }
+            }
+            Err(error) => say(&format!("warning: the collector's part is not known: {error:#}")),
+        }
+        seen
+    }
+
+    /// Lets a scraper see the end, unless `stop` comes before.
+    pub(crate) async fn be_scraped(self, stop: impl Future<Output = ()>) {
+        if let Some(scrapes) = self.scrapes {
+            scrapes.last(stop).await;
+        }
+    }
+}
+
+/// What is added to the report: nothing, if nobody watched.
+#[derive(Serialize)]
+pub(crate) struct Seen {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitor: Option<Findings>,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    /// `None` after a run that is too short to advise on.
+    advice: Option<Vec<Advised>>,
+    /// `None` without a collector.
+    telemetry: Option<Arrival>,
+}
+
+#[derive(Serialize)]
+struct Advised {
+    rule: &'static str,
+    evidence: String,
+    remedy: String,
+    field: Option<&'static str>,
+    value: Option<String>,
+}
+
+impl From<&Advice> for Advised {
+    fn from(advice: &Advice) -> Self {
+        let Advice { rule, evidence, remedy, setting, .. } = advice.clone();
+        let (field, value) = setting.unzip();
+        Self { rule: rule.name(), evidence, remedy, field, value }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let findings = self.monitor.iter();
+        for Advised { evidence, remedy, .. } in
+            findings.filter_map(|it| it.advice.as_ref()).flatten()
+        {
+            paragraph(f, "advice", &format!("{evidence}: {remedy}"))?;
+        }
+        Ok(())
+    }
+}
