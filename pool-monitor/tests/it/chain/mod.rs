@@ -1,6 +1,7 @@
 //! The whole chain on real parts: pools that are used by tasks, what watches them, and the programs of others
 //! that receive what it tells.
 
+mod alerts;
 mod telemetry;
 
 use std::sync::Arc;
