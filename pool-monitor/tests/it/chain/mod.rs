@@ -2,6 +2,7 @@
 //! that receive what it tells.
 
 mod alerts;
+mod hanging;
 mod telemetry;
 
 use std::sync::Arc;
