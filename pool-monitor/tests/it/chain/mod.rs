@@ -3,6 +3,7 @@
 
 mod alerts;
 mod hanging;
+mod saturated;
 mod telemetry;
 
 use std::sync::Arc;
