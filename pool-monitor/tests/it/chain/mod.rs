@@ -3,6 +3,7 @@
 
 mod alerts;
 mod hanging;
+mod many;
 mod saturated;
 mod telemetry;
 

@@ -62,7 +62,7 @@ fn spans(request: &Request) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-fn metrics(request: &Request) -> Vec<Metric> {
+pub(crate) fn metrics(request: &Request) -> Vec<Metric> {
     assert_eq!(request.path, "/v1/metrics");
     let sent = ExportMetricsServiceRequest::decode(&*request.body).expect("protobuf");
     let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
