@@ -2,6 +2,7 @@
 //! that receive what it tells.
 
 mod alerts;
+mod canary;
 mod hanging;
 mod many;
 mod saturated;

@@ -60,7 +60,7 @@ impl Timer for FastTimer {
 }
 
 /// `users` who do, one after the other, what only one of them may do at a time.
-fn contend(pool: &Pool<PostgresDriver>, users: usize) {
+pub(super) fn contend(pool: &Pool<PostgresDriver>, users: usize) {
     for _ in 0..users {
         let pool = pool.clone();
         tokio::spawn(async move {
@@ -94,7 +94,7 @@ fn wait_for<T>(monitor: &PoolMonitor, mut find: impl FnMut(&PoolView) -> Option<
 }
 
 /// A pool of PostgreSQL and its monitor, by the fast clock.
-fn fast(name: &str, max_open: usize) -> (Pool<PostgresDriver>, PoolMonitor) {
+pub(super) fn fast(name: &str, max_open: usize) -> (Pool<PostgresDriver>, PoolMonitor) {
     let runtime: Arc<dyn Runtime> = Arc::new(FastClock(TokioRuntime::new()));
     let access = server();
     let driver = PostgresDriver::from_url(&access.url(&access.first_database));
@@ -119,7 +119,7 @@ fn fast(name: &str, max_open: usize) -> (Pool<PostgresDriver>, PoolMonitor) {
 }
 
 /// What there is once the advisor knows the pool for long enough to say something.
-fn known(monitor: &PoolMonitor) -> PoolView {
+pub(super) fn known(monitor: &PoolMonitor) -> PoolView {
     wait_for(monitor, |view| (view.history.span() > MIN).then(|| view.clone()))
 }
 

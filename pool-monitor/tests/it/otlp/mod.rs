@@ -4,11 +4,11 @@ mod collected;
 #[cfg(feature = "otlp-grpc")]
 mod collector;
 mod example;
-mod process;
+pub(crate) mod process;
 #[cfg(feature = "otlp-grpc")]
 mod runtimes;
 mod secrets;
-mod seen;
+pub(crate) mod seen;
 #[cfg(feature = "otlp-grpc")]
 mod tls;
 mod trouble;
