@@ -1,6 +1,8 @@
 //! Receivers that take what they are sent and never answer: nobody who uses a pool waits for them.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pool_core::Secret;
 use pool_monitor::otlp::OtlpOptions;
@@ -25,8 +27,7 @@ fn hanging() -> HttpSink {
 fn alerts(sink: &HttpSink) -> AlertManager {
     let options = SlackOptions { url: Secret::new(sink.url("/")), ..SlackOptions::default() };
     let slack = Arc::new(Slack::new(&options).expect("a channel"));
-    let told =
-        SinkOptions { group_wait: std::time::Duration::ZERO, ..SinkOptions::new("team", slack) };
+    let told = SinkOptions { group_wait: Duration::ZERO, ..SinkOptions::new("team", slack) };
     let rules = Rules(vec![Rule::new("used", Signal::Open, Bound::Above(0.0))]);
     let options = AlertOptions { rules, sinks: vec![told], ..AlertOptions::default() };
     AlertManager::start(options).expect("started")
@@ -77,4 +78,71 @@ async fn a_thousand_uses_of_a_pool_end_while_one_export_and_one_alert_still_wait
     assert!(left.spans_undelivered > 0 && left.metrics_undelivered, "{left:?}");
     assert_eq!(alerts.shutdown(super::OFTEN).len(), 1);
     assert!(pool.close(AGES).await.drained);
+}
+
+/// A sink of every kind, to receivers at these addresses.
+fn every_sink(http: SocketAddr, smtp: SocketAddr) -> AlertOptions {
+    let text = format!(
+        "[alerts]\nshipped_rules = false\n\
+         [alerts.rules.used]\nsignal = \"in_use\"\nabove = 0\nseverity = \"critical\"\n\
+         [alerts.sinks.team]\ntype = \"slack\"\nurl = \"http://{http}/\"\ngroup_wait = \"0s\"\n\
+         [alerts.sinks.hook]\ntype = \"webhook\"\nurl = \"http://{http}/\"\n\
+         secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\ngroup_wait = \"0s\"\n\
+         [alerts.sinks.prometheus]\ntype = \"alertmanager\"\nurl = \"http://{http}\"\n\
+         [alerts.sinks.duty]\ntype = \"mail\"\nserver = \"127.0.0.1\"\nport = {}\n\
+         from = \"pools@here.example\"\nto = [\"duty@there.example\"]\ngroup_wait = \"0s\"\n",
+        smtp.port()
+    );
+    AlertOptions::from_toml("alerts.toml", &text).expect("right")
+}
+
+/// What is left of one alert when no sink could be told of it.
+#[track_caller]
+fn expect_all_undelivered(alerts: &AlertManager) {
+    let began = Instant::now();
+    let undelivered = alerts.shutdown(super::OFTEN);
+    assert!(began.elapsed() < AGES / 2, "{:?}", began.elapsed());
+    let mut sinks: Vec<_> = undelivered.iter().map(|it| &*it.sink).collect();
+    sinks.sort_unstable();
+    assert_eq!(sinks, ["duty", "hook", "prometheus", "team"]);
+}
+
+fn see_one(alerts: &AlertManager) {
+    alerts.observe(pool_core::runtime::Instant::EPOCH, "orders", &|_, _| Some(1.0));
+}
+
+#[test]
+fn every_kind_of_sink_gives_up_nothing_and_keeps_nobody_when_nobody_is_there() {
+    let gone = TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port");
+    let alerts = AlertManager::start(every_sink(gone, gone)).expect("started");
+    see_one(&alerts);
+    let began = Instant::now();
+    while alerts.delivery().iter().any(|stats| stats.retried == 0) {
+        assert!(began.elapsed() < AGES, "{:?}", alerts.delivery());
+        std::thread::yield_now();
+    }
+    for stats in alerts.delivery() {
+        let why = stats.last_error.expect("it failed");
+        assert!(why.contains("Connection refused"), "{}: {why}", stats.sink);
+        assert_eq!((stats.failed, stats.waiting), (0, 1), "{}", stats.sink);
+    }
+    expect_all_undelivered(&alerts);
+}
+
+#[test]
+fn every_kind_of_sink_keeps_nobody_when_its_receiver_hangs() {
+    let http = hanging();
+    // Takes connections, and greets nobody.
+    let smtp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = smtp.local_addr().expect("an address");
+    let alerts = AlertManager::start(every_sink(http.address(), address)).expect("started");
+    see_one(&alerts);
+    for _ in 0..3 {
+        http.next(AGES).expect("told");
+    }
+    let _connection = smtp.accept().expect("connected");
+    for stats in alerts.delivery() {
+        assert_eq!((stats.waiting, stats.last_error), (1, None), "{}", stats.sink);
+    }
+    expect_all_undelivered(&alerts);
 }
