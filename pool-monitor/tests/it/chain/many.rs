@@ -2,13 +2,14 @@
 //! that none is left of those that are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::metrics::Temporality;
-use pool_core::{Pool, PoolConfig, PoolOptions};
+use pool_core::{Observer, Pool, PoolConfig, PoolOptions};
 use pool_monitor::catalogue::{self, POOL_NAME, prometheus_label};
 use pool_monitor::otlp::{OtlpOptions, Telemetry};
 use pool_monitor::prometheus::PrometheusMetrics;
@@ -38,13 +39,10 @@ fn config() -> PoolConfig {
     }
 }
 
-fn pools(sim: &Sim, server: &FakeServer) -> Vec<Pool<FakeDriver>> {
-    let pool = |number| {
-        let (name, runtime) = (Some(format!("pool-{number:04}").into()), Some(sim.runtime()));
-        let options = PoolOptions { name, runtime, ..config().into() };
-        Pool::new(FakeDriver::new(server), options).expect("valid")
-    };
-    (0..POOLS).map(pool).collect()
+fn pool(number: usize, sim: &Sim, server: &FakeServer) -> Pool<FakeDriver> {
+    let (name, runtime) = (Some(format!("pool-{number:04}").into()), Some(sim.runtime()));
+    let options = PoolOptions { name, runtime, ..config().into() };
+    Pool::new(FakeDriver::new(server), options).expect("valid")
 }
 
 /// Every pool fails in every way, and works.
@@ -170,7 +168,7 @@ fn a_thousand_pools_have_a_bounded_number_of_series_and_leave_none_behind() {
     let scrape = PrometheusMetrics::default();
     let endpoint = PrometheusEndpoint::start(&scraping(), scrape.families()).expect("started");
     let monitor = PoolMonitor::start(every(15 * 60 * SEC, &sim)).expect("started");
-    let pools = pools(&sim, &server);
+    let pools: Vec<_> = (0..POOLS).map(|number| pool(number, &sim, &server)).collect();
     for pool in &pools {
         collect.watch(&pool.control());
         scrape.watch(&pool.control());
@@ -192,5 +190,33 @@ fn a_thousand_pools_have_a_bounded_number_of_series_and_leave_none_behind() {
     assert_eq!(collected(&telemetry, &sink), Seen::new());
     assert_eq!(scraped(&endpoint), Seen::new());
     assert_eq!(monitor.views().len(), 0);
+    assert!(telemetry.shutdown(AGES).is_complete());
+}
+
+/// Is there as often as there are pools in memory.
+struct Witness;
+
+impl Observer for Witness {}
+
+#[test]
+fn pools_that_come_and_go_where_nobody_collects_do_not_pile_up() {
+    let sim = Sim::new(1);
+    let server = FakeServer::new(sim.runtime());
+    let sink = HttpSink::start().expect("started");
+    let telemetry = Telemetry::start(&otlp(&sink.url(""), "nobody")).expect("started");
+    let collect = PoolMetrics::new(&telemetry.meter_provider().meter("chain"));
+    let scrape = PrometheusMetrics::default();
+    let endpoint = PrometheusEndpoint::start(&scraping(), scrape.families()).expect("started");
+    let witness = Arc::new(Witness);
+    for number in 0..POOLS {
+        let pool = pool(number, &sim, &server);
+        pool.control().observe(witness.clone()).keep();
+        collect.watch(&pool.control());
+        scrape.watch(&pool.control());
+    }
+    let in_memory = Arc::strong_count(&witness) - 1;
+    assert!((1..POOLS / 5).contains(&in_memory), "{in_memory}");
+    // The ends of the latest are still told.
+    assert!(scraped(&endpoint).contains_key(&format!("pool-{:04}", POOLS - 1)));
     assert!(telemetry.shutdown(AGES).is_complete());
 }
