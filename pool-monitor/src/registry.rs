@@ -8,6 +8,9 @@ use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 
 use crate::names::free_name;
 
+/// Pools that are over and were not shown since: where nobody collects, their ends are of use to nobody.
+const MOST_OVER: usize = 100;
+
 /// The pools that somebody shows, each with what counts its events.
 pub(crate) struct Registry<R>(Mutex<Vec<Arc<Entry<R>>>>);
 
@@ -19,7 +22,7 @@ pub(crate) struct Entry<R> {
     name: Arc<str>,
     _events: Subscription,
     /// Its end was shown.
-    is_over: AtomicBool,
+    was_over: AtomicBool,
 }
 
 impl<R> Default for Registry<R> {
@@ -31,6 +34,7 @@ impl<R> Default for Registry<R> {
 impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there.
     pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
+        self.bound();
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
             return;
@@ -39,8 +43,24 @@ impl<R: Observer> Registry<R> {
         let recorder = Arc::new(recorder(&name));
         let events = pool.observe(recorder.clone());
         let pool = Arc::clone(pool);
-        let is_over = AtomicBool::new(false);
-        entries.push(Arc::new(Entry { pool, recorder, name, _events: events, is_over }));
+        let was_over = AtomicBool::new(false);
+        entries.push(Arc::new(Entry { pool, recorder, name, _events: events, was_over }));
+    }
+
+    /// Forgets the oldest of too many pools that are over.
+    fn bound(&self) {
+        let mut entries = self.0.lock();
+        let over = entries.iter().filter(|entry| entry.is_over()).count();
+        let mut surplus = over.saturating_sub(MOST_OVER);
+        let is_surplus = |entry: &mut Arc<Entry<R>>| {
+            let is_surplus = surplus > 0 && entry.is_over();
+            surplus -= usize::from(is_surplus);
+            is_surplus
+        };
+        let forgotten: Vec<_> = entries.extract_if(.., is_surplus).collect();
+        drop(entries);
+        // Ends subscriptions, outside the lock.
+        drop(forgotten);
     }
 
     pub(crate) fn entries(&self) -> Vec<Arc<Entry<R>>> {
@@ -56,8 +76,14 @@ impl<R: Observer> Registry<R> {
 }
 
 impl<R> Entry<R> {
+    /// Whether nothing will happen in it any more.
+    fn is_over(&self) -> bool {
+        self.pool.state() == PoolState::Closed && self.pool.stats().open == 0
+    }
+
+    /// Whether that was so when this was asked before.
     fn was_over(&self) -> bool {
-        let is_over = self.pool.state() == PoolState::Closed && self.pool.stats().open == 0;
-        self.is_over.swap(is_over, Ordering::Relaxed) && is_over
+        let is_over = self.is_over();
+        self.was_over.swap(is_over, Ordering::Relaxed) && is_over
     }
 }

@@ -189,15 +189,16 @@ pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
                 failures = 0;
                 sleep(sink.habits().pause).await;
             }
-            Err(DeliveryError::Retry { after: Some(after), .. }) => {
-                sleep(after.min(LONGEST_RETRY_AFTER)).await;
-            }
-            Err(DeliveryError::Retry { after: None, .. }) => {
-                failures += 1;
-                let pause = pin!(sleep(pause(failures, fastrand::f64())));
+            Err(DeliveryError::Retry { after, .. }) => {
+                let pause = match after {
+                    Some(after) => after.min(LONGEST_RETRY_AFTER),
+                    None => {
+                        failures += 1;
+                        pause(failures, fastrand::f64())
+                    }
+                };
                 // Whoever shuts down has no time for a pause.
-                let closed = pin!(queue.closed.notified());
-                select(pause, closed).await;
+                select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
             }
         }
     }
@@ -450,6 +451,19 @@ mod tests {
         assert_eq!(given.id, "one");
         let stats = rig.end().await;
         assert_eq!((stats.delivered, stats.dropped, stats.waiting), (1, 1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_tries_once_more_what_a_receiver_wanted_later() {
+        let mut rig = rig([busy(Some(Duration::from_mins(5)))], Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        rig.given().await;
+        tokio::task::yield_now().await;
+        rig.queue.close();
+        let (at, given) = rig.given().await;
+        assert!(at < 0.1, "{at}");
+        assert_eq!(given.id, "one");
+        assert_eq!(rig.end().await.delivered, 1);
     }
 
     #[tokio::test(start_paused = true)]

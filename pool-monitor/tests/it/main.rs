@@ -5,6 +5,8 @@ mod advisor;
 mod agreement;
 #[cfg(feature = "alerts")]
 mod alerts;
+#[cfg(all(feature = "mail", feature = "otlp-grpc", feature = "prometheus", feature = "webhooks"))]
+mod chain;
 mod guide;
 mod metrics;
 mod monitor;

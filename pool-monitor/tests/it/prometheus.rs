@@ -65,7 +65,7 @@ fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// The answer to a request with these header lines.
-fn get(endpoint: &PrometheusEndpoint, path: &str, headers: &str) -> String {
+pub(crate) fn get(endpoint: &PrometheusEndpoint, path: &str, headers: &str) -> String {
     let mut stream = connect(endpoint);
     let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -76,7 +76,7 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("closed")
 }
 
-const HERE: &str = "Host: localhost\r\n";
+pub(crate) const HERE: &str = "Host: localhost\r\n";
 
 #[test]
 fn prometheus_scrapes_what_is_told_with_its_token() {

@@ -6,11 +6,11 @@ mod collector;
 mod example;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
-mod process;
+pub(crate) mod process;
 #[cfg(feature = "otlp-grpc")]
 mod runtimes;
 mod secrets;
-mod seen;
+pub(crate) mod seen;
 #[cfg(feature = "otlp-grpc")]
 mod tls;
 mod trouble;
@@ -64,7 +64,7 @@ fn spans(request: &Request) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-fn metrics(request: &Request) -> Vec<Metric> {
+pub(crate) fn metrics(request: &Request) -> Vec<Metric> {
     assert_eq!(request.path, "/v1/metrics");
     let sent = ExportMetricsServiceRequest::decode(&*request.body).expect("protobuf");
     let scopes = sent.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);

@@ -19,12 +19,12 @@ use super::{AGES, end_spans, spans};
 
 const CHILD: &str = "POOL_MONITOR_TEST_CHILD";
 
-pub(super) fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     env::var_os(CHILD).is_some()
 }
 
 /// Runs this test again, in a process with these variables and one thread.
-pub(super) fn again(variables: &[(&str, &str)]) -> Output {
+pub(crate) fn again(variables: &[(&str, &str)]) -> Output {
     let name = thread::current().name().expect("named after the test").to_owned();
     let mut child = Command::new(env::current_exe().expect("this test"));
     child.args([&*name, "--exact", "--nocapture", "--test-threads=1"]);
@@ -33,7 +33,7 @@ pub(super) fn again(variables: &[(&str, &str)]) -> Output {
 }
 
 /// What it printed; fails if it did.
-pub(super) fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let [printed, complained] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
     assert!(output.status.success(), "{printed}{complained}");

@@ -11,22 +11,22 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// One line an event: its level, its target, and its fields in order.
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
     /// Sees what is said on this thread while the guard lives, and on threads started meanwhile.
-    pub(super) fn start() -> (Self, DefaultGuard) {
+    pub(crate) fn start() -> (Self, DefaultGuard) {
         let seen = Self::default();
         let guard = tracing::subscriber::set_default(seen.clone());
         (seen, guard)
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().clone()
     }
 
     /// What this crate said, without what differs from run to run.
-    pub(super) fn reports(&self) -> Vec<String> {
+    pub(crate) fn reports(&self) -> Vec<String> {
         let ours = |line: &&String| line.contains(" pool_monitor::");
         let lines = self.lines();
         let ours = lines.iter().filter(ours);

@@ -1,7 +1,9 @@
 //! Spans of statements.
 
+use std::sync::Arc;
+
 use opentelemetry::trace::{SpanKind, Status};
-use pool_core::{PoolConfig, StatementOutcome};
+use pool_core::{Observer, PoolConfig, SqlComment, StatementOutcome};
 use pool_monitor::TraceOptions;
 use pool_testkit::Hand;
 
@@ -118,4 +120,32 @@ fn a_comment_leads_to_the_span() {
     let context = rig.spans.only().span_context;
     let (trace, span) = (context.trace_id(), context.span_id());
     assert_eq!(commented, Some(format!("SELECT 1 /*traceparent='00-{trace}-{span}-01'*/")));
+}
+
+/// Says half of what it wants in each comment.
+struct Spiteful;
+
+impl Observer for Spiteful {
+    fn sql_comment(&self, _: u64, comment: &mut SqlComment) {
+        comment.add("half", "said");
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn whoever_panics_over_a_comment_costs_neither_the_statement_nor_what_others_say() {
+    let options = TraceOptions { comments: true, ..TraceOptions::default() };
+    let rig = Rig::new(PoolConfig::default(), options);
+    rig.pool.control().observe(Arc::new(Spiteful)).keep();
+    let mut guard = rig.sim.block_on(rig.pool.acquire()).expect("opened");
+    rig.spans.take();
+    let running = guard.statements().start(Some("SELECT 1")).expect("somebody listens");
+    let commented = running.commented();
+    running.finish(StatementOutcome::Ok);
+    let context = rig.spans.only().span_context;
+    let (trace, span) = (context.trace_id(), context.span_id());
+    let said = format!("SELECT 1 /*half='said',traceparent='00-{trace}-{span}-01'*/");
+    assert_eq!(commented, Some(said));
+    guard.query("SELECT 2").expect("answered");
+    assert_eq!(rig.spans.only().status, Status::Unset);
 }
