@@ -19,6 +19,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use pool_core::{
     ConnectContext, Driver, Metadata, Pool, PoolConfig, PoolOptions, Released, async_trait,
 };
+use pool_monitor::prometheus::PrometheusMetrics;
 use pool_monitor::{MonitorOptions, PoolMetrics, PoolMonitor};
 use pool_testkit::{FakeDriver, FakeServer, Sim};
 use tokio::runtime::{Builder, Runtime};
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let (rounds, turns) = if is_test { (1, 100) } else { (31, TURNS) };
     let mut figures = acquires(rounds, turns);
     figures.push(memory());
-    figures.push(collection(if is_test { 1 } else { 31 }));
+    figures.extend(collection(if is_test { 1 } else { 31 }));
     println!("| figure | reached | spread | asked at most |\n|---|---|---|---|");
     for figure in &figures {
         println!("{figure}");
@@ -192,10 +193,12 @@ fn memory() -> Figure {
     Figure::new("memory of a monitored pool, with metrics", "KiB", vec![kibibytes], Some(256.0))
 }
 
-/// How long it takes to collect all metrics of a thousand pools.
-fn collection(rounds: usize) -> Figure {
+/// How long it takes to collect all metrics of a thousand pools, each of which was used.
+fn collection(rounds: usize) -> Vec<Figure> {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let provider = provider();
     let metrics = PoolMetrics::bound(&provider.meter("bench"));
+    let shown = PrometheusMetrics::default();
     let pools: Vec<_> = (0..1000)
         .map(|number| {
             let options = PoolOptions {
@@ -204,18 +207,25 @@ fn collection(rounds: usize) -> Figure {
             };
             let pool = Pool::new(Nothing, options).expect("valid");
             metrics.watch(&pool.control());
+            shown.watch(&pool.control());
+            drop(runtime.block_on(pool.acquire()).expect("opened"));
             pool
         })
         .collect();
-    let milliseconds = (0..rounds)
-        .map(|_| {
-            let started = Instant::now();
-            provider.force_flush().expect("collected");
-            started.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
+    let time = |collect: &dyn Fn()| {
+        let started = Instant::now();
+        collect();
+        started.elapsed().as_secs_f64() * 1e3
+    };
+    let families = shown.families();
+    let by_sdk =
+        (0..rounds).map(|_| time(&|| provider.force_flush().expect("collected"))).collect();
+    let by_endpoint = (0..rounds).map(|_| time(&|| drop(black_box(families())))).collect();
     drop(pools);
-    Figure::new("collecting the metrics of 1000 pools", "ms", milliseconds, Some(10.0))
+    vec![
+        Figure::new("collecting the metrics of 1000 pools, by the SDK", "ms", by_sdk, Some(10.0)),
+        Figure::new("the same for the endpoint of Prometheus", "ms", by_endpoint, Some(10.0)),
+    ]
 }
 
 /// A provider that collects when told to, and exports into nowhere.

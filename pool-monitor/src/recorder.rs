@@ -1,5 +1,8 @@
 //! What a pool's statistics lack, counted as it happens: how long each wait, hold and connect took.
 
+use std::error::Error;
+use std::iter::successors;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -7,7 +10,7 @@ use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquireSucceeded, CallSite, CloseReason, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer, PoolStats,
+    ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer, OpenFailed, PoolStats,
 };
 
 use crate::histogram::{Histogram, Totals};
@@ -20,6 +23,7 @@ pub(crate) struct Recorder {
     users: Users,
     leaks: AtomicU64,
     last_leak: Mutex<Option<Leak>>,
+    last_connect_error: Mutex<Option<Arc<str>>>,
     /// Of connections that a check found dead, their ages since the last sample.
     died: Mutex<Option<Ages>>,
 }
@@ -94,6 +98,7 @@ pub(crate) struct Sample {
     pub(crate) connect: Totals,
     pub(crate) leaks: u64,
     pub(crate) last_leak: Option<Leak>,
+    pub(crate) last_connect_error: Option<Arc<str>>,
     pub(crate) died: Option<Ages>,
 }
 
@@ -106,6 +111,7 @@ impl Recorder {
             users: Users::default(),
             leaks: AtomicU64::new(0),
             last_leak: Mutex::new(None),
+            last_connect_error: Mutex::new(None),
             died: Mutex::new(None),
         }
     }
@@ -121,6 +127,7 @@ impl Recorder {
             connect: self.connect.totals(),
             leaks: self.leaks.load(Ordering::Relaxed),
             last_leak: *self.last_leak.lock(),
+            last_connect_error: self.last_connect_error.lock().clone(),
             died: self.died.lock().take(),
         }
     }
@@ -151,6 +158,13 @@ impl Observer for Recorder {
 
     fn opened(&self, event: &ConnectionOpened<'_>) {
         self.connect.record(event.took);
+    }
+
+    fn open_failed(&self, event: &OpenFailed<'_>) {
+        let first: &dyn Error = event.error;
+        let causes = successors(Some(first), |error: &&dyn Error| (*error).source());
+        let said = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        *self.last_connect_error.lock() = Some(said.into());
     }
 
     fn closed(&self, event: &ConnectionClosed<'_>) {

@@ -8,8 +8,8 @@ use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 
 use crate::names::free_name;
 
-/// Pools that are over and were not shown since: where nobody collects, their ends are of use to nobody.
-const MOST_OVER: usize = 100;
+/// Pools that are closed and were not shown since: where nobody collects, their ends are of use to nobody.
+const MOST_CLOSED: usize = 100;
 
 /// The pools that somebody shows, each with what counts its events.
 pub(crate) struct Registry<R>(Mutex<Vec<Arc<Entry<R>>>>);
@@ -32,9 +32,9 @@ impl<R> Default for Registry<R> {
 }
 
 impl<R: Observer> Registry<R> {
-    /// Adds `pool`, unless it is there.
+    /// Adds `pool`, unless it is there. One that was closed leaves it its name.
     pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
-        self.bound();
+        self.make_room(pool.name());
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
             return;
@@ -47,14 +47,17 @@ impl<R: Observer> Registry<R> {
         entries.push(Arc::new(Entry { pool, recorder, name, _events: events, was_over }));
     }
 
-    /// Forgets the oldest of too many pools that are over.
-    fn bound(&self) {
+    /// Forgets the closed pool of this name, and the oldest of too many closed ones.
+    fn make_room(&self, name: &str) {
         let mut entries = self.0.lock();
-        let over = entries.iter().filter(|entry| entry.is_over()).count();
-        let mut surplus = over.saturating_sub(MOST_OVER);
+        let closed = entries.iter().filter(|entry| entry.is_closed()).count();
+        let mut surplus = closed.saturating_sub(MOST_CLOSED);
         let is_surplus = |entry: &mut Arc<Entry<R>>| {
-            let is_surplus = surplus > 0 && entry.is_over();
-            surplus -= usize::from(is_surplus);
+            if !entry.is_closed() {
+                return false;
+            }
+            let is_surplus = surplus > 0 || &*entry.name == name;
+            surplus = surplus.saturating_sub(usize::from(is_surplus));
             is_surplus
         };
         let forgotten: Vec<_> = entries.extract_if(.., is_surplus).collect();
@@ -76,9 +79,14 @@ impl<R: Observer> Registry<R> {
 }
 
 impl<R> Entry<R> {
+    /// Whether it is closed, though connections may still be out.
+    fn is_closed(&self) -> bool {
+        self.pool.state() == PoolState::Closed
+    }
+
     /// Whether nothing will happen in it any more.
     fn is_over(&self) -> bool {
-        self.pool.state() == PoolState::Closed && self.pool.stats().open == 0
+        self.is_closed() && self.pool.stats().open == 0
     }
 
     /// Whether that was so when this was asked before.

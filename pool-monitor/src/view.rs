@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub holders: Vec<Holder>,
     /// The latest checkout that was held for longer than `leak_after`.
     pub last_leak: Option<Leak>,
+    /// What the latest connect failed with, and that with, and so on; `None` if none ever did.
+    pub last_connect_error: Option<Arc<str>>,
 }
 
 impl Snapshot {

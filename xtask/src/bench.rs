@@ -45,6 +45,15 @@ fn command(what: What) -> Command {
         What::Servers => child::outside("pool-drivers/server-peers"),
         What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
         What::Spike => child::outside("pool-monitor/plot"),
-        What::Monitor => child::cargo(&["bench", "--package", "pool-monitor", "--"]),
+        What::Monitor => child::cargo(&[
+            "bench",
+            "--package",
+            "pool-monitor",
+            "--features",
+            "prometheus",
+            "--bench",
+            "cost",
+            "--",
+        ]),
     }
 }

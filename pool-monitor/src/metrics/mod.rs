@@ -25,7 +25,7 @@ use crate::scope::scope;
 /// they happen. A pool that is closed is forgotten after the next collection. What then remains is the
 /// SDK's: with cumulative temporality, it goes on to report the pool's histograms and rare events unchanged.
 ///
-/// Make it once, after the provider has been installed: what is made before stays without effect. The
+/// It shows pools for as long as it exists. Make it once, after the provider has been installed: what is made before stays without effect. The
 /// SDK keeps no more than 2000 sets of attributes a metric, unless told so (the feature `otlp` does).
 ///
 /// ```
@@ -42,6 +42,7 @@ use crate::scope::scope;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "dropping it ends the metrics"]
 pub struct PoolMetrics {
     shown: Arc<Shown>,
     instruments: Instruments,
@@ -51,13 +52,11 @@ pub struct PoolMetrics {
 
 impl PoolMetrics {
     /// Metrics of the global provider.
-    #[must_use]
     pub fn global() -> Self {
         Self::new(&global::meter_provider().meter_with_scope(scope()))
     }
 
     /// Metrics of a provider's meter.
-    #[must_use]
     pub fn new(meter: &Meter) -> Self {
         Self::recording(meter, Lookup::EachTime)
     }
@@ -65,7 +64,6 @@ impl PoolMetrics {
     /// The same for a third of what it costs an acquire, for an SDK that was compiled with its feature
     /// `experimental_metrics_bound_instruments`. Under one that was not, durations are lost in silence,
     /// which is why this is not the rule. The feature `otlp` brings one that was.
-    #[must_use]
     pub fn bound(meter: &Meter) -> Self {
         Self::recording(meter, Lookup::Once)
     }

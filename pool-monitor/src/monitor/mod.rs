@@ -6,6 +6,7 @@ mod watched;
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -19,7 +20,7 @@ use pool_core::runtime::{NoRuntime, Runtime, Timer, default_runtime};
 use self::log::LogLines;
 use self::subscribers::Subscribers;
 pub use self::subscribers::{MonitorSubscription, Subscriber};
-use self::watched::Watched;
+use self::watched::{Seen, Watched};
 use crate::history::HISTORY_SPAN;
 use crate::view::PoolView;
 
@@ -40,8 +41,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 pub struct MonitorOptions {
     /// How often it looks: from 10 ms to 15 minutes. Default: 5 s.
     pub interval: Duration,
-    /// How often it writes a line on each pool (a `tracing` event at level INFO, target `pool_monitor`);
-    /// `None` for never. Default: a minute.
+    /// How often it writes a line on each pool, about all that happened since the line before (a
+    /// `tracing` event at level INFO, target `pool_monitor`); `None` for never. Default: a minute.
+    /// Failed connects and suspected leaks are warnings, in any case, and at most one a look.
     pub log_every: Option<Duration>,
     /// Instead of the default one.
     pub runtime: Option<Arc<dyn Runtime>>,
@@ -134,18 +136,26 @@ impl PoolMonitor {
     }
 
     /// Looks at this pool, too, from now on. A pool that is watched already stays as it is; one that has
-    /// the name of another is called `name#2`.
+    /// the name of another is called `name#2`, unless that other is closed: then it takes its place.
     pub fn watch(&self, pool: &ControlHandle) {
-        let now = self.inner.runtime.now();
+        // Foreign code, which may look at the monitor.
+        let metadata = pool.metadata();
         let mut pools = self.inner.pools.lock();
-        if !pools.iter().any(|other| other.is_of(pool)) {
-            let watched = Watched::new(pool, &pools, now);
-            pools.push(watched);
+        if pools.iter().any(|other| other.is_of(pool)) {
+            return;
         }
+        let is_replaced = |other: &mut Watched| other.is_closed() && other.is_called(pool.name());
+        let replaced: Vec<_> = pools.extract_if(.., is_replaced).collect();
+        let watched = Watched::new(pool, metadata, &pools, self.inner.runtime.now());
+        pools.push(watched);
+        drop(pools);
+        // Ends a subscription, outside the lock.
+        drop(replaced);
     }
 
     /// Tells `subscriber` of every pool after every look, until the subscription is dropped. It is called
-    /// in the monitor's task and must not block; a panic is contained.
+    /// by who looks, which is the monitor's task: it must not block, and not look itself. A panic is
+    /// contained.
     pub fn subscribe(&self, subscriber: impl Subscriber) -> MonitorSubscription {
         Subscribers::add(&self.inner.subscribers, Arc::new(subscriber))
     }
@@ -198,25 +208,29 @@ async fn run(inner: Arc<Inner>, mut timer: Box<dyn Timer>) {
         if !is_due.await {
             return;
         }
-        inner.look();
+        // What logs are written to is foreign code; it does not end the monitor.
+        if catch_unwind(AssertUnwindSafe(|| inner.look())).is_err() {
+            tracing::error!(target: "pool_monitor", "a look at the pools panicked");
+        }
     }
 }
 
 impl Inner {
     fn look(&self) {
-        let now = self.runtime.now();
-        let mut views = Vec::new();
-        let gone: Vec<_> = {
+        let (seen, gone): (Vec<_>, Vec<_>) = {
             let mut pools = self.pools.lock();
-            views.extend(pools.iter_mut().map(|pool| pool.look(now)));
-            pools.extract_if(.., |pool| pool.is_gone()).collect()
+            // Read under the lock: of two who look at once, the later sees the later time.
+            let now = self.runtime.now();
+            let is_logged = self.log.lock().is_due(now);
+            let seen = pools.iter_mut().map(|pool| pool.look(now, is_logged)).collect();
+            (seen, pools.extract_if(.., |pool| pool.is_gone()).collect())
         };
         // Those who listened to them are dropped here, outside the lock.
         drop(gone);
-        let is_logged = self.log.lock().is_due(now);
-        for view in &views {
-            if is_logged {
-                log::write(view);
+        for Seen { view, since_line } in &seen {
+            log::warn(view);
+            if let Some(window) = since_line {
+                log::write(view, window);
             }
             self.subscribers.tell(view);
         }

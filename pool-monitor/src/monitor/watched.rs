@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pool_core::runtime::Instant;
-use pool_core::{ControlHandle, PoolState, Subscription};
+use pool_core::{ControlHandle, Metadata, PoolState, Subscription};
 
 use crate::history::History;
 use crate::names::free_name;
@@ -11,9 +11,17 @@ use crate::recorder::{Recorder, Sample};
 use crate::view::{PoolView, Snapshot};
 use crate::window::{Window, is_full};
 
+/// What a look at a pool has found.
+pub(super) struct Seen {
+    pub(super) view: PoolView,
+    /// What happened since the last line in the log, where one is due.
+    pub(super) since_line: Option<Window>,
+}
+
 pub(super) struct Watched {
     pool: ControlHandle,
     name: Arc<str>,
+    metadata: Arc<Metadata>,
     recorder: Arc<Recorder>,
     _events: Subscription,
     last: Sample,
@@ -21,12 +29,18 @@ pub(super) struct Watched {
     full_since: Option<Instant>,
     last_full: Option<Instant>,
     history: Arc<History>,
+    since_line: Window,
     view: Option<PoolView>,
 }
 
 impl Watched {
     /// Named apart from those that `are_watched`.
-    pub(super) fn new(pool: &ControlHandle, are_watched: &[Self], now: Instant) -> Self {
+    pub(super) fn new(
+        pool: &ControlHandle,
+        metadata: Metadata,
+        are_watched: &[Self],
+        now: Instant,
+    ) -> Self {
         let recorder = Arc::new(Recorder::new());
         let events = pool.observe(recorder.clone());
         // What happened before is in no window.
@@ -34,18 +48,28 @@ impl Watched {
         Self {
             pool: Arc::clone(pool),
             name: free_name(pool.name(), |name| are_watched.iter().any(|it| &*it.name == name)),
+            metadata: Arc::new(metadata),
             recorder,
             _events: events,
             last,
             full_since: None,
             last_full: None,
             history: Arc::default(),
+            since_line: Window::default(),
             view: None,
         }
     }
 
     pub(super) fn is_of(&self, pool: &ControlHandle) -> bool {
         self.pool.id() == pool.id()
+    }
+
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        &*self.name == name
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.pool.state() == PoolState::Closed
     }
 
     /// Whether nothing will happen to it any more.
@@ -57,10 +81,11 @@ impl Watched {
         self.view.clone()
     }
 
-    pub(super) fn look(&mut self, now: Instant) -> PoolView {
+    pub(super) fn look(&mut self, now: Instant, is_logged: bool) -> Seen {
         let sample = self.recorder.sample(now, self.pool.stats());
         let window = Window::between(&self.last, &sample);
         Arc::make_mut(&mut self.history).push(window.clone());
+        self.since_line = Window::merge([&self.since_line, &window].into_iter());
         self.note_whether_full(&sample);
         let snapshot = Snapshot {
             pool: Arc::clone(&self.name),
@@ -71,16 +96,18 @@ impl Watched {
             last_full: self.last_full.map(|at| now.since(at)),
             holders: self.pool.holders(),
             last_leak: sample.last_leak,
+            last_connect_error: sample.last_connect_error.clone(),
         };
         self.last = sample;
         let view = PoolView {
             snapshot: Arc::new(snapshot),
             history: Arc::clone(&self.history),
             config: Arc::new(self.pool.config()),
-            metadata: Arc::new(self.pool.metadata()),
+            metadata: Arc::clone(&self.metadata),
         };
         self.view = Some(view.clone());
-        view
+        let since_line = is_logged.then(|| std::mem::take(&mut self.since_line));
+        Seen { view, since_line }
     }
 
     fn note_whether_full(&mut self, sample: &Sample) {

@@ -105,7 +105,6 @@ impl Telemetry {
 
     /// Metrics of pools to this collector: of [`meter_provider`](Self::meter_provider), whose SDK is known,
     /// and therefore at the least cost.
-    #[must_use]
     pub fn pool_metrics(&self) -> PoolMetrics {
         PoolMetrics::bound(&self.meter_provider.meter_with_scope(scope()))
     }

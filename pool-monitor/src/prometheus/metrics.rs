@@ -32,6 +32,7 @@ use crate::registry::Registry;
 /// # }
 /// ```
 #[derive(Clone, Default)]
+#[must_use = "dropping all of its clones, and what asks for its families, ends the metrics"]
 pub struct PrometheusMetrics {
     pools: Arc<Registry<Tally>>,
 }

@@ -224,6 +224,17 @@ fn pools_of_one_name_are_told_apart() {
     assert_eq!(points(&collected, &catalogue::MAX, "fake#3"), Points::new());
 }
 
+#[test]
+fn a_pool_that_is_opened_anew_goes_on_under_the_name_of_the_closed_one() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let metrics = provider.metrics();
+    let (one, anew) = (Rig::new(max_open(1)), Rig::new(max_open(2)));
+    metrics.watch(&one.pool.control());
+    drop(one.sim.block_on(one.pool.close(SEC)));
+    metrics.watch(&anew.pool.control());
+    assert_eq!(provider.points(&catalogue::MAX, "fake"), of([("", 2.0)]));
+}
+
 fn max_open(max_open: usize) -> PoolConfig {
     PoolConfig { max_open, ..PoolConfig::default() }
 }
