@@ -2,6 +2,7 @@
 //! pool has connections for, and what the pool's metrics tell of it.
 //!
 //! Whoever runs it waits for a minute and finds `docs/plots/spike.svg` written anew.
+#![forbid(unsafe_code)]
 
 mod draw;
 mod load;
