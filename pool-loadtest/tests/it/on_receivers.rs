@@ -79,6 +79,20 @@ fn a_collector_gets_the_nine_conventional_metrics_and_spans_of_what_was_done() {
 }
 
 #[test]
+fn a_collector_may_be_spoken_to_by_grpc() {
+    let collector = Collector::start().expect("started");
+    let mut command = program(&["run", "--duration", "300ms", "--otlp", &collector.grpc_url()]);
+    command.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let (code, _, stderr) = finished(command.output().expect("starts"));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!stderr.contains("warning"), "{stderr}");
+    let uses = collector.wait_for("metrics", AGES, |seen| {
+        seen.points_of("db.client.connection.use_time").next().map(drop)
+    });
+    uses.expect("received");
+}
+
+#[test]
 fn of_acquires_that_fail_by_the_thousand_a_few_have_spans_and_the_rest_is_counted() {
     let collector = Collector::start().expect("started");
     let url = collector.http_url();

@@ -72,7 +72,8 @@ impl Panel {
             .label_style((FONT, 13))
             .draw()
             .map_err(failed)?;
-        for (curve, colour) in self.curves.iter().zip(COLOURS) {
+        // The first last, above the others.
+        for (curve, colour) in self.curves.iter().zip(COLOURS).rev() {
             let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2));
             chart.draw_series(line).map_err(failed)?.label(curve.name).legend(move |(x, y)| {
                 PathElement::new([(x, y), (x + 14, y)], colour.stroke_width(2))

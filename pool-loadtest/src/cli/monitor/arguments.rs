@@ -8,7 +8,7 @@ use clap::Args;
 const OTLP: &str = "Send the pool's metrics and traces to the OpenTelemetry collector at this URL";
 const OTLP_LONG: &str = "\
 Send the pool's metrics and traces to the OpenTelemetry collector at this URL, such as
-http://localhost:4318, by HTTP.
+http://localhost:4318, by HTTP; with OTEL_EXPORTER_OTLP_PROTOCOL=grpc by gRPC.
 
 Metrics are sent every 5 seconds and at the end. The OTEL_* variables of the environment say
 the rest, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME. A collector that is down
