@@ -1,6 +1,7 @@
 //! What an OpenTelemetry provider collects from pools.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider as _;
@@ -12,7 +13,7 @@ use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider,
     Temporality,
 };
-use pool_core::PoolConfig;
+use pool_core::{Observer, PoolConfig};
 use pool_monitor::PoolMetrics;
 use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME};
 use pool_testkit::{Answer, Call};
@@ -188,6 +189,11 @@ fn an_unlimited_pool_has_no_limit_in_its_metrics() {
     assert_eq!(provider.points(&catalogue::UTILISATION, "fake"), of([("", 0.0)]));
 }
 
+/// In memory for as long as the pool that it observes.
+struct Witness;
+
+impl Observer for Witness {}
+
 #[test]
 fn a_pool_that_is_gone_leaves_nothing_behind() {
     let provider = Provider::new(Temporality::Delta);
@@ -195,7 +201,8 @@ fn a_pool_that_is_gone_leaves_nothing_behind() {
     let rig = Rig::new(max_open(1));
     metrics.watch(&rig.pool.control());
     drop(rig.acquire());
-    let control = rig.pool.control();
+    let witness = Arc::new(Witness);
+    rig.pool.control().observe(witness.clone()).keep();
     drop(rig.pool);
     rig.sim.advance(MS);
     // Its end is seen.
@@ -207,7 +214,7 @@ fn a_pool_that_is_gone_leaves_nothing_behind() {
     }
     drop(rig.monitor);
     rig.sim.advance(SEC);
-    assert_eq!(std::sync::Arc::strong_count(&control), 1);
+    assert_eq!(Arc::strong_count(&witness), 1, "the pool is gone from memory");
 }
 
 #[test]
