@@ -6,8 +6,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{
-    AcquireCancelled, AcquireFailed, AcquireSucceeded, CallSite, CloseReason, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer, PoolStats,
+    AcquireCancelled, AcquireFailed, AcquirePhase, AcquireSucceeded, CallSite, CloseReason,
+    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer,
+    PoolStats,
 };
 
 use crate::histogram::{Histogram, Totals};
@@ -137,7 +138,12 @@ impl Observer for Recorder {
     }
 
     fn acquire_failed(&self, event: &AcquireFailed<'_>) {
-        self.wait.record(event.error.details().waited);
+        let details = event.error.details();
+        // Who is refused at once says nothing of how long one waits: many of them would make the sickest
+        // pool look like the fastest.
+        if details.phase != AcquirePhase::Start {
+            self.wait.record(details.waited);
+        }
     }
 
     fn acquire_cancelled(&self, event: &AcquireCancelled<'_>) {

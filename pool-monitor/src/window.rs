@@ -31,7 +31,8 @@ pub struct Window {
     pub leaks_suspected: u64,
     /// How old the connections were that a check found dead.
     pub died: Option<Ages>,
-    /// How long acquires waited, whatever became of them.
+    /// How long acquires waited, whatever became of them; those that were refused at once are not among
+    /// them.
     pub wait: Distribution,
     /// How long connections were held.
     pub held: Distribution,

@@ -73,12 +73,16 @@ pub(super) fn too_small(seen: &Seen<'_>) -> Option<Finding> {
     }
     let max_open = seen.view.config.max_open;
     let waiting = seen.recent.mean_waiting();
+    let refused = match seen.recent.acquires.queue_full {
+        0 => String::new(),
+        refused => format!(", and the queue was full for {refused} others"),
+    };
     // Those who wait would be served, but no more than twice as many connections are tried at once.
     let then = (max_open + waiting.ceil() as usize).clamp(max_open + 1, 2 * max_open);
     Some(Finding {
         evidence: format!(
-            "{:.0} acquires waited on average, up to {} each (p99), for {max_open} connections that are held \
-             for {}, as in calmer times ({})",
+            "{:.0} acquires waited on average, up to {} each (p99){refused}, for {max_open} connections that \
+             are held for {}, as in calmer times ({})",
             waiting,
             Brief(busy.wait_p99),
             Brief(busy.held),
@@ -163,7 +167,10 @@ fn busy(seen: &Seen<'_>) -> Option<Busy> {
     let recent = &seen.recent;
     let wait_p50 = recent.wait.quantile(0.5)?;
     let held = recent.mean_hold()?;
-    if recent.full.as_secs_f64() < MOSTLY * recent.span.as_secs_f64() || wait_p50 < held / 4 {
+    let is_full = recent.full.as_secs_f64() >= MOSTLY * recent.span.as_secs_f64();
+    // A short queue that turns people away keeps the waits of the others short.
+    let is_felt = wait_p50 >= held / 4 || recent.acquires.queue_full > 0;
+    if !is_full || !is_felt {
         return None;
     }
     let max_open = seen.view.config.max_open as f64;

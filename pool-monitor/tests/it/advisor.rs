@@ -103,6 +103,35 @@ fn a_pool_whose_waits_grow_while_its_database_has_time_is_too_small() {
 }
 
 #[test]
+fn a_pool_that_refuses_most_of_those_who_come_is_not_taken_for_a_fast_one() {
+    let rig = Rig::new(PoolConfig { max_waiters: 4, ..max_open(4) });
+    rig.use_by(2, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(advice(&rig), []);
+    rig.use_by(60, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let refused = rig.view().history.last(SEC).acquires.queue_full;
+    assert!(refused > 1000, "{refused}");
+    assert!(rig.view().snapshot.wait_p50() >= 10 * MS);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the queue was full for "), "{text}");
+    assert!(text.contains("raise max_open to 8"), "{text}");
+}
+
+#[test]
+fn a_pool_without_a_queue_is_too_small_if_it_refuses() {
+    let rig = Rig::new(PoolConfig { max_waiters: 1, ..max_open(4) });
+    rig.use_by(2, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(8, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the queue was full for "), "{text}");
+}
+
+#[test]
 fn a_database_that_is_slower_with_more_connections_gets_no_more_of_them() {
     let rig = Rig::new(max_open(32));
     // Four at a time are served at once; more share what there is.
