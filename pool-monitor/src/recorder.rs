@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquirePhase, AcquireSucceeded, CallSite, CloseReason,
-    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer,
-    PoolStats,
+    ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
+    LeakSuspected, Observer, PoolStats,
 };
 
 use crate::histogram::{Histogram, Totals};
@@ -23,6 +23,8 @@ pub(crate) struct Recorder {
     last_leak: Mutex<Option<Leak>>,
     /// Of connections that a check found dead, their ages since the last sample.
     died: Mutex<Option<Ages>>,
+    /// And the shortest time that one of them had been idle.
+    died_idle: Mutex<Option<Duration>>,
 }
 
 /// How many more users there are than when counting began, and how many more there were at most. A peak
@@ -96,6 +98,7 @@ pub(crate) struct Sample {
     pub(crate) leaks: u64,
     pub(crate) last_leak: Option<Leak>,
     pub(crate) died: Option<Ages>,
+    pub(crate) died_idle: Option<Duration>,
 }
 
 impl Recorder {
@@ -108,6 +111,7 @@ impl Recorder {
             leaks: AtomicU64::new(0),
             last_leak: Mutex::new(None),
             died: Mutex::new(None),
+            died_idle: Mutex::new(None),
         }
     }
 
@@ -123,6 +127,7 @@ impl Recorder {
             leaks: self.leaks.load(Ordering::Relaxed),
             last_leak: *self.last_leak.lock(),
             died: self.died.lock().take(),
+            died_idle: self.died_idle.lock().take(),
         }
     }
 }
@@ -157,6 +162,13 @@ impl Observer for Recorder {
 
     fn opened(&self, event: &ConnectionOpened<'_>) {
         self.connect.record(event.took);
+    }
+
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        if event.error.is_some() {
+            let mut died = self.died_idle.lock();
+            *died = Some(died.map_or(event.idle, |idle| idle.min(event.idle)));
+        }
     }
 
     fn closed(&self, event: &ConnectionClosed<'_>) {

@@ -31,6 +31,8 @@ pub struct Window {
     pub leaks_suspected: u64,
     /// How old the connections were that a check found dead.
     pub died: Option<Ages>,
+    /// The shortest time that one of them had been idle.
+    pub died_idle: Option<Duration>,
     /// How long acquires waited, whatever became of them; those that were refused at once are not among
     /// them.
     pub wait: Distribution,
@@ -66,6 +68,7 @@ impl Window {
             closed: now.closed.since(&then.closed),
             leaks_suspected: after.leaks.saturating_sub(before.leaks),
             died: after.died,
+            died_idle: after.died_idle,
             wait: after.wait.since(&before.wait),
             held: after.held.since(&before.held),
             connect: after.connect.since(&before.connect),
@@ -94,6 +97,7 @@ impl Window {
             all.closed += window.closed;
             all.leaks_suspected += window.leaks_suspected;
             all.died = Ages::of_both(all.died, window.died);
+            all.died_idle = [all.died_idle, window.died_idle].into_iter().flatten().min();
             all.oldest_wait = all.oldest_wait.max(window.oldest_wait);
             all.full += window.full;
         }
