@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool_core::{Brief, CloseReason};
 
-use super::sizes::duration;
+use super::setting::Setting;
 use super::{Finding, Seen};
 use crate::window::Window;
 
@@ -34,9 +34,9 @@ pub(super) fn beyond_server(seen: &Seen<'_>) -> Option<Finding> {
     }
     let then = safely_below(silence).max(SHORTEST_SILENCE);
     // Where they are closed sooner and die all the same, min_idle keeps them.
-    let (name, or) = match config.max_idle_time {
-        Some(now) if now <= then => ("keepalive", ""),
-        _ => ("max_idle_time", ", or keepalive"),
+    let (name, or, setting) = match config.max_idle_time {
+        Some(now) if now <= then => ("keepalive", "", Setting::Keepalive(then)),
+        _ => ("max_idle_time", ", or keepalive", Setting::MaxIdleTime(then)),
     };
     Some(Finding {
         evidence: format!(
@@ -49,7 +49,7 @@ pub(super) fn beyond_server(seen: &Seen<'_>) -> Option<Finding> {
              say{or}",
             Brief(then)
         ),
-        setting: Some((name, duration(then))),
+        setting: Some(setting),
     })
 }
 
@@ -71,7 +71,7 @@ fn beyond_age(seen: &Seen<'_>) -> Option<Finding> {
             "the server or a balancer closes what is old: set max_lifetime below its limit, to {} say",
             Brief(then)
         ),
-        setting: Some(("max_lifetime", duration(then))),
+        setting: Some(Setting::MaxLifetime(then)),
     })
 }
 
@@ -103,6 +103,6 @@ pub(super) fn stampede(seen: &Seen<'_>) -> Option<Finding> {
             Brief(cell.span)
         ),
         remedy: format!("raise lifetime_jitter from {jitter} % to {then} %"),
-        setting: Some(("lifetime_jitter", format!("{then}%"))),
+        setting: Some(Setting::LifetimeJitter(then)),
     })
 }

@@ -5,6 +5,7 @@
 
 mod lifetimes;
 mod server;
+mod setting;
 mod sizes;
 mod stuck;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use pool_core::Capacity;
 
+use self::setting::Setting;
 use crate::view::PoolView;
 use crate::window::Window;
 
@@ -110,7 +112,7 @@ impl fmt::Display for Advice {
 struct Finding {
     evidence: String,
     remedy: String,
-    setting: Option<(&'static str, String)>,
+    setting: Option<Setting>,
 }
 
 /// What the rules look at.
@@ -139,6 +141,10 @@ pub fn advise(view: &PoolView, deployment: &Deployment) -> Vec<Advice> {
     let seen = Seen { view, deployment, recent, whole };
     let advice = |rule: &Rule| {
         let Finding { evidence, remedy, setting } = rule.find(&seen)?;
+        let setting = match setting {
+            Some(setting) => Some(setting.written_for(&view.config)?),
+            None => None,
+        };
         Some(Advice { rule: *rule, pool: view.snapshot.pool.clone(), evidence, remedy, setting })
     };
     Rule::ALL.iter().filter_map(advice).collect()

@@ -2,6 +2,7 @@
 
 use pool_core::PoolConfig;
 
+use super::setting::lower_max_open;
 use super::{Finding, Seen};
 
 /// All replicas together could open more connections than the server allows.
@@ -18,13 +19,14 @@ pub(super) fn limit_near(seen: &Seen<'_>) -> Option<Finding> {
         PoolConfig::UNLIMITED => "the pool is unlimited".to_owned(),
         _ => format!("{replicas} replicas of up to {max_open} connections are {wanted}"),
     };
+    let (lower, setting) = lower_max_open(&seen.view.config, then);
     Some(Finding {
         evidence: format!(
             "{wanted}, and the server allows {room} (max_connections {} less {} reserved), of which \
              {} are taken now",
             capacity.max_connections, capacity.reserved, capacity.in_use
         ),
-        remedy: format!("lower max_open to {then}, or raise the server's limit"),
-        setting: Some(("max_open", then.to_string())),
+        remedy: format!("{lower}, or raise the server's limit"),
+        setting,
     })
 }

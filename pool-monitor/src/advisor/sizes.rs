@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pool_core::{Brief, CloseReason, PoolConfig};
 
+use super::setting::{Setting, lower_max_open, whole_seconds};
 use super::{Finding, Seen};
 use crate::window::Window;
 
@@ -19,8 +20,8 @@ const AS_FAST: f64 = 1.25;
 const MOSTLY: f64 = 0.5;
 /// At most so much of it in use, a pool was calm.
 const CALM: f64 = 0.7;
-/// A pool this many times larger than its peak is oversized.
-const OVERSIZED: usize = 4;
+/// A pool this many times larger than twice its peak is oversized.
+const OVERSIZED: usize = 2;
 
 /// Connects that a larger `max_idle`, a longer idle time or a longer life would have spared.
 pub(super) fn churn(seen: &Seen<'_>) -> Option<Finding> {
@@ -37,29 +38,29 @@ pub(super) fn churn(seen: &Seen<'_>) -> Option<Finding> {
     let (remedy, setting) = match most {
         CloseReason::Idle => {
             let now = config.max_idle_time?;
-            let then = 10 * now;
+            let then = whole_seconds(10 * now);
             let remedy = format!(
                 "connections are closed after {} idle and opened again: raise max_idle_time to {}, \
                  or set min_idle to {peak}",
                 Brief(now),
                 Brief(then)
             );
-            (remedy, ("max_idle_time", duration(then)))
+            (remedy, Setting::MaxIdleTime(then))
         }
         CloseReason::Lifetime => {
             let now = config.max_lifetime.filter(|lifetime| *lifetime < SHORT_LIFE)?;
-            let then = 10 * now;
+            let then = whole_seconds(10 * now);
             let remedy = format!(
                 "connections are replaced after {}: raise max_lifetime to {}",
                 Brief(now),
                 Brief(then)
             );
-            (remedy, ("max_lifetime", duration(then)))
+            (remedy, Setting::MaxLifetime(then))
         }
         _ => {
             let then = (peak + 1).min(config.max_open);
             let grace = if config.idle_grace.is_zero() { " or set idle_grace" } else { "" };
-            (format!("raise max_idle to {then}{grace}"), ("max_idle", then.to_string()))
+            (format!("raise max_idle to {then}{grace}"), Setting::MaxIdle(then))
         }
     };
     Some(Finding { evidence, remedy, setting: Some(setting) })
@@ -89,7 +90,7 @@ pub(super) fn too_small(seen: &Seen<'_>) -> Option<Finding> {
             Brief(busy.held_when_calm),
         ),
         remedy: format!("the pool is too small, the database has time: raise max_open to {then}"),
-        setting: Some(("max_open", then.to_string())),
+        setting: Some(Setting::MaxOpen(then)),
     })
 }
 
@@ -106,6 +107,7 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
     if then >= max_open {
         return None;
     }
+    let (lower, setting) = lower_max_open(&seen.view.config, then);
     Some(Finding {
         evidence: format!(
             "connections are held for {} with {:.0} in use, and were for {} with {:.0}",
@@ -115,34 +117,31 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
             busy.in_use_when_calm,
         ),
         remedy: format!(
-            "the database is saturated, more connections will not help: lower max_open, \
-             {then} serve the present {rate:.0} acquires/s, or make the statements cheaper"
+            "the database is saturated, more connections will not help: {lower}, which \
+             serve the present {rate:.0} acquires/s, or make the statements cheaper"
         ),
-        setting: Some(("max_open", then.to_string())),
+        setting,
     })
 }
 
 /// Most of what may be open is never used.
 pub(super) fn oversized(seen: &Seen<'_>) -> Option<Finding> {
     let max_open = seen.view.config.max_open;
-    let peak = seen.whole.in_use.max;
+    // What it is used for by day counts at night, too.
+    let peak = seen.view.snapshot.stats.peak_in_use.max(1);
+    let then = (2 * peak).max(seen.view.config.min_idle);
     let is_long = seen.whole.span >= crate::history::HISTORY_SPAN;
     let is_used = seen.whole.acquires.succeeded() > 0;
-    if max_open == PoolConfig::UNLIMITED
-        || max_open < OVERSIZED * peak.max(1)
-        || !is_long
-        || !is_used
-    {
+    if max_open == PoolConfig::UNLIMITED || max_open < OVERSIZED * then || !is_long || !is_used {
         return None;
     }
-    let then = 2 * peak.max(1);
     Some(Finding {
         evidence: format!(
-            "never more than {peak} of {max_open} connections in use in {}",
+            "never more than {peak} of {max_open} connections in use, and that for longer than {}",
             Brief(seen.whole.span)
         ),
         remedy: format!("lower max_open to {then}, and leave the server's connections to others"),
-        setting: Some(("max_open", then.to_string())),
+        setting: Some(Setting::MaxOpen(then)),
     })
 }
 
@@ -184,9 +183,4 @@ fn busy(seen: &Seen<'_>) -> Option<Busy> {
         held_when_calm: calm.mean_hold().filter(|held| !held.is_zero())?,
         in_use_when_calm: calm.mean_in_use(),
     })
-}
-
-/// As a setting is written.
-pub(super) fn duration(duration: Duration) -> String {
-    format!("{}s", duration.as_secs().max(1))
 }

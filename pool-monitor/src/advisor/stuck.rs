@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool_core::Brief;
 
-use super::sizes::duration;
+use super::setting::{Setting, whole_seconds};
 use super::{Finding, Seen};
 
 /// Where no `leak_after` says so, a connection held this many times longer than nearly all others...
@@ -19,8 +19,7 @@ pub(super) fn deadline_before_connect(seen: &Seen<'_>) -> Option<Finding> {
     if connect < config.acquire_timeout || seen.whole.acquires.timed_out == 0 {
         return None;
     }
-    let then = 2 * seen.whole.connect.quantile(0.99)?;
-    let then = Duration::from_secs(then.as_secs() + 1);
+    let then = whole_seconds(2 * seen.whole.connect.quantile(0.99)?);
     Some(Finding {
         evidence: format!(
             "half of all connects take {} and more, acquires give up after {}; {} did",
@@ -33,7 +32,7 @@ pub(super) fn deadline_before_connect(seen: &Seen<'_>) -> Option<Finding> {
              connections at hand with min_idle",
             Brief(then)
         ),
-        setting: Some(("acquire_timeout", duration(then))),
+        setting: Some(Setting::AcquireTimeout(then)),
     })
 }
 
@@ -61,13 +60,13 @@ pub(super) fn leak(seen: &Seen<'_>) -> Option<Finding> {
     if longest.longest < VERY_LONG || longest.longest < FAR_LONGER * usual {
         return None;
     }
-    let then = 10 * usual.max(Duration::from_secs(1));
+    let then = whole_seconds(10 * usual.max(Duration::from_secs(1)));
     Some(Finding {
         evidence: format!("{longest}, while 99 of 100 are given back within {}", Brief(usual)),
         remedy: format!(
             "look whether it is ever given back there, and set leak_after to {} to be told of others",
             Brief(then)
         ),
-        setting: Some(("leak_after", duration(then))),
+        setting: Some(Setting::LeakAfter(then)),
     })
 }

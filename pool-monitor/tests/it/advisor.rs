@@ -15,14 +15,30 @@ use crate::rig::{MS, Rig, SEC};
 const MIN: Duration = Duration::from_mins(1);
 
 fn advice(rig: &Rig) -> Vec<Advice> {
-    let advice = advise(&rig.view(), &Deployment::default());
-    for Advice { setting, .. } in &advice {
-        if let Some((name, value)) = setting {
-            // What is advised can be set, and is not so yet.
-            let resolved = Sources::default().code("advice", name, value).load().resolve();
-            let advised = resolved.expect("a setting").config().clone();
-            assert_ne!(advised, *rig.view().config, "{name} = {value}");
+    advice_in(rig, &Deployment::default())
+}
+
+/// What is advised for one of these; what is to be set can be set, and is not so yet.
+fn advice_in(rig: &Rig, deployment: &Deployment) -> Vec<Advice> {
+    let view = rig.view();
+    let advice = advise(&view, deployment);
+    for (name, value) in advice.iter().filter_map(|advice| advice.setting.as_ref()) {
+        let resolved = Sources::default().code("advice", name, value).load().resolve();
+        let read = resolved.expect("a setting").config().clone();
+        let mut config = PoolConfig::clone(&view.config);
+        match *name {
+            "max_open" => config.max_open = read.max_open,
+            "max_idle" => config.max_idle = read.max_idle,
+            "max_idle_time" => config.max_idle_time = read.max_idle_time,
+            "max_lifetime" => config.max_lifetime = read.max_lifetime,
+            "lifetime_jitter" => config.lifetime_jitter = read.lifetime_jitter,
+            "keepalive" => config.keepalive = read.keepalive,
+            "acquire_timeout" => config.acquire_timeout = read.acquire_timeout,
+            "leak_after" => config.leak_after = read.leak_after,
+            other => panic!("{other} is advised"),
         }
+        assert_ne!(config, *view.config, "{name} = {value}");
+        config.validate().expect("can be set");
     }
     advice
 }
@@ -158,7 +174,7 @@ fn a_database_that_is_slower_with_more_connections_gets_no_more_of_them() {
     rig.sim.advance(3 * MIN);
     let (rule, text) = only(&rig);
     assert_eq!(rule, Rule::DatabaseSaturated);
-    assert!(text.contains("more connections will not help: lower max_open, "), "{text}");
+    assert!(text.contains("more connections will not help: lower max_open to 4, "), "{text}");
 }
 
 #[test]
@@ -312,8 +328,8 @@ fn more_connections_than_the_server_allows_are_too_many() {
     let mut capacity = Capacity::new(100);
     (capacity.reserved, capacity.in_use) = (3, 60);
     let of = |replicas| Deployment { replicas, capacity: Some(capacity) };
-    assert_eq!(advise(&rig.view(), &of(1)), []);
-    let advice = advise(&rig.view(), &of(4));
+    assert_eq!(advice_in(&rig, &of(1)), []);
+    let advice = advice_in(&rig, &of(4));
     let [Advice { rule: Rule::ServerLimitNear, .. }] = advice[..] else { panic!("{advice:#?}") };
     let expected = "pool fake: 4 replicas of up to 50 connections are 200, and the server allows 97 \
                     (max_connections 100 less 3 reserved), of which 60 are taken now: lower max_open to 24, \
@@ -332,4 +348,50 @@ fn a_pool_of_which_a_quarter_of_an_hour_uses_little_is_oversized() {
     assert_eq!(rule, Rule::Oversized);
     assert!(text.contains("never more than 3 of 40 connections in use"), "{text}");
     assert!(text.contains("lower max_open to 6"), "{text}");
+}
+
+#[test]
+fn a_pool_that_is_used_by_day_is_not_oversized_at_night() {
+    let rig = Rig::new(max_open(40));
+    let all: Vec<_> = (0..38).map(|_| rig.acquire()).collect();
+    drop(all);
+    rig.use_by(3, 20 * MS, 20 * MS);
+    rig.sim.advance(40 * MIN);
+    assert_eq!(rig.view().history.last(Duration::MAX).in_use.max, 3);
+    assert_eq!(advice(&rig), []);
+}
+
+#[test]
+fn an_oversized_pool_keeps_room_for_its_min_idle() {
+    let rig = Rig::new(PoolConfig { min_idle: 10, ..max_open(40) });
+    rig.use_by(3, 20 * MS, 20 * MS);
+    rig.sim.advance(16 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::Oversized);
+    assert!(text.contains("lower max_open to 10"), "{text}");
+}
+
+#[test]
+fn a_limit_below_min_idle_is_told_and_not_set() {
+    let rig = Rig::new(PoolConfig { min_idle: 30, ..max_open(50) });
+    rig.use_by(30, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    let deployment = Deployment { replicas: 4, capacity: Some(Capacity::new(100)) };
+    let advice = advice_in(&rig, &deployment);
+    let [Advice { rule: Rule::ServerLimitNear, remedy, setting: None, .. }] = &advice[..] else {
+        panic!("{advice:#?}")
+    };
+    assert!(remedy.starts_with("lower max_open to 25, and min_idle with it, or"), "{remedy}");
+}
+
+#[test]
+fn times_are_advised_in_whole_seconds_the_same_in_words_and_as_a_setting() {
+    let config = PoolConfig { max_lifetime: Some(162 * MS), lifetime_jitter: 0, ..max_open(4) };
+    let rig = Rig::new(config);
+    rig.use_by(2, 100 * MS, 100 * MS);
+    rig.sim.advance(3 * MIN);
+    let advice = advice(&rig);
+    let churn = advice.iter().find(|advice| advice.rule == Rule::Churn).expect("churn");
+    assert!(churn.remedy.ends_with("raise max_lifetime to 2.00 s"), "{churn}");
+    assert_eq!(churn.setting, Some(("max_lifetime", "2s".to_owned())));
 }
