@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool_core::{Brief, CloseReason, PoolConfig};
 
 use super::setting::{Setting, lower_max_open, whole_seconds};
-use super::{Finding, Seen};
+use super::{Finding, Seen, server, stuck};
 use crate::window::Window;
 
 /// Connects a minute below which churn costs nobody anything.
@@ -16,6 +16,9 @@ const SHORT_LIFE: Duration = Duration::from_mins(1);
 const MUCH_SLOWER: f64 = 1.5;
 /// A connection held no longer than this, compared with calmer times, is as fast as ever.
 const AS_FAST: f64 = 1.25;
+/// Acquires come irregularly: as many connections as serve their average rate would have a queue without
+/// end.
+const HEADROOM: f64 = 1.5;
 /// Above this part of the span full, a pool is said to be full.
 const MOSTLY: f64 = 0.5;
 /// At most so much of it in use, a pool was calm.
@@ -69,7 +72,8 @@ pub(super) fn churn(seen: &Seen<'_>) -> Option<Finding> {
 /// Acquires wait for connections that others use, and those are as fast as ever.
 pub(super) fn too_small(seen: &Seen<'_>) -> Option<Finding> {
     let busy = busy(seen)?;
-    if busy.slowdown() > AS_FAST {
+    // Connections that are not given back are missing, not too few.
+    if busy.slowdown() > AS_FAST || stuck::leak(seen).is_some() {
         return None;
     }
     let max_open = seen.view.config.max_open;
@@ -80,6 +84,10 @@ pub(super) fn too_small(seen: &Seen<'_>) -> Option<Finding> {
     };
     // Those who wait would be served, but no more than twice as many connections are tried at once.
     let then = (max_open + waiting.ceil() as usize).clamp(max_open + 1, 2 * max_open);
+    let then = then.min(server::room(seen).unwrap_or(usize::MAX));
+    if then <= max_open {
+        return None;
+    }
     Some(Finding {
         evidence: format!(
             "{:.0} acquires waited on average, up to {} each (p99){refused}, for {max_open} connections that \
@@ -100,9 +108,10 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
     if busy.slowdown() < MUCH_SLOWER {
         return None;
     }
-    // By Little's law, as many as serve the present rate at the speed of calmer times.
+    // By Little's law, as many as serve the present rate at the speed of calmer times, and some to spare.
     let rate = seen.recent.per_second(seen.recent.held.count());
-    let then = ((rate * busy.held_when_calm.as_secs_f64()).ceil() as usize).max(1);
+    let needed = rate * busy.held_when_calm.as_secs_f64();
+    let then = ((HEADROOM * needed).ceil() as usize).max(1);
     let max_open = seen.view.config.max_open;
     if then >= max_open {
         return None;
@@ -117,8 +126,8 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
             busy.in_use_when_calm,
         ),
         remedy: format!(
-            "the database is saturated, more connections will not help: {lower}, which \
-             serve the present {rate:.0} acquires/s, or make the statements cheaper"
+            "the database is saturated, more connections will not help: {lower} ({needed:.0} \
+             serve the present {rate:.0} acquires/s), or make the statements cheaper"
         ),
         setting,
     })
@@ -160,7 +169,7 @@ impl Busy {
     }
 }
 
-/// `None` if the pool is not at its limit, if waiting is a small part of what its users spend, or if it
+/// `None` if the pool is not at its limit, or only by connections that are not given back, if waiting is a small part of what its users spend, or if it
 /// was never calm.
 fn busy(seen: &Seen<'_>) -> Option<Busy> {
     let recent = &seen.recent;
@@ -173,6 +182,9 @@ fn busy(seen: &Seen<'_>) -> Option<Busy> {
         return None;
     }
     let max_open = seen.view.config.max_open as f64;
+    if max_open - stuck::not_given_back(seen) <= CALM * max_open {
+        return None;
+    }
     let is_calm = |cell: &&Window| cell.full.is_zero() && cell.mean_in_use() <= CALM * max_open;
     let cells = seen.view.history.cells();
     let calm = Window::merge(cells.filter(is_calm));

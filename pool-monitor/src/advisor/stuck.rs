@@ -70,3 +70,15 @@ pub(super) fn leak(seen: &Seen<'_>) -> Option<Finding> {
         setting: Some(Setting::LeakAfter(then)),
     })
 }
+
+/// How many connections were held on average by users who have them far longer than nearly all others.
+pub(super) fn not_given_back(seen: &Seen<'_>) -> f64 {
+    let Some(usual) = seen.whole.held.quantile(0.99) else { return 0.0 };
+    let holders = seen.view.snapshot.holders.iter();
+    let far_longer = holders.filter(|holder| holder.longest >= FAR_LONGER * usual);
+    let held: usize = far_longer.map(|holder| holder.count).sum();
+    // Others acquire at the same place: of these, all but those that come back.
+    let recent = &seen.recent;
+    let come_back = recent.hold_time.as_secs_f64() / recent.span.as_secs_f64();
+    (recent.in_use.mean(recent.span) - come_back).clamp(0.0, held as f64)
+}

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pool_core::{Capacity, PoolConfig, Sources};
+use pool_core::{Capacity, OwnedPoolGuard, PoolConfig, Sources};
 use pool_monitor::advisor::Rule;
 use pool_monitor::{Advice, Deployment, advise};
-use pool_testkit::{Answer, Call};
+use pool_testkit::{Answer, Call, FakeDriver};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -174,7 +174,10 @@ fn a_database_that_is_slower_with_more_connections_gets_no_more_of_them() {
     rig.sim.advance(3 * MIN);
     let (rule, text) = only(&rig);
     assert_eq!(rule, Rule::DatabaseSaturated);
-    assert!(text.contains("more connections will not help: lower max_open to 4, "), "{text}");
+    assert!(
+        text.contains("more connections will not help: lower max_open to 6 (4 serve the present "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -335,6 +338,72 @@ fn more_connections_than_the_server_allows_are_too_many() {
                     (max_connections 100 less 3 reserved), of which 60 are taken now: lower max_open to 24, \
                     or raise the server's limit";
     assert_eq!(advice[0].to_string(), expected);
+}
+
+#[test]
+fn others_who_are_connected_leave_less_of_the_servers_limit() {
+    let rig = Rig::new(max_open(50));
+    rig.use_by(30, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    let mut capacity = Capacity::new(100);
+    (capacity.in_use, capacity.in_use_here) = (90, Some(30));
+    let advice = advice_in(&rig, &Deployment { replicas: 1, capacity: Some(capacity) });
+    let [Advice { rule: Rule::ServerLimitNear, evidence, remedy, .. }] = &advice[..] else {
+        panic!("{advice:#?}")
+    };
+    assert!(evidence.ends_with("of which 60 are taken by others"), "{evidence}");
+    assert!(remedy.starts_with("lower max_open to 40,"), "{remedy}");
+}
+
+/// Ten connections, well used; then nine are not given back.
+fn leaking(config: PoolConfig) -> (Rig, Vec<OwnedPoolGuard<FakeDriver>>) {
+    let rig = Rig::new(config);
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let leaked = (0..9).map(|_| rig.acquire()).collect();
+    (rig, leaked)
+}
+
+#[test]
+fn a_pool_whose_connections_are_not_given_back_is_not_too_small() {
+    let (rig, leaked) = leaking(max_open(10));
+    for seconds in [70, 30, 60] {
+        rig.sim.advance(seconds * SEC);
+        let rules: Vec<_> = advice(&rig).iter().map(|advice| advice.rule).collect();
+        assert!(!rules.contains(&Rule::PoolTooSmall), "{rules:?}");
+    }
+    assert_eq!(only(&rig).0, Rule::LeakSuspected);
+    drop(leaked);
+}
+
+#[test]
+fn beside_a_leak_nobody_is_told_of_a_pool_too_small() {
+    let rig = Rig::new(PoolConfig { leak_after: Some(MIN), ..max_open(10) });
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let leaked = rig.acquire();
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(only(&rig).0, Rule::LeakSuspected);
+    drop(leaked);
+}
+
+#[test]
+fn a_pool_too_small_is_raised_no_further_than_the_server_has_room() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let of = |max_connections| {
+        let capacity = Some(Capacity::new(max_connections));
+        let advice = advice_in(&rig, &Deployment { replicas: 2, capacity });
+        advice.into_iter().map(|advice| (advice.rule, advice.remedy)).collect::<Vec<_>>()
+    };
+    let [(Rule::PoolTooSmall, remedy)] = &of(26)[..] else { panic!("{:#?}", of(26)) };
+    assert!(remedy.ends_with("raise max_open to 13"), "{remedy}");
+    assert_eq!(of(20), []);
+    let [(Rule::ServerLimitNear, _)] = of(16)[..] else { panic!("{:#?}", of(16)) };
 }
 
 #[test]
