@@ -7,6 +7,9 @@ use pool_core::{AcquireCounts, CloseReason, ClosedCounts, PoolConfig, PoolStats}
 use crate::histogram::Distribution;
 use crate::recorder::{Ages, Sample};
 
+/// At most this part of it in use, a pool is calm.
+pub(crate) const CALM: f64 = 0.7;
+
 /// What happened to a pool in a stretch of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -50,6 +53,8 @@ pub struct Window {
     pub oldest_wait: Duration,
     /// For how much of the span the pool was full when it was looked at.
     pub full: Duration,
+    /// How many connections might be open, at its end.
+    pub max_open: usize,
 }
 
 impl Window {
@@ -77,6 +82,7 @@ impl Window {
             waiting: Extent::of(now.waiting, span),
             oldest_wait: now.oldest_wait,
             full: if is_full(now) { span } else { Duration::ZERO },
+            max_open: now.max_open,
         }
     }
 
@@ -100,6 +106,7 @@ impl Window {
             all.died_idle = [all.died_idle, window.died_idle].into_iter().flatten().min();
             all.oldest_wait = all.oldest_wait.max(window.oldest_wait);
             all.full += window.full;
+            all.max_open = window.max_open;
         }
         all.wait = Distribution::merge(windows.clone().map(|window| &window.wait));
         all.held = Distribution::merge(windows.clone().map(|window| &window.held));
@@ -147,6 +154,11 @@ impl Window {
     #[must_use]
     pub fn mean_in_use(&self) -> f64 {
         self.mean(self.held.count(), self.hold_time, self.in_use)
+    }
+
+    /// Whether the pool was far from its limit all the time.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.full.is_zero() && self.mean_in_use() <= CALM * self.max_open as f64
     }
 
     /// How many acquires waited on average, likewise.

@@ -1,7 +1,8 @@
 //! Sentences that a person can act on: what is seen, by which figures, and which setting changes it.
 //!
 //! A rule looks at a pool's history and says something, or nothing. None of them guesses: where a figure
-//! is missing (no calmer time to compare with, no limit known), the rule is silent.
+//! is missing (no limit known), the rule is silent, or says that it leaves two explanations (no calmer time
+//! to compare with).
 
 mod lifetimes;
 mod server;

@@ -119,6 +119,29 @@ fn a_pool_whose_waits_grow_while_its_database_has_time_is_too_small() {
 }
 
 #[test]
+fn a_pool_too_small_for_longer_than_the_history_is_compared_with_what_it_was_before() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(20 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the database has time: raise max_open to 20"), "{text}");
+}
+
+#[test]
+fn a_pool_that_was_never_calm_is_told_what_to_try() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(36, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("no calmer time is known to compare with"), "{text}");
+    assert!(text.contains("or the database saturated: try a max_open of 13,"), "{text}");
+}
+
+#[test]
 fn a_pool_that_refuses_most_of_those_who_come_is_not_taken_for_a_fast_one() {
     let rig = Rig::new(PoolConfig { max_waiters: 4, ..max_open(4) });
     rig.use_by(2, 20 * MS, 10 * MS);
