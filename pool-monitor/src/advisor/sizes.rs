@@ -1,5 +1,6 @@
 //! Whether a pool has the right size for its load and its database.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use pool_core::{Brief, CloseReason, PoolConfig};
@@ -25,19 +26,23 @@ const MOSTLY: f64 = 0.5;
 /// A pool this many times larger than twice its peak is oversized.
 const OVERSIZED: usize = 2;
 
-/// Connects that a larger `max_idle`, a longer idle time or a longer life would have spared.
+/// Connects that a larger `max_idle`, a longer idle time or a longer life would have spared. Each reason is
+/// judged by itself: one that is as it should be hides no other.
 pub(super) fn churn(seen: &Seen<'_>) -> Option<Finding> {
-    let recent = &seen.recent;
-    let a_minute = recent.per_minute(recent.churned());
+    let mut reasons = [CloseReason::Surplus, CloseReason::Idle, CloseReason::Lifetime];
+    reasons.sort_by_key(|reason| Reverse(seen.recent.closed.of(*reason)));
+    reasons.into_iter().find_map(|reason| churn_by(reason, seen))
+}
+
+fn churn_by(reason: CloseReason, seen: &Seen<'_>) -> Option<Finding> {
+    let (config, recent) = (&seen.view.config, &seen.recent);
+    let a_minute = recent.per_minute(recent.closed.of(reason).min(recent.opened));
     if a_minute < MUCH_CHURN {
         return None;
     }
-    let config = &seen.view.config;
-    let reasons = [CloseReason::Surplus, CloseReason::Idle, CloseReason::Lifetime];
-    let most = reasons.into_iter().max_by_key(|reason| recent.closed.of(*reason))?;
     let peak = recent.in_use.max;
     let evidence = format!("{a_minute:.0} connects/min while never more than {peak} in use");
-    let (remedy, setting) = match most {
+    let (remedy, setting) = match reason {
         CloseReason::Idle => {
             let now = config.max_idle_time?;
             let then = whole_seconds(10 * now);

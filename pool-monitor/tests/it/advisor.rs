@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pool_core::{Capacity, OwnedPoolGuard, PoolConfig, Sources};
+use pool_core::{Capacity, CloseReason, OwnedPoolGuard, PoolConfig, Sources};
 use pool_monitor::advisor::Rule;
 use pool_monitor::{Advice, Deployment, advise};
 use pool_testkit::{Answer, Call, FakeDriver};
@@ -100,6 +100,39 @@ fn connections_that_are_replaced_too_early_are_to_live_longer() {
         text.ends_with("connections are replaced after 2.00 s: raise max_lifetime to 20.0 s"),
         "{text}"
     );
+}
+
+#[test]
+fn connections_replaced_after_a_minute_or_more_are_no_churn() {
+    let config = PoolConfig { max_lifetime: Some(MIN), min_idle: 20, ..max_open(20) };
+    let rig = Rig::new(config);
+    rig.use_by(6, 20 * MS, 20 * MS);
+    rig.sim.advance(4 * MIN);
+    let recent = rig.view().history.last(2 * MIN);
+    assert!(recent.closed.of(CloseReason::Lifetime) >= 20, "{recent:?}");
+    assert_eq!(recent.churned(), 0);
+    assert!(advice(&rig).iter().all(|advice| advice.rule != Rule::Churn));
+}
+
+#[test]
+fn churn_that_can_be_mended_is_told_beside_more_that_is_none() {
+    let config = PoolConfig {
+        max_idle: 60,
+        min_idle: 60,
+        idle_grace: Duration::ZERO,
+        max_lifetime: Some(MIN),
+        ..max_open(61)
+    };
+    let rig = Rig::new(config);
+    // At each burst one is opened and closed again.
+    rig.use_by(61, SEC, 4 * SEC);
+    rig.sim.advance(4 * MIN);
+    let closed = rig.view().history.last(2 * MIN).closed;
+    let (old, surplus) = (closed.of(CloseReason::Lifetime), closed.of(CloseReason::Surplus));
+    assert!(old > surplus && surplus > 20, "{closed:?}");
+    let advice = advice(&rig);
+    let churn = advice.iter().find(|advice| advice.rule == Rule::Churn).expect("churn");
+    assert_eq!(churn.remedy, "raise max_idle to 61 or set idle_grace");
 }
 
 #[test]
