@@ -423,7 +423,9 @@ fn leaking(config: PoolConfig) -> (Rig, Vec<OwnedPoolGuard<FakeDriver>>) {
 #[test]
 fn a_pool_whose_connections_are_not_given_back_is_not_too_small() {
     let (rig, leaked) = leaking(max_open(10));
-    for seconds in [70, 30, 60] {
+    // Who is left waits all the longer, long before anything is held for so long that it is a leak.
+    rig.use_by(20, 20 * MS, 10 * MS);
+    for seconds in [70, 45, 45] {
         rig.sim.advance(seconds * SEC);
         let rules: Vec<_> = advice(&rig).iter().map(|advice| advice.rule).collect();
         assert!(!rules.contains(&Rule::PoolTooSmall), "{rules:?}");
