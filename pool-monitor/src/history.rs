@@ -1,4 +1,4 @@
-//! The last quarter of an hour, in cells of a fixed length: what it takes does not grow with the traffic or
+//! The last quarter of an hour, in cells of at least 15 s: what it takes does not grow with the traffic or
 //! with how often the pool is looked at.
 
 use std::collections::VecDeque;
