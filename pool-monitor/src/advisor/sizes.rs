@@ -112,7 +112,7 @@ fn too_small_perhaps(seen: &Seen<'_>, busy: &Busy) -> Option<Finding> {
         evidence: format!("{waits}, and no calmer time is known to compare with"),
         remedy: format!(
             "the pool is too small, or the database saturated: try a max_open of {then}, which helps if \
-             connections are held no longer then, or find the best size by pool-loadtest sweep"
+             connections are held no longer then, or compare sizes by pool-loadtest run"
         ),
         setting: Some(Setting::MaxOpen(then)),
     })
