@@ -224,6 +224,9 @@ events! {
     ConnectionChecked {
         /// Number of the connection.
         connection_id: u64,
+        /// How long it had been idle when the check began: time since it was last used, whether or not it
+        /// was checked in between.
+        idle: Duration,
         /// How long the check took.
         took: Duration,
         /// Why the connection did not pass: the driver's error, or a

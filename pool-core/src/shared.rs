@@ -164,9 +164,9 @@ impl<D: Driver> Shared<D> {
                 let (error, code) = (&**error, code.as_deref());
                 observer.open_failed(&OpenFailed { pool, took, class, attempts, error, code });
             }
-            Event::Checked { connection_id, took, ref error } => {
+            Event::Checked { connection_id, idle, took, ref error } => {
                 let error = error.as_deref();
-                observer.checked(&ConnectionChecked { pool, connection_id, took, error });
+                observer.checked(&ConnectionChecked { pool, connection_id, idle, took, error });
             }
             Event::Closed { connection_id, reason, age, ref error } => {
                 let error = error.as_deref();

@@ -1,4 +1,4 @@
-//! The last quarter of an hour, in cells of a fixed length: what it takes does not grow with the traffic or
+//! The last quarter of an hour, in cells of at least 15 s: what it takes does not grow with the traffic or
 //! with how often the pool is looked at.
 
 use std::collections::VecDeque;
@@ -10,28 +10,65 @@ use crate::window::Window;
 pub const HISTORY_SPAN: Duration = Duration::from_mins(15);
 /// How much of it is one cell.
 const CELL: Duration = Duration::from_secs(15);
-const CELLS: usize = (HISTORY_SPAN.as_secs() / CELL.as_secs()) as usize;
+/// What was calm longer ago says nothing of today's load.
+const CALM_KEPT: Duration = Duration::from_hours(24);
 
 /// What happened to a pool in the last quarter of an hour, in cells of at least 15 s.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Oldest first; the last is still growing.
     cells: VecDeque<Window>,
+    /// Of cells that are forgotten, the last that was calm: a pool that is too small for a quarter of an
+    /// hour would otherwise have nothing left to be compared with.
+    calm: Option<Calm>,
+}
+
+/// How a pool was used while it was far from its limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Calm {
+    /// How long connections were held on average.
+    pub(crate) held: Duration,
+    /// How many were in use on average.
+    pub(crate) in_use: f64,
+    /// How long ago it ended.
+    pub(crate) ago: Duration,
+}
+
+impl Calm {
+    /// `None` if `window` was not calm, or used too little to say.
+    fn of(window: &Window, ago: Duration) -> Option<Self> {
+        let held = window.mean_hold().filter(|held| !held.is_zero())?;
+        let in_use = window.mean_in_use();
+        window.is_calm().then_some(Self { held, in_use, ago })
+    }
 }
 
 impl History {
     pub(crate) fn push(&mut self, window: Window) {
+        self.calm = self.calm.map(|calm| Calm { ago: calm.ago + window.span, ..calm });
+        self.calm = self.calm.filter(|calm| calm.ago < CALM_KEPT);
         match self.cells.back_mut() {
             Some(last) if last.span < CELL => {
                 *last = Window::merge([&*last, &window].into_iter());
             }
-            _ => {
-                if self.cells.len() > CELLS {
-                    self.cells.pop_front();
-                }
-                self.cells.push_back(window);
-            }
+            _ => self.cells.push_back(window),
         }
+        while let Some(first) = self.cells.front() {
+            let rest = self.span() - first.span;
+            if rest < HISTORY_SPAN {
+                break;
+            }
+            self.calm = Calm::of(first, rest).or(self.calm);
+            self.cells.pop_front();
+        }
+    }
+
+    /// The calm times of it; if there were none, the latest before it.
+    pub(crate) fn calm(&self) -> Option<Calm> {
+        let is_calm = |cell: &&Window| cell.is_calm();
+        let calm = Window::merge(self.cells.iter().filter(is_calm));
+        let since = self.cells.iter().rev().take_while(|cell| !cell.is_calm());
+        Calm::of(&calm, since.map(|cell| cell.span).sum()).or(self.calm)
     }
 
     /// The cells, oldest first. The last may be shorter than the others.
@@ -72,6 +109,7 @@ mod tests {
     use super::*;
     use crate::histogram::{Histogram, Totals};
 
+    const CELLS: usize = (HISTORY_SPAN.as_secs() / CELL.as_secs()) as usize;
     const SEC: Duration = Duration::from_secs(1);
 
     fn window(span: Duration, opened: u64) -> Window {
@@ -93,13 +131,37 @@ mod tests {
     }
 
     #[test]
-    fn it_forgets_what_is_older_than_a_quarter_of_an_hour() {
-        let mut history = History::default();
-        for _ in 0..20 * 60 {
-            history.push(window(SEC, 1));
+    fn it_forgets_what_is_older_than_a_quarter_of_an_hour_however_often_one_looks() {
+        for interval in [1, 7, 14, 15, 16, 100, 899, 900].map(|seconds| seconds * SEC) {
+            let mut history = History::default();
+            for _ in 0..4000 / interval.as_secs() {
+                history.push(window(interval, 1));
+            }
+            let (span, cell) = (history.span(), CELL.max(interval) + interval);
+            assert!(span >= HISTORY_SPAN, "every {interval:?}: {span:?}");
+            assert!(span <= HISTORY_SPAN + cell, "every {interval:?}: {span:?}");
         }
-        assert!(history.span() >= HISTORY_SPAN, "{:?}", history.span());
-        assert!(history.span() <= HISTORY_SPAN + CELL, "{:?}", history.span());
+    }
+
+    #[test]
+    fn the_latest_calm_time_is_kept_for_a_day() {
+        let used = |held: Duration, full: Duration| {
+            let histogram = Histogram::new();
+            (0..50).for_each(|_| histogram.record(held));
+            let held_all = histogram.totals().since(&Totals::zero());
+            Window { max_open: 4, held: held_all, hold_time: 50 * held, full, ..window(CELL, 1) }
+        };
+        let (quick, slow) = (SEC / 100, SEC / 10);
+        let mut history = History::default();
+        assert_eq!(history.calm(), None);
+        (0..10).for_each(|_| history.push(used(quick, Duration::ZERO)));
+        (0..100).for_each(|_| history.push(used(slow, CELL)));
+        let calm = history.calm().expect("kept");
+        assert_eq!((calm.held, calm.ago), (quick, 100 * CELL));
+        history.push(used(slow, Duration::ZERO));
+        assert_eq!(history.calm().expect("new").held, slow);
+        (0..7000).for_each(|_| history.push(used(slow, CELL)));
+        assert_eq!(history.calm(), None);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{
-    AcquireCancelled, AcquireFailed, AcquireSucceeded, CallSite, CloseReason, ConnectionClosed,
-    ConnectionOpened, ConnectionReleased, Frequent, LeakSuspected, Observer, OpenFailed, PoolStats,
+    AcquireCancelled, AcquireFailed, AcquirePhase, AcquireSucceeded, CallSite, CloseReason,
+    ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
+    LeakSuspected, Observer, OpenFailed, PoolStats,
 };
 
 use crate::histogram::{Histogram, Totals};
@@ -26,6 +27,8 @@ pub(crate) struct Recorder {
     last_connect_error: Mutex<Option<Arc<str>>>,
     /// Of connections that a check found dead, their ages since the last sample.
     died: Mutex<Option<Ages>>,
+    /// And the shortest time that one of them had been idle.
+    died_idle: Mutex<Option<Duration>>,
 }
 
 /// How many more users there are than when counting began, and how many more there were at most. A peak
@@ -100,6 +103,7 @@ pub(crate) struct Sample {
     pub(crate) last_leak: Option<Leak>,
     pub(crate) last_connect_error: Option<Arc<str>>,
     pub(crate) died: Option<Ages>,
+    pub(crate) died_idle: Option<Duration>,
 }
 
 impl Recorder {
@@ -113,6 +117,7 @@ impl Recorder {
             last_leak: Mutex::new(None),
             last_connect_error: Mutex::new(None),
             died: Mutex::new(None),
+            died_idle: Mutex::new(None),
         }
     }
 
@@ -129,6 +134,7 @@ impl Recorder {
             last_leak: *self.last_leak.lock(),
             last_connect_error: self.last_connect_error.lock().clone(),
             died: self.died.lock().take(),
+            died_idle: self.died_idle.lock().take(),
         }
     }
 }
@@ -144,7 +150,12 @@ impl Observer for Recorder {
     }
 
     fn acquire_failed(&self, event: &AcquireFailed<'_>) {
-        self.wait.record(event.error.details().waited);
+        let details = event.error.details();
+        // Who is refused at once says nothing of how long one waits: many of them would make the sickest
+        // pool look like the fastest.
+        if details.phase != AcquirePhase::Start {
+            self.wait.record(details.waited);
+        }
     }
 
     fn acquire_cancelled(&self, event: &AcquireCancelled<'_>) {
@@ -165,6 +176,13 @@ impl Observer for Recorder {
         let causes = successors(Some(first), |error: &&dyn Error| (*error).source());
         let said = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         *self.last_connect_error.lock() = Some(said.into());
+    }
+
+    fn checked(&self, event: &ConnectionChecked<'_>) {
+        if event.error.is_some() {
+            let mut died = self.died_idle.lock();
+            *died = Some(died.map_or(event.idle, |idle| idle.min(event.idle)));
+        }
     }
 
     fn closed(&self, event: &ConnectionClosed<'_>) {

@@ -60,9 +60,9 @@ signals! {
     QueueFill, "queue_fill", "1";
     /// How long the oldest waiting acquire has waited.
     OldestWait, "oldest_wait", "s";
-    /// The wait that half of the acquires did not exceed.
+    /// The wait that half of the acquires did not exceed, not counting those refused at once.
     WaitP50, "wait_p50", "s";
-    /// The wait that 99 of 100 acquires did not exceed.
+    /// The wait that 99 of 100 acquires did not exceed, not counting those refused at once.
     WaitP99, "wait_p99", "s";
     /// How long half of the connections were held at most.
     HeldP50, "held_p50", "s";
@@ -82,7 +82,7 @@ signals! {
     Connects, "connects", "connections a minute";
     /// Connects that failed.
     ConnectFailures, "connect_failures", "connects a minute";
-    /// Connections that were opened only to take the place of ones closed as surplus, idle or old.
+    /// Connections that were opened only to take the place of ones closed as surplus or idle.
     Churn, "churn", "connections a minute";
     /// Idle connections found dead by a check.
     CheckFailures, "check_failures", "connections a minute";

@@ -7,6 +7,9 @@ use pool_core::{AcquireCounts, CloseReason, ClosedCounts, PoolConfig, PoolStats}
 use crate::histogram::Distribution;
 use crate::recorder::{Ages, Sample};
 
+/// At most this part of it in use, a pool is calm.
+pub(crate) const CALM: f64 = 0.7;
+
 /// What happened to a pool in a stretch of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -31,7 +34,10 @@ pub struct Window {
     pub leaks_suspected: u64,
     /// How old the connections were that a check found dead.
     pub died: Option<Ages>,
-    /// How long acquires waited, whatever became of them.
+    /// The shortest time that one of them had been idle.
+    pub died_idle: Option<Duration>,
+    /// How long acquires waited, whatever became of them; those that were refused at once are not among
+    /// them.
     pub wait: Distribution,
     /// How long connections were held.
     pub held: Distribution,
@@ -47,6 +53,8 @@ pub struct Window {
     pub oldest_wait: Duration,
     /// For how much of the span the pool was full when it was looked at.
     pub full: Duration,
+    /// How many connections might be open, at its end.
+    pub max_open: usize,
 }
 
 impl Window {
@@ -65,6 +73,7 @@ impl Window {
             closed: now.closed.since(&then.closed),
             leaks_suspected: after.leaks.saturating_sub(before.leaks),
             died: after.died,
+            died_idle: after.died_idle,
             wait: after.wait.since(&before.wait),
             held: after.held.since(&before.held),
             connect: after.connect.since(&before.connect),
@@ -73,6 +82,7 @@ impl Window {
             waiting: Extent::of(now.waiting, span),
             oldest_wait: now.oldest_wait,
             full: if is_full(now) { span } else { Duration::ZERO },
+            max_open: now.max_open,
         }
     }
 
@@ -93,8 +103,10 @@ impl Window {
             all.closed += window.closed;
             all.leaks_suspected += window.leaks_suspected;
             all.died = Ages::of_both(all.died, window.died);
+            all.died_idle = [all.died_idle, window.died_idle].into_iter().flatten().min();
             all.oldest_wait = all.oldest_wait.max(window.oldest_wait);
             all.full += window.full;
+            all.max_open = window.max_open;
         }
         all.wait = Distribution::merge(windows.clone().map(|window| &window.wait));
         all.held = Distribution::merge(windows.clone().map(|window| &window.held));
@@ -121,10 +133,11 @@ impl Window {
     }
 
     /// Connections that were opened only to take the place of closed ones: connects that a larger
-    /// `max_idle` or a longer life would have spared. What closed for good or died is none.
+    /// `max_idle` or a longer idle time would have spared. What closed for good or died is none, and neither
+    /// is what had reached its lifetime.
     #[must_use]
     pub fn churned(&self) -> u64 {
-        let spared = [CloseReason::Surplus, CloseReason::Idle, CloseReason::Lifetime];
+        let spared = [CloseReason::Surplus, CloseReason::Idle];
         let closed: u64 = spared.iter().map(|reason| self.closed.of(*reason)).sum();
         closed.min(self.opened)
     }
@@ -137,11 +150,16 @@ impl Window {
     }
 
     /// How many connections were in use on average: by Little's law, from how long they were held, where
-    /// enough were released to say so; as often as it was looked at, otherwise. Looks alone would go wrong
-    /// where use is as regular as they are.
+    /// enough were released to say so, or as often as it was looked at, whichever is more. Looks miss a use
+    /// that is as regular as they are; Little's law misses what is held for longer than the window.
     #[must_use]
     pub fn mean_in_use(&self) -> f64 {
         self.mean(self.held.count(), self.hold_time, self.in_use)
+    }
+
+    /// Whether the pool was far from its limit all the time.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.full.is_zero() && self.mean_in_use() <= CALM * self.max_open as f64
     }
 
     /// How many acquires waited on average, likewise.
@@ -155,7 +173,7 @@ impl Window {
         if count < ENOUGH || self.span.is_zero() {
             return looked.mean(self.span);
         }
-        time.as_secs_f64() / self.span.as_secs_f64()
+        (time.as_secs_f64() / self.span.as_secs_f64()).max(looked.mean(self.span))
     }
 
     /// Bytes it takes beside its own size.
@@ -186,7 +204,9 @@ pub(crate) fn is_full(stats: &PoolStats) -> bool {
 pub struct Extent {
     /// The least.
     pub min: usize,
-    /// The most. Of connections in use it is the true peak, also between two looks.
+    /// The most. Of connections in use it is the peak also between two looks; it may be too high by as many
+    /// as were given back in the very moment that others were acquired, but not above the pool's own
+    /// `peak_in_use`.
     pub max: usize,
     /// Values times the time they were held for, in seconds.
     area: f64,
@@ -212,5 +232,34 @@ impl Extent {
     #[must_use]
     pub fn mean(&self, span: Duration) -> f64 {
         if span.is_zero() { self.max as f64 } else { self.area / span.as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::{Histogram, Totals};
+
+    const SEC: Duration = Duration::from_secs(1);
+
+    /// Ten seconds, in which 100 connections came back after 50 ms each.
+    fn window(seen_in_use: usize) -> Window {
+        let histogram = Histogram::new();
+        (0..100).for_each(|_| histogram.record(SEC / 20));
+        let held = histogram.totals().since(&Totals::zero());
+        let in_use = Extent::of(seen_in_use, 10 * SEC);
+        Window { span: 10 * SEC, held, hold_time: 5 * SEC, in_use, ..Window::default() }
+    }
+
+    #[test]
+    fn what_does_not_come_back_in_the_window_is_in_use_too() {
+        let mean = window(9).mean_in_use();
+        assert!((mean - 9.0).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn a_use_that_no_look_meets_counts() {
+        let mean = window(0).mean_in_use();
+        assert!((mean - 0.5).abs() < 1e-9, "{mean}");
     }
 }

@@ -49,6 +49,7 @@ pub(crate) enum Event {
     },
     Checked {
         connection_id: u64,
+        idle: Duration,
         took: Duration,
         /// Why it did not pass.
         error: Option<SharedError>,

@@ -236,7 +236,8 @@ impl<C> State<C> {
     ) {
         let checked = self.slots.get(slot);
         let (connection_id, took) = (checked.id, now.since(checked.checked));
-        effects.tell(Event::Checked { connection_id, took, error });
+        let idle = checked.checked.since(checked.since);
+        effects.tell(Event::Checked { connection_id, idle, took, error });
     }
 
     fn checked(&mut self, slot: u32, connection: C, now: Instant, effects: &mut Effects<C>) {

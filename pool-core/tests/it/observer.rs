@@ -64,9 +64,10 @@ impl Observer for Diary {
         self.note(event.pool, format!("open failed {class:?} {attempts}: {error} ({code:?})"));
     }
     fn checked(&self, event: &ConnectionChecked<'_>) {
-        let ConnectionChecked { connection_id, took, error, .. } = event;
+        let ConnectionChecked { connection_id, idle, took, error, .. } = event;
         let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-        self.note(event.pool, format!("checked {connection_id} in {took:?}{error}"));
+        let told = format!("checked {connection_id} after {idle:?} in {took:?}{error}");
+        self.note(event.pool, told);
     }
     fn closed(&self, event: &ConnectionClosed<'_>) {
         let ConnectionClosed { connection_id, reason, age, error, .. } = event;
@@ -205,11 +206,12 @@ fn each_check_is_told_with_its_time_and_why_it_failed() {
         let told = diary.take();
         told.into_iter().filter(|event| event.starts_with("checked")).collect::<Vec<_>>()
     };
-    assert_eq!(checks(Answer::Late(3 * MS)), ["checked 1 in 3ms"]);
-    assert_eq!(checks(Answer::Error), ["checked 1 in 0ns: scripted failure of Check"]);
-    let panicked = "checked 2 in 0ns: the driver's check panicked: scripted panic of Check";
+    assert_eq!(checks(Answer::Late(3 * MS)), ["checked 1 after 5s in 3ms"]);
+    assert_eq!(checks(Answer::Error), ["checked 1 after 5s in 0ns: scripted failure of Check"]);
+    let panicked =
+        "checked 2 after 5s in 0ns: the driver's check panicked: scripted panic of Check";
     assert_eq!(checks(Answer::Panic), [panicked]);
-    let late = "checked 3 in 1s: the driver's check did not finish within 1.00 s";
+    let late = "checked 3 after 5s in 1s: the driver's check did not finish within 1.00 s";
     assert_eq!(checks(Answer::Never), [late]);
 }
 

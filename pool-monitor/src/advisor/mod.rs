@@ -1,10 +1,12 @@
 //! Sentences that a person can act on: what is seen, by which figures, and which setting changes it.
 //!
 //! A rule looks at a pool's history and says something, or nothing. None of them guesses: where a figure
-//! is missing (no calmer time to compare with, no limit known), the rule is silent.
+//! is missing (no limit known), the rule is silent, or says that it leaves two explanations (no calmer time
+//! to compare with).
 
 mod lifetimes;
 mod server;
+mod setting;
 mod sizes;
 mod stuck;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use pool_core::Capacity;
 
+use self::setting::Setting;
 use crate::view::PoolView;
 use crate::window::Window;
 
@@ -110,7 +113,7 @@ impl fmt::Display for Advice {
 struct Finding {
     evidence: String,
     remedy: String,
-    setting: Option<(&'static str, String)>,
+    setting: Option<Setting>,
 }
 
 /// What the rules look at.
@@ -139,6 +142,10 @@ pub fn advise(view: &PoolView, deployment: &Deployment) -> Vec<Advice> {
     let seen = Seen { view, deployment, recent, whole };
     let advice = |rule: &Rule| {
         let Finding { evidence, remedy, setting } = rule.find(&seen)?;
+        let setting = match setting {
+            Some(setting) => Some(setting.written_for(&view.config)?),
+            None => None,
+        };
         Some(Advice { rule: *rule, pool: view.snapshot.pool.clone(), evidence, remedy, setting })
     };
     Rule::ALL.iter().filter_map(advice).collect()

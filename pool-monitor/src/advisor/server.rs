@@ -1,30 +1,50 @@
 //! Whether the server has room for all that may connect to it.
 
-use pool_core::PoolConfig;
+use pool_core::{Capacity, PoolConfig};
 
+use super::setting::lower_max_open;
 use super::{Finding, Seen};
+
+/// How many connections the server has for each replica; `None` if its limit is not known.
+pub(super) fn room(seen: &Seen<'_>) -> Option<usize> {
+    let capacity = seen.deployment.capacity?;
+    let allowed = capacity.max_connections.saturating_sub(capacity.reserved);
+    let ours = allowed.saturating_sub(others(&capacity).unwrap_or(0));
+    Some(ours / seen.deployment.replicas.max(1))
+}
+
+/// Connections of other applications, where the server can tell.
+fn others(capacity: &Capacity) -> Option<usize> {
+    Some(capacity.in_use.saturating_sub(capacity.in_use_here?))
+}
 
 /// All replicas together could open more connections than the server allows.
 pub(super) fn limit_near(seen: &Seen<'_>) -> Option<Finding> {
-    let capacity = seen.deployment.capacity?;
+    let (capacity, room) = (seen.deployment.capacity?, room(seen)?);
     let (max_open, replicas) = (seen.view.config.max_open, seen.deployment.replicas.max(1));
-    let room = capacity.max_connections.saturating_sub(capacity.reserved);
-    let wanted = max_open.saturating_mul(replicas);
-    if wanted <= room {
+    if max_open <= room {
         return None;
     }
-    let then = (room / replicas).max(1);
     let wanted = match max_open {
         PoolConfig::UNLIMITED => "the pool is unlimited".to_owned(),
-        _ => format!("{replicas} replicas of up to {max_open} connections are {wanted}"),
+        _ => {
+            let all = max_open.saturating_mul(replicas);
+            format!("{replicas} replicas of up to {max_open} connections are {all}")
+        }
     };
+    let taken = match others(&capacity) {
+        Some(others) => format!("{others} are taken by others"),
+        None => format!("{} are taken now", capacity.in_use),
+    };
+    let (lower, setting) = lower_max_open(&seen.view.config, room.max(1));
     Some(Finding {
         evidence: format!(
-            "{wanted}, and the server allows {room} (max_connections {} less {} reserved), of which \
-             {} are taken now",
-            capacity.max_connections, capacity.reserved, capacity.in_use
+            "{wanted}, and the server allows {} (max_connections {} less {} reserved), of which {taken}",
+            capacity.max_connections.saturating_sub(capacity.reserved),
+            capacity.max_connections,
+            capacity.reserved,
         ),
-        remedy: format!("lower max_open to {then}, or raise the server's limit"),
-        setting: Some(("max_open", then.to_string())),
+        remedy: format!("{lower}, or raise the server's limit"),
+        setting,
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool_core::Brief;
 
-use super::sizes::duration;
+use super::setting::{Setting, whole_seconds};
 use super::{Finding, Seen};
 
 /// Where no `leak_after` says so, a connection held this many times longer than nearly all others...
@@ -19,8 +19,7 @@ pub(super) fn deadline_before_connect(seen: &Seen<'_>) -> Option<Finding> {
     if connect < config.acquire_timeout || seen.whole.acquires.timed_out == 0 {
         return None;
     }
-    let then = 2 * seen.whole.connect.quantile(0.99)?;
-    let then = Duration::from_secs(then.as_secs() + 1);
+    let then = whole_seconds(2 * seen.whole.connect.quantile(0.99)?);
     Some(Finding {
         evidence: format!(
             "half of all connects take {} and more, acquires give up after {}; {} did",
@@ -33,7 +32,7 @@ pub(super) fn deadline_before_connect(seen: &Seen<'_>) -> Option<Finding> {
              connections at hand with min_idle",
             Brief(then)
         ),
-        setting: Some(("acquire_timeout", duration(then))),
+        setting: Some(Setting::AcquireTimeout(then)),
     })
 }
 
@@ -61,13 +60,25 @@ pub(super) fn leak(seen: &Seen<'_>) -> Option<Finding> {
     if longest.longest < VERY_LONG || longest.longest < FAR_LONGER * usual {
         return None;
     }
-    let then = 10 * usual.max(Duration::from_secs(1));
+    let then = whole_seconds(10 * usual.max(Duration::from_secs(1)));
     Some(Finding {
         evidence: format!("{longest}, while 99 of 100 are given back within {}", Brief(usual)),
         remedy: format!(
             "look whether it is ever given back there, and set leak_after to {} to be told of others",
             Brief(then)
         ),
-        setting: Some(("leak_after", duration(then))),
+        setting: Some(Setting::LeakAfter(then)),
     })
+}
+
+/// How many connections were held on average by users who have them far longer than nearly all others.
+pub(super) fn not_given_back(seen: &Seen<'_>) -> f64 {
+    let Some(usual) = seen.whole.held.quantile(0.99) else { return 0.0 };
+    let holders = seen.view.snapshot.holders.iter();
+    let far_longer = holders.filter(|holder| holder.longest >= FAR_LONGER * usual);
+    let held: usize = far_longer.map(|holder| holder.count).sum();
+    // Others acquire at the same place: of these, all but those that come back.
+    let recent = &seen.recent;
+    let come_back = recent.hold_time.as_secs_f64() / recent.span.as_secs_f64();
+    (recent.in_use.mean(recent.span) - come_back).clamp(0.0, held as f64)
 }

@@ -5,24 +5,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pool_core::{Capacity, PoolConfig, Sources};
+use pool_core::{Capacity, CloseReason, OwnedPoolGuard, PoolConfig, Sources};
 use pool_monitor::advisor::Rule;
 use pool_monitor::{Advice, Deployment, advise};
-use pool_testkit::{Answer, Call};
+use pool_testkit::{Answer, Call, FakeDriver};
 
 use crate::rig::{MS, Rig, SEC};
 
 const MIN: Duration = Duration::from_mins(1);
 
 fn advice(rig: &Rig) -> Vec<Advice> {
-    let advice = advise(&rig.view(), &Deployment::default());
-    for Advice { setting, .. } in &advice {
-        if let Some((name, value)) = setting {
-            // What is advised can be set, and is not so yet.
-            let resolved = Sources::default().code("advice", name, value).load().resolve();
-            let advised = resolved.expect("a setting").config().clone();
-            assert_ne!(advised, *rig.view().config, "{name} = {value}");
+    advice_in(rig, &Deployment::default())
+}
+
+/// What is advised for one of these; what is to be set can be set, and is not so yet.
+fn advice_in(rig: &Rig, deployment: &Deployment) -> Vec<Advice> {
+    let view = rig.view();
+    let advice = advise(&view, deployment);
+    for (name, value) in advice.iter().filter_map(|advice| advice.setting.as_ref()) {
+        let resolved = Sources::default().code("advice", name, value).load().resolve();
+        let read = resolved.expect("a setting").config().clone();
+        let mut config = PoolConfig::clone(&view.config);
+        match *name {
+            "max_open" => config.max_open = read.max_open,
+            "max_idle" => config.max_idle = read.max_idle,
+            "max_idle_time" => config.max_idle_time = read.max_idle_time,
+            "max_lifetime" => config.max_lifetime = read.max_lifetime,
+            "lifetime_jitter" => config.lifetime_jitter = read.lifetime_jitter,
+            "keepalive" => config.keepalive = read.keepalive,
+            "acquire_timeout" => config.acquire_timeout = read.acquire_timeout,
+            "leak_after" => config.leak_after = read.leak_after,
+            other => panic!("{other} is advised"),
         }
+        assert_ne!(config, *view.config, "{name} = {value}");
+        config.validate().expect("can be set");
     }
     advice
 }
@@ -87,6 +103,39 @@ fn connections_that_are_replaced_too_early_are_to_live_longer() {
 }
 
 #[test]
+fn connections_replaced_after_a_minute_or_more_are_no_churn() {
+    let config = PoolConfig { max_lifetime: Some(MIN), min_idle: 20, ..max_open(20) };
+    let rig = Rig::new(config);
+    rig.use_by(6, 20 * MS, 20 * MS);
+    rig.sim.advance(4 * MIN);
+    let recent = rig.view().history.last(2 * MIN);
+    assert!(recent.closed.of(CloseReason::Lifetime) >= 20, "{recent:?}");
+    assert_eq!(recent.churned(), 0);
+    assert!(advice(&rig).iter().all(|advice| advice.rule != Rule::Churn));
+}
+
+#[test]
+fn churn_that_can_be_mended_is_told_beside_more_that_is_none() {
+    let config = PoolConfig {
+        max_idle: 60,
+        min_idle: 60,
+        idle_grace: Duration::ZERO,
+        max_lifetime: Some(MIN),
+        ..max_open(61)
+    };
+    let rig = Rig::new(config);
+    // At each burst one is opened and closed again.
+    rig.use_by(61, SEC, 4 * SEC);
+    rig.sim.advance(4 * MIN);
+    let closed = rig.view().history.last(2 * MIN).closed;
+    let (old, surplus) = (closed.of(CloseReason::Lifetime), closed.of(CloseReason::Surplus));
+    assert!(old > surplus && surplus > 20, "{closed:?}");
+    let advice = advice(&rig);
+    let churn = advice.iter().find(|advice| advice.rule == Rule::Churn).expect("churn");
+    assert_eq!(churn.remedy, "raise max_idle to 61 or set idle_grace");
+}
+
+#[test]
 fn a_pool_whose_waits_grow_while_its_database_has_time_is_too_small() {
     let rig = Rig::new(max_open(10));
     rig.use_by(6, 20 * MS, 10 * MS);
@@ -100,6 +149,58 @@ fn a_pool_whose_waits_grow_while_its_database_has_time_is_too_small() {
         text.contains("the pool is too small, the database has time: raise max_open to 20"),
         "{text}"
     );
+}
+
+#[test]
+fn a_pool_too_small_for_longer_than_the_history_is_compared_with_what_it_was_before() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(20 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the database has time: raise max_open to 20"), "{text}");
+}
+
+#[test]
+fn a_pool_that_was_never_calm_is_told_what_to_try() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(36, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("no calmer time is known to compare with"), "{text}");
+    assert!(text.contains("or the database saturated: try a max_open of 13,"), "{text}");
+}
+
+#[test]
+fn a_pool_that_refuses_most_of_those_who_come_is_not_taken_for_a_fast_one() {
+    let rig = Rig::new(PoolConfig { max_waiters: 4, ..max_open(4) });
+    rig.use_by(2, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(advice(&rig), []);
+    rig.use_by(60, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let refused = rig.view().history.last(SEC).acquires.queue_full;
+    assert!(refused > 1000, "{refused}");
+    assert!(rig.view().snapshot.wait_p50() >= 10 * MS);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the queue was full for "), "{text}");
+    assert!(text.contains("raise max_open to 8"), "{text}");
+}
+
+#[test]
+fn a_pool_without_a_queue_is_too_small_if_it_refuses() {
+    let rig = Rig::new(PoolConfig { max_waiters: 1, ..max_open(4) });
+    rig.use_by(2, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(8, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::PoolTooSmall);
+    assert!(text.contains("the queue was full for "), "{text}");
 }
 
 #[test]
@@ -129,7 +230,10 @@ fn a_database_that_is_slower_with_more_connections_gets_no_more_of_them() {
     rig.sim.advance(3 * MIN);
     let (rule, text) = only(&rig);
     assert_eq!(rule, Rule::DatabaseSaturated);
-    assert!(text.contains("more connections will not help: lower max_open, "), "{text}");
+    assert!(
+        text.contains("more connections will not help: lower max_open to 6 (4 serve the present "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -189,8 +293,72 @@ fn connections_that_die_before_their_time_are_to_be_closed_earlier() {
     rig.sim.advance(SEC);
     let (rule, text) = only(&rig);
     assert_eq!(rule, Rule::LifetimeBeyondServer);
-    assert!(text.contains("idle connections were found dead, the youngest 70.0 s old"), "{text}");
+    assert!(
+        text.contains("5 idle connections were found dead, none idle for less than 70.0 s"),
+        "{text}"
+    );
+    assert!(
+        text.contains("set max_idle_time below its limit, to 56.0 s say, or keepalive"),
+        "{text}"
+    );
+}
+
+/// Used steadily for `used`, then silent for `silent`, and found dead: as often as is asked for.
+fn dies_after(rig: &Rig, times: usize, used: Duration, silent: Duration) {
+    for _ in 0..times {
+        for _ in 0..used.as_secs() / 5 {
+            drop(rig.acquire());
+            rig.sim.advance(5 * SEC);
+        }
+        drop(rig.acquire());
+        rig.sim.advance(silent);
+        rig.server.next(Call::Check, &[Answer::Error]);
+    }
+    drop(rig.acquire());
+    rig.sim.advance(SEC);
+}
+
+#[test]
+fn of_connections_found_dead_their_silence_counts_and_not_their_age() {
+    let config = PoolConfig { max_idle_time: Some(2 * MIN), ..max_open(4) };
+    let rig = Rig::new(config);
+    dies_after(&rig, 3, 3 * MIN, MIN + 10 * SEC);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LifetimeBeyondServer);
     assert!(text.contains("set max_idle_time below its limit, to 56.0 s say"), "{text}");
+}
+
+#[test]
+fn connections_that_may_stay_idle_for_ever_are_to_be_kept_alive() {
+    let config = PoolConfig { max_idle_time: Some(40 * SEC), min_idle: 1, ..max_open(1) };
+    let rig = Rig::new(config);
+    dies_after(&rig, 4, Duration::ZERO, MIN + 10 * SEC);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LifetimeBeyondServer);
+    assert!(text.contains("set keepalive below its limit, to 56.0 s say"), "{text}");
+}
+
+#[test]
+fn connections_that_die_at_a_certain_age_are_to_be_replaced_before() {
+    let rig = Rig::new(max_open(4));
+    dies_after(&rig, 3, 4 * MIN, 5 * SEC);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::LifetimeBeyondServer);
+    assert!(text.contains("the youngest 245 s old"), "{text}");
+    assert!(text.contains("set max_lifetime below its limit, to 196 s say"), "{text}");
+}
+
+#[test]
+fn a_restart_of_the_server_is_not_taken_for_a_balancer() {
+    let rig = Rig::new(PoolConfig { min_idle: 8, ..max_open(8) });
+    rig.use_by(2, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.server.next(Call::Check, &[Answer::Error; 8]);
+    let all: Vec<_> = (0..8).map(|_| rig.acquire()).collect();
+    drop(all);
+    rig.sim.advance(2 * MIN);
+    assert!(rig.view().history.last(Duration::MAX).died.is_some());
+    assert_eq!(advice(&rig), []);
 }
 
 #[test]
@@ -219,13 +387,81 @@ fn more_connections_than_the_server_allows_are_too_many() {
     let mut capacity = Capacity::new(100);
     (capacity.reserved, capacity.in_use) = (3, 60);
     let of = |replicas| Deployment { replicas, capacity: Some(capacity) };
-    assert_eq!(advise(&rig.view(), &of(1)), []);
-    let advice = advise(&rig.view(), &of(4));
+    assert_eq!(advice_in(&rig, &of(1)), []);
+    let advice = advice_in(&rig, &of(4));
     let [Advice { rule: Rule::ServerLimitNear, .. }] = advice[..] else { panic!("{advice:#?}") };
     let expected = "pool fake: 4 replicas of up to 50 connections are 200, and the server allows 97 \
                     (max_connections 100 less 3 reserved), of which 60 are taken now: lower max_open to 24, \
                     or raise the server's limit";
     assert_eq!(advice[0].to_string(), expected);
+}
+
+#[test]
+fn others_who_are_connected_leave_less_of_the_servers_limit() {
+    let rig = Rig::new(max_open(50));
+    rig.use_by(30, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    let mut capacity = Capacity::new(100);
+    (capacity.in_use, capacity.in_use_here) = (90, Some(30));
+    let advice = advice_in(&rig, &Deployment { replicas: 1, capacity: Some(capacity) });
+    let [Advice { rule: Rule::ServerLimitNear, evidence, remedy, .. }] = &advice[..] else {
+        panic!("{advice:#?}")
+    };
+    assert!(evidence.ends_with("of which 60 are taken by others"), "{evidence}");
+    assert!(remedy.starts_with("lower max_open to 40,"), "{remedy}");
+}
+
+/// Ten connections, well used; then nine are not given back.
+fn leaking(config: PoolConfig) -> (Rig, Vec<OwnedPoolGuard<FakeDriver>>) {
+    let rig = Rig::new(config);
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let leaked = (0..9).map(|_| rig.acquire()).collect();
+    (rig, leaked)
+}
+
+#[test]
+fn a_pool_whose_connections_are_not_given_back_is_not_too_small() {
+    let (rig, leaked) = leaking(max_open(10));
+    // Who is left waits all the longer, long before anything is held for so long that it is a leak.
+    rig.use_by(20, 20 * MS, 10 * MS);
+    for seconds in [70, 45, 45] {
+        rig.sim.advance(seconds * SEC);
+        let rules: Vec<_> = advice(&rig).iter().map(|advice| advice.rule).collect();
+        assert!(!rules.contains(&Rule::PoolTooSmall), "{rules:?}");
+    }
+    assert_eq!(only(&rig).0, Rule::LeakSuspected);
+    drop(leaked);
+}
+
+#[test]
+fn beside_a_leak_nobody_is_told_of_a_pool_too_small() {
+    let rig = Rig::new(PoolConfig { leak_after: Some(MIN), ..max_open(10) });
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let leaked = rig.acquire();
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    assert_eq!(only(&rig).0, Rule::LeakSuspected);
+    drop(leaked);
+}
+
+#[test]
+fn a_pool_too_small_is_raised_no_further_than_the_server_has_room() {
+    let rig = Rig::new(max_open(10));
+    rig.use_by(6, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    rig.use_by(30, 20 * MS, 10 * MS);
+    rig.sim.advance(3 * MIN);
+    let of = |max_connections| {
+        let capacity = Some(Capacity::new(max_connections));
+        let advice = advice_in(&rig, &Deployment { replicas: 2, capacity });
+        advice.into_iter().map(|advice| (advice.rule, advice.remedy)).collect::<Vec<_>>()
+    };
+    let [(Rule::PoolTooSmall, remedy)] = &of(26)[..] else { panic!("{:#?}", of(26)) };
+    assert!(remedy.ends_with("raise max_open to 13"), "{remedy}");
+    assert_eq!(of(20), []);
+    let [(Rule::ServerLimitNear, _)] = of(16)[..] else { panic!("{:#?}", of(16)) };
 }
 
 #[test]
@@ -239,4 +475,50 @@ fn a_pool_of_which_a_quarter_of_an_hour_uses_little_is_oversized() {
     assert_eq!(rule, Rule::Oversized);
     assert!(text.contains("never more than 3 of 40 connections in use"), "{text}");
     assert!(text.contains("lower max_open to 6"), "{text}");
+}
+
+#[test]
+fn a_pool_that_is_used_by_day_is_not_oversized_at_night() {
+    let rig = Rig::new(max_open(40));
+    let all: Vec<_> = (0..38).map(|_| rig.acquire()).collect();
+    drop(all);
+    rig.use_by(3, 20 * MS, 20 * MS);
+    rig.sim.advance(40 * MIN);
+    assert_eq!(rig.view().history.last(Duration::MAX).in_use.max, 3);
+    assert_eq!(advice(&rig), []);
+}
+
+#[test]
+fn an_oversized_pool_keeps_room_for_its_min_idle() {
+    let rig = Rig::new(PoolConfig { min_idle: 10, ..max_open(40) });
+    rig.use_by(3, 20 * MS, 20 * MS);
+    rig.sim.advance(16 * MIN);
+    let (rule, text) = only(&rig);
+    assert_eq!(rule, Rule::Oversized);
+    assert!(text.contains("lower max_open to 10"), "{text}");
+}
+
+#[test]
+fn a_limit_below_min_idle_is_told_and_not_set() {
+    let rig = Rig::new(PoolConfig { min_idle: 30, ..max_open(50) });
+    rig.use_by(30, 20 * MS, 20 * MS);
+    rig.sim.advance(3 * MIN);
+    let deployment = Deployment { replicas: 4, capacity: Some(Capacity::new(100)) };
+    let advice = advice_in(&rig, &deployment);
+    let [Advice { rule: Rule::ServerLimitNear, remedy, setting: None, .. }] = &advice[..] else {
+        panic!("{advice:#?}")
+    };
+    assert!(remedy.starts_with("lower max_open to 25, and min_idle with it, or"), "{remedy}");
+}
+
+#[test]
+fn times_are_advised_in_whole_seconds_the_same_in_words_and_as_a_setting() {
+    let config = PoolConfig { max_lifetime: Some(162 * MS), lifetime_jitter: 0, ..max_open(4) };
+    let rig = Rig::new(config);
+    rig.use_by(2, 100 * MS, 100 * MS);
+    rig.sim.advance(3 * MIN);
+    let advice = advice(&rig);
+    let churn = advice.iter().find(|advice| advice.rule == Rule::Churn).expect("churn");
+    assert!(churn.remedy.ends_with("raise max_lifetime to 2.00 s"), "{churn}");
+    assert_eq!(churn.setting, Some(("max_lifetime", "2s".to_owned())));
 }
