@@ -172,7 +172,8 @@ impl Exporters {
         let (of_spans, of_metrics) = turns.unwrap_or_else(late);
         let dropped = self.health.state().spans_dropped - dropped_before;
         let waiting = match (&of_spans, spans) {
-            (Some(Turn::Late), Some(spans)) => spans.undelivered() as u64,
+            // Even of a turn that has ended, some may wait until the collector has rested.
+            (Some(Turn::Failed(_) | Turn::Late), Some(spans)) => spans.undelivered() as u64,
             _ => 0,
         };
         Delivery {

@@ -62,7 +62,8 @@ impl Metrics {
             return Ok(());
         }
         for request in parts(ExportMetricsServiceRequest::from(&*metrics)) {
-            self.sender.deliver(request.encode_to_vec().into()).await?;
+            let sent = self.sender.deliver(request.encode_to_vec().into()).await;
+            sent.map_err(|failure| failure.error)?;
         }
         Ok(())
     }
