@@ -3,12 +3,13 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
 use pool_testkit::receivers::{HttpSink, Reply};
 
 use super::seen::Seen;
-use super::{AGES, end_spans, options, spans, to};
+use super::{AGES, end_spans, metrics, options, spans, to};
 
 /// For who is not to be heard: long enough for an attempt that fails, and for an answer on a machine
 /// that does much else.
@@ -217,6 +218,50 @@ fn a_collector_that_takes_spans_again_has_rested() {
     let _so_far = sink.rest();
     end_spans(&telemetry, 2);
     assert_eq!(spans(&sink.next(AGES).expect("sent at once")).len(), 2);
+}
+
+/// Metrics that are sent in four parts: each has half a mebibyte and more.
+fn count_much(telemetry: &Telemetry) {
+    let meter = telemetry.meter_provider().meter("test");
+    for name in ["a", "b", "c", "d"] {
+        let note = KeyValue::new("note", name.repeat(600 * 1024));
+        meter.u64_counter(name).build().add(1, &[note]);
+    }
+}
+
+#[test]
+fn a_part_of_the_metrics_that_is_refused_costs_the_others_nothing() {
+    for (refusal, error) in [
+        (Reply::status(413), ExportError::Http(413)),
+        // `partial_success { rejected_data_points: 1 }`
+        (answer("\n\x02\x08\x01"), ExportError::PartlyRejected { rejected: 1 }),
+    ] {
+        let sink = HttpSink::start().expect("started");
+        sink.answer([Reply::status(200), refusal, Reply::status(400)]);
+        let telemetry = to(&sink);
+        count_much(&telemetry);
+        let delivery = telemetry.flush(AGES);
+        assert_eq!((delivery.metrics_undelivered, delivery.error), (true, Some(error)));
+        let sent = sink.rest();
+        let names: Vec<_> = sent.iter().flat_map(metrics).map(|metric| metric.name).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
+fn the_parts_of_the_metrics_after_one_that_nobody_took_are_not_tried() {
+    for (reply, attempts) in
+        [(Reply::Hang, 1..=1), (Reply::retry_after(429, 200), 1..=1), (Reply::Close, 2..=6)]
+    {
+        let sink = HttpSink::start().expect("started");
+        sink.otherwise(reply);
+        let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+        count_much(&telemetry);
+        assert!(telemetry.flush(AGES).metrics_undelivered);
+        let sent = sink.rest();
+        assert!(attempts.contains(&sent.len()), "{}", sent.len());
+        assert!(sent.iter().all(|request| metrics(request)[0].name == "a"));
+    }
 }
 
 #[test]
