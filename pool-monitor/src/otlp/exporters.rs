@@ -95,10 +95,10 @@ impl Exporters {
         let spans = traces.map(|sender| Arc::new(Spans::new(sender, settings)));
         let metrics = metrics.map(|sender| Arc::new(Metrics::new(sender, settings)));
         if let Some(spans) = spans.clone() {
-            background.spawn(async move { spans.run().await });
+            background.spawn(async move { spans.turns.run(spans.run()).await });
         }
         if let Some(metrics) = metrics.clone() {
-            background.spawn(async move { metrics.run().await });
+            background.spawn(async move { metrics.turns.run(metrics.run()).await });
         }
         let background = Mutex::new(Some(Arc::new(background)));
         Ok(Arc::new(Self { background, spans, metrics, health }))
@@ -140,10 +140,15 @@ impl Exporters {
             spans.close();
         }
         let delivery = self.flush(deadline);
-        // Whatever still runs ends with the thread.
+        // The thread ends with the last who waits for it: by the end of the turns, that is now.
         drop(self.background.lock().take());
         if let Some(spans) = &self.spans {
+            // First, for whoever still waits to count them.
             spans.abandon();
+            spans.turns.close();
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.turns.close();
         }
         delivery
     }

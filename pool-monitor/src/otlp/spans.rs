@@ -145,7 +145,8 @@ impl Spans {
     fn take(&self, left: &mut usize) -> Option<Batch> {
         let spans: Vec<_> = {
             let mut queue = self.queue.lock();
-            let count = self.batch.min(*left);
+            // Fewer than were left have been abandoned meanwhile.
+            let count = self.batch.min(*left).min(queue.spans.len());
             queue.sending = count;
             queue.spans.drain(..count).collect()
         };

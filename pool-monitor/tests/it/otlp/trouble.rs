@@ -1,6 +1,7 @@
 //! Collectors that are down, slow, or do not take what they are sent.
 
 use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -218,6 +219,24 @@ fn a_collector_that_takes_spans_again_has_rested() {
     let _so_far = sink.rest();
     end_spans(&telemetry, 2);
     assert_eq!(spans(&sink.next(AGES).expect("sent at once")).len(), 2);
+}
+
+#[test]
+fn a_shutdown_ends_a_flush_that_waits_elsewhere() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+    end_spans(&telemetry, 2000);
+    thread::scope(|scope| {
+        let flushed = scope.spawn(|| telemetry.flush(10 * AGES));
+        sink.next(AGES).expect("the first batch is on its way");
+        let delivery = telemetry.shutdown(Duration::from_millis(500));
+        assert_eq!(delivery.spans_undelivered, 2000);
+        let flushed = flushed.join().expect("no panic");
+        assert_eq!(flushed.spans_undelivered, 2000);
+        assert_eq!(flushed.error, Some(ExportError::ShutDown));
+    });
+    assert_eq!(telemetry.state().spans_dropped, 2000);
 }
 
 /// Metrics that are sent in four parts: each has half a mebibyte and more.
