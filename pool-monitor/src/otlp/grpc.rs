@@ -72,8 +72,8 @@ impl GrpcTransport {
 }
 
 fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, Problem> {
-    // Not the other library's own reading of them: it takes a system that trusts nobody for an error,
-    // though the collector may be the one thing there that is encrypted.
+    // To the other library's own reading of them, a system that trusts nobody is an error. By HTTP it is
+    // none: each connection fails, and says why.
     let mut tls = ClientTlsConfig::new().trust_anchors(tls::trusted(files)?.roots);
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
         let certificate = tls::text(certificate, "a PEM file with certificates")?;
