@@ -108,10 +108,14 @@ impl Spans {
     pub(super) async fn run(&self) {
         let mut kept = None;
         loop {
+            let has_kept = kept.is_some();
             let due = pin!(async {
                 self.sender.rested().await;
-                // Whichever comes first.
-                let _late = timeout(self.delay, self.enough.notified()).await;
+                // What was kept has waited long enough.
+                if !has_kept {
+                    // Whichever comes first.
+                    let _late = timeout(self.delay, self.enough.notified()).await;
+                }
             });
             select(due, pin!(self.turns.asked())).await;
             let turn = self.turns.begin();
