@@ -1,18 +1,28 @@
 //! What all requests by HTTP share: a client that follows no redirects, and when to come back.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Url};
 use rustls::ClientConfig;
 
-/// A client. A redirect would take headers and bodies, and the keys in them, elsewhere.
-pub(crate) fn client(tls: ClientConfig) -> ClientBuilder {
-    Client::builder()
+/// A client for `url`. A redirect would take headers and bodies, and the keys in them, elsewhere; so
+/// would a proxy what is for this machine and therefore may be plain.
+pub(crate) fn client(tls: ClientConfig, url: &Url) -> ClientBuilder {
+    let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
-        .user_agent(concat!("pool-monitor/", env!("CARGO_PKG_VERSION")))
+        .user_agent(concat!("pool-monitor/", env!("CARGO_PKG_VERSION")));
+    if is_loopback(url) { client.no_proxy() } else { client }
+}
+
+/// Whether what is sent to `url` stays on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// How long from `now` on a server wants to be left alone: it says a number of seconds, or a date.

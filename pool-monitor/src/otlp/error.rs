@@ -50,6 +50,9 @@ pub enum ExportError {
         /// What is read at most.
         limit: usize,
     },
+    /// The exporters were shut down meanwhile, from elsewhere.
+    #[error("the exporters were shut down")]
+    ShutDown,
     /// Metrics cannot be collected: a callback panics, or did once.
     #[error("metrics cannot be collected")]
     NotCollected,

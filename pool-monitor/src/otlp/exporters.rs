@@ -95,10 +95,10 @@ impl Exporters {
         let spans = traces.map(|sender| Arc::new(Spans::new(sender, settings)));
         let metrics = metrics.map(|sender| Arc::new(Metrics::new(sender, settings)));
         if let Some(spans) = spans.clone() {
-            background.spawn(async move { spans.run().await });
+            background.spawn(async move { spans.turns.run(spans.run()).await });
         }
         if let Some(metrics) = metrics.clone() {
-            background.spawn(async move { metrics.run().await });
+            background.spawn(async move { metrics.turns.run(metrics.run()).await });
         }
         let background = Mutex::new(Some(Arc::new(background)));
         Ok(Arc::new(Self { background, spans, metrics, health }))
@@ -140,10 +140,15 @@ impl Exporters {
             spans.close();
         }
         let delivery = self.flush(deadline);
-        // Whatever still runs ends with the thread.
+        // The thread ends with the last who waits for it: by the end of the turns, that is now.
         drop(self.background.lock().take());
         if let Some(spans) = &self.spans {
+            // First, for whoever still waits to count them.
             spans.abandon();
+            spans.turns.close();
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.turns.close();
         }
         delivery
     }
@@ -172,7 +177,8 @@ impl Exporters {
         let (of_spans, of_metrics) = turns.unwrap_or_else(late);
         let dropped = self.health.state().spans_dropped - dropped_before;
         let waiting = match (&of_spans, spans) {
-            (Some(Turn::Late), Some(spans)) => spans.undelivered() as u64,
+            // Even of a turn that has ended, some may wait until the collector has rested.
+            (Some(Turn::Failed(_) | Turn::Late), Some(spans)) => spans.undelivered() as u64,
             _ => 0,
         };
         Delivery {

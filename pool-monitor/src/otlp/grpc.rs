@@ -1,5 +1,6 @@
 //! OTLP by gRPC.
 
+use std::error::Error;
 use std::time::Duration;
 
 use pool_core::Problem;
@@ -9,7 +10,7 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
 use super::error::ExportError;
@@ -44,7 +45,7 @@ impl GrpcTransport {
             // For its problems with the files: the other library says less about them.
             tls::config(target)?;
             let tls = tls_config(&target.files)?;
-            endpoint = endpoint.tls_config(tls).expect("bug: files that were read a moment ago");
+            endpoint = endpoint.tls_config(tls).map_err(|error| no_tls(target, &error))?;
         }
         let path = match signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -71,14 +72,9 @@ impl GrpcTransport {
 }
 
 fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, Problem> {
-    let mut tls = ClientTlsConfig::new();
-    tls = match &files.trusted {
-        None => tls.with_native_roots(),
-        Some(file) => {
-            let pem = tls::text(file, "a PEM file with certificates")?;
-            tls.ca_certificate(Certificate::from_pem(pem))
-        }
-    };
+    // To the other library's own reading of them, a system that trusts nobody is an error. By HTTP it is
+    // none: each connection fails, and says why.
+    let mut tls = ClientTlsConfig::new().trust_anchors(tls::trusted(files)?.roots);
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
         let certificate = tls::text(certificate, "a PEM file with certificates")?;
         let key = tls::text(key, "a PEM file with a private key")?;
@@ -87,8 +83,14 @@ fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, Problem> {
     Ok(tls)
 }
 
+/// Of a host that no certificate can name, or of files that have changed since they were read.
+fn no_tls(target: &Target, error: &dyn Error) -> Problem {
+    let why = ExportError::connection(error).to_string();
+    Problem::invalid("endpoint", target.endpoint.peer(), why, "a host that a certificate can name")
+}
+
 fn refusal(status: &Status) -> Refusal {
-    match std::error::Error::source(status) {
+    match status.source() {
         // Of our own side: nobody answered.
         Some(source) => Refusal { error: ExportError::connection(source), retry: Retry::Soon },
         None => Refusal {

@@ -63,10 +63,10 @@ impl Health {
     }
 
     /// Notes how an export to `peer` went.
-    pub(super) fn exported(&self, signal: Signal, peer: &str, outcome: &Result<(), ExportError>) {
-        match outcome {
-            Ok(()) => self.delivered(signal, peer),
-            Err(error) => self.failed(signal, peer, error),
+    pub(super) fn exported(&self, signal: Signal, peer: &str, error: Option<&ExportError>) {
+        match error {
+            None => self.delivered(signal, peer),
+            Some(error) => self.failed(signal, peer, error),
         }
     }
 

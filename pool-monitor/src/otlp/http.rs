@@ -26,7 +26,7 @@ impl HttpTransport {
         let tls = tls::config(&target)?;
         let mut headers = target.headers;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let client = http::client(tls)
+        let client = http::client(tls, &target.endpoint.url)
             .default_headers(headers)
             .build()
             .expect("bug: a client that nothing of a user's is wrong with");

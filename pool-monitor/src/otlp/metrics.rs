@@ -13,7 +13,7 @@ use prost::Message as _;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::ExportError;
-use super::sender::Sender;
+use super::sender::{Failure, Next, Sender};
 use super::settings::Settings;
 use super::turns::Turns;
 
@@ -61,10 +61,20 @@ impl Metrics {
         if metrics.scope_metrics().next().is_none() {
             return Ok(());
         }
+        let mut outcome = Ok(());
         for request in parts(ExportMetricsServiceRequest::from(&*metrics)) {
-            self.sender.deliver(request.encode_to_vec().into()).await?;
+            let Err(Failure { error, next }) =
+                self.sender.deliver(request.encode_to_vec().into()).await
+            else {
+                continue;
+            };
+            outcome = outcome.and(Err(error));
+            // Each of the others would take as long to fail.
+            if next != Next::MayPass {
+                break;
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// Callbacks are foreign code: one that panics costs this collection, not the task.

@@ -43,6 +43,24 @@ pub(super) enum Retry {
     After(Duration),
 }
 
+/// Why a request did not arrive, and what that means for the next one.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: ExportError,
+    pub(super) next: Next,
+}
+
+/// What another request may expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It may be taken: it was this one that the collector refused.
+    MayPass,
+    /// It would fail as slowly: nobody took this one in all its time.
+    Fails,
+    /// It would fail, until the collector has [rested](Sender::rested).
+    Rests,
+}
+
 enum Transport {
     Http(HttpTransport),
     #[cfg(feature = "otlp-grpc")]
@@ -89,18 +107,20 @@ impl Sender {
     }
 
     /// Delivers an encoded request, and tells how that went.
-    pub(super) async fn deliver(&self, request: Bytes) -> Result<(), ExportError> {
+    pub(super) async fn deliver(&self, request: Bytes) -> Result<(), Failure> {
+        // Whatever comes of this says anew when to come back.
+        *self.rests_until.lock() = None;
         let answer = self.attempt(request).await;
         let outcome = answer.and_then(|answer| self.accepted(&answer));
-        self.health.exported(self.signal, &self.peer, &outcome);
+        let error = outcome.as_ref().err().map(|failure| &failure.error);
+        self.health.exported(self.signal, &self.peer, error);
         outcome
     }
 
     /// Notes that there was nothing to deliver, though there should have been.
     pub(super) fn failed(&self, error: ExportError) -> Result<(), ExportError> {
-        let outcome = Err(error);
-        self.health.exported(self.signal, &self.peer, &outcome);
-        outcome
+        self.health.exported(self.signal, &self.peer, Some(&error));
+        Err(error)
     }
 
     /// Waits as long as the collector wants to be left alone.
@@ -111,7 +131,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, request: Bytes) -> Result<Bytes, ExportError> {
+    async fn attempt(&self, request: Bytes) -> Result<Bytes, Failure> {
         let deadline = Instant::now() + self.timeout;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -121,22 +141,27 @@ impl Sender {
                 Ok(Ok(_)) | Err(_) => None,
             };
             let Refusal { error, retry } = match attempt {
-                Err(_late) => return Err(ExportError::TimedOut(self.timeout)),
+                Err(_late) => {
+                    let error = ExportError::TimedOut(self.timeout);
+                    return Err(Failure { error, next: Next::Fails });
+                }
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(refusal)) => refusal,
             };
-            let wait = match retry {
-                Retry::Never => return Err(error),
-                // Half of it at random, so that the processes of a service do not come all at once.
-                Retry::Soon => pause.mul_f64(0.5 + fastrand::f64() / 2.0),
-                Retry::After(rest) => rest.min(LONGEST_REST),
+            // Half of it at random, so that the processes of a service do not come all at once.
+            let own = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            let (wait, next) = match retry {
+                Retry::Never => return Err(Failure { error, next: Next::MayPass }),
+                Retry::Soon => (own, Next::Fails),
+                // It may have said zero, or the same to all.
+                Retry::After(rest) => (rest.min(LONGEST_REST) + own, Next::Rests),
             };
-            let next = Instant::now() + wait;
-            if next >= deadline {
-                *self.rests_until.lock() = matches!(retry, Retry::After(_)).then_some(next);
-                return Err(error);
+            let again = Instant::now() + wait;
+            if again >= deadline {
+                *self.rests_until.lock() = (next == Next::Rests).then_some(again);
+                return Err(Failure { error, next });
             }
-            sleep_until(next).await;
+            sleep_until(again).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -150,7 +175,7 @@ impl Sender {
     }
 
     /// An answer that is not understood comes with a success all the same.
-    fn accepted(&self, answer: &Bytes) -> Result<(), ExportError> {
+    fn accepted(&self, answer: &Bytes) -> Result<(), Failure> {
         let answer = answer.clone();
         let rejected = match self.signal {
             Signal::Traces => ExportTraceServiceResponse::decode(answer)
@@ -162,7 +187,10 @@ impl Sender {
         };
         match rejected.and_then(|rejected| u64::try_from(rejected).ok()) {
             None | Some(0) => Ok(()),
-            Some(rejected) => Err(ExportError::PartlyRejected { rejected }),
+            Some(rejected) => {
+                let error = ExportError::PartlyRejected { rejected };
+                Err(Failure { error, next: Next::MayPass })
+            }
         }
     }
 }

@@ -12,11 +12,12 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use parking_lot::Mutex;
 use prost::Message as _;
+use prost::bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::error::ExportError;
-use super::sender::Sender;
+use super::sender::{Failure, Next, Sender};
 use super::settings::Settings;
 use super::turns::Turns;
 
@@ -39,6 +40,12 @@ struct Queue {
     /// How many have been taken out and are on their way.
     sending: usize,
     is_closed: bool,
+}
+
+/// Spans on their way, encoded.
+struct Batch {
+    count: usize,
+    request: Bytes,
 }
 
 impl Spans {
@@ -99,53 +106,73 @@ impl Spans {
 
     /// The task: sends what has come together, until it is dropped.
     pub(super) async fn run(&self) {
+        let mut kept = None;
         loop {
+            let has_kept = kept.is_some();
             let due = pin!(async {
                 self.sender.rested().await;
-                // Whichever comes first.
-                let _late = timeout(self.delay, self.enough.notified()).await;
+                // What was kept has waited long enough.
+                if !has_kept {
+                    // Whichever comes first.
+                    let _late = timeout(self.delay, self.enough.notified()).await;
+                }
             });
             select(due, pin!(self.turns.asked())).await;
             let turn = self.turns.begin();
-            let outcome = self.send_all().await;
+            let outcome = self.send_all(&mut kept).await;
             self.turns.end(turn, outcome);
         }
     }
 
-    /// All that are there now, though more may come meanwhile.
-    async fn send_all(&self) -> Result<(), ExportError> {
+    /// What was kept and all that are there now, though more may come meanwhile. A batch that finds
+    /// the collector at rest is kept for the next turn, and the others stay where they are.
+    async fn send_all(&self, kept: &mut Option<Batch>) -> Result<(), ExportError> {
         let mut left = self.queue.lock().spans.len();
         let mut outcome = Ok(());
-        while left > 0 {
-            let batch = self.take(left.min(self.batch));
-            left -= batch.len();
-            outcome = self.send(batch).await.and(outcome);
+        while let Some(batch) = kept.take().or_else(|| self.take(&mut left)) {
+            match self.sender.deliver(batch.request.clone()).await {
+                Err(Failure { error, next: Next::Rests }) => {
+                    *kept = Some(batch);
+                    return Err(error);
+                }
+                Err(Failure { error, .. }) => {
+                    self.settle(batch.count, Some(&error));
+                    outcome = Err(error);
+                }
+                Ok(()) => self.settle(batch.count, None),
+            }
         }
         outcome
     }
 
-    fn take(&self, count: usize) -> Vec<SpanData> {
-        let mut queue = self.queue.lock();
-        let batch: Vec<_> = queue.spans.drain(..count).collect();
-        queue.sending = batch.len();
-        batch
+    /// The next batch of the `left` that this turn is for; nothing once there are no more of them.
+    fn take(&self, left: &mut usize) -> Option<Batch> {
+        let spans: Vec<_> = {
+            let mut queue = self.queue.lock();
+            // Fewer than were left have been abandoned meanwhile.
+            let count = self.batch.min(*left).min(queue.spans.len());
+            queue.sending = count;
+            queue.spans.drain(..count).collect()
+        };
+        let count = spans.len();
+        *left -= count;
+        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource.lock());
+        let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec().into();
+        (count > 0).then_some(Batch { count, request })
     }
 
-    async fn send(&self, batch: Vec<SpanData>) -> Result<(), ExportError> {
-        let count = batch.len() as u64;
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource.lock());
-        let request = ExportTraceServiceRequest { resource_spans };
-        let outcome = self.sender.deliver(request.encode_to_vec().into()).await;
-        let dropped = match outcome {
-            Ok(()) => 0,
-            Err(ExportError::PartlyRejected { rejected }) => rejected.min(count),
-            Err(_) => count,
+    /// Counts spans that are no longer on their way.
+    fn settle(&self, count: usize, error: Option<&ExportError>) {
+        let count = count as u64;
+        let dropped = match error {
+            None => 0,
+            Some(ExportError::PartlyRejected { rejected }) => count.min(*rejected),
+            Some(_) => count,
         };
         // Who abandoned them meanwhile has counted them.
         if std::mem::take(&mut self.queue.lock().sending) > 0 {
             self.sender.health().spans_dropped(dropped);
             self.sender.health().spans_delivered(count - dropped);
         }
-        outcome
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn config(target: &Target) -> Result<ClientConfig, Problem> {
     }
 }
 
-fn trusted(files: &TlsFiles) -> Result<RootCertStore, Problem> {
+/// Whom they say, or the system does.
+pub(super) fn trusted(files: &TlsFiles) -> Result<RootCertStore, Problem> {
     let Some((name, path)) = &files.trusted else { return Ok(tls::system_roots().clone()) };
     let mut roots = RootCertStore::empty();
     tls::trust(&mut roots, path).map_err(|why| of(name, path, &why, CERTIFICATES))?;

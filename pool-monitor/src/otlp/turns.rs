@@ -1,7 +1,9 @@
-//! How to ask a task for a turn, and to wait until it has taken one.
+//! How to ask a task for a turn, and to wait until it has taken one or takes no more.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::future::select;
 use tokio::sync::{Notify, watch};
 
 use super::error::ExportError;
@@ -13,7 +15,10 @@ pub(super) struct Turns {
     done: watch::Sender<Done>,
 }
 
-/// The requests that were served by the last turn, and how it went.
+/// What serves all requests, also those to come.
+const ALL: u64 = u64::MAX;
+
+/// The requests that were served by the last turn that served any, and how it went.
 struct Done {
     served: u64,
     outcome: Result<(), ExportError>,
@@ -47,6 +52,25 @@ impl Turns {
 
     /// For the task: the turn is over.
     pub(super) fn end(&self, served: u64, outcome: Result<(), ExportError>) {
-        self.done.send_replace(Done { served, outcome });
+        self.done.send_if_modified(|done| {
+            // Not after the last of all.
+            let is_news = served > done.served;
+            if is_news {
+                *done = Done { served, outcome };
+            }
+            is_news
+        });
+    }
+
+    /// There are no more turns: who waits for one hears of it, and the task ends.
+    pub(super) fn close(&self) {
+        self.end(ALL, Err(ExportError::ShutDown));
+    }
+
+    /// Runs the task, until there are no more turns.
+    pub(super) async fn run(&self, task: impl Future<Output = ()>) {
+        let mut done = self.done.subscribe();
+        let closed = done.wait_for(|done| done.served == ALL);
+        select(pin!(closed), pin!(task)).await;
     }
 }

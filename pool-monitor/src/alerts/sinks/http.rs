@@ -7,9 +7,10 @@ use std::time::SystemTime;
 use pool_core::{ConfigError, Problem, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
+use rustls::ClientConfig;
 
 use super::{DeliveryError, MISSING, tls};
-use crate::http::{self, retry_after};
+use crate::http::{self, is_loopback, retry_after};
 
 const ALLOWED: &str = "an https:// URL, or http:// on loopback";
 
@@ -27,9 +28,12 @@ impl Endpoint {
         path: &str,
         root_certificates: Option<&Path>,
     ) -> Result<Self, Vec<Problem>> {
-        match (parse(url, path), client(root_certificates)) {
-            (Ok(url), Ok(client)) => Ok(Self { client, url }),
-            (url, client) => Err(url.err().into_iter().chain(client.err()).collect()),
+        match (parse(url, path), tls::client(root_certificates)) {
+            (Ok(url), Ok(tls)) => match client(tls, &url) {
+                Ok(client) => Ok(Self { client, url }),
+                Err(problem) => Err(vec![problem]),
+            },
+            (url, tls) => Err(url.err().into_iter().chain(tls.err()).collect()),
         }
     }
 
@@ -44,8 +48,8 @@ impl Endpoint {
     }
 }
 
-fn client(root_certificates: Option<&Path>) -> Result<Client, Problem> {
-    let client = http::client(tls::client(root_certificates)?)
+fn client(tls: ClientConfig, url: &Url) -> Result<Client, Problem> {
+    let client = http::client(tls, url)
         // A connection that was kept for hours may be dead, and alerts are rare.
         .pool_max_idle_per_host(0)
         .build();
@@ -71,12 +75,6 @@ fn parse(url: &Secret, path: &str) -> Result<Url, Problem> {
         url.set_path(&joined);
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What an answer means.

@@ -16,9 +16,13 @@ fn to(protocol: Protocol, url: &str) -> OtlpOptions {
     OtlpOptions {
         protocol: Some(protocol),
         service_name: Some(format!("{protocol:?}")),
-        timeout: Some(Duration::from_secs(1)),
         ..options(url)
     }
+}
+
+/// The same to one that will be away: no export lasts long.
+fn briefly_to(protocol: Protocol, url: &str) -> OtlpOptions {
+    OtlpOptions { timeout: Some(Duration::from_secs(3)), ..to(protocol, url) }
 }
 
 #[test]
@@ -26,7 +30,7 @@ fn a_collector_that_goes_and_comes_back_is_reported_twice_and_gets_what_follows(
     let collector = Collector::start().expect("started");
     for (protocol, url) in protocols(&collector) {
         let (seen, _guard) = Seen::start();
-        let telemetry = Telemetry::start(&to(protocol, &url)).expect("started");
+        let telemetry = Telemetry::start(&briefly_to(protocol, &url)).expect("started");
         let counter = telemetry.meter_provider().meter("test").u64_counter("c").build();
         counter.add(1, &[]);
         end_spans(&telemetry, 1);
@@ -92,7 +96,7 @@ fn no_key_is_shown_by_grpc_nor_received_among_the_data() {
     for address in [&*address, "127.0.0.1:1"] {
         let options = OtlpOptions {
             headers: vec![("api-key".to_owned(), Secret::new(KEY))],
-            ..to(Protocol::Grpc, &format!("http://me:{KEY}@{address}/{KEY}?key={KEY}"))
+            ..briefly_to(Protocol::Grpc, &format!("http://me:{KEY}@{address}/{KEY}?key={KEY}"))
         };
         let telemetry = Telemetry::start(&options).expect("started");
         end_spans(&telemetry, 3);
@@ -114,13 +118,13 @@ fn no_key_is_shown_by_grpc_nor_received_among_the_data() {
 #[test]
 fn a_server_that_speaks_another_protocol_is_trouble_and_no_panic() {
     let sink = HttpSink::start().expect("started");
-    let telemetry = Telemetry::start(&to(Protocol::Grpc, &sink.url(""))).expect("started");
+    let telemetry = Telemetry::start(&briefly_to(Protocol::Grpc, &sink.url(""))).expect("started");
     end_spans(&telemetry, 1);
     let delivery = telemetry.shutdown(AGES);
     assert_eq!(delivery.spans_undelivered, 1, "{delivery:?}");
     assert!(delivery.error.is_some());
     let collector = Collector::start().expect("started");
-    let options = to(Protocol::HttpProtobuf, &collector.grpc_url());
+    let options = briefly_to(Protocol::HttpProtobuf, &collector.grpc_url());
     let telemetry = Telemetry::start(&options).expect("started");
     end_spans(&telemetry, 1);
     let delivery = telemetry.shutdown(AGES);

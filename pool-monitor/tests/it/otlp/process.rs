@@ -1,6 +1,8 @@
 //! What is true of a whole process: its variables, its threads.
 
 use std::env;
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -15,7 +17,7 @@ use pool_testkit::receivers::{HttpSink, Reply};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::seen::Seen;
-use super::{AGES, end_spans, spans};
+use super::{AGES, end_spans, options, spans};
 
 const CHILD: &str = "POOL_MONITOR_TEST_CHILD";
 
@@ -115,13 +117,58 @@ fn a_process_that_switches_the_sdk_off_has_neither_spans_nor_a_thread() {
     if is_child() {
         let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
         end_spans(&telemetry, 1);
+        #[cfg(target_os = "linux")]
+        assert!(!has_thread());
         assert!(telemetry.shutdown(AGES).is_complete());
+        // Those that do run are seen, so it is known how to look.
+        let telemetry = Telemetry::start(&options("http://localhost:1")).expect("started");
+        assert!(telemetry.flush(AGES).is_complete(), "there is nothing to send");
+        #[cfg(target_os = "linux")]
+        assert!(has_thread());
         return;
     }
     let sink = HttpSink::start().expect("started");
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*sink.url(""));
     said(&again(&[endpoint, ("OTEL_SDK_DISABLED", "true")]));
     assert_eq!(sink.rest().len(), 0);
+}
+
+/// Whether one of this process is the exporters'.
+#[cfg(target_os = "linux")]
+fn has_thread() -> bool {
+    let threads = fs::read_dir("/proc/self/task").expect("threads");
+    threads.flatten().any(|thread| {
+        // One that has ended meanwhile has no name.
+        let name = fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        name.trim_end() == "pool-otlp"
+    })
+}
+
+#[test]
+fn a_proxy_is_for_other_machines() {
+    if is_child() {
+        let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
+        end_spans(&telemetry, 1);
+        let delivery = telemetry.shutdown(AGES);
+        assert!(delivery.is_complete(), "{delivery:?}");
+        return;
+    }
+    let (sink, proxy) = (HttpSink::start().expect("started"), HttpSink::start().expect("started"));
+    let port = sink.address().port();
+    for (url, there, past) in [
+        (sink.url(""), 1, 0),
+        (format!("http://localhost:{port}"), 1, 0),
+        ("http://collector.invalid:4318".to_owned(), 0, 1),
+    ] {
+        said(&again(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+            ("http_proxy", &proxy.url("")),
+            ("ALL_PROXY", &proxy.url("")),
+            ("NO_PROXY", ""),
+            ("no_proxy", ""),
+        ]));
+        assert_eq!((sink.rest().len(), proxy.rest().len()), (there, past), "{url}");
+    }
 }
 
 #[test]

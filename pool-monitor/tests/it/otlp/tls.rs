@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::MeterProvider as _;
-use pool_monitor::otlp::{ExportError, OtlpError, OtlpOptions, Telemetry};
+use pool_monitor::otlp::{ExportError, OtlpError, OtlpOptions, Protocol, Telemetry};
 use pool_testkit::receivers::Collector;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
@@ -167,6 +167,40 @@ fn whom_the_system_trusts_is_trusted() {
 }
 
 #[test]
+fn a_system_that_trusts_nobody_is_trouble_of_the_connection() {
+    if is_child() {
+        let telemetry = Telemetry::start(&OtlpOptions::default()).expect("started");
+        end_spans(&telemetry, 1);
+        let reason = "invalid peer certificate: UnknownIssuer".to_owned();
+        let error = telemetry.shutdown(AGES).error;
+        assert_eq!(error, Some(ExportError::Connection { reason }));
+        return;
+    }
+    let (collector, files) = (Collector::start().expect("started"), Files::make());
+    for ((_, url), protocol) in protocols(&collector).into_iter().zip(["http/protobuf", "grpc"]) {
+        said(&again(&[
+            ("SSL_CERT_FILE", "/nonexistent"),
+            ("SSL_CERT_DIR", "/nonexistent"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &encrypted(&url, files.server_config(false))),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
+        ]));
+    }
+}
+
+#[test]
+fn a_host_that_no_certificate_can_name_is_a_problem_of_the_endpoint() {
+    let grpc = Some(Protocol::Grpc);
+    let options = OtlpOptions { protocol: grpc, ..options("https://me:canary@-x-:4317/canary") };
+    let error = Telemetry::start(&options).expect_err("a problem");
+    let OtlpError::Config(error) = error else { panic!("{error:?}") };
+    let [problem] = error.problems() else { panic!("one, of both signals: {error}") };
+    let problem = problem.to_string();
+    assert!(problem.starts_with("endpoint = \"-x-:4317\""), "{problem}");
+    assert!(!problem.contains("canary"), "{problem}");
+}
+
+#[test]
 fn who_is_asked_for_a_certificate_shows_it() {
     let (collector, files) = (Collector::start().expect("started"), Files::make());
     for (protocol, url) in protocols(&collector) {
@@ -174,7 +208,6 @@ fn who_is_asked_for_a_certificate_shows_it() {
         let known = OtlpOptions {
             protocol: Some(protocol),
             service_name: Some(name.clone()),
-            timeout: Some(Duration::from_secs(1)),
             trusted_certificates: Some(files.path("authority.pem")),
             client_certificate: Some(files.path("client.pem")),
             client_key: Some(files.path("client.key")),
@@ -187,7 +220,12 @@ fn who_is_asked_for_a_certificate_shows_it() {
         assert!(delivery.is_complete(), "{delivery:?}");
         collector_has(&collector, &name, 2, 1);
 
-        let unknown = OtlpOptions { client_certificate: None, client_key: None, ..known };
+        let unknown = OtlpOptions {
+            timeout: Some(Duration::from_secs(2)),
+            client_certificate: None,
+            client_key: None,
+            ..known
+        };
         let telemetry = Telemetry::start(&unknown).expect("started");
         end_spans(&telemetry, 1);
         let delivery = telemetry.shutdown(AGES);

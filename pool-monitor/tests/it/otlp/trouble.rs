@@ -1,14 +1,20 @@
 //! Collectors that are down, slow, or do not take what they are sent.
 
 use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
 use pool_testkit::receivers::{HttpSink, Reply};
 
 use super::seen::Seen;
-use super::{AGES, end_spans, options, spans, to};
+use super::{AGES, end_spans, metrics, options, spans, to};
+
+/// For who is not to be heard: long enough for an attempt that fails, and for an answer on a machine
+/// that does much else.
+const SOON: Duration = Duration::from_secs(2);
 
 /// An answer with a body, of which none is expected to be understood.
 fn answer(body: &str) -> Reply {
@@ -26,7 +32,7 @@ fn count_once(telemetry: &Telemetry) {
 }
 
 fn quick(url: &str) -> OtlpOptions {
-    OtlpOptions { timeout: Some(Duration::from_millis(200)), ..options(url) }
+    OtlpOptions { timeout: Some(SOON), ..options(url) }
 }
 
 #[test]
@@ -89,7 +95,7 @@ fn a_deadline_that_is_shorter_than_the_attempts_is_kept_and_their_error_is_told(
     let telemetry = Telemetry::start(&options(&nowhere())).expect("started");
     end_spans(&telemetry, 7);
     // One attempt fails at once; the next would come later.
-    let delivery = telemetry.flush(Duration::from_millis(200));
+    let delivery = telemetry.flush(SOON);
     assert_eq!(delivery.spans_undelivered, 7);
     assert!(matches!(delivery.error, Some(ExportError::Connection { .. })), "{delivery:?}");
     assert_eq!(telemetry.state().spans_dropped, 0, "they are still tried");
@@ -122,7 +128,7 @@ fn what_hangs_is_given_up_after_its_timeout_and_the_next_goes_on() {
     let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
     end_spans(&telemetry, 1);
     let delivery = telemetry.flush(AGES);
-    assert_eq!(delivery.error, Some(ExportError::TimedOut(Duration::from_millis(200))));
+    assert_eq!(delivery.error, Some(ExportError::TimedOut(SOON)));
     end_spans(&telemetry, 2);
     assert!(telemetry.flush(AGES).is_complete());
     assert_eq!(sink.rest().iter().map(|request| spans(request).len()).collect::<Vec<_>>(), [1, 2]);
@@ -145,18 +151,49 @@ fn what_may_pass_is_tried_again_and_not_before_the_collector_wants_it() {
 #[test]
 fn a_collector_that_wants_rest_for_longer_than_an_export_may_take_gets_it() {
     let sink = HttpSink::start().expect("started");
-    sink.answer([Reply::retry_after(429, 1)]);
-    let options = OtlpOptions {
-        timeout: Some(Duration::from_millis(500)),
-        span_delay: Some(Duration::from_millis(10)),
-        ..options(&sink.url(""))
-    };
+    sink.answer([Reply::retry_after(429, 3)]);
+    let options = OtlpOptions { span_queue: Some(6), span_batch: Some(2), ..quick(&sink.url("")) };
     let telemetry = Telemetry::start(&options).expect("started");
-    end_spans(&telemetry, 1);
-    let refused = sink.next(AGES).expect("sent").received;
-    end_spans(&telemetry, 1);
-    let rest = sink.next(AGES).expect("sent").received - refused;
-    assert!(rest >= Duration::from_secs(1), "{rest:?}");
+    end_spans(&telemetry, 6);
+    let refused = sink.next(AGES).expect("sent");
+    let repeated = sink.next(AGES).expect("sent");
+    assert_eq!(spans(&repeated), spans(&refused), "first what it had no time for");
+    let rest = repeated.received - refused.received;
+    assert!(rest >= Duration::from_secs(3), "{rest:?}");
+    assert!(telemetry.flush(AGES).is_complete());
+    assert_eq!(sink.rest().len(), 2, "the others came once each");
+    assert_eq!((telemetry.state().spans_delivered, telemetry.state().spans_dropped), (6, 0));
+}
+
+#[test]
+fn what_waits_for_a_collector_to_have_rested_is_undelivered_and_at_last_dropped() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::retry_after(429, 200));
+    let options = OtlpOptions { span_batch: Some(2), ..options(&sink.url("")) };
+    let telemetry = Telemetry::start(&options).expect("started");
+    end_spans(&telemetry, 6);
+    let delivery = telemetry.flush(AGES);
+    assert_eq!((delivery.spans_undelivered, delivery.error), (6, Some(ExportError::Http(429))));
+    assert_eq!(telemetry.state().spans_dropped, 0, "they wait");
+    let delivery = telemetry.shutdown(AGES);
+    assert_eq!((delivery.spans_undelivered, delivery.error), (6, Some(ExportError::Http(429))));
+    assert_eq!(telemetry.state().spans_dropped, 6);
+    assert!(sink.rest().iter().all(|request| spans(request)[0].name == "span 0"));
+}
+
+#[test]
+fn a_collector_that_wants_no_rest_gets_one_that_grows() {
+    for date in ["0", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let sink = HttpSink::start().expect("started");
+        let headers = vec![("Retry-After".to_owned(), date.to_owned())];
+        sink.otherwise(Reply::Answer { status: 503, headers, body: String::new() });
+        let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+        end_spans(&telemetry, 1);
+        assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(503)));
+        // At the least after 1/8, 3/8, 7/8 and 15/8 seconds.
+        let attempts = sink.rest().len();
+        assert!((2..=5).contains(&attempts), "{attempts}");
+    }
 }
 
 #[test]
@@ -168,6 +205,82 @@ fn a_flush_waits_for_no_rest() {
     assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(429)));
     end_spans(&telemetry, 2);
     assert!(telemetry.flush(AGES).is_complete());
+}
+
+#[test]
+fn a_collector_that_takes_spans_again_has_rested() {
+    let sink = HttpSink::start().expect("started");
+    sink.answer([Reply::retry_after(429, 200)]);
+    let options = OtlpOptions { span_batch: Some(2), ..options(&sink.url("")) };
+    let telemetry = Telemetry::start(&options).expect("started");
+    end_spans(&telemetry, 1);
+    assert_eq!(telemetry.flush(AGES).error, Some(ExportError::Http(429)));
+    assert!(telemetry.flush(AGES).is_complete());
+    let _so_far = sink.rest();
+    end_spans(&telemetry, 2);
+    assert_eq!(spans(&sink.next(AGES).expect("sent at once")).len(), 2);
+}
+
+#[test]
+fn a_shutdown_ends_a_flush_that_waits_elsewhere() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+    end_spans(&telemetry, 2000);
+    thread::scope(|scope| {
+        let flushed = scope.spawn(|| telemetry.flush(10 * AGES));
+        sink.next(AGES).expect("the first batch is on its way");
+        let delivery = telemetry.shutdown(Duration::from_millis(500));
+        assert_eq!(delivery.spans_undelivered, 2000);
+        let flushed = flushed.join().expect("no panic");
+        assert_eq!(flushed.spans_undelivered, 2000);
+        assert_eq!(flushed.error, Some(ExportError::ShutDown));
+    });
+    assert_eq!(telemetry.state().spans_dropped, 2000);
+}
+
+/// Metrics that are sent in four parts: each has half a mebibyte and more.
+fn count_much(telemetry: &Telemetry) {
+    let meter = telemetry.meter_provider().meter("test");
+    for name in ["a", "b", "c", "d"] {
+        let note = KeyValue::new("note", name.repeat(600 * 1024));
+        meter.u64_counter(name).build().add(1, &[note]);
+    }
+}
+
+#[test]
+fn a_part_of_the_metrics_that_is_refused_costs_the_others_nothing() {
+    for (refusal, error) in [
+        (Reply::status(413), ExportError::Http(413)),
+        // `partial_success { rejected_data_points: 1 }`
+        (answer("\n\x02\x08\x01"), ExportError::PartlyRejected { rejected: 1 }),
+    ] {
+        let sink = HttpSink::start().expect("started");
+        sink.answer([Reply::status(200), refusal, Reply::status(400)]);
+        let telemetry = to(&sink);
+        count_much(&telemetry);
+        let delivery = telemetry.flush(AGES);
+        assert_eq!((delivery.metrics_undelivered, delivery.error), (true, Some(error)));
+        let sent = sink.rest();
+        let names: Vec<_> = sent.iter().flat_map(metrics).map(|metric| metric.name).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
+fn the_parts_of_the_metrics_after_one_that_nobody_took_are_not_tried() {
+    for (reply, attempts) in
+        [(Reply::Hang, 1..=1), (Reply::retry_after(429, 200), 1..=1), (Reply::Close, 2..=6)]
+    {
+        let sink = HttpSink::start().expect("started");
+        sink.otherwise(reply);
+        let telemetry = Telemetry::start(&quick(&sink.url(""))).expect("started");
+        count_much(&telemetry);
+        assert!(telemetry.flush(AGES).metrics_undelivered);
+        let sent = sink.rest();
+        assert!(attempts.contains(&sent.len()), "{}", sent.len());
+        assert!(sent.iter().all(|request| metrics(request)[0].name == "a"));
+    }
 }
 
 #[test]
