@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,16 +220,7 @@ fn credentials(options: &MailOptions, problems: &mut Vec<Problem>) -> Option<Cre
 /// What went wrong. What the server said is not repeated but for its code: it may hold what it was
 /// told.
 fn failure(error: &Error) -> DeliveryError {
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(|cause| cause.source()) {
-        cause = Some(next);
-    }
-    let Some(code) = error.status() else {
-        let what = if error.is_tls() { "no TLS" } else { "no connection" };
-        let why = cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"));
-        // A client's error, such as no common mechanism to log in by, stays one.
-        return outcome(why, error.is_client());
-    };
+    let Some(code) = error.status() else { return failure_without_code(error) };
     let code = code.to_string();
     let meaning = match &*code {
         "530" => ": it demands a user and a password",
@@ -237,6 +230,22 @@ fn failure(error: &Error) -> DeliveryError {
     };
     let why = format!("SMTP {code}{meaning}");
     outcome(why, error.is_permanent())
+}
+
+/// Words of the system or of TLS are shown; lettre's others may be the server's.
+fn failure_without_code(error: &Error) -> DeliveryError {
+    let what = match error {
+        error if error.is_response() => "the answer is not understood",
+        error if error.is_client() => {
+            let why = "it offers no STARTTLS, or no way to log in that is known here";
+            return outcome(why.to_owned(), true);
+        }
+        error if error.is_tls() => "no TLS",
+        _ => "no connection",
+    };
+    let causes = successors(error.source(), |&cause| cause.source());
+    let cause = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
+    outcome(cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}")), false)
 }
 
 const fn outcome(why: String, is_permanent: bool) -> DeliveryError {
