@@ -82,7 +82,7 @@ signals! {
     Connects, "connects", "connections a minute";
     /// Connects that failed.
     ConnectFailures, "connect_failures", "connects a minute";
-    /// Connections that were opened only to take the place of ones closed as surplus, idle or old.
+    /// Connections that were opened only to take the place of ones closed as surplus or idle.
     Churn, "churn", "connections a minute";
     /// Idle connections found dead by a check.
     CheckFailures, "check_failures", "connections a minute";

@@ -121,10 +121,11 @@ impl Window {
     }
 
     /// Connections that were opened only to take the place of closed ones: connects that a larger
-    /// `max_idle` or a longer life would have spared. What closed for good or died is none.
+    /// `max_idle` or a longer idle time would have spared. What closed for good or died is none, and neither
+    /// is what had reached its lifetime.
     #[must_use]
     pub fn churned(&self) -> u64 {
-        let spared = [CloseReason::Surplus, CloseReason::Idle, CloseReason::Lifetime];
+        let spared = [CloseReason::Surplus, CloseReason::Idle];
         let closed: u64 = spared.iter().map(|reason| self.closed.of(*reason)).sum();
         closed.min(self.opened)
     }

@@ -11,6 +11,9 @@ use pool_monitor::{
     Severity, Signal, Sink, SinkOptions,
 };
 
+use pool_core::{CloseReason, PoolConfig};
+use pool_testkit::{Answer, Call};
+
 use super::{AGES, at_once, busy, see, start};
 use crate::rig::{Rig, SEC};
 
@@ -104,6 +107,42 @@ fn a_healthy_pool_is_silent() {
     rig.monitor.subscribe(alerts.clone()).keep();
     rig.use_by(4, SEC / 10, SEC / 10);
     rig.sim.advance(10 * 60 * SEC);
+    assert_eq!(alerts.firing(), []);
+}
+
+#[test]
+fn one_failed_connect_is_silent_and_an_outage_is_not() {
+    let rig = Rig::with_max_open(2);
+    let (sink, told) = Own::new();
+    let sinks = vec![at_once("own", sink)];
+    let alerts = AlertManager::start(AlertOptions { sinks, ..AlertOptions::default() });
+    let alerts = alerts.expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    rig.use_by(1, SEC / 10, SEC / 10);
+    rig.sim.advance(5 * 60 * SEC);
+    assert_eq!(rig.pool.stats().open_failed, 1);
+    assert!(told.try_recv().is_err());
+    rig.server.always(Call::Connect, Answer::Error);
+    rig.server.sever_all();
+    rig.sim.advance(60 * SEC);
+    assert!(names(&alerts).contains(&"connect_failures".to_owned()), "{:?}", alerts.firing());
+}
+
+#[test]
+fn a_large_pool_whose_connections_live_briefly_is_silent() {
+    let config = PoolConfig {
+        max_open: 400,
+        max_idle: 400,
+        max_lifetime: Some(120 * SEC),
+        ..PoolConfig::default()
+    };
+    let rig = Rig::new(config);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.use_by(300, 9 * SEC, SEC);
+    rig.sim.advance(12 * 60 * SEC);
+    assert!(rig.pool.stats().closed.of(CloseReason::Lifetime) > 500, "{:?}", rig.pool.stats());
     assert_eq!(alerts.firing(), []);
 }
 
