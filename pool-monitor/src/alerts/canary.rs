@@ -108,7 +108,7 @@ async fn tell(options: SinkOptions) -> (SinkOptions, Arc<Queue>) {
     let queue = Arc::new(Queue::new(&options.name));
     queue.put(notification());
     queue.close();
-    let delivery = deliver(Arc::clone(&queue), Arc::clone(&options.sink));
+    let delivery = deliver(Arc::clone(&queue), Arc::clone(&options.sink), Duration::ZERO);
     let _in_time = timeout(MOMENT, delivery).await;
     (options, queue)
 }

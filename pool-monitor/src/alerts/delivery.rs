@@ -209,8 +209,8 @@ impl Remark<'_> {
 
 type Outcome = Result<(), DeliveryError>;
 
-/// Delivers what is in `queue` until that is closed and empty.
-pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
+/// Delivers what is in `queue` until that is closed and empty, with a pause between two messages.
+pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Duration) {
     let mut failures = 0;
     while let Some(notification) = queue.next().await {
         let outcome = attempt(&*sink, &notification).await;
@@ -218,7 +218,7 @@ pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
         match outcome {
             Ok(()) | Err(DeliveryError::Refused { .. }) => {
                 failures = 0;
-                sleep(sink.habits().pause).await;
+                sleep(between).await;
             }
             Err(DeliveryError::Retry { after, .. }) => {
                 failures += 1;
@@ -266,7 +266,6 @@ mod tests {
 
     use super::super::alert::Alert;
     use super::super::rule::Severity;
-    use super::super::sinks::Habits;
     use super::*;
 
     /// Answers by script, then takes everything; tells when it was given what.
@@ -274,7 +273,6 @@ mod tests {
         script: Mutex<VecDeque<Reply>>,
         given: mpsc::UnboundedSender<(Duration, Notification)>,
         began: Instant,
-        pause: Duration,
     }
 
     enum Reply {
@@ -296,10 +294,6 @@ mod tests {
                 Some(Reply::Panic) => panic!("a sink of the user's"),
             }
         }
-
-        fn habits(&self) -> Habits {
-            Habits { pause: self.pause, ..Habits::default() }
-        }
     }
 
     struct Rig {
@@ -311,9 +305,9 @@ mod tests {
     fn rig(script: impl IntoIterator<Item = Reply>, pause: Duration) -> Rig {
         let (sender, given) = mpsc::unbounded_channel();
         let script = Mutex::new(script.into_iter().collect());
-        let sink = Scripted { script, given: sender, began: Instant::now(), pause };
+        let sink = Scripted { script, given: sender, began: Instant::now() };
         let queue = Arc::new(Queue::new("sink"));
-        tokio::spawn(deliver(Arc::clone(&queue), Arc::new(sink)));
+        tokio::spawn(deliver(Arc::clone(&queue), Arc::new(sink), pause));
         Rig { queue, given }
     }
 
