@@ -1,7 +1,9 @@
 //! Whether anything that is shown while alerts are delivered, or not, holds a secret.
 
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -41,8 +43,28 @@ fn notification() -> Notification {
     }
 }
 
+/// A mail server that offers to log in and then knows no command, of which it says so in full.
+fn parrot() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    // Ends with the process: nobody knows when the last client has come.
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut writer = stream.try_clone().expect("a descriptor");
+            let mut said = |words: String| writer.write_all(words.as_bytes()).is_ok();
+            said("220 here\r\n".to_owned());
+            let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+            lines.all(|line| match line.get(..4) {
+                Some("EHLO") => said("250-here\r\n250 AUTH PLAIN LOGIN\r\n".to_owned()),
+                _ => said(format!("bad command: {line}\r\n")),
+            });
+        }
+    });
+    address
+}
+
 /// Sinks of all kinds, each with the canary as its secret, to receivers that take it, refuse it, send it
-/// elsewhere, talk no TLS, or are not there.
+/// elsewhere, talk no TLS, repeat what they hear, or are not there.
 fn options(http: &HttpSink, mail: &MailSink) -> AlertOptions {
     let key = "whsec_Y2FuYXJ5N1FkM2NhbmFyeTdRZDNjYW5hcnk3UWQz";
     let address = http.address();
@@ -72,6 +94,12 @@ fn options(http: &HttpSink, mail: &MailSink) -> AlertOptions {
              to = [\"b@here.example\"]\nroot_certificates = \"{authority}\"\n"
         ));
     }
+    tables.push(format!(
+        "[alerts.sinks.parrot]\ntype = \"mail\"\nserver = \"127.0.0.1\"\nport = {}\ntls = \"off\"\n\
+         user = \"{USER}\"\npassword = \"{CANARY}\"\nfrom = \"a@here.example\"\n\
+         to = [\"b@here.example\"]\n",
+        parrot().port()
+    ));
     read("alerts.toml", &tables.concat(), &|_| None).expect("a file")
 }
 
@@ -80,7 +108,7 @@ async fn tell(options: SinkOptions) -> (SinkOptions, Arc<Queue>) {
     let queue = Arc::new(Queue::new(&options.name));
     queue.put(notification());
     queue.close();
-    let delivery = deliver(Arc::clone(&queue), Arc::clone(&options.sink));
+    let delivery = deliver(Arc::clone(&queue), Arc::clone(&options.sink), Duration::ZERO);
     let _in_time = timeout(MOMENT, delivery).await;
     (options, queue)
 }
@@ -115,6 +143,7 @@ fn whatever_becomes_of_alerts_nothing_that_is_shown_holds_a_secret() {
         "cannot connect: ",
         "Connection refused",
         "SMTP 535",
+        "the answer is not understood",
         "an alert was refused",
         "alerts cannot be delivered for now",
         "pool.alert.firing",

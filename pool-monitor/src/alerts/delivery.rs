@@ -1,4 +1,4 @@
-//! How one sink gets its notifications: in order, one at a time, and again where that helps.
+//! How one sink gets its notifications: one at a time, each rule in its turn, and again where that helps.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -51,7 +51,8 @@ pub struct DeliveryStats {
 /// What waits for one sink.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Never held while a sink is at work.
+    sink: String,
+    /// Never held while a sink is at work or something is logged: both are foreign code.
     inner: Mutex<Inner>,
     /// Told when there is something to do, or nothing will come any more.
     changed: Notify,
@@ -77,7 +78,12 @@ impl Queue {
     pub(crate) fn new(sink: &str) -> Self {
         let stats = DeliveryStats { sink: sink.to_owned(), ..DeliveryStats::default() };
         let inner = Inner { stats, ..Inner::default() };
-        Self { inner: Mutex::new(inner), changed: Notify::new(), closed: Notify::new() }
+        Self {
+            sink: sink.to_owned(),
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            closed: Notify::new(),
+        }
     }
 
     /// Adds a notification, in place of one of the same rule that still waits.
@@ -91,7 +97,7 @@ impl Queue {
         let same = inner.waiting.iter().position(is_same);
         if let Some(older) = same.and_then(|at| inner.waiting.remove(at)) {
             notification.supersede(older.notification);
-        } else if inner.waiting.len() == MOST_WAITING {
+        } else if inner.waiting.len() >= MOST_WAITING {
             // The oldest: it is the most likely to be no longer so.
             inner.waiting.pop_front();
             inner.stats.dropped += 1;
@@ -135,42 +141,67 @@ impl Queue {
         }
     }
 
-    /// Counts the end of an attempt. What is to be tried again goes back to where it was, unless
-    /// there is a newer one by now.
+    /// Counts the end of an attempt, and says what is worth it.
     fn finish(&self, outcome: &Outcome) {
-        let mut inner = self.inner.lock();
+        let remark = self.inner.lock().finish(outcome);
+        if let Some(remark) = remark {
+            remark.log(&self.sink);
+        }
+    }
+}
+
+impl Inner {
+    /// What is to be tried again goes behind what waits, so that each rule has its turn, unless there
+    /// is a newer one by now.
+    fn finish<'a>(&mut self, outcome: &'a Outcome) -> Option<Remark<'a>> {
         // None if it was reported as not delivered while it was tried.
-        let Some(tried) = inner.in_flight.take() else { return };
-        let Inner { stats, waiting, .. } = &mut *inner;
+        let tried = self.in_flight.take()?;
+        let Self { stats, waiting, .. } = self;
         let had_failed = stats.last_error.is_some();
         stats.last_error = outcome.as_ref().err().map(ToString::to_string);
-        let sink = &*stats.sink;
         match outcome {
             Ok(()) => {
                 stats.delivered += 1;
-                if had_failed {
-                    tracing::info!(sink, "alerts are delivered again");
-                }
+                had_failed.then_some(Remark::Again)
             }
             Err(DeliveryError::Refused { why }) => {
                 stats.failed += 1;
-                tracing::warn!(sink, error = why, "an alert was refused");
+                Some(Remark::Refused(why))
             }
             Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
                 stats.failed += 1;
-                tracing::warn!(sink, error = why, "an alert was given up");
+                Some(Remark::GivenUp(why))
             }
             Err(DeliveryError::Retry { why, .. }) => {
                 stats.retried += 1;
-                // Once, and not for each attempt.
-                if !had_failed {
-                    tracing::warn!(sink, error = why, "alerts cannot be delivered for now");
-                }
                 let rule = &tried.notification.rule;
                 match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
                     Some(newer) => newer.notification.supersede(tried.notification),
-                    None => waiting.push_front(tried),
+                    None => waiting.push_back(tried),
                 }
+                // Once, and not for each attempt.
+                (!had_failed).then_some(Remark::Fails(why))
+            }
+        }
+    }
+}
+
+/// What the log is told of an attempt.
+enum Remark<'a> {
+    Again,
+    Refused(&'a str),
+    GivenUp(&'a str),
+    Fails(&'a str),
+}
+
+impl Remark<'_> {
+    fn log(self, sink: &str) {
+        match self {
+            Self::Again => tracing::info!(sink, "alerts are delivered again"),
+            Self::Refused(why) => tracing::warn!(sink, error = why, "an alert was refused"),
+            Self::GivenUp(why) => tracing::warn!(sink, error = why, "an alert was given up"),
+            Self::Fails(why) => {
+                tracing::warn!(sink, error = why, "alerts cannot be delivered for now");
             }
         }
     }
@@ -178,8 +209,8 @@ impl Queue {
 
 type Outcome = Result<(), DeliveryError>;
 
-/// Delivers what is in `queue` until that is closed and empty.
-pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
+/// Delivers what is in `queue` until that is closed and empty, with a pause between two messages.
+pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Duration) {
     let mut failures = 0;
     while let Some(notification) = queue.next().await {
         let outcome = attempt(&*sink, &notification).await;
@@ -187,16 +218,11 @@ pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>) {
         match outcome {
             Ok(()) | Err(DeliveryError::Refused { .. }) => {
                 failures = 0;
-                sleep(sink.habits().pause).await;
+                sleep(between).await;
             }
             Err(DeliveryError::Retry { after, .. }) => {
-                let pause = match after {
-                    Some(after) => after.min(LONGEST_RETRY_AFTER),
-                    None => {
-                        failures += 1;
-                        pause(failures, fastrand::f64())
-                    }
-                };
+                failures += 1;
+                let pause = pause(failures, after, fastrand::f64());
                 // Whoever shuts down has no time for a pause.
                 select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
             }
@@ -218,11 +244,14 @@ async fn attempt(sink: &dyn Sink, notification: &Notification) -> Outcome {
 }
 
 /// The pause after so many failures in a row: exponential, and the upper half of it by chance
-/// (0 to 1), so that those who failed together do not come back together.
-fn pause(failures: u32, chance: f64) -> Duration {
+/// (0 to 1), so that those who failed together do not come back together. It is longer where a
+/// receiver asks for that, never shorter: who says "at once" again and again would be asked without end.
+fn pause(failures: u32, asked: Option<Duration>, chance: f64) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     let longest = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
-    longest.mul_f64(0.5 + chance / 2.0)
+    let own = longest.mul_f64(0.5 + chance / 2.0);
+    let asked = asked.map(|asked| asked.min(LONGEST_RETRY_AFTER) + FIRST_PAUSE.mul_f64(chance));
+    own.max(asked.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -232,10 +261,11 @@ mod tests {
 
     use pool_core::async_trait;
     use tokio::sync::mpsc;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::registry;
 
     use super::super::alert::Alert;
     use super::super::rule::Severity;
-    use super::super::sinks::Habits;
     use super::*;
 
     /// Answers by script, then takes everything; tells when it was given what.
@@ -243,7 +273,6 @@ mod tests {
         script: Mutex<VecDeque<Reply>>,
         given: mpsc::UnboundedSender<(Duration, Notification)>,
         began: Instant,
-        pause: Duration,
     }
 
     enum Reply {
@@ -265,10 +294,6 @@ mod tests {
                 Some(Reply::Panic) => panic!("a sink of the user's"),
             }
         }
-
-        fn habits(&self) -> Habits {
-            Habits { pause: self.pause, ..Habits::default() }
-        }
     }
 
     struct Rig {
@@ -280,9 +305,9 @@ mod tests {
     fn rig(script: impl IntoIterator<Item = Reply>, pause: Duration) -> Rig {
         let (sender, given) = mpsc::unbounded_channel();
         let script = Mutex::new(script.into_iter().collect());
-        let sink = Scripted { script, given: sender, began: Instant::now(), pause };
+        let sink = Scripted { script, given: sender, began: Instant::now() };
         let queue = Arc::new(Queue::new("sink"));
-        tokio::spawn(deliver(Arc::clone(&queue), Arc::new(sink)));
+        tokio::spawn(deliver(Arc::clone(&queue), Arc::new(sink), pause));
         Rig { queue, given }
     }
 
@@ -357,7 +382,67 @@ mod tests {
         let mut rig = rig(script, Duration::ZERO);
         rig.queue.put(notification("one", "rule", &[("a", true)]));
         let times = [rig.given().await.0, rig.given().await.0, rig.given().await.0];
-        assert_eq!(times.map(|time| time.round() as u64), [0, 90, 690]);
+        for (pause, asked) in [(times[1] - times[0], 90.0), (times[2] - times[1], 600.0)] {
+            assert!((asked..=asked + 1.01).contains(&pause), "{pause} for {asked}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_wants_no_pause_gets_those_of_any_other() {
+        let busy_for_long = std::iter::repeat_with(|| busy(Some(Duration::ZERO))).take(10);
+        let mut rig = rig(busy_for_long, Duration::ZERO);
+        rig.queue.put(notification("one", "rule", &[("a", true)]));
+        let mut last = rig.given().await.0;
+        for longest in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0_f64] {
+            let (at, _) = rig.given().await;
+            let pause = at - last;
+            assert!((longest / 2.0..=longest + 0.01).contains(&pause), "{pause} of {longest}");
+            last = at;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_holds_up_no_other_rule() {
+        let mut rig = rig([busy(None), busy(None)], Duration::ZERO);
+        for rule in ["a", "b"] {
+            rig.queue.put(notification(rule, rule, &[("a", true)]));
+        }
+        let mut given = Vec::new();
+        for _ in 0..4 {
+            given.push(rig.given().await.1.id);
+        }
+        assert_eq!(given, ["a", "b", "a", "b"]);
+        assert_eq!(rig.end().await.delivered, 2);
+    }
+
+    /// Notes whether the lock is taken while something is logged.
+    struct Listener(Arc<Queue>, Arc<Mutex<Vec<bool>>>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Listener {
+        fn on_event(
+            &self,
+            _event: &tracing::Event<'_>,
+            _context: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            self.1.lock().push(self.0.inner.is_locked());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_listens_to_the_log_may_look_at_the_queue() {
+        let mut rig = rig([busy(None), refused()], Duration::ZERO);
+        let locked = Arc::<Mutex<Vec<bool>>>::default();
+        let listener = Listener(Arc::clone(&rig.queue), Arc::clone(&locked));
+        let _heard = tracing::subscriber::set_default(registry().with(listener));
+        for rule in ["a", "b"] {
+            rig.queue.put(notification(rule, rule, &[("a", true)]));
+        }
+        for _ in 0..3 {
+            rig.given().await;
+        }
+        let stats = rig.end().await;
+        assert_eq!((stats.retried, stats.failed, stats.delivered), (1, 1, 1));
+        assert_eq!(*locked.lock(), [false; 3], "fails, refused, delivered again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::{AbortHandle, abortable};
 use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{ConfigError, PoolState};
@@ -110,6 +111,8 @@ struct State {
 struct Lane {
     queue: Arc<Queue>,
     repeat: Duration,
+    /// Ends the delivery where it is.
+    end: AbortHandle,
 }
 
 impl AlertManager {
@@ -127,10 +130,14 @@ impl AlertManager {
         for options in options.sinks {
             let queue = Arc::new(Queue::new(&options.name));
             groupings.push(Grouping::new(options.manner()));
-            lanes.push(Lane { queue: Arc::clone(&queue), repeat: options.repeat });
+            // Here, where a panic of foreign code is seen, and not in the thread of all.
+            let pause = options.sink.habits().pause;
+            let delivery = deliver(Arc::clone(&queue), options.sink, pause);
+            let (delivery, end) = abortable(delivery);
+            lanes.push(Lane { queue, repeat: options.repeat, end });
             let alive = alive.clone();
             background.spawn(async move {
-                deliver(queue, options.sink).await;
+                let _aborted = delivery.await;
                 drop(alive);
             });
         }
@@ -190,6 +197,8 @@ impl AlertManager {
             // Nothing is ever sent: it ends when the last sender is gone.
             self.0.background.run(deadline, async move { ended.recv().await });
         }
+        // What is reported as not delivered is not to arrive after that.
+        self.0.lanes.iter().for_each(|lane| lane.end.abort());
         let rest = |lane: &Lane| {
             let sink = lane.queue.stats().sink;
             let rest = lane.queue.take_rest().into_iter();

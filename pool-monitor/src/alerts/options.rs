@@ -142,7 +142,7 @@ pub struct SinkOptions {
     /// 10 s for most.
     pub group_wait: Duration,
     /// After how long it is told again of what goes on firing. Default: that of its [`Sink`], four
-    /// hours for most.
+    /// hours for most. At most 30 days.
     pub repeat: Duration,
     /// What it is.
     pub sink: Arc<dyn Sink>,
@@ -170,6 +170,10 @@ impl SinkOptions {
             let value = shown_time(self.repeat);
             problems.push(Problem::invalid("repeat", value, "too short", "at least 10s"));
         }
+        if self.repeat > LONGEST_REPEAT {
+            let value = shown_time(self.repeat);
+            problems.push(Problem::invalid("repeat", value, "too long", "at most 30d"));
+        }
         if self.group_wait > LONGEST_WAIT {
             let value = shown_time(self.group_wait);
             problems.push(Problem::invalid("group_wait", value, "too long", "at most 1h"));
@@ -189,6 +193,9 @@ impl SinkOptions {
 
 /// A shorter one is a mistake: `repeat = "4"` hours, perhaps.
 const SHORTEST_REPEAT: Duration = Duration::from_secs(10);
+
+/// A longer one is never: nothing goes on firing for so long unseen.
+const LONGEST_REPEAT: Duration = Duration::from_hours(30 * 24);
 
 /// Whoever waits longer is not told of an alert, but of history.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);

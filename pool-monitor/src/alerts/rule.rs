@@ -109,6 +109,9 @@ pub struct Rule {
     /// [`HISTORY_SPAN`], which is what is remembered.
     pub over: Duration,
     /// How long it must have been so before the alert fires; `for` in files. Default: zero.
+    ///
+    /// An event counts for as long as `over`: where one is enough to be above the threshold, as it is
+    /// above 0, and one is not to be enough for an alert, this must be longer than `over`.
     pub lasting: Duration,
     /// How long the alert goes on firing after it has become better. Default: zero.
     pub keep_firing: Duration,

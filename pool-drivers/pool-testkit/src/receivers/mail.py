@@ -40,7 +40,15 @@ class Handler:
         answer = answers.popleft() if answers else "250 received"
         if answer == "hang":
             await asyncio.Event().wait()
+        if answer == "250 and hang":
+            session.hangs = True
+            return "250 received"
         return answer
+
+    async def handle_QUIT(self, server, session, envelope):
+        if getattr(session, "hangs", False):
+            await asyncio.Event().wait()
+        return "221 bye"
 
 
 def authenticator(wanted):

@@ -87,7 +87,7 @@ impl MailSink {
     }
 
     /// The next mail is answered so, after those that were said before: `451 4.3.0 later`. It is told
-    /// all the same. `hang` never answers.
+    /// all the same. `hang` never answers; `250 and hang` takes it, and never answers the farewell.
     ///
     /// # Errors
     ///

@@ -102,7 +102,10 @@ fn one(notification: &Notification, alert: &Alert) -> Value {
     let labels = notification.labels.iter().map(|(name, value)| (&**name, &**value));
     // An empty label is none; it is refused in the form of a whole message.
     let labels: BTreeMap<_, _> = labels.chain(own).filter(|(_, value)| !value.is_empty()).collect();
-    let ends = alert.resolved.unwrap_or(notification.at + notification.repeat * 4);
+    let lasts = notification.repeat.saturating_mul(4);
+    // A clock that far ahead is wrong, but no reason to panic.
+    let by_itself = notification.at.checked_add(lasts).unwrap_or(notification.at);
+    let ends = alert.resolved.unwrap_or(by_itself);
     json!({
         "labels": labels,
         "annotations": { "summary": alert.summary, "value": alert.value.to_string() },

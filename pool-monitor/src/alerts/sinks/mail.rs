@@ -2,15 +2,18 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message, MessageBuilder};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{AsyncSmtpTransport, Error};
-use lettre::{AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use pool_core::{ConfigError, Problem, Secret, async_trait};
 
 use super::{DeliveryError, Habits, MISSING, Sink, text};
@@ -68,7 +71,7 @@ pub struct MailOptions {
 
 /// Mails to people. By default only of what is critical.
 pub struct Mail {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: Server,
     /// From and to whom.
     envelope: MessageBuilder,
     /// Behind the `@` of the messages' ids.
@@ -95,18 +98,46 @@ impl Mail {
         let from = from.expect("bug: no sender without a problem");
         let tls = tls.expect("bug: no TLS without a problem");
         let port = options.port.unwrap_or(options.tls.port());
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.server)
-            .port(port)
-            .tls(tls)
-            // Bounded by whoever delivers, with all that follows.
-            .timeout(None);
-        let transport = match credentials {
-            Some(credentials) => transport.credentials(credentials),
-            None => transport,
-        };
+        let server = Server { host: options.server.clone(), port, tls, credentials };
         let domain = from.email.domain().to_owned();
         let envelope = to.into_iter().fold(Message::builder().from(from), MessageBuilder::to);
-        Ok(Self { transport: transport.build(), envelope, domain })
+        Ok(Self { server, envelope, domain })
+    }
+}
+
+/// Who takes the mails. Each has a session of its own, bounded by whoever delivers.
+struct Server {
+    host: String,
+    port: u16,
+    tls: Tls,
+    credentials: Option<Credentials>,
+}
+
+impl Server {
+    async fn send(&self, mail: &Message) -> Result<(), Error> {
+        let mut session = self.connect().await?;
+        session.send(mail.envelope(), &mail.formatted()).await?;
+        // Says farewell and waits for no answer: the mail was taken, and whoever waits in vain would send
+        // it again.
+        let _answered = session.quit().now_or_never();
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let (server, name) = ((&*self.host, self.port), ClientId::default());
+        let at_once = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters.clone()),
+            _ => None,
+        };
+        let connect = AsyncSmtpConnection::connect_tokio1(server, None, &name, at_once, None);
+        let mut session = connect.await?;
+        if let Tls::Required(parameters) = &self.tls {
+            session.starttls(parameters.clone(), &name).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            session.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(session)
     }
 }
 
@@ -127,7 +158,7 @@ impl Sink for Mail {
             .header(ContentType::TEXT_PLAIN)
             .body(body);
         let mail = mail.map_err(|error| DeliveryError::Refused { why: error.to_string() })?;
-        self.transport.send(mail).await.map(drop).map_err(|error| failure(&error))
+        self.server.send(&mail).await.map_err(|error| failure(&error))
     }
 
     fn habits(&self) -> Habits {
@@ -218,16 +249,7 @@ fn credentials(options: &MailOptions, problems: &mut Vec<Problem>) -> Option<Cre
 /// What went wrong. What the server said is not repeated but for its code: it may hold what it was
 /// told.
 fn failure(error: &Error) -> DeliveryError {
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(|cause| cause.source()) {
-        cause = Some(next);
-    }
-    let Some(code) = error.status() else {
-        let what = if error.is_tls() { "no TLS" } else { "no connection" };
-        let why = cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"));
-        // A client's error, such as no common mechanism to log in by, stays one.
-        return outcome(why, error.is_client());
-    };
+    let Some(code) = error.status() else { return failure_without_code(error) };
     let code = code.to_string();
     let meaning = match &*code {
         "530" => ": it demands a user and a password",
@@ -237,6 +259,22 @@ fn failure(error: &Error) -> DeliveryError {
     };
     let why = format!("SMTP {code}{meaning}");
     outcome(why, error.is_permanent())
+}
+
+/// Words of the system or of TLS are shown; lettre's others may be the server's.
+fn failure_without_code(error: &Error) -> DeliveryError {
+    let what = match error {
+        error if error.is_response() => "the answer is not understood",
+        error if error.is_client() => {
+            let why = "it offers no STARTTLS, or no way to log in that is known here";
+            return outcome(why.to_owned(), true);
+        }
+        error if error.is_tls() => "no TLS",
+        _ => "no connection",
+    };
+    let causes = successors(error.source(), |&cause| cause.source());
+    let cause = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
+    outcome(cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}")), false)
 }
 
 const fn outcome(why: String, is_permanent: bool) -> DeliveryError {

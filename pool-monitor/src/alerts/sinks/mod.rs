@@ -42,12 +42,16 @@ pub trait Sink: Send + Sync + 'static {
     /// Tries once to deliver it. Runs in a thread of the [`AlertManager`](super::AlertManager), on a
     /// tokio runtime, one call at a time, and is dropped after 10 s.
     ///
+    /// All sinks share that thread: it must not block it, or nobody is told of anything. What blocks
+    /// belongs into `tokio::task::spawn_blocking`.
+    ///
     /// # Errors
     ///
     /// Says whether it is of any use to try again. Must not show a secret.
     async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError>;
 
-    /// What [`SinkOptions`](super::SinkOptions) are by default.
+    /// What [`SinkOptions`](super::SinkOptions) are by default. Asked for when those are made and when the
+    /// manager starts, and not later.
     fn habits(&self) -> Habits {
         Habits::default()
     }

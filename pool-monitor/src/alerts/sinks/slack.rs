@@ -64,9 +64,9 @@ impl Sink for Slack {
 fn body(notification: &Notification) -> String {
     let title = notification.title();
     let lines = text::lines(notification).join("\n");
-    let header = cut(&title, LONGEST_HEADER);
-    let section = cut(&escaped(&lines), LONGEST_SECTION);
-    let labels = cut(&escaped(&text::labels(notification)), LONGEST_SECTION);
+    let header = cut(&title, LONGEST_HEADER, str::to_owned);
+    let section = cut(&lines, LONGEST_SECTION, escaped);
+    let labels = cut(&text::labels(notification), LONGEST_SECTION, escaped);
     let mut blocks = vec![
         // Plain text needs no escapes, and shows them.
         json!({ "type": "header", "text": { "type": "plain_text", "text": header } }),
@@ -84,17 +84,21 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// As much of a text as Slack takes.
-fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        None => text.to_owned(),
-        Some(_) => {
-            let kept: String = text.chars().take(longest - 1).collect();
-            // Half an escape would be text.
-            let whole = kept.rfind('&').filter(|at| !kept[*at..].contains(';'));
-            format!("{}…", &kept[..whole.unwrap_or(kept.len())])
-        }
+/// As much of a text as Slack takes, written by `write`: each sign by itself, so that no escape is cut
+/// in two.
+fn cut(text: &str, longest: usize, write: fn(&str) -> String) -> String {
+    let whole = write(text);
+    if whole.chars().count() <= longest {
+        return whole;
     }
+    let (mut kept, mut room) = (String::new(), longest - 1);
+    for sign in text.chars() {
+        let written = write(sign.encode_utf8(&mut [0; 4]));
+        let Some(left) = room.checked_sub(written.chars().count()) else { break };
+        kept.push_str(&written);
+        room = left;
+    }
+    kept + "…"
 }
 
 pub(super) fn read(table: &Table<'_, '_>) -> Option<Arc<dyn Sink>> {
@@ -122,8 +126,14 @@ mod tests {
     #[test]
     fn an_escape_is_kept_whole_or_left_out() {
         assert_eq!(escaped("<!channel> & co"), "&lt;!channel&gt; &amp; co");
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdefg", 6), "abcde…");
-        assert_eq!(cut("abc&amp;def", 7), "abc…");
+        assert_eq!(cut("abcdef", 6, escaped), "abcdef");
+        assert_eq!(cut("abcdefg", 6, escaped), "abcde…");
+        assert_eq!(cut("abc&def", 8, escaped), "abc…");
+        assert_eq!(cut("abc&def", 10, escaped), "abc&amp;d…");
+    }
+
+    #[test]
+    fn a_sign_that_is_not_escaped_is_cut_like_any_other() {
+        assert_eq!(cut("a & b c d", 6, str::to_owned), "a & b…");
     }
 }

@@ -129,6 +129,17 @@ fn a_server_that_asks_for_patience_gets_the_same_mail_again() {
 }
 
 #[test]
+fn a_mail_that_was_taken_is_not_sent_again_whatever_becomes_of_the_session() {
+    let sink = MailSink::start().expect("started");
+    sink.answer("250 and hang").expect("told");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    sink.next(AGES).expect("sent");
+    let stats = wait_for(&alerts, |stats| stats.delivered + stats.retried > 0);
+    assert_eq!((stats.delivered, stats.retried), (1, 0));
+}
+
+#[test]
 fn a_server_that_hangs_does_not_hold_up_the_shutdown() {
     let sink = MailSink::start().expect("started");
     sink.answer("hang").expect("told");

@@ -1,15 +1,19 @@
 //! The manager, with a monitor and with sinks of the user's own.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as StdInstant};
 
 use pool_core::async_trait;
 use pool_core::runtime::Instant;
 use pool_monitor::{
-    AlertError, AlertManager, AlertOptions, Bound, DeliveryError, Notification, Rule, Rules,
-    Severity, Signal, Sink, SinkOptions,
+    AlertError, AlertManager, AlertOptions, Bound, DeliveryError, Habits, Notification, Rule,
+    Rules, Severity, Signal, Sink, SinkOptions,
 };
+
+use pool_core::{CloseReason, PoolConfig};
+use pool_testkit::{Answer, Call};
 
 use super::{AGES, at_once, busy, see, start};
 use crate::rig::{Rig, SEC};
@@ -104,6 +108,42 @@ fn a_healthy_pool_is_silent() {
     rig.monitor.subscribe(alerts.clone()).keep();
     rig.use_by(4, SEC / 10, SEC / 10);
     rig.sim.advance(10 * 60 * SEC);
+    assert_eq!(alerts.firing(), []);
+}
+
+#[test]
+fn one_failed_connect_is_silent_and_an_outage_is_not() {
+    let rig = Rig::with_max_open(2);
+    let (sink, told) = Own::new();
+    let sinks = vec![at_once("own", sink)];
+    let alerts = AlertManager::start(AlertOptions { sinks, ..AlertOptions::default() });
+    let alerts = alerts.expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.server.next(Call::Connect, &[Answer::Error]);
+    rig.use_by(1, SEC / 10, SEC / 10);
+    rig.sim.advance(5 * 60 * SEC);
+    assert_eq!(rig.pool.stats().open_failed, 1);
+    assert!(told.try_recv().is_err());
+    rig.server.always(Call::Connect, Answer::Error);
+    rig.server.sever_all();
+    rig.sim.advance(60 * SEC);
+    assert!(names(&alerts).contains(&"connect_failures".to_owned()), "{:?}", alerts.firing());
+}
+
+#[test]
+fn a_large_pool_whose_connections_live_briefly_is_silent() {
+    let config = PoolConfig {
+        max_open: 400,
+        max_idle: 400,
+        max_lifetime: Some(120 * SEC),
+        ..PoolConfig::default()
+    };
+    let rig = Rig::new(config);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.use_by(300, 9 * SEC, SEC);
+    rig.sim.advance(12 * 60 * SEC);
+    assert!(rig.pool.stats().closed.of(CloseReason::Lifetime) > 500, "{:?}", rig.pool.stats());
     assert_eq!(alerts.firing(), []);
 }
 
@@ -223,6 +263,62 @@ fn the_last_pool_that_goes_takes_what_was_to_be_told_with_it() {
     // Nobody looks at anything after that, so that nobody says that a minute has gone by.
     alerts.withdraw(later(61), "orders");
     assert!(!next(&told).is_firing());
+}
+
+/// Never answers, and says when it is gone.
+struct Gone(#[expect(dead_code, reason = "dropped with it")] Mutex<Sender<Notification>>);
+
+#[async_trait]
+impl Sink for Gone {
+    async fn deliver(&self, _: &Notification) -> Result<(), DeliveryError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn what_is_reported_as_not_delivered_is_not_delivered_later() {
+    let (sender, gone) = channel();
+    let alerts = start(vec![at_once("gone", Arc::new(Gone(Mutex::new(sender))))]);
+    see(&alerts, "orders", 11.0);
+    assert_eq!(alerts.shutdown(Duration::from_millis(10)).len(), 1);
+    // Sooner than an attempt ends by itself.
+    assert_eq!(gone.recv_timeout(5 * SEC), Err(RecvTimeoutError::Disconnected));
+}
+
+/// Has habits for only two who ask.
+struct Shy(Arc<Own>, AtomicUsize);
+
+#[async_trait]
+impl Sink for Shy {
+    async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
+        self.0.deliver(notification).await
+    }
+
+    fn habits(&self) -> Habits {
+        assert!(self.1.fetch_add(1, Ordering::Relaxed) < 2, "asked again");
+        Habits::default()
+    }
+}
+
+#[test]
+fn habits_are_asked_for_at_the_start_and_not_in_the_thread_that_delivers() {
+    let (sink, told) = Own::new();
+    let alerts = start(vec![at_once("shy", Arc::new(Shy(sink, AtomicUsize::new(0))))]);
+    see(&alerts, "orders", 11.0);
+    assert!(next(&told).is_firing());
+    for in_use in [0.0, 11.0, 0.0] {
+        see(&alerts, "orders", in_use);
+        assert_eq!(next(&told).is_firing(), in_use > 0.0);
+    }
+}
+
+#[test]
+fn a_sink_is_told_again_within_thirty_days() {
+    let (sink, _told) = Own::new();
+    let sinks = vec![SinkOptions { repeat: Duration::MAX, ..at_once("own", sink) }];
+    let error = AlertManager::start(AlertOptions { sinks, ..AlertOptions::default() });
+    let Err(AlertError::Config(error)) = error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("too long; allowed: at most 30d"), "{error}");
 }
 
 #[test]

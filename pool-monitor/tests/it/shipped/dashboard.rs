@@ -8,6 +8,8 @@ use pool_monitor::catalogue::{
 };
 use serde_json::{Value, json};
 
+use super::rules;
+
 /// Curves in one frame.
 struct Panel {
     title: &'static str,
@@ -77,19 +79,14 @@ fn panels() -> Vec<Panel> {
         ),
         panel(
             "Connects",
-            "Connections opened, and connects that failed, a second. While none succeeds, the circuit is \
-             open.",
+            "Connections opened, and connects that failed, a second.",
             "cps",
-            vec![
-                rate(&OPENED, ""),
-                rate(&OPEN_FAILURES, ERROR_TYPE),
-                now(&CIRCUIT_OPEN, "circuit open"),
-            ],
+            vec![rate(&OPENED, ""), rate(&OPEN_FAILURES, ERROR_TYPE)],
         ),
         panel(
             "Closes",
-            "Connections closed, by reason, a second. Many opened anew in place of those closed as surplus, \
-             idle or old: raise max_idle or idle_grace.",
+            "Connections closed, by reason, a second. Many opened anew in place of those closed as surplus \
+             or idle: raise max_idle or idle_grace.",
             "cps",
             vec![rate(&CLOSED, CLOSE_REASON)],
         ),
@@ -104,11 +101,13 @@ fn panels() -> Vec<Panel> {
             ],
         ),
         panel(
-            "Leaks and settings",
-            "Connections held for longer than leak_after, a second, and the configuration in force.",
+            "Circuit, leaks and settings",
+            "The circuit is open (1) while no connect succeeds. How many more connections were held for longer \
+             than leak_after, and the configuration in force.",
             "short",
             vec![
-                rate(&LEAKS_SUSPECTED, ""),
+                now(&CIRCUIT_OPEN, "circuit open"),
+                increase(&LEAKS_SUSPECTED, "leaks"),
                 now(&GENERATION, "generation"),
                 rate(&RECONFIGURATIONS, ERROR_TYPE),
             ],
@@ -116,12 +115,20 @@ fn panels() -> Vec<Panel> {
     ]
 }
 
-/// Its value.
+/// Its value in each program.
 fn now(metric: &Metric, legend: &str) -> Curve {
-    Curve {
-        expression: format!("{}{}", metric.prometheus_name(), chosen()),
-        legend: legend.to_owned(),
-    }
+    let expression = match metric.unit {
+        "1" => rules::ratio(metric, &chosen()),
+        _ => format!("{}{}", metric.prometheus_name(), chosen()),
+    };
+    Curve { expression, legend: format!("{{{{instance}}}} {legend}") }
+}
+
+/// By how much a counter has grown, where it is rare that it does.
+fn increase(metric: &Metric, legend: &str) -> Curve {
+    let (name, pool) = (metric.prometheus_name(), prometheus_label(POOL_NAME));
+    let increase = format!("increase({name}{}[$__rate_interval])", chosen());
+    Curve { expression: format!("sum by ({pool}) ({increase})"), legend: legend.to_owned() }
 }
 
 /// How fast a counter grows, for each value of a label.
@@ -141,7 +148,13 @@ fn rate(metric: &Metric, by: &str) -> Curve {
 /// A percentile over all programs that were chosen, which averages of their percentiles are not.
 fn quantile(metric: &Metric, quantile: f64) -> Curve {
     let (name, pool) = (metric.prometheus_name(), prometheus_label(POOL_NAME));
-    let rate = format!("rate({name}_bucket{}[$__rate_interval])", chosen());
+    let chosen = match metric.name {
+        name if name == WAIT_TIME.name => {
+            chosen().replace('}', &format!(",{}}}", rules::that_waited()))
+        }
+        _ => chosen(),
+    };
+    let rate = format!("rate({name}_bucket{chosen}[$__rate_interval])");
     let expression = format!("histogram_quantile({quantile}, sum by ({pool}, le) ({rate}))");
     let short = name.trim_end_matches("_time_seconds").rsplit('_').next().unwrap_or_default();
     Curve { expression, legend: format!("{short} p{:.0}", quantile * 100.0) }

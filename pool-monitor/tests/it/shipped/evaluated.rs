@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME, prometheus_label};
+use pool_monitor::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME, prometheus_label};
 use pool_monitor::prometheus::{Buckets, Family, Samples};
 use pool_monitor::{PrometheusEndpoint, PrometheusOptions};
 use pool_testkit::receivers::{Prometheus, Scraping};
@@ -15,7 +15,9 @@ const AGES: Duration = Duration::from_mins(1);
 /// A metric of one pool, which has grown since it was last looked at.
 fn family(metric: &Metric, looks: u64) -> Family {
     let attributes = [POOL_NAME].iter().chain(metric.attributes);
-    let labels = attributes.map(|name| (prometheus_label(name), "idle".to_owned())).collect();
+    // A word that the expressions which choose by it choose.
+    let value = |name: &str| if name == ERROR_TYPE { "timeout" } else { "idle" };
+    let labels = attributes.map(|name| (prometheus_label(name), value(name).to_owned())).collect();
     let value = looks as f64;
     let samples = match metric.kind {
         Kind::Counter => Samples::Counter(vec![(labels, value)]),

@@ -32,13 +32,16 @@ struct Alert {
     trial: Trial,
 }
 
-/// Series a minute apart, at which it fires after ten of them, and others, at which it does not.
+/// Sets of series a minute apart, at which it fires after ten of them, and others, at which it does not.
 struct Trial {
-    bad: Vec<(String, &'static str)>,
+    bad: Vec<Vec<Series>>,
     /// How the summary then reads.
     told: &'static str,
-    fine: Vec<(String, &'static str)>,
+    fine: Vec<Vec<Series>>,
 }
+
+/// What it is called, and its values.
+type Series = (String, &'static str);
 
 const WAIT_P99: &str = "pool:wait_seconds:p99_2m";
 const ACQUIRE_RATE: &str = "pool:acquires:rate2m";
@@ -47,24 +50,28 @@ const CHURN: &str = "pool:churn:rate5m";
 const QUEUE_FILL: &str = "pool:queue:fill";
 
 pub(super) fn records() -> Vec<Record> {
-    let quantile = |metric: &Metric, quantile: f64| {
-        let (bucket, error) = (metric.prometheus_name(), prometheus_label(ERROR_TYPE));
-        format!("histogram_quantile({quantile}, sum without ({error}) (rate({bucket}_bucket[2m])))")
+    let error = prometheus_label(ERROR_TYPE);
+    let quantile = |metric: &Metric, chosen: &str, quantile: f64| {
+        let bucket = metric.prometheus_name();
+        format!(
+            "histogram_quantile({quantile}, sum without ({error}) (rate({bucket}_bucket{chosen}[2m])))"
+        )
     };
+    let waits = format!("{{{}}}", that_waited());
     let rate = |metric: &Metric, over: &str| format!("rate({}[{over}])", metric.prometheus_name());
     let sum =
         |label: &str, rate: &str| format!("sum without ({}) ({rate})", prometheus_label(label));
     let reason = prometheus_label(CLOSE_REASON);
-    // Connections that were opened only to take the place of closed ones: no more than were opened.
-    let spared =
-        format!("rate({}{{{reason}=~\"surplus|idle|lifetime\"}}[5m])", CLOSED.prometheus_name());
+    // Connections that were opened only to take the place of closed ones: no more than were opened. Those
+    // that were old are none: a large pool with short lives replaces many, and is well.
+    let spared = format!("rate({}{{{reason}=~\"surplus|idle\"}}[5m])", CLOSED.prometheus_name());
     let (closed, opened) = (sum(CLOSE_REASON, &spared), rate(&OPENED, "5m"));
     let record = |name, expression| Record { name, expression };
     vec![
-        record("pool:wait_seconds:p50_2m", quantile(&WAIT_TIME, 0.5)),
-        record(WAIT_P99, quantile(&WAIT_TIME, 0.99)),
-        record("pool:use_seconds:p99_2m", quantile(&USE_TIME, 0.99)),
-        record("pool:create_seconds:p99_2m", quantile(&CREATE_TIME, 0.99)),
+        record("pool:wait_seconds:p50_2m", quantile(&WAIT_TIME, &waits, 0.5)),
+        record(WAIT_P99, quantile(&WAIT_TIME, &waits, 0.99)),
+        record("pool:use_seconds:p99_2m", quantile(&USE_TIME, "", 0.99)),
+        record("pool:create_seconds:p99_2m", quantile(&CREATE_TIME, "", 0.99)),
         record(ACQUIRE_RATE, sum(OUTCOME, &rate(&ACQUIRES, "2m"))),
         record(CONNECT_FAILURE_RATE, sum(ERROR_TYPE, &rate(&OPEN_FAILURES, "2m"))),
         record(CHURN, format!("({closed} <= {opened}) or ({opened} < {closed})")),
@@ -75,13 +82,25 @@ pub(super) fn records() -> Vec<Record> {
     ]
 }
 
+/// Those of the waits of acquires that queued at all: one that is refused waits for nothing, and many of
+/// them would make a percentile look good.
+pub(super) fn that_waited() -> String {
+    format!("{}=~\"|timeout|cancelled\"", prometheus_label(ERROR_TYPE))
+}
+
+/// A gauge of the unit 1, by each of its names: what comes by OTLP, Prometheus calls a ratio.
+pub(super) fn ratio(metric: &Metric, chosen: &str) -> String {
+    let name = metric.prometheus_name();
+    format!("({name}{chosen} or {name}_ratio{chosen})")
+}
+
 fn alerts() -> Vec<Alert> {
     [shortages(), faults()].into_iter().flatten().collect()
 }
 
 /// What is wrong when there are too few connections.
 fn shortages() -> Vec<Alert> {
-    let utilisation = UTILISATION.prometheus_name();
+    let utilisation = ratio(&UTILISATION, "");
     vec![
         Alert {
             name: "PoolUtilisationHigh",
@@ -95,9 +114,9 @@ fn shortages() -> Vec<Alert> {
             ),
             description: "Before long acquires will wait. Raise max_open, or hold connections for less time.",
             trial: Trial {
-                bad: vec![(one(&utilisation, ""), "0.5 0.95x10")],
+                bad: by_each_name(&UTILISATION, "0.5 0.95x10"),
                 told: "95% of the connections of the pool orders are in use",
-                fine: vec![(one(&utilisation, ""), "0.9x10")],
+                fine: by_each_name(&UTILISATION, "0.9x10"),
             },
         },
         slow_waits(),
@@ -110,10 +129,10 @@ fn shortages() -> Vec<Alert> {
             summary: format!("the pool {} has been full for five minutes", pool()),
             description: "Every acquire waits for another to end. Look who holds connections, then at max_open.",
             trial: Trial {
-                bad: vec![(one(&utilisation, ""), "1x10")],
+                bad: by_each_name(&UTILISATION, "1x10"),
                 told: "the pool orders has been full for five minutes",
                 // Full, but never for so long.
-                fine: vec![(one(&utilisation, ""), "1x3 0.9 1x3 0.9 1x3")],
+                fine: by_each_name(&UTILISATION, "1x3 0.9 1x3 0.9 1x3"),
             },
         },
         Alert {
@@ -129,9 +148,9 @@ fn shortages() -> Vec<Alert> {
             ),
             description: "Far more is asked of the pool than it serves. Shed load, or look why it is slow.",
             trial: Trial {
-                bad: queue("90x10"),
+                bad: vec![queue("90x10")],
                 told: "90% of max_waiters wait for the pool orders: beyond it acquires fail at once",
-                fine: queue("80x10"),
+                fine: vec![queue("80x10")],
             },
         },
     ]
@@ -140,24 +159,25 @@ fn shortages() -> Vec<Alert> {
 /// What is wrong with connections.
 fn faults() -> Vec<Alert> {
     let reason = prometheus_label(CLOSE_REASON);
-    let [circuit, leaks] = [CIRCUIT_OPEN, LEAKS_SUSPECTED].map(|metric| metric.prometheus_name());
+    let leaks = LEAKS_SUSPECTED.prometheus_name();
     vec![
         Alert {
             name: "PoolConnectsFail",
-            // The first failure of all makes no rate, but opens the circuit.
-            expression: format!("{CONNECT_FAILURE_RATE} > 0 or {circuit} > 0"),
-            lasting: "30s",
+            // Not the rate of failures: one is in it for longer than `for`, and would be enough.
+            expression: format!("{} > 0", ratio(&CIRCUIT_OPEN, "")),
+            lasting: "1m",
             keep_firing: "2m",
             severity: "critical",
             summary: format!("the pool {} cannot open connections", pool()),
             description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
             trial: Trial {
-                bad: vec![(counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "0+1x10")],
+                bad: by_each_name(&CIRCUIT_OPEN, "0x3 1x10"),
                 told: "the pool orders cannot open connections",
-                fine: vec![
-                    (counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "7x10"),
-                    (one(&circuit, ""), "0x10"),
-                ],
+                // One failure, which was over when it was looked at next.
+                fine: vec![vec![
+                    (counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "0x8 1x10"),
+                    (one(&CIRCUIT_OPEN.prometheus_name(), ""), "0x8 1 0x10"),
+                ]],
             },
         },
         Alert {
@@ -176,29 +196,31 @@ fn faults() -> Vec<Alert> {
             ),
             description: "Something closes idle connections. Set max_idle_time or max_lifetime below its limit.",
             trial: Trial {
-                bad: vec![(counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+6x10")],
+                bad: vec![vec![(counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+6x10")]],
                 told: "connections of the pool orders die while they are idle: 6 a minute fail their check",
-                fine: vec![
+                fine: vec![vec![
                     (counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+3x10"),
                     (counter(&CLOSED, CLOSE_REASON, "idle"), "0+6x10"),
-                ],
+                ]],
             },
         },
         Alert {
             name: "PoolLeakSuspected",
-            // A counter that is there only since its first leak has not increased.
-            expression: format!(
-                "increase({leaks}[5m]) > 0 or ({leaks} > 0 unless {leaks} offset 5m)"
-            ),
+            // Here one is enough. The counter is there, as 0, before the first.
+            expression: format!("increase({leaks}[5m]) > 0"),
             lasting: "",
             keep_firing: "",
             severity: "warning",
             summary: format!("connections of the pool {} are held suspiciously long", pool()),
             description: "They were held for longer than leak_after. The program's log says where.",
             trial: Trial {
-                bad: vec![(one(&leaks, ""), "_x7 1x3")],
+                bad: vec![vec![(one(&leaks, ""), "0x7 1x3")]],
                 told: "connections of the pool orders are held suspiciously long",
-                fine: vec![(one(&leaks, ""), "0x2 1x8")],
+                fine: vec![
+                    vec![(one(&leaks, ""), "0x2 1x8")],
+                    // Of long ago, when nobody looked.
+                    vec![(one(&leaks, ""), "_x7 1x3")],
+                ],
             },
         },
         churn(),
@@ -216,6 +238,13 @@ fn slow_waits() -> Alert {
             (counter(&ACQUIRES, OUTCOME, "waited"), a_minute),
         ]
     };
+    // Beside the same waits, many that were refused at once.
+    let error = prometheus_label(ERROR_TYPE);
+    let refused = ["1.0", "5.0", "+Inf"].map(|bound| {
+        let labels = format!(",le=\"{bound}\",{error}=\"queue_full\"");
+        (one(&format!("{wait}_bucket"), &labels), "0+60000x10")
+    });
+    let refused = Vec::from(refused);
     Alert {
         name: "PoolWaitsSlow",
         // One slow acquire among ten is not a percentile.
@@ -229,18 +258,18 @@ fn slow_waits() -> Alert {
         ),
         description: "The pool is too small, or the database too slow: see whether holds grow as well.",
         trial: Trial {
-            bad: waits("0+60x10"),
+            bad: vec![waits("0+60x10"), [waits("0+60x10"), refused].concat()],
             told: "one acquire in a hundred of the pool orders waits 4.96s or longer",
-            fine: waits("0+6x10"),
+            fine: vec![waits("0+6x10")],
         },
     }
 }
 
 fn churn() -> Alert {
-    let churned = |opened: &'static str, closed: &'static str| {
+    let churned = |opened: &'static str, reason: &str, closed: &'static str| {
         vec![
             (one(&OPENED.prometheus_name(), ""), opened),
-            (counter(&CLOSED, CLOSE_REASON, "surplus"), closed),
+            (counter(&CLOSED, CLOSE_REASON, reason), closed),
         ]
     };
     Alert {
@@ -253,19 +282,29 @@ fn churn() -> Alert {
             "the pool {} opens {{{{ $value | humanize }}}} connections a minute without growing",
             pool()
         ),
-        description: "They are closed as surplus, idle or old, and opened anew. Raise max_idle or idle_grace.",
+        description: "They are closed as surplus or idle, and opened anew. Raise max_idle or idle_grace.",
         trial: Trial {
-            bad: churned("0+120x10", "0+120x10"),
+            bad: vec![churned("0+120x10", "surplus", "0+120x10")],
             told: "the pool orders opens 120 connections a minute without growing",
-            // One that shrinks closes, and opens few.
-            fine: churned("0+30x10", "0+120x10"),
+            fine: vec![
+                // One that shrinks closes, and opens few.
+                churned("0+30x10", "surplus", "0+120x10"),
+                // Two hundred connections that live for two minutes.
+                churned("0+100x10", "lifetime", "0+100x10"),
+            ],
         },
     }
 }
 
-fn queue(waiting: &'static str) -> Vec<(String, &'static str)> {
+fn queue(waiting: &'static str) -> Vec<Series> {
     let series = |metric: &Metric| one(&metric.prometheus_name(), "");
     vec![(series(&PENDING_REQUESTS), waiting), (series(&MAX_WAITERS), "100x10")]
+}
+
+/// The same values under each name that a gauge of the unit 1 may have.
+fn by_each_name(metric: &Metric, values: &'static str) -> Vec<Vec<Series>> {
+    let name = metric.prometheus_name();
+    [name.clone(), format!("{name}_ratio")].map(|name| vec![(one(&name, ""), values)]).into()
 }
 
 /// The pool's name in a message.
@@ -319,7 +358,9 @@ pub(super) fn tests_written() -> String {
             quoted(alert.trial.told),
             quoted(alert.description)
         );
-        for (series, expected) in [(&alert.trial.bad, &*fires), (&alert.trial.fine, " []")] {
+        let bad = alert.trial.bad.iter().map(|series| (series, &*fires));
+        let fine = alert.trial.fine.iter().map(|series| (series, " []"));
+        for (series, expected) in bad.chain(fine) {
             text.push_str("  - interval: 1m\n    input_series:\n");
             for (series, values) in series {
                 let series = quoted(series);
