@@ -261,8 +261,6 @@ mod tests {
 
     use pool_core::async_trait;
     use tokio::sync::mpsc;
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::registry;
 
     use super::super::alert::Alert;
     use super::super::rule::Severity;
@@ -413,36 +411,6 @@ mod tests {
         }
         assert_eq!(given, ["a", "b", "a", "b"]);
         assert_eq!(rig.end().await.delivered, 2);
-    }
-
-    /// Notes whether the lock is taken while something is logged.
-    struct Listener(Arc<Queue>, Arc<Mutex<Vec<bool>>>);
-
-    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Listener {
-        fn on_event(
-            &self,
-            _event: &tracing::Event<'_>,
-            _context: tracing_subscriber::layer::Context<'_, S>,
-        ) {
-            self.1.lock().push(self.0.inner.is_locked());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_listens_to_the_log_may_look_at_the_queue() {
-        let mut rig = rig([busy(None), refused()], Duration::ZERO);
-        let locked = Arc::<Mutex<Vec<bool>>>::default();
-        let listener = Listener(Arc::clone(&rig.queue), Arc::clone(&locked));
-        let _heard = tracing::subscriber::set_default(registry().with(listener));
-        for rule in ["a", "b"] {
-            rig.queue.put(notification(rule, rule, &[("a", true)]));
-        }
-        for _ in 0..3 {
-            rig.given().await;
-        }
-        let stats = rig.end().await;
-        assert_eq!((stats.retried, stats.failed, stats.delivered), (1, 1, 1));
-        assert_eq!(*locked.lock(), [false; 3], "fails, refused, delivered again");
     }
 
     #[tokio::test(start_paused = true)]
