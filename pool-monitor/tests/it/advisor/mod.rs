@@ -247,7 +247,7 @@ fn a_connection_that_is_not_given_back_is_named_by_its_call_site() {
     rig.sim.advance(3 * MIN);
     let (rule, text) = only(&rig);
     assert_eq!(rule, Rule::LeakSuspected);
-    let site = format!("advisor.rs:{line}");
+    let site = format!("{}:{line}", file!());
     assert!(text.contains(&site), "{text}");
     drop(leaked);
 }
