@@ -68,7 +68,7 @@ impl MailSink {
             "certificate": files.as_ref().map(|files| &files.certificate),
             "key": files.as_ref().map(|files| &files.key),
         });
-        let command = daemon.equipment.script(include_str!("mail.py"), &daemon.directory);
+        let command = daemon.equipment.script(include_str!("mail.py"), &daemon.directory)?;
         daemon.start_with(command, &wanted.to_string(), |text| port(text).is_some())?;
         let port = port(&daemon.heard.text()).expect("bug: it said so");
         Ok(Self { daemon, port, tls: files, told: Mutex::new(0) })

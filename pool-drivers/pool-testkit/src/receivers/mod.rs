@@ -38,5 +38,5 @@ pub use self::error::ReceiverError;
 pub use self::http::{HttpSink, Reply, Request};
 pub use self::mail::{Mail, MailSink};
 pub use self::prometheus::{Prometheus, Promtool, Sample, Scraping, Series};
-pub use self::tool::Tool;
+pub use self::tool::{Tool, python};
 pub use self::webhook::{Verdict, verify_webhook};

@@ -11,8 +11,8 @@ use crate::servers::account::{Account, Farewell};
 use crate::servers::cache;
 use crate::servers::directory::Directory;
 use crate::servers::error::Trying;
-use crate::servers::fetch::{Machine, Packages, Source, Suite, Wheel, python};
-use crate::servers::installation::multiarch;
+use crate::servers::fetch::{Machine, Packages, Python, Source, Suite, Wheel};
+use crate::servers::installation::library_path;
 use crate::servers::{Fetching, Finding, ServerError};
 
 /// A program that receivers are made of.
@@ -163,7 +163,7 @@ impl Equipment {
         // Each has variables that would change what it does.
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         if self.root != Path::new("/") {
-            command.env("LD_LIBRARY_PATH", self.root.join("usr").join(multiarch()));
+            command.env("LD_LIBRARY_PATH", library_path(&self.root));
         }
         command.current_dir(&**directory);
         command
@@ -176,17 +176,33 @@ impl Equipment {
         Ok(symlink(templates, &link).trying("create", link)?)
     }
 
-    /// A script of ours that imports it, on this machine's Python. Ends with this process.
-    pub(super) fn script(&self, text: &str, directory: &Directory) -> Command {
-        let python = python(&["-u", "-c", text]);
+    /// A script of ours that imports it. Ends with this process.
+    pub(super) fn script(
+        &self,
+        text: &str,
+        directory: &Directory,
+    ) -> Result<Command, ReceiverError> {
+        let python = python(&["-u", "-c", text]).ok_or_else(|| ReceiverError::Missing {
+            tool: self.tool,
+            why: "there is no `python3` to run it".to_owned(),
+            remedy: "on Debian: apt-get install python3".to_owned(),
+        })?;
         let words = [python.get_program()].into_iter().chain(python.get_args());
         let words: Vec<_> = words.map(ToOwned::to_owned).collect();
         let mut command = Account::present().mortal(Farewell::Kill, &words);
+        command.envs(python.get_envs().filter_map(|(name, value)| Some((name, value?))));
         // What it compiles would end up in the cache, half written if it is killed.
         command.env("PYTHONPATH", &self.root).env("PYTHONDONTWRITEBYTECODE", "1");
         command.current_dir(&**directory);
-        command
+        Ok(command)
     }
+}
+
+/// A call of the Python that runs the receivers written in it: this machine's, or one that was fetched
+/// with them. For tests that speak to a receiver by something that is not ours.
+#[must_use]
+pub fn python(arguments: &[&str]) -> Option<Command> {
+    Python::present().map(|python| python.command(arguments))
 }
 
 /// Debian's Alertmanager reads its templates from a folder that is written into the program. It is

@@ -30,7 +30,7 @@ pub fn verify_webhook(secret: &str, request: &Request) -> Result<Verdict, Receiv
     let lower = |(name, value): &(String, String)| (name.to_lowercase(), json!(value));
     let headers: Map<_, _> = request.headers.iter().map(lower).collect();
     let sent = json!({ "secret": secret, "headers": headers, "body": request.text() });
-    let command = equipment.script(include_str!("verify.py"), &directory);
+    let command = equipment.script(include_str!("verify.py"), &directory)?;
     let said = run_for("verify a webhook", command, &sent.to_string(), PATIENCE)?;
     let why = said.trim();
     Ok(if why.is_empty() { Verdict::Accepted } else { Verdict::Refused(why.to_owned()) })

@@ -147,7 +147,7 @@ impl Installation {
     pub(super) fn call(&self, name: &str) -> Vec<OsString> {
         let mut words = Vec::new();
         if let Some(loader) = self.loader() {
-            words = vec![loader.into(), "--library-path".into(), self.libraries()];
+            words = vec![loader.into(), "--library-path".into(), library_path(&self.root)];
         }
         words.push(self.program(name).into());
         words
@@ -167,16 +167,9 @@ impl Installation {
     pub(super) fn equip<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         if self.is_fetched() && self.loader().is_none() {
-            command.env("LD_LIBRARY_PATH", self.libraries());
+            command.env("LD_LIBRARY_PATH", library_path(&self.root));
         }
         command
-    }
-
-    fn libraries(&self) -> OsString {
-        // On a running system `lib` is a link into `usr`; what is in Debian 12's packages is in both.
-        let (usr, beside) = (self.root.join("usr"), self.root.join(multiarch()));
-        let folders = [usr.join(multiarch()), beside, usr.join("lib")];
-        env::join_paths(folders).unwrap_or_default()
     }
 
     /// Programs of another release bring the C library they were made for, which only its own loader
@@ -196,8 +189,16 @@ fn remedy(product: Product) -> String {
     })
 }
 
+/// Where the programs of fetched packages under `root` find their libraries.
+pub(crate) fn library_path(root: &Path) -> OsString {
+    // On a running system `lib` is a link into `usr`; what is in Debian 12's packages is in both.
+    let (usr, multiarch) = (root.join("usr"), multiarch());
+    let folders = [usr.join(&multiarch), root.join(&multiarch), usr.join("lib")];
+    env::join_paths(folders).unwrap_or_default()
+}
+
 /// Where Debian keeps the libraries of this architecture, in `usr` or beside it.
-pub(crate) fn multiarch() -> String {
+fn multiarch() -> String {
     format!("lib/{}-linux-gnu", env::consts::ARCH)
 }
 
@@ -231,8 +232,7 @@ mod tests {
 
     #[test]
     fn libraries_are_found_in_usr_and_beside_it() {
-        let fetched = Installation { root: PathBuf::from("/cache/any"), folders: Vec::new() };
-        let libraries = fetched.libraries();
+        let libraries = library_path(Path::new("/cache/any"));
         let folders: Vec<_> = env::split_paths(&libraries).collect();
         for folder in ["usr/lib", "lib"] {
             let folder = format!("/cache/any/{folder}/{}-linux-gnu", env::consts::ARCH);

@@ -1,6 +1,7 @@
 //! Programs brought into the cache: nothing is installed, nobody need be root.
 
 mod apt;
+mod python;
 mod wheel;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use super::error::ServerError;
 
 pub(crate) use self::apt::{Packages, Suite};
 #[cfg(feature = "receivers")]
-pub(crate) use self::wheel::python;
+pub(crate) use self::python::Python;
 pub(crate) use self::wheel::{Machine, Wheel};
 
 /// What brings a program.

