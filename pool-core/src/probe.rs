@@ -23,6 +23,9 @@ use crate::stats::PoolState;
 /// Each question is bounded by `check_timeout`. After one that failed the connection is gone, and
 /// every further one fails. Dropping a question's future has the same effect.
 pub trait Probe: Send {
+    /// Whether the connection is gone.
+    fn is_lost(&self) -> bool;
+
     /// How long the server takes to answer.
     fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>>;
 
@@ -129,6 +132,10 @@ impl<D: Driver> ProbeConnection<D> {
 }
 
 impl<D: Driver> Probe for ProbeConnection<D> {
+    fn is_lost(&self) -> bool {
+        self.connection.is_none()
+    }
+
     fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>> {
         self.check().boxed()
     }

@@ -1,0 +1,73 @@
+//! A check of the user's own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use pool_core::{Probe, async_trait};
+
+use super::{Check, Finding};
+
+/// A check by a closure.
+///
+/// ```
+/// use std::time::Duration;
+/// use pool_health::{CustomCheck, Finding};
+///
+/// let quick = CustomCheck::new("quick", |probe| Box::pin(async move {
+///     match probe.ping().await {
+///         Ok(took) if took < Duration::from_millis(50) => Finding::Fine,
+///         Ok(took) => Finding::Degraded(format!("an answer took {took:?}")),
+///         Err(error) => Finding::Failed(error.to_string()),
+///     }
+/// }));
+/// # let _ = quick;
+/// ```
+pub struct CustomCheck {
+    name: Cow<'static, str>,
+    every: Option<Duration>,
+    ask: Box<Ask>,
+}
+
+type Ask = dyn for<'a> Fn(&'a mut dyn Probe) -> BoxFuture<'a, Finding> + Send + Sync;
+
+impl CustomCheck {
+    /// One that is asked with each probe.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        ask: impl for<'a> Fn(&'a mut dyn Probe) -> BoxFuture<'a, Finding> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), every: None, ask: Box::new(ask) }
+    }
+
+    /// The same, asked only this often.
+    #[must_use]
+    pub fn every(self, interval: Duration) -> Self {
+        Self { every: Some(interval), ..self }
+    }
+}
+
+impl fmt::Debug for CustomCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomCheck")
+            .field("name", &self.name)
+            .field("every", &self.every)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Check for CustomCheck {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn every(&self) -> Option<Duration> {
+        self.every
+    }
+
+    async fn run(&self, probe: &mut dyn Probe) -> Finding {
+        (self.ask)(probe).await
+    }
+}

@@ -1,0 +1,129 @@
+//! What a probe asks: one question each, usable alone.
+
+mod custom;
+mod lag;
+mod server;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use pool_core::{Probe, SharedError, async_trait};
+
+pub use self::custom::CustomCheck;
+pub use self::lag::LagBelow;
+pub use self::server::{Headroom, Ping, RoleIs};
+
+/// What a check has found. The reasons are for people, and hold nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing is wrong.
+    Fine,
+    /// The database serves, and something wants to be looked at.
+    Degraded(String),
+    /// It cannot serve.
+    Failed(String),
+    /// It could not be found out; says nothing for or against the database.
+    Unknown(String),
+}
+
+impl Finding {
+    /// The name used in reports.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Degraded(_) => "degraded",
+            Self::Failed(_) => "failed",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Why it is not fine.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Fine => None,
+            Self::Degraded(reason) | Self::Failed(reason) | Self::Unknown(reason) => Some(reason),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            None => f.write_str(self.name()),
+            Some(reason) => write!(f, "{}: {reason}", self.name()),
+        }
+    }
+}
+
+/// A question to a database about its health.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = pool_testkit::FakeServer::new(std::sync::Arc::new(pool_core::runtime::TokioRuntime::new()));
+/// # let driver = pool_testkit::FakeDriver::new(&server);
+/// # let pool = pool_core::Pool::new(driver, pool_core::PoolConfig::default())?;
+/// use pool_health::{Check, Finding, Ping};
+///
+/// let mut probe = pool.control().probe().await?;
+/// assert_eq!(Ping.run(&mut *probe).await, Finding::Fine);
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait Check: Send + Sync + 'static {
+    /// What it is called in reports.
+    fn name(&self) -> Cow<'static, str>;
+
+    /// How often it is asked; `None` for each time. One that has had no answer for twice as long is
+    /// overdue, which degrades the pool's health.
+    fn every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether what it finds failing is so because connections lead to the wrong server: then those
+    /// there are get retired.
+    fn retires_connections(&self) -> bool {
+        false
+    }
+
+    /// Asks. A panic is contained, and nothing is known then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped when the probe takes too long; its connection is not used again then.
+    async fn run(&self, probe: &mut dyn Probe) -> Finding;
+}
+
+/// What an answer's absence says: a driver that cannot ask knows nothing, a server that does not answer
+/// fails.
+fn answered<T>(
+    answer: Option<Result<T, SharedError>>,
+    question: &str,
+    judge: impl FnOnce(T) -> Finding,
+) -> Finding {
+    match answer {
+        None => Finding::Unknown(format!("the driver cannot ask for {question}")),
+        Some(Err(error)) => Finding::Failed(causes(&*error)),
+        Some(Ok(answer)) => judge(answer),
+    }
+}
+
+/// An error with what it came from.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some repeat what they came from.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

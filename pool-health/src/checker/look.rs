@@ -1,0 +1,122 @@
+//! A snapshot, made of the latest probes and the pool's own figures.
+
+use std::time::SystemTime;
+
+use pool_core::{Brief, Circuit, ControlHandle, PoolState, PoolStats};
+
+use super::prober::Prober;
+use crate::health::{Health, HealthChange, HealthState};
+use crate::judge::Verdict;
+
+/// What is known before the first probe.
+pub(super) fn unknown(pool: &ControlHandle) -> Health {
+    let now = SystemTime::now();
+    Health {
+        pool: pool.name().into(),
+        state: HealthState::Unknown,
+        since: now,
+        reasons: vec!["no probe has ended yet".to_owned()],
+        checks: Vec::new(),
+        pool_state: pool.state(),
+        circuit: pool.circuit(),
+        probe_circuit: Circuit::Closed,
+        probed: None,
+        at: now,
+    }
+}
+
+impl Prober {
+    /// The snapshot as of now.
+    pub(super) fn look(&mut self) -> Health {
+        let figures = self.inner.pool.stats();
+        let saturated = self.saturation(&figures);
+        let (state, reasons) = self.judged(&figures, saturated);
+        let now = SystemTime::now();
+        Health {
+            pool: self.inner.pool.name().into(),
+            state,
+            since: now,
+            reasons,
+            checks: self.reports(),
+            pool_state: figures.state,
+            circuit: figures.circuit,
+            probe_circuit: self.judge.circuit(),
+            probed: self.probed,
+            at: now,
+        }
+    }
+
+    fn judged(&self, stats: &PoolStats, saturated: Option<String>) -> (HealthState, Vec<String>) {
+        if stats.state == PoolState::Closed {
+            return (HealthState::Unhealthy, vec!["the pool is closed".to_owned()]);
+        }
+        match self.judge.verdict() {
+            Verdict::Unknown => (HealthState::Unknown, self.doubts()),
+            Verdict::Down => (HealthState::Unhealthy, self.why_down()),
+            Verdict::Up => {
+                let mut reasons = self.doubts();
+                reasons.extend(saturated);
+                if stats.state == PoolState::Paused {
+                    reasons.push(format!("the pool is paused, {} acquires wait", stats.waiting));
+                }
+                if stats.circuit != Circuit::Closed {
+                    reasons.push("the pool's latest connect failed".to_owned());
+                }
+                reasons.extend(self.complaints(self.inner.runtime.now()));
+                let is_well = reasons.is_empty();
+                (if is_well { HealthState::Healthy } else { HealthState::Degraded }, reasons)
+            }
+        }
+    }
+
+    /// What the latest probe failed by although that is not enough to be sure.
+    fn doubts(&self) -> Vec<String> {
+        let (against, needed) = self.judge.doubt();
+        let failures = self.failures().into_iter();
+        failures.map(|why| format!("{why} (probe {against} of {needed} to fail)")).collect()
+    }
+
+    /// While it seems to come back, nothing fails any more.
+    fn why_down(&self) -> Vec<String> {
+        let failures = self.failures();
+        if failures.is_empty() {
+            let (against, needed) = self.judge.doubt();
+            return vec![format!("back for {against} of {needed} probes")];
+        }
+        failures
+    }
+
+    /// Whether acquires have waited for a full pool for long. A pool is not unhealthy for it: more
+    /// programs would only ask more of the same database.
+    fn saturation(&mut self, stats: &PoolStats) -> Option<String> {
+        let now = self.inner.runtime.now();
+        let is_full = stats.waiting > 0 && stats.idle == 0 && stats.open >= stats.max_open;
+        let since = if is_full {
+            *self.full_since.get_or_insert(now)
+        } else {
+            self.full_since = None;
+            return None;
+        };
+        let full_for = now.since(since);
+        (full_for >= self.inner.options.saturated_after).then(|| {
+            format!(
+                "saturated for {}: {} of {} connections are in use, {} acquires wait",
+                Brief(full_for),
+                stats.in_use,
+                stats.max_open,
+                stats.waiting
+            )
+        })
+    }
+}
+
+/// A line in the log for a change of state.
+pub(super) fn tell(pool: &str, change: &HealthChange) {
+    let HealthChange { from, to, reasons, .. } = change;
+    let reasons = reasons.join("; ");
+    if to.serves() && reasons.is_empty() {
+        tracing::info!(target: "pool_health", pool, %from, %to, "the pool's health has changed");
+    } else {
+        tracing::warn!(target: "pool_health", pool, %from, %to, reasons, "the pool's health has changed");
+    }
+}

@@ -1,0 +1,170 @@
+//! [`HealthChecker`]: asks a pool's database on a connection of its own.
+
+mod look;
+mod prober;
+mod task;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use pool_core::runtime::{Runtime, default_runtime};
+use pool_core::{CircuitChanged, ControlHandle, Frequent, Observer, Subscription};
+
+use self::look::unknown;
+use self::prober::Prober;
+use crate::health::{Health, HealthChange};
+use crate::options::{HealthError, HealthOptions};
+
+/// How many changes are remembered.
+const CHANGES: usize = 100;
+
+/// Asks a pool's database how it is, at a steady interval, on a connection of its own that is counted in
+/// [`PoolStats::probes`](pool_core::PoolStats::probes) and taken from nobody. Dropping it ends that.
+///
+/// What it found is read in a few nanoseconds and without waiting, however the database is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = pool_testkit::FakeServer::new(std::sync::Arc::new(pool_core::runtime::TokioRuntime::new()));
+/// # let driver = pool_testkit::FakeDriver::new(&server);
+/// # let pool = pool_core::Pool::new(driver, pool_core::PoolConfig::default())?;
+/// use pool_health::{HealthChecker, HealthOptions, HealthState};
+///
+/// let checker = HealthChecker::start(&pool.control(), HealthOptions::default())?;
+/// assert_eq!(checker.health().state, HealthState::Unknown); // it has only begun to ask
+/// # Ok(())
+/// # }
+/// ```
+pub struct HealthChecker {
+    inner: Arc<Inner>,
+    _events: Subscription,
+}
+
+struct Inner {
+    pool: ControlHandle,
+    options: HealthOptions,
+    runtime: Arc<dyn Runtime>,
+    current: ArcSwap<Health>,
+    changes: Mutex<VecDeque<HealthChange>>,
+    /// A probe is wanted soon.
+    is_asked: AtomicBool,
+    has_ended: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl HealthChecker {
+    /// Begins to ask, at once.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the options; or the calling thread is not inside an async runtime.
+    pub fn start(pool: &ControlHandle, options: HealthOptions) -> Result<Self, HealthError> {
+        options.validate()?;
+        let runtime = options.runtime.clone().map_or_else(default_runtime, Ok)?;
+        let inner = Arc::new(Inner {
+            pool: Arc::clone(pool),
+            runtime: Arc::clone(&runtime),
+            current: ArcSwap::from_pointee(unknown(pool)),
+            options,
+            changes: Mutex::default(),
+            is_asked: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        });
+        let timer = runtime.timer()?;
+        let prober = Prober::new(Arc::clone(&inner));
+        runtime.spawn(Box::pin(task::run(Arc::clone(&inner), prober, timer)))?;
+        let events = pool.observe(Arc::new(Alarm(Arc::downgrade(&inner))));
+        Ok(Self { inner, _events: events })
+    }
+
+    /// The latest snapshot.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        self.inner.current.load_full()
+    }
+
+    /// The latest hundred changes, the oldest first.
+    #[must_use]
+    pub fn changes(&self) -> Vec<HealthChange> {
+        self.inner.changes.lock().iter().cloned().collect()
+    }
+
+    /// The pool that is asked about.
+    #[must_use]
+    pub fn pool(&self) -> &ControlHandle {
+        &self.inner.pool
+    }
+
+    /// Has the next probe begin as soon as `doubt_interval` allows: after a hint that something has
+    /// changed. The pool's own failed connects are such a hint already.
+    pub fn ask(&self) {
+        self.inner.ask();
+    }
+}
+
+impl fmt::Debug for HealthChecker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthChecker")
+            .field("health", &*self.inner.current.load())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for HealthChecker {
+    fn drop(&mut self) {
+        self.inner.has_ended.store(true, Ordering::Release);
+        self.inner.task.wake();
+    }
+}
+
+impl Inner {
+    fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Makes `health` the one that is read; what became of the state is remembered, and said.
+    fn publish(&self, mut health: Health) {
+        let before = self.current.load_full();
+        if before.state == health.state {
+            health.since = before.since;
+        } else {
+            let change = HealthChange {
+                at: health.at,
+                from: before.state,
+                to: health.state,
+                reasons: health.reasons.clone(),
+            };
+            look::tell(&health.pool, &change);
+            let mut changes = self.changes.lock();
+            if changes.len() == CHANGES {
+                changes.pop_front();
+            }
+            changes.push_back(change);
+        }
+        self.current.store(Arc::new(health));
+    }
+}
+
+/// Has the prober ask when the pool's connects begin to fail, or to succeed.
+struct Alarm(Weak<Inner>);
+
+impl Observer for Alarm {
+    fn frequent(&self) -> Frequent {
+        Frequent::NONE
+    }
+
+    fn circuit_changed(&self, _event: &CircuitChanged<'_>) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.ask();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What is known of a pool's health: a snapshot, and how it came about.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pool_core::{Circuit, PoolState};
+
+use crate::check::Finding;
+
+/// How well a pool and its database can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HealthState {
+    /// Nothing was found out yet.
+    Unknown,
+    /// Nothing is wrong.
+    Healthy,
+    /// It serves, and something wants to be looked at: it is saturated, lagging, paused, or a probe has
+    /// failed and not enough of them to be sure.
+    Degraded,
+    /// It cannot serve.
+    Unhealthy,
+}
+
+impl HealthState {
+    /// The name used in reports and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// Whether it is worth sending requests to.
+    #[must_use]
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::Healthy | Self::Degraded)
+    }
+}
+
+impl fmt::Display for HealthState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What one check found last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// The check.
+    pub check: Arc<str>,
+    /// What it found.
+    pub finding: Finding,
+    /// When.
+    pub at: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The health of a pool, as of the latest look at it. Nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The pool's name.
+    pub pool: Arc<str>,
+    /// How well it can serve.
+    pub state: HealthState,
+    /// Since when that is so.
+    pub since: SystemTime,
+    /// Why it is not healthy; empty if it is.
+    pub reasons: Vec<String>,
+    /// What each check found last; one that was not run yet is not there.
+    pub checks: Vec<CheckReport>,
+    /// Whether the pool serves acquires.
+    pub pool_state: PoolState,
+    /// Whether the pool's connects succeed.
+    pub circuit: Circuit,
+    /// Whether probes succeed: open from the probe on that made it unhealthy, also for a server that
+    /// accepts connections and cannot serve; half open while it seems to come back.
+    pub probe_circuit: Circuit,
+    /// When the latest probe ended, and how long it took.
+    pub probed: Option<(SystemTime, Duration)>,
+    /// When this was looked at.
+    pub at: SystemTime,
+}
+
+/// A line: `orders: degraded for 12s: saturated ...`.
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.pool, self.state)?;
+        if !self.reasons.is_empty() {
+            write!(f, ": {}", self.reasons.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// One change of a pool's state of health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HealthChange {
+    /// When.
+    pub at: SystemTime,
+    /// What it was before.
+    pub from: HealthState,
+    /// What it became.
+    pub to: HealthState,
+    /// Why it is not healthy; empty if it is.
+    pub reasons: Vec<String>,
+}
+
+impl fmt::Display for HealthChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)?;
+        if !self.reasons.is_empty() {
+            write!(f, ": {}", self.reasons.join("; "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Health of connection pools: told without taking a connection from their users.
+//!
+//! A [`HealthChecker`] asks a pool's database on a connection of its own, at a steady interval, and keeps
+//! what it found where it is read at no cost. [`Probes`] make of it what Kubernetes asks a program: does
+//! it live, is it ready, has it started. Nothing here touches a database when it is asked.
+#![forbid(unsafe_code)]
+
+mod check;
+mod checker;
+mod health;
+mod judge;
+mod options;
+mod probes;
+
+pub use self::check::{Check, CustomCheck, Finding, Headroom, LagBelow, Ping, RoleIs};
+pub use self::checker::HealthChecker;
+pub use self::health::{CheckReport, Health, HealthChange, HealthState};
+pub use self::options::{HealthError, HealthOptions};
+pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};

@@ -1,0 +1,214 @@
+//! What Kubernetes asks a program: does it live, is it ready, has it started; and how it ends.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use pool_core::runtime::{NoRuntime, Runtime, default_runtime};
+use pool_core::{Brief, CloseReport, ControlHandle};
+
+use crate::checker::HealthChecker;
+use crate::health::Health;
+
+/// Whether a program is ready for requests, and why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Readiness {
+    /// Whether it is.
+    pub is_ready: bool,
+    /// What speaks against it; empty if it is ready. Nothing secret.
+    pub reasons: Vec<String>,
+}
+
+/// The three probes of a program, for an endpoint or an orchestrator of any kind.
+///
+/// `live` does not ask how the databases are: a program that is started anew beside one that is down
+/// helps nobody. `ready` is what its required pools say; a pool that is saturated stays ready, as taking
+/// the program out of rotation would only burden the others. Cloning gives another handle.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = pool_testkit::FakeServer::new(std::sync::Arc::new(pool_core::runtime::TokioRuntime::new()));
+/// # let driver = pool_testkit::FakeDriver::new(&server);
+/// # let pool = pool_core::Pool::new(driver, pool_core::PoolConfig::default())?;
+/// use std::sync::Arc;
+/// use pool_health::{HealthChecker, HealthOptions, Probes};
+///
+/// let probes = Probes::new();
+/// let checker = HealthChecker::start(&pool.control(), HealthOptions::default())?;
+/// probes.require(Arc::new(checker));
+/// assert!(probes.live());
+/// assert!(!probes.ready().is_ready); // nothing is known of the database yet
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Probes {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    pools: Mutex<Vec<Watched>>,
+    has_started: AtomicBool,
+    is_ending: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Watched {
+    checker: Arc<HealthChecker>,
+    is_required: bool,
+}
+
+impl Probes {
+    /// Probes that ask for nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The program is ready only while this pool serves.
+    pub fn require(&self, checker: Arc<HealthChecker>) {
+        self.inner.pools.lock().push(Watched { checker, is_required: true });
+    }
+
+    /// This pool is shown in details; the program is ready without it.
+    pub fn show(&self, checker: Arc<HealthChecker>) {
+        self.inner.pools.lock().push(Watched { checker, is_required: false });
+    }
+
+    /// Whether the program lives. It does if it can say so.
+    #[must_use]
+    pub fn live(&self) -> bool {
+        true
+    }
+
+    /// Whether requests should be sent to it.
+    #[must_use]
+    pub fn ready(&self) -> Readiness {
+        if self.inner.is_ending.load(Ordering::Acquire) {
+            return Readiness {
+                is_ready: false,
+                reasons: vec!["the program is ending".to_owned()],
+            };
+        }
+        let pools = self.inner.pools.lock();
+        let required = pools.iter().filter(|watched| watched.is_required);
+        let health = required.map(|watched| watched.checker.health());
+        let reasons: Vec<_> =
+            health.filter(|health| !health.state.serves()).map(|it| it.to_string()).collect();
+        drop(pools);
+        let is_ready = reasons.is_empty();
+        if is_ready {
+            self.inner.has_started.store(true, Ordering::Release);
+        }
+        Readiness { is_ready, reasons }
+    }
+
+    /// Whether it has been ready once.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.inner.has_started.load(Ordering::Acquire) || self.ready().is_ready
+    }
+
+    /// The health of every pool, in the order in which they were added.
+    #[must_use]
+    pub fn health(&self) -> Vec<Arc<Health>> {
+        self.inner.pools.lock().iter().map(|watched| watched.checker.health()).collect()
+    }
+
+    /// From now on the program is not ready, for good.
+    pub fn end(&self) {
+        self.inner.is_ending.store(true, Ordering::Release);
+    }
+
+    /// Ends in order: the program is not ready any more, and its pools open no more connections than they
+    /// have; after `notice` they are closed, and connections in use are waited for, at most for `drain`.
+    ///
+    /// # Errors
+    ///
+    /// The calling thread is not inside an async runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves the program not ready, and the pools as far as they had come.
+    pub async fn shutdown(
+        &self,
+        pools: &[ControlHandle],
+        options: ShutdownOptions,
+    ) -> Result<ShutdownReport, NoRuntime> {
+        let ShutdownOptions { notice, drain, runtime } = options;
+        let runtime = runtime.map_or_else(default_runtime, Ok)?;
+        let began = runtime.now();
+        let mut timer = runtime.timer()?;
+        self.end();
+        for pool in pools {
+            // One that has none still serves who comes until it is closed.
+            pool.set_opening_ceiling(Some(pool.stats().open.max(1)));
+        }
+        timer.reset(began.after(notice));
+        poll_fn(|cx| timer.poll_expired(cx)).await;
+        let reports = join_all(pools.iter().map(|pool| pool.close(drain))).await;
+        let names = pools.iter().map(|pool| pool.name().into());
+        Ok(ShutdownReport { took: runtime.now().since(began), pools: names.zip(reports).collect() })
+    }
+}
+
+impl fmt::Debug for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probes").field("health", &self.health()).finish_non_exhaustive()
+    }
+}
+
+/// How a program ends.
+#[derive(Clone, Debug)]
+pub struct ShutdownOptions {
+    /// How long it goes on serving after it is not ready any more: until whoever sends requests has
+    /// noticed. Default: 5 s, Kubernetes' endpoints take a few.
+    pub notice: Duration,
+    /// How long connections in use are waited for after that. Default: 20 s; both together should be less
+    /// than the `terminationGracePeriodSeconds` of 30.
+    pub drain: Duration,
+    /// Instead of the default one.
+    pub runtime: Option<Arc<dyn Runtime>>,
+}
+
+impl Default for ShutdownOptions {
+    fn default() -> Self {
+        Self { notice: Duration::from_secs(5), drain: Duration::from_secs(20), runtime: None }
+    }
+}
+
+/// What ending came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct ShutdownReport {
+    /// How long it took.
+    pub took: Duration,
+    /// Every pool's name and report.
+    pub pools: Vec<(Arc<str>, CloseReport)>,
+}
+
+impl ShutdownReport {
+    /// Whether every connection was back before the deadline.
+    #[must_use]
+    pub fn drained(&self) -> bool {
+        self.pools.iter().all(|(_, report)| report.drained)
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ended after {}", Brief(self.took))?;
+        for (pool, report) in &self.pools {
+            write!(f, "\n  {pool}: {report}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! When a checker finds what.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pool_core::{Circuit, PoolState, Role};
+use pool_health::{
+    Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow, Ping, RoleIs,
+};
+use pool_testkit::{Answer, Call};
+
+use crate::rig::{MS, Rig, SEC};
+
+fn with(checks: Vec<Arc<dyn Check>>) -> HealthOptions {
+    HealthOptions { checks, ..HealthOptions::default() }
+}
+
+#[test]
+fn a_database_that_answers_is_healthy_at_once_and_is_asked_on_a_connection_of_its_own() {
+    let rig = Rig::well(HealthOptions::default());
+    let stats = rig.pool.stats();
+    assert_eq!((stats.probes, stats.open, stats.opened), (1, 0, 0));
+    let health = rig.health();
+    assert_eq!((health.reasons.len(), health.checks.len()), (0, 1));
+    assert_eq!(health.to_string(), "fake: healthy");
+}
+
+#[test]
+fn what_fails_is_down_within_fall_times_the_interval_and_a_timeout() {
+    for broken in [Answer::Error, Answer::Never, Answer::Panic] {
+        let options = HealthOptions::default();
+        let bound = options.interval * options.fall + options.timeout;
+        let rig = Rig::well(options);
+        rig.sim.advance(7 * SEC);
+        for call in [Call::Connect, Call::Check] {
+            rig.server.always(call, broken);
+        }
+        let doubtful = rig.until_it_is(HealthState::Degraded);
+        assert!(rig.health().reasons[0].contains("(probe 1 of 3 to fail)"), "{}", rig.health());
+        let down = doubtful + rig.until_it_is(HealthState::Unhealthy);
+        assert!(down <= bound, "{broken:?}: {down:?}");
+        assert_eq!(rig.health().probe_circuit, Circuit::Open);
+    }
+}
+
+#[test]
+fn what_is_back_is_up_within_rise_times_the_interval() {
+    let options = HealthOptions::default();
+    let bound = options.interval * options.rise;
+    let rig = Rig::well(options);
+    for call in [Call::Connect, Call::Check] {
+        rig.server.always(call, Answer::Error);
+    }
+    rig.until_it_is(HealthState::Unhealthy);
+    rig.sim.advance(60 * SEC);
+    rig.server.heal();
+    let half = rig.until(|health| health.probe_circuit == Circuit::HalfOpen);
+    assert_eq!(rig.health().reasons, ["back for 1 of 2 probes"]);
+    let up = half + rig.until_it_is(HealthState::Healthy);
+    assert!(up <= bound, "{up:?}");
+    let changes: Vec<_> = rig.checker.changes().iter().map(ToString::to_string).collect();
+    let check = "ping: scripted failure of Check";
+    let connect = "the first connect failed after 0 ns: scripted failure of Connect";
+    assert_eq!(
+        changes,
+        [
+            "unknown -> healthy".to_owned(),
+            format!("healthy -> degraded: {check} (probe 1 of 3 to fail)"),
+            format!("degraded -> unhealthy: pool fake: {connect}"),
+            "unhealthy -> healthy".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_takes_connections_and_cannot_serve_is_down() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.server.always(Call::Check, Answer::Error);
+    rig.until_it_is(HealthState::Unhealthy);
+    let health = rig.health();
+    assert_eq!((health.circuit, health.probe_circuit), (Circuit::Closed, Circuit::Open));
+}
+
+#[test]
+fn one_bad_probe_changes_nothing_for_those_who_are_served() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.until_it_is(HealthState::Degraded);
+    assert!(rig.health().state.serves());
+    let soon = rig.until_it_is(HealthState::Healthy);
+    assert!(soon <= SEC, "{soon:?}");
+}
+
+#[test]
+fn failed_connects_of_the_pool_have_it_ask_at_once() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.sim.advance(2 * SEC);
+    rig.server.always(Call::Connect, Answer::Error);
+    rig.server.always(Call::Check, Answer::Error);
+    let asked = rig.server.started(Call::Check);
+    let _failing = rig.sim.spawn({
+        let pool = rig.pool.clone();
+        async move { pool.acquire_owned().await.map(drop) }
+    });
+    rig.sim.advance(10 * MS);
+    assert_eq!(rig.server.started(Call::Check), asked + 1);
+    let down = rig.until_it_is(HealthState::Unhealthy);
+    assert!(down <= 3 * SEC, "{down:?}");
+}
+
+#[test]
+fn a_saturated_pool_is_degraded_and_never_unhealthy() {
+    let rig = Rig::well(HealthOptions::default());
+    let held = [rig.acquire(), rig.acquire()];
+    let waiting = rig.sim.spawn({
+        let pool = rig.pool.clone();
+        async move { pool.acquire_owned().await.map(drop) }
+    });
+    let saturated = rig.until_it_is(HealthState::Degraded);
+    assert!((5 * SEC..=7 * SEC).contains(&saturated), "{saturated:?}");
+    let reason = &rig.health().reasons[0];
+    assert!(reason.ends_with("2 of 2 connections are in use, 1 acquires wait"), "{reason}");
+    rig.sim.advance(20 * SEC);
+    assert_eq!(rig.health().state, HealthState::Degraded);
+    drop(held);
+    rig.until_it_is(HealthState::Healthy);
+    drop(waiting);
+}
+
+#[test]
+fn a_paused_pool_is_degraded_and_a_closed_one_unhealthy() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.pool.control().pause();
+    rig.until(|health| health.pool_state == PoolState::Paused);
+    assert_eq!(rig.health().reasons, ["the pool is paused, 0 acquires wait"]);
+    rig.pool.control().resume();
+    rig.until_it_is(HealthState::Healthy);
+    let closed = rig.sim.block_on(rig.pool.close(SEC));
+    assert!(closed.drained);
+    rig.until_it_is(HealthState::Unhealthy);
+    assert_eq!(rig.health().reasons, ["the pool is closed"]);
+}
+
+#[test]
+fn a_server_in_another_role_is_unhealthy_and_its_connections_are_retired() {
+    let rig = Rig::well(with(vec![Arc::new(Ping), Arc::new(RoleIs(Role::ReadWrite))]));
+    drop(rig.acquire());
+    assert_eq!(rig.pool.stats().idle, 1);
+    rig.server.set_read_only(true);
+    rig.until_it_is(HealthState::Degraded);
+    assert_eq!(rig.pool.stats().idle, 0, "at the first sign");
+    rig.until_it_is(HealthState::Unhealthy);
+    drop(rig.acquire());
+    rig.sim.advance(60 * SEC);
+    assert_eq!(rig.pool.stats().idle, 1, "once");
+    let why = "role: the server takes reads only, wanted is one that takes writes";
+    assert_eq!(rig.health().reasons, [why]);
+    rig.server.set_read_only(false);
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn a_lagging_replica_is_degraded() {
+    let rig = Rig::well(with(vec![Arc::new(LagBelow(10 * SEC))]));
+    rig.server.set_behind(Some(11 * SEC));
+    rig.until_it_is(HealthState::Degraded);
+    rig.server.set_behind(Some(9 * SEC));
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn what_cannot_be_found_out_leaves_things_as_they_are() {
+    let riddle = CustomCheck::new("riddle", |_| {
+        Box::pin(async { Finding::Unknown("who knows".to_owned()) })
+    });
+    let rig = Rig::new(with(vec![Arc::new(riddle)]));
+    rig.sim.advance(60 * SEC);
+    assert_eq!(rig.health().state, HealthState::Unknown);
+}
+
+#[test]
+fn a_check_that_panics_is_contained_and_its_connection_replaced() {
+    let rig = Rig::well(with(vec![
+        Arc::new(Ping),
+        Arc::new(CustomCheck::new("fragile", |_| Box::pin(async { panic!("broken") }))),
+    ]));
+    rig.sim.advance(60 * SEC);
+    let health = rig.health();
+    assert_eq!(health.state, HealthState::Healthy, "{health}");
+    let finding = &health.checks[1].finding;
+    assert_eq!(*finding, Finding::Unknown("the check panicked".to_owned()));
+    assert_eq!(rig.pool.stats().probes, 0);
+}
+
+#[test]
+fn a_check_on_a_schedule_is_asked_no_more_often_and_degrades_when_it_is_overdue() {
+    let slow = CustomCheck::new("slow", |_| Box::pin(async { Finding::Fine })).every(60 * SEC);
+    let never = CustomCheck::new("never", |_| Box::pin(std::future::pending())).every(60 * SEC);
+    let rig = Rig::well(with(vec![Arc::new(Ping), Arc::new(slow)]));
+    let asked_at = rig.health().checks[1].at;
+    rig.sim.advance(40 * SEC);
+    assert_eq!(rig.health().checks[1].at, asked_at);
+
+    let rig = Rig::new(with(vec![Arc::new(Ping), Arc::new(never)]));
+    rig.sim.advance(110 * SEC);
+    assert_eq!(rig.health().state, HealthState::Healthy, "{}", rig.health());
+    rig.sim.advance(20 * SEC);
+    assert_eq!(rig.health().to_string(), "fake: degraded: never: no answer for too long");
+}
+
+#[test]
+fn a_check_on_a_schedule_that_fails_is_asked_with_each_probe_until_it_does_not() {
+    let wrong = Arc::new(AtomicBool::new(true));
+    let is_wrong = Arc::clone(&wrong);
+    let rare = CustomCheck::new("rare", move |_| {
+        let is_wrong = is_wrong.load(Ordering::Relaxed);
+        let finding = if is_wrong { Finding::Failed("torn".to_owned()) } else { Finding::Fine };
+        Box::pin(async { finding })
+    });
+    let rig = Rig::new(with(vec![Arc::new(Ping), Arc::new(rare.every(3600 * SEC))]));
+    rig.until_it_is(HealthState::Unhealthy);
+    assert_eq!(rig.health().reasons, ["rare: torn"]);
+    wrong.store(false, Ordering::Relaxed);
+    let back = rig.until_it_is(HealthState::Healthy);
+    assert!(back <= 20 * SEC, "{back:?}");
+}
+
+#[test]
+fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_dropped() {
+    let rig = Rig::well(HealthOptions::default());
+    let first = rig.server.started(Call::Connect);
+    rig.sim.advance(55 * SEC);
+    assert_eq!(rig.server.started(Call::Connect), first);
+    rig.sim.advance(20 * SEC);
+    assert_eq!((rig.server.started(Call::Connect), rig.pool.stats().probes), (first + 1, 1));
+    let Rig { sim, server, pool, checker } = rig;
+    drop(checker);
+    sim.run();
+    assert_eq!((pool.stats().probes, server.sockets()), (0, 0));
+}
+
+#[test]
+fn bad_options_and_a_missing_runtime_are_errors() {
+    let rig = Rig::well(HealthOptions::default());
+    let start = |options| HealthChecker::start(&rig.pool.control(), options).map(drop);
+    let refused = start(HealthOptions { rise: 0, ..HealthOptions::default() });
+    assert_eq!(refused.expect_err("no rise").to_string(), "rise = 0 must be at least 1");
+    let outside = catch_unwind(AssertUnwindSafe(|| start(HealthOptions::default())));
+    let error = outside.expect("no panic").expect_err("no runtime");
+    assert!(error.to_string().starts_with("no usable async runtime here"), "{error}");
+}

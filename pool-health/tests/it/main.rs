@@ -1,0 +1,5 @@
+//! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver.
+
+mod checker;
+mod probes;
+mod rig;

@@ -1,0 +1,67 @@
+//! What the three probes say.
+
+use std::sync::Arc;
+
+use pool_health::{HealthOptions, HealthState, Probes, ShutdownOptions};
+use pool_testkit::{Answer, Call};
+
+use crate::rig::{MS, Rig, SEC};
+
+#[test]
+fn ready_follows_the_required_pools_and_live_does_not() {
+    let (required, shown) =
+        (Rig::new(HealthOptions::default()), Rig::well(HealthOptions::default()));
+    let probes = Probes::new();
+    probes.require(Arc::clone(&required.checker));
+    probes.show(Arc::clone(&shown.checker));
+    assert!(!probes.started());
+    assert_eq!(probes.ready().reasons, ["fake: unknown: no probe has ended yet"]);
+    required.sim.run();
+    assert!(probes.ready().is_ready && probes.started());
+    for rig in [&shown, &required] {
+        assert!(probes.ready().is_ready);
+        rig.server.always(Call::Connect, Answer::Error);
+        rig.server.always(Call::Check, Answer::Error);
+        rig.until_it_is(HealthState::Unhealthy);
+    }
+    assert!(!probes.ready().is_ready);
+    assert!(probes.live() && probes.started());
+}
+
+#[test]
+fn a_shutdown_is_not_ready_first_serves_on_and_then_waits_for_those_in_use() {
+    let rig = Rig::well(HealthOptions::default());
+    let probes = Probes::new();
+    probes.require(Arc::clone(&rig.checker));
+    let held = rig.acquire();
+    let shutdown = rig.sim.spawn({
+        let (probes, pools) = (probes.clone(), [rig.pool.control()]);
+        let options =
+            ShutdownOptions { notice: 5 * SEC, drain: 20 * SEC, runtime: Some(rig.sim.runtime()) };
+        async move { probes.shutdown(&pools, options).await.expect("a runtime") }
+    });
+    rig.sim.advance(MS);
+    assert_eq!(probes.ready().reasons, ["the program is ending"]);
+    drop(held);
+    let late = rig.acquire();
+    assert_eq!(rig.pool.stats().open, 1, "by the connection there is");
+    rig.sim.advance(5 * SEC);
+    assert!(rig.sim.block_on(rig.pool.acquire()).expect_err("closed").is_closed());
+    rig.sim.advance(2 * SEC);
+    drop(late);
+    rig.sim.advance(SEC);
+    let report = shutdown.take().expect("it has ended");
+    assert!(report.drained());
+    assert!((7 * SEC..8 * SEC).contains(&report.took), "{report}");
+}
+
+#[test]
+fn what_does_not_come_back_is_reported_at_the_deadline() {
+    let rig = Rig::well(HealthOptions::default());
+    let _leaked = rig.acquire();
+    let options = ShutdownOptions { notice: SEC, drain: 2 * SEC, runtime: Some(rig.sim.runtime()) };
+    let pools = [rig.pool.control()];
+    let report = rig.sim.block_on(Probes::new().shutdown(&pools, options)).expect("a runtime");
+    assert_eq!((report.drained(), report.took), (false, 3 * SEC));
+    assert!(report.to_string().contains("rig.rs"), "who holds it: {report}");
+}
