@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pool_core::{Circuit, PoolState};
+use pool_core::{Circuit, PoolState, Role};
 
 use crate::check::Finding;
 
@@ -76,6 +76,9 @@ pub struct Health {
     pub reasons: Vec<String>,
     /// What each check found last; one that was not run yet is not there.
     pub checks: Vec<CheckReport>,
+    /// What the server said of its role last, if it is asked for
+    /// ([`HealthOptions::learn_role`](crate::HealthOptions::learn_role)) and the latest probe learnt it.
+    pub role: Option<Role>,
     /// Whether the pool serves acquires.
     pub pool_state: PoolState,
     /// Whether the pool's connects succeed.

@@ -11,9 +11,11 @@ mod health;
 mod judge;
 mod options;
 mod probes;
+mod route;
 
 pub use self::check::{Check, CustomCheck, Finding, Headroom, LagBelow, Ping, RoleIs};
 pub use self::checker::HealthChecker;
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
 pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
+pub use self::route::{RouteError, Router, RouterOptions};

@@ -42,6 +42,9 @@ pub struct HealthOptions {
     pub fall: u32,
     /// What a probe asks, in this order; at least one. Default: [`Ping`].
     pub checks: Vec<Arc<dyn Check>>,
+    /// Whether each probe also asks for the server's role, for [`Health::role`](crate::Health::role).
+    /// Default: no.
+    pub learn_role: bool,
     /// How old the checker's own connection gets before it is replaced, so that it is not the last one to
     /// a server which its name no longer means. Default: a minute.
     pub fresh_after: Duration,
@@ -60,6 +63,7 @@ impl Default for HealthOptions {
             rise: 2,
             fall: 3,
             checks: vec![Arc::new(Ping)],
+            learn_role: false,
             fresh_after: Duration::from_mins(1),
             saturated_after: Duration::from_secs(5),
             runtime: None,
@@ -77,6 +81,7 @@ impl fmt::Debug for HealthOptions {
             .field("rise", &self.rise)
             .field("fall", &self.fall)
             .field("checks", &checks)
+            .field("learn_role", &self.learn_role)
             .field("fresh_after", &self.fresh_after)
             .field("saturated_after", &self.saturated_after)
             .finish_non_exhaustive()

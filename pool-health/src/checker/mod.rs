@@ -6,20 +6,25 @@ mod task;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Weak;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use pool_core::runtime::{Runtime, default_runtime};
-use pool_core::{CircuitChanged, ControlHandle, Frequent, Observer, Subscription};
+use pool_core::runtime::{Instant, Runtime, default_runtime};
+use pool_core::{
+    Brief, CircuitChanged, ControlHandle, Frequent, Observer, PoolState, Subscription,
+};
 
 use self::look::unknown;
 use self::prober::Prober;
-use crate::health::{Health, HealthChange};
+use crate::health::{Health, HealthChange, HealthState};
 use crate::options::{HealthError, HealthOptions};
+
+/// How late a task may be that is well, on a machine that is busy.
+const LATE: Duration = Duration::from_secs(10);
 
 /// How many changes are remembered.
 const CHANGES: usize = 100;
@@ -52,6 +57,8 @@ struct Inner {
     options: HealthOptions,
     runtime: Arc<dyn Runtime>,
     current: ArcSwap<Health>,
+    /// When that was made.
+    looked_at: AtomicU64,
     changes: Mutex<VecDeque<HealthChange>>,
     /// A probe is wanted soon.
     is_asked: AtomicBool,
@@ -72,6 +79,7 @@ impl HealthChecker {
             pool: Arc::clone(pool),
             runtime: Arc::clone(&runtime),
             current: ArcSwap::from_pointee(unknown(pool)),
+            looked_at: AtomicU64::new(runtime.now().as_nanos()),
             options,
             changes: Mutex::default(),
             is_asked: AtomicBool::new(false),
@@ -85,10 +93,18 @@ impl HealthChecker {
         Ok(Self { inner, _events: events })
     }
 
-    /// The latest snapshot.
+    /// The latest snapshot. If the checker's task has not run for long, because its runtime is stuck or
+    /// gone, nothing is known any more, and the snapshot says so.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
-        self.inner.current.load_full()
+        let health = self.inner.current.load_full();
+        let unseen = self.inner.unseen_for();
+        if health.pool_state == PoolState::Closed || unseen < self.inner.patience() {
+            return health;
+        }
+        let why = format!("the checker has not run for {}: its runtime is stuck", Brief(unseen));
+        let state = HealthState::Unknown;
+        Arc::new(Health { state, reasons: vec![why], ..(*health).clone() })
     }
 
     /// The latest hundred changes, the oldest first.
@@ -131,6 +147,17 @@ impl Inner {
         self.task.wake();
     }
 
+    /// For how long nobody has looked.
+    fn unseen_for(&self) -> Duration {
+        self.runtime.now().since(Instant::from_nanos(self.looked_at.load(Ordering::Acquire)))
+    }
+
+    /// For how long the task may be busy with its checks, and late.
+    fn patience(&self) -> Duration {
+        let checks = u32::try_from(self.options.checks.len()).unwrap_or(u32::MAX);
+        self.options.timeout.saturating_mul(checks.saturating_add(1)) + LATE
+    }
+
     /// Makes `health` the one that is read; what became of the state is remembered, and said.
     fn publish(&self, mut health: Health) {
         let before = self.current.load_full();
@@ -151,6 +178,7 @@ impl Inner {
             changes.push_back(change);
         }
         self.current.store(Arc::new(health));
+        self.looked_at.store(self.runtime.now().as_nanos(), Ordering::Release);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use pool_core::runtime::Instant;
-use pool_core::{Brief, Circuit, Probe};
+use pool_core::{Brief, Circuit, Probe, Role};
 
 use super::Inner;
 use crate::check::{Check, Finding, causes};
@@ -18,6 +18,8 @@ pub(super) struct Prober {
     connection: Option<Connection>,
     pub(super) judge: Judge,
     asked: Vec<Asked>,
+    /// What the server said of its role, if the latest probe learnt it.
+    pub(super) role: Option<Role>,
     /// Why the latest probe failed as a whole: no connection, no time.
     trouble: Option<String>,
     pub(super) probed: Option<(SystemTime, Duration)>,
@@ -57,6 +59,7 @@ impl Prober {
             connection: None,
             judge: Judge::new(inner.options.rise, inner.options.fall),
             asked: inner.options.checks.iter().map(asked).collect(),
+            role: None,
             trouble: None,
             probed: None,
             jitter: fastrand::Rng::with_seed(inner.runtime.seed()),
@@ -68,6 +71,7 @@ impl Prober {
     /// Asks all that is asked each time.
     pub(super) async fn probe(&mut self) {
         self.trouble = None;
+        self.role = None;
         let now = self.inner.runtime.now();
         let fresh_after = self.inner.options.fresh_after;
         // Dropped before it is replaced: it is one connection.
@@ -82,6 +86,16 @@ impl Prober {
                 self.asked[index + 1..].iter_mut().for_each(Asked::forget_failure);
                 return;
             }
+        }
+        if self.inner.options.learn_role {
+            self.learn_role().await;
+        }
+    }
+
+    async fn learn_role(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            self.role = connection.probe.role().await.and_then(Result::ok);
+            self.connection.take_if(|connection| connection.probe.is_lost());
         }
     }
 

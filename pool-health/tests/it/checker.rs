@@ -241,6 +241,18 @@ fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_
 }
 
 #[test]
+fn nothing_is_known_once_its_runtime_is_gone() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.sim.shut_down();
+    rig.sim.advance(10 * SEC);
+    assert_eq!(rig.health().state, HealthState::Healthy);
+    rig.sim.advance(10 * SEC);
+    let health = rig.health();
+    let why = "fake: unknown: the checker has not run for 20.0 s: its runtime is stuck";
+    assert_eq!(health.to_string(), why);
+}
+
+#[test]
 fn bad_options_and_a_missing_runtime_are_errors() {
     let rig = Rig::well(HealthOptions::default());
     let start = |options| HealthChecker::start(&rig.pool.control(), options).map(drop);

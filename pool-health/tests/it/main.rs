@@ -3,3 +3,4 @@
 mod checker;
 mod probes;
 mod rig;
+mod route;

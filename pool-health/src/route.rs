@@ -1,0 +1,174 @@
+//! Reads to replicas, writes to the primary: whichever of the servers that is at present.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pool_core::{Driver, Pool, Role};
+
+use crate::check::{Finding, LagBelow, Ping};
+use crate::checker::HealthChecker;
+use crate::health::{Health, HealthState};
+use crate::options::{HealthError, HealthOptions};
+
+/// What a lag check is called in reports.
+const LAG: &str = "lag";
+
+/// How a [`Router`] works.
+#[derive(Clone, Debug)]
+pub struct RouterOptions {
+    /// How far a replica may be behind to be read from. Default: 10 s.
+    pub max_lag: Duration,
+    /// How its servers are asked. The lag is asked for beside its checks, and the role.
+    pub health: HealthOptions,
+}
+
+impl Default for RouterOptions {
+    /// Probes each second: a failover is noticed by them.
+    fn default() -> Self {
+        let health = HealthOptions {
+            interval: Duration::from_secs(1),
+            doubt_interval: Duration::from_millis(200),
+            timeout: Duration::from_secs(1),
+            checks: vec![Arc::new(Ping)],
+            ..HealthOptions::default()
+        };
+        Self { max_lag: Duration::from_secs(10), health }
+    }
+}
+
+/// Several pools of one database: a primary, and replicas of it. Which is which the servers say, and are
+/// asked again and again, so that it is known anew after a failover.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = pool_testkit::FakeServer::new(std::sync::Arc::new(pool_core::runtime::TokioRuntime::new()));
+/// # let driver = pool_testkit::FakeDriver::new(&server);
+/// # let pool = pool_core::Pool::new(driver, pool_core::PoolConfig::default())?;
+/// # let (east, west) = (pool.clone(), pool);
+/// use pool_health::{RouteError, Router, RouterOptions};
+///
+/// let router = Router::start([east, west], RouterOptions::default())?;
+/// assert!(matches!(router.write(), Err(RouteError::NoPrimary { .. }))); // nobody was asked yet
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Router<D: Driver> {
+    members: Vec<Member<D>>,
+}
+
+#[derive(Debug)]
+struct Member<D: Driver> {
+    pool: Pool<D>,
+    checker: Arc<HealthChecker>,
+}
+
+/// Why there is no pool to use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// None of the servers takes writes.
+    #[error("no server takes writes: {}", states.join(", "))]
+    NoPrimary {
+        /// Every pool with what is known of it.
+        states: Vec<String>,
+    },
+    /// More than one takes writes. Whichever was chosen, what is written could be lost.
+    #[error("more than one server takes writes: {}", pools.join(", "))]
+    SeveralPrimaries {
+        /// The pools of those.
+        pools: Vec<String>,
+    },
+    /// None of the servers can be read from.
+    #[error("no server can be read from: {}", states.join(", "))]
+    NoServer {
+        /// Every pool with what is known of it.
+        states: Vec<String>,
+    },
+}
+
+impl<D: Driver> Router<D> {
+    /// Begins to ask the servers of `pools`.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the options; or the calling thread is not inside an async runtime.
+    pub fn start(
+        pools: impl IntoIterator<Item = Pool<D>>,
+        options: RouterOptions,
+    ) -> Result<Self, HealthError> {
+        let RouterOptions { max_lag, mut health } = options;
+        health.learn_role = true;
+        health.checks.push(Arc::new(LagBelow(max_lag)));
+        let member = |pool: Pool<D>| {
+            let checker = HealthChecker::start(&pool.control(), health.clone())?;
+            Ok(Member { pool, checker: Arc::new(checker) })
+        };
+        Ok(Self { members: pools.into_iter().map(member).collect::<Result<_, HealthError>>()? })
+    }
+
+    /// The pool whose server takes writes.
+    ///
+    /// # Errors
+    ///
+    /// No server does, or more than one.
+    pub fn write(&self) -> Result<&Pool<D>, RouteError> {
+        let is_primary = |member: &&Member<D>| {
+            let health = member.checker.health();
+            health.state.serves() && health.role == Some(Role::ReadWrite)
+        };
+        let primaries: Vec<_> = self.members.iter().filter(is_primary).collect();
+        match *primaries {
+            [primary] => Ok(&primary.pool),
+            [] => Err(RouteError::NoPrimary { states: self.states() }),
+            _ => {
+                let pools = primaries.iter().map(|member| member.checker.pool().name().to_owned());
+                Err(RouteError::SeveralPrimaries { pools: pools.collect() })
+            }
+        }
+    }
+
+    /// Of the pools whose servers are replicas that are well and not behind, the one with the fewest
+    /// connections in use and acquires waiting; that of the primary if there is no such replica.
+    ///
+    /// # Errors
+    ///
+    /// No server serves.
+    pub fn read(&self) -> Result<&Pool<D>, RouteError> {
+        let replicas = self.members.iter().filter(|it| is_readable_replica(&it.checker.health()));
+        let load = |member: &&Member<D>| {
+            let stats = member.pool.stats();
+            stats.in_use + stats.waiting
+        };
+        match replicas.min_by_key(load) {
+            Some(replica) => Ok(&replica.pool),
+            None => self.write().map_err(|_| RouteError::NoServer { states: self.states() }),
+        }
+    }
+
+    /// The checkers of its pools, for [`Probes`](crate::Probes).
+    pub fn checkers(&self) -> impl Iterator<Item = Arc<HealthChecker>> + '_ {
+        self.members.iter().map(|member| Arc::clone(&member.checker))
+    }
+
+    fn states(&self) -> Vec<String> {
+        let state = |member: &Member<D>| {
+            let health = member.checker.health();
+            let role = match health.role {
+                Some(Role::ReadWrite) => ", takes writes",
+                Some(_) => ", takes reads only",
+                None => "",
+            };
+            format!("{}{role}", *health)
+        };
+        self.members.iter().map(state).collect()
+    }
+}
+
+fn is_readable_replica(health: &Health) -> bool {
+    let lag = health.checks.iter().find(|report| &*report.check == LAG);
+    health.role == Some(Role::ReadOnly)
+        && matches!(health.state, HealthState::Healthy | HealthState::Degraded)
+        && lag.is_some_and(|report| report.finding == Finding::Fine)
+}

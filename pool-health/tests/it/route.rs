@@ -1,0 +1,119 @@
+//! Which pool reads and writes go to.
+
+use std::time::Duration;
+
+use pool_core::{Pool, PoolConfig, PoolOptions, Role};
+use pool_health::{HealthOptions, RouteError, Router, RouterOptions};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
+
+use crate::rig::SEC;
+
+struct Cluster {
+    sim: Sim,
+    servers: Vec<FakeServer>,
+    router: Router<FakeDriver>,
+}
+
+impl Cluster {
+    /// Servers by these names, of which the first takes writes and the others replicate it.
+    fn new(names: &[&str]) -> Self {
+        let sim = Sim::new(1);
+        let servers: Vec<_> = names.iter().map(|_| FakeServer::new(sim.runtime())).collect();
+        let pool = |(name, server): (&&str, &FakeServer)| {
+            let config = PoolConfig { max_open: 4, ..PoolConfig::default() };
+            let name = Some((*name).into());
+            let options = PoolOptions { runtime: Some(sim.runtime()), name, ..config.into() };
+            Pool::new(FakeDriver::new(server), options).expect("valid")
+        };
+        let pools: Vec<_> = names.iter().zip(&servers).map(pool).collect();
+        let mut options = RouterOptions::default();
+        options.health = HealthOptions { runtime: Some(sim.runtime()), ..options.health };
+        let router = Router::start(pools, options).expect("started");
+        let cluster = Self { sim, servers, router };
+        for index in 1..names.len() {
+            cluster.follow(index, Some(Duration::ZERO));
+        }
+        cluster.sim.run();
+        cluster
+    }
+
+    /// Has a server replicate another, behind by that; or none.
+    fn follow(&self, index: usize, behind: Option<Duration>) {
+        self.servers[index].set_behind(behind);
+        self.servers[index].set_read_only(behind.is_some());
+    }
+
+    fn fail(&self, index: usize) {
+        for call in [Call::Connect, Call::Check] {
+            self.servers[index].always(call, Answer::Error);
+        }
+    }
+
+    fn written(&self) -> Result<String, RouteError> {
+        self.router.write().map(name)
+    }
+
+    fn read(&self) -> Result<String, RouteError> {
+        self.router.read().map(name)
+    }
+
+    /// Where writes and reads go.
+    fn routes(&self) -> [String; 2] {
+        [self.written().expect("a primary"), self.read().expect("a server")]
+    }
+}
+
+fn name(pool: &Pool<FakeDriver>) -> String {
+    pool.control().name().to_owned()
+}
+
+#[test]
+fn writes_go_to_the_primary_and_reads_to_the_replica_that_is_used_least() {
+    let cluster = Cluster::new(&["a", "b", "c"]);
+    assert_eq!(cluster.written().as_deref(), Ok("a"));
+    let first = cluster.router.read().expect("a replica");
+    let _busy = cluster.sim.block_on(first.acquire()).expect("acquired");
+    let second = cluster.router.read().expect("a replica");
+    let mut both = [name(first), name(second)];
+    both.sort_unstable();
+    assert_eq!(both, ["b", "c"]);
+}
+
+#[test]
+fn replicas_that_are_down_or_behind_are_not_read_from() {
+    let cluster = Cluster::new(&["a", "b", "c"]);
+    cluster.fail(1);
+    cluster.sim.advance(5 * SEC);
+    assert_eq!(cluster.read().as_deref(), Ok("c"));
+    cluster.follow(2, Some(11 * SEC));
+    cluster.sim.advance(2 * SEC);
+    assert_eq!(cluster.read().as_deref(), Ok("a"), "the primary, if there is no other");
+    cluster.fail(0);
+    cluster.sim.advance(5 * SEC);
+    let error = cluster.read().expect_err("none is left").to_string();
+    assert!(error.starts_with("no server can be read from: a: unhealthy: "), "{error}");
+    assert!(error.contains("c: degraded: lag: the replica is behind by 11.0 s"), "{error}");
+}
+
+#[test]
+fn after_a_failover_writes_go_to_the_promoted_one() {
+    let cluster = Cluster::new(&["a", "b"]);
+    cluster.fail(0);
+    cluster.sim.advance(5 * SEC);
+    let error = cluster.written().expect_err("no primary").to_string();
+    assert!(error.starts_with("no server takes writes: a: unhealthy"), "{error}");
+    assert!(error.ends_with("b: healthy, takes reads only"), "{error}");
+    cluster.follow(1, None);
+    cluster.sim.advance(2 * SEC);
+    assert_eq!(cluster.routes(), ["b", "b"]);
+    // The old primary comes back as one.
+    cluster.servers[0].heal();
+    cluster.sim.advance(5 * SEC);
+    let both = RouteError::SeveralPrimaries { pools: vec!["a".to_owned(), "b".to_owned()] };
+    assert_eq!(cluster.written(), Err(both));
+    cluster.follow(0, Some(Duration::ZERO));
+    cluster.sim.advance(2 * SEC);
+    assert_eq!(cluster.routes(), ["b", "a"]);
+    let health = cluster.router.checkers().next().expect("the first").health();
+    assert_eq!(health.role, Some(Role::ReadOnly));
+}
