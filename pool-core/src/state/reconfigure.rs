@@ -25,7 +25,7 @@ impl<C> State<C> {
         let slots: Vec<_> = self.slots.occupied().map(|(slot, _)| slot).collect();
         for slot in slots {
             if self.slots.phase(slot).is_established() {
-                self.set_lifetime(slot);
+                self.set_lifetime(slot, now);
             }
         }
         let mut closed = 0;
