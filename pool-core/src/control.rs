@@ -64,8 +64,18 @@ pub trait Control: sealed::Sealed + Send + Sync {
     fn holders(&self) -> Vec<Holder>;
 
     /// Retires every connection there is, without interrupting its user: idle ones now, others
-    /// when they come back. Returns how many. For failovers and changed credentials.
+    /// when they come back. Returns how many. For failovers; after a change of credentials,
+    /// [`renew`](Self::renew) is gentler.
     fn invalidate(&self) -> usize;
+
+    /// Replaces every connection there is, one at a time, without anybody noticing: each is closed
+    /// once the one that replaces it is open. Returns how many. For rotated credentials.
+    ///
+    /// While connects fail, those there are go on. Where there is no room for both, one is closed first,
+    /// an idle one or one that comes back; the next only after its replacement is open. So a pool of
+    /// one connection is without while its replacement is being opened. About four are replaced each
+    /// second. Those that must not be used any longer are to be [invalidated](Self::invalidate).
+    fn renew(&self) -> usize;
 
     /// Lets acquires wait (for their deadline at most) instead of serving them. Connections in use
     /// are untouched.
@@ -158,6 +168,11 @@ impl<D: Driver> Control for Handle<D> {
     fn invalidate(&self) -> usize {
         let now = self.shared.now();
         self.shared.transition(|state, effects| state.invalidate(now, effects))
+    }
+
+    fn renew(&self) -> usize {
+        let now = self.shared.now();
+        self.shared.transition(|state, effects| state.renew(now, effects))
     }
 
     fn pause(&self) {

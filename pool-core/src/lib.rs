@@ -67,7 +67,8 @@ pub use self::listeners::Subscription;
 #[cfg(feature = "manager")]
 pub use self::manager::{
     ConnectionManager, Drivers, JointStats, ManagerCloseReport, ManagerError, ManagerOptions,
-    ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, RestartReason, Totals,
+    ManagerPlan, ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, PoolPlan,
+    RestartReason, Totals,
 };
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,

@@ -92,6 +92,10 @@ pub(super) trait AnyDriver: Send + Sync {
     fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError>;
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError>;
+
+    fn as_any(&self) -> &dyn Any;
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 impl<D: Driver> AnyDriver for D {
@@ -101,6 +105,14 @@ impl<D: Driver> AnyDriver for D {
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError> {
         Ok(Arc::new(Pool::new(*self, options)?))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
     }
 }
 
@@ -122,6 +134,17 @@ pub(super) trait AnyPool: Send + Sync {
     /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
     /// observers, the driver.
     fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>);
+
+    /// Whether its driver can take over what `successor` was made from.
+    fn can_take_over(&self, successor: &dyn AnyDriver) -> bool;
+
+    /// Has its driver take over what a driver that it can take over was made from, and every connection
+    /// replaced. Returns how many; what is left to be done wakes somebody.
+    fn take_over(
+        &self,
+        successor: Box<dyn AnyDriver>,
+        now: Instant,
+    ) -> (usize, Box<dyn FnOnce() + '_>);
 
     /// Tells observers of a configuration that is not applied.
     fn tell_refused(&self, error: &ConfigError);
@@ -152,6 +175,24 @@ impl<D: Driver> AnyPool for Pool<D> {
         let (outcome, effects) = self.shared().apply(config, now);
         let told = outcome.clone();
         (outcome, Box::new(move || self.shared().announce(&told, effects)))
+    }
+
+    fn can_take_over(&self, successor: &dyn AnyDriver) -> bool {
+        let successor = successor.as_any().downcast_ref::<D>();
+        successor.is_some_and(|successor| self.driver().can_take_over(successor))
+    }
+
+    fn take_over(
+        &self,
+        successor: Box<dyn AnyDriver>,
+        now: Instant,
+    ) -> (usize, Box<dyn FnOnce() + '_>) {
+        let successor = successor.into_any().downcast::<D>();
+        self.driver().take_over(*successor.expect("bug: of a driver that cannot be taken over"));
+        let shared = self.shared();
+        let (renewed, effects) =
+            shared.transition_alone(|state, effects| state.renew(now, effects));
+        (renewed, Box::new(move || shared.carry_out(effects)))
     }
 
     fn tell_refused(&self, error: &ConfigError) {

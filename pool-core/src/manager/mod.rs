@@ -22,7 +22,9 @@ pub use self::drivers::Drivers;
 pub use self::error::{ManagerError, PoolLookupError};
 pub use self::joint::{JointStats, ManagerCloseReport, Totals};
 use self::prepare::{Prepared, prepare};
-pub use self::reconfigure::{ManagerReconfigured, PoolOutcome, RestartReason};
+pub use self::reconfigure::{
+    ManagerPlan, ManagerReconfigured, PoolOutcome, PoolPlan, RestartReason,
+};
 pub use self::sources::NamedSources;
 use crate::config::{ConfigError, Problem, Resolved, Secret};
 use crate::control::ControlHandle;
@@ -110,8 +112,6 @@ struct Inner {
 
 struct Managed {
     name: Arc<str>,
-    /// What its driver was made from.
-    url: Secret,
     pool: Arc<dyn AnyPool>,
 }
 
@@ -119,6 +119,8 @@ struct Current {
     sources: NamedSources,
     /// In the order of `pools`.
     resolved: Vec<Resolved>,
+    /// What their drivers were made from, or have taken over since.
+    urls: Vec<Secret>,
 }
 
 impl ConnectionManager {
@@ -134,8 +136,9 @@ impl ConnectionManager {
         let prepared = prepare(&drivers, &sources)?;
         let mut pools = Vec::with_capacity(prepared.len());
         let mut resolved = Vec::with_capacity(prepared.len());
+        let mut urls = Vec::with_capacity(prepared.len());
         for prepared in prepared {
-            let url = prepared.url().clone();
+            urls.push(prepared.url().clone());
             let Prepared { name, driver, settings, .. } = prepared;
             let options = PoolOptions {
                 config: settings.config().clone(),
@@ -146,10 +149,10 @@ impl ConnectionManager {
             let made = driver.into_pool(options);
             let pool =
                 made.map_err(|error| ManagerError::Open(vec![(Arc::clone(&name), error)]))?;
-            pools.push(Managed { name, url, pool });
+            pools.push(Managed { name, pool });
             resolved.push(settings);
         }
-        let asked = Mutex::new(Current { sources, resolved });
+        let asked = Mutex::new(Current { sources, resolved, urls });
         Ok(Self { inner: Arc::new(Inner { pools, drivers, runtime, asked }) })
     }
 
@@ -240,8 +243,10 @@ impl ConnectionManager {
     }
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
-    /// force, now and without touching a connection in use. Whatever else differs (a URL, a pool too
-    /// many or too few) is reported as what needs a restart. Of two callers that change the
+    /// force, now and without touching a connection in use. A changed URL goes for every connection that
+    /// is opened afterwards, and those there are are [renewed](crate::Control::renew), if the driver [can
+    /// take it over](Driver::can_take_over). Whatever else differs (a URL that it cannot, a pool too many
+    /// or too few) is reported as what needs a restart. Of two callers that change the
     /// [`sources`](Self::sources) at the same time, the later one wins.
     ///
     /// ```no_run
@@ -258,6 +263,15 @@ impl ConnectionManager {
     /// [`ConfigError`] with every problem of every pool; nothing has changed then.
     pub fn reconfigure(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
         self.inner.reconfigure(sources)
+    }
+
+    /// What [`reconfigure`](Self::reconfigure) would do now. Nothing changes, and nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every pool.
+    pub fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
+        self.inner.preview(sources)
     }
 
     /// Closes every pool for good, all at the same time, and waits at most `deadline` for the

@@ -28,7 +28,7 @@ impl Prepared {
         Ok(Self { name: asked.name.as_str().into(), driver, settings, loaded })
     }
 
-    /// What its driver was made from.
+    /// What its driver is made from.
     pub(super) fn url(&self) -> &Secret {
         self.settings.url().expect("bug: a driver without a URL")
     }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::drivers::AnyDriver;
 use super::prepare::Prepared;
 use super::sources::{Asked, NamedSources, join_problems};
 use super::{Current, Inner, Managed};
-use crate::config::{ConfigError, Reconfigured, Resolved};
+use crate::config::{Change, ConfigError, Reconfigured, Resolved, Secret};
 
 /// What a manager's reconfiguration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct PoolOutcome {
     pub pool: Arc<str>,
     /// What was applied, and what waits for connections to come back; `None` if no setting differs.
     pub applied: Option<Reconfigured>,
+    /// How many connections are being replaced because the driver has taken over a changed URL; `None`
+    /// if it has not.
+    pub renewed: Option<usize>,
     /// What takes effect when the program starts anew.
     pub restart: Option<RestartReason>,
 }
@@ -34,7 +38,8 @@ pub struct PoolOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RestartReason {
-    /// The URL differs from the one that the pool's driver was made from.
+    /// The URL differs from the one that the pool's driver was made from, and the driver cannot take it
+    /// over: it is for another database system, for example.
     UrlChanged,
     /// The sources name a pool that the manager does not have.
     Added,
@@ -71,8 +76,7 @@ impl fmt::Display for PoolOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if let Some(Reconfigured { changes, closed, awaiting_return, .. }) = &self.applied {
-            let changes = changes.iter();
-            parts.extend(changes.map(|it| format!("{} {} -> {}", it.field, it.from, it.to)));
+            parts.extend(changes.iter().map(ToString::to_string));
             if *closed > 0 {
                 parts.push(format!("{closed} idle closed as surplus"));
             }
@@ -80,19 +84,93 @@ impl fmt::Display for PoolOutcome {
                 parts.push(format!("{awaiting_return} in use to be closed on return"));
             }
         }
+        parts.extend(self.renewed.map(|count| format!("new URL, {count} open to be replaced")));
         parts.extend(self.restart.map(|reason| reason.to_string()));
-        if parts.is_empty() {
-            parts.push("unchanged".to_owned());
-        }
-        write!(f, "{}: {}", self.pool, parts.join(", "))
+        write_line(f, &self.pool, &parts)
     }
 }
 
-/// What is to be done with a pool there is.
+fn write_line(f: &mut fmt::Formatter<'_>, pool: &str, parts: &[String]) -> fmt::Result {
+    let parts = if parts.is_empty() { "unchanged" } else { &parts.join(", ") };
+    write!(f, "{pool}: {parts}")
+}
+
+/// What a manager's reconfiguration would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct ManagerPlan {
+    /// Every pool, in the order in which the manager has them; then those that were added to the
+    /// sources.
+    pub pools: Vec<PoolPlan>,
+}
+
+/// What a manager's reconfiguration would do to one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolPlan {
+    /// The pool's name.
+    pub pool: Arc<str>,
+    /// The settings that would change.
+    pub changes: Vec<Change>,
+    /// Whether the driver would take over a changed URL, and every connection be replaced.
+    pub renews: bool,
+    /// What would take effect when the program starts anew.
+    pub restart: Option<RestartReason>,
+}
+
+impl ManagerPlan {
+    /// Whether anything would change now. What needs a restart does not.
+    #[must_use]
+    pub fn changes_anything(&self) -> bool {
+        self.pools.iter().any(|pool| pool.renews || !pool.changes.is_empty())
+    }
+
+    /// Whether anything would need a restart to take effect.
+    #[must_use]
+    pub fn needs_restart(&self) -> bool {
+        self.pools.iter().any(|pool| pool.restart.is_some())
+    }
+}
+
+/// A line for each pool.
+impl fmt::Display for ManagerPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))
+    }
+}
+
+impl fmt::Display for PoolPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<_> = self.changes.iter().map(ToString::to_string).collect();
+        parts.extend(self.renews.then(|| "new URL".to_owned()));
+        parts.extend(self.restart.map(|reason| reason.to_string()));
+        write_line(f, &self.pool, &parts)
+    }
+}
+
+/// What the sources say, ready to be applied.
+struct Plan {
+    /// For each pool there is; `None` if they no longer name it.
+    steps: Vec<Option<Step>>,
+    /// The names of those that are new.
+    added: Vec<Arc<str>>,
+}
+
+/// What the sources say of a pool there is.
 struct Step {
-    /// `None` if the sources no longer name it.
-    settings: Option<Resolved>,
-    restart: Option<RestartReason>,
+    settings: Resolved,
+    url: Secret,
+    /// The driver for the URL, if that of the pool can take it over.
+    successor: Option<Box<dyn AnyDriver>>,
+}
+
+impl Step {
+    /// What a restart is needed for, with a driver made from `url`.
+    fn restart(&self, url: &Secret) -> Option<RestartReason> {
+        let refused = self.successor.is_none() && self.url != *url;
+        refused.then_some(RestartReason::UrlChanged)
+    }
 }
 
 impl Inner {
@@ -104,46 +182,76 @@ impl Inner {
         let refuse = |error: &ConfigError| {
             self.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
         };
-        let (steps, added) = self.plan(&sources).inspect_err(refuse)?;
-        let mut pools = Vec::with_capacity(steps.len() + added.len());
+        let Plan { steps, added } = self.plan(&sources).inspect_err(refuse)?;
+        let mut outcomes = Vec::with_capacity(steps.len() + added.len());
         let now = self.runtime.now();
         // Held over all of them: of two reconfigurations one is wholly the later one.
         let mut asked = self.asked.lock();
-        let Current { resolved, sources: in_force } = &mut *asked;
+        let Current { resolved, urls, sources: in_force } = &mut *asked;
         *in_force = sources;
         let mut left = Vec::new();
-        for ((managed, kept), step) in self.pools.iter().zip(resolved).zip(steps) {
-            let applied = step.settings.and_then(|settings| {
-                let config = settings.config().clone();
-                *kept = settings;
-                (config != managed.pool.control().config()).then(|| managed.pool.apply(config, now))
+        for (((managed, kept), url), step) in self.pools.iter().zip(resolved).zip(urls).zip(steps) {
+            let mut outcome = PoolOutcome::new(&managed.name);
+            outcomes.push(match step {
+                None => PoolOutcome { restart: Some(RestartReason::Removed), ..outcome },
+                Some(step) => {
+                    outcome.restart = step.restart(url);
+                    if let Some(successor) = step.successor.filter(|_| step.url != *url) {
+                        let (renewed, rest) = managed.pool.take_over(successor, now);
+                        outcome.renewed = Some(renewed);
+                        left.push(rest);
+                        *url = step.url;
+                    }
+                    let config = step.settings.config().clone();
+                    *kept = step.settings;
+                    if config != managed.pool.control().config() {
+                        let (applied, rest) = managed.pool.apply(config, now);
+                        outcome.applied = Some(applied);
+                        left.push(rest);
+                    }
+                    outcome
+                }
             });
-            let (applied, rest) = applied.unzip();
-            left.extend(rest);
-            let pool = Arc::clone(&managed.name);
-            pools.push(PoolOutcome { pool, applied, restart: step.restart });
         }
         drop(asked);
         for rest in left {
             rest();
         }
         let restart = Some(RestartReason::Added);
-        pools.extend(added.into_iter().map(|pool| PoolOutcome { pool, applied: None, restart }));
-        Ok(ManagerReconfigured { pools })
+        outcomes.extend(added.iter().map(|name| PoolOutcome { restart, ..PoolOutcome::new(name) }));
+        Ok(ManagerReconfigured { pools: outcomes })
     }
 
-    /// A step for each pool there is, and the names of those that are new. Nothing has changed yet.
-    fn plan(&self, sources: &NamedSources) -> Result<(Vec<Step>, Vec<Arc<str>>), ConfigError> {
+    pub(super) fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
+        let Plan { steps, added } = self.plan(sources)?;
+        let urls = self.asked.lock().urls.clone();
+        let there = self.pools.iter().zip(urls).zip(steps).map(|((managed, url), step)| {
+            let plan = PoolPlan::new(&managed.name);
+            let Some(step) = step else {
+                return PoolPlan { restart: Some(RestartReason::Removed), ..plan };
+            };
+            let config = managed.pool.control().config();
+            PoolPlan {
+                changes: Change::between(&config, step.settings.config()),
+                renews: step.successor.is_some() && step.url != url,
+                restart: step.restart(&url),
+                ..plan
+            }
+        });
+        let restart = Some(RestartReason::Added);
+        let added = added.iter().map(|name| PoolPlan { restart, ..PoolPlan::new(name) });
+        Ok(ManagerPlan { pools: there.chain(added).collect() })
+    }
+
+    /// What the sources say, once it is known to be valid as a whole. Nothing has changed yet.
+    fn plan(&self, sources: &NamedSources) -> Result<Plan, ConfigError> {
         let there: Vec<_> = self.pools.iter().map(|managed| &*managed.name).collect();
         let (asked, mut problems) = sources.read(&there);
         let mut failed = Vec::new();
         let mut steps = Vec::with_capacity(self.pools.len());
         for managed in &self.pools {
-            let step = match asked.iter().find(|asked| asked.name == *managed.name) {
-                None => Ok(Step { settings: None, restart: Some(RestartReason::Removed) }),
-                Some(asked) => self.step(managed, asked),
-            };
-            match step {
+            let asked = asked.iter().find(|asked| asked.name == *managed.name);
+            match asked.map(|asked| self.step(managed, asked)).transpose() {
                 Ok(step) => steps.push(step),
                 Err(error) => failed.push((&*managed.name, error)),
             }
@@ -157,15 +265,32 @@ impl Inner {
         }
         problems.extend(join_problems(asked.len(), &failed));
         ConfigError::from_problems(problems)?;
-        Ok((steps, added))
+        Ok(Plan { steps, added })
     }
 
     /// What is to be done with a pool that the sources still name: its settings must do for the
     /// driver it has, and a new URL for the driver it will have.
     fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, ConfigError> {
         let prepared = Prepared::new(&self.drivers, asked)?;
-        let restart = (*prepared.url() != managed.url).then_some(RestartReason::UrlChanged);
-        let settings = managed.pool.settle(prepared.loaded)?;
-        Ok(Step { settings: Some(settings), restart })
+        let url = prepared.url().clone();
+        let Prepared { driver, settings, loaded, .. } = prepared;
+        if managed.pool.can_take_over(&*driver) {
+            return Ok(Step { settings, url, successor: Some(driver) });
+        }
+        Ok(Step { settings: managed.pool.settle(loaded)?, url, successor: None })
+    }
+}
+
+impl PoolOutcome {
+    /// That nothing differs.
+    fn new(pool: &Arc<str>) -> Self {
+        Self { pool: Arc::clone(pool), applied: None, renewed: None, restart: None }
+    }
+}
+
+impl PoolPlan {
+    /// That nothing differs.
+    fn new(pool: &Arc<str>) -> Self {
+        Self { pool: Arc::clone(pool), changes: Vec::new(), renews: false, restart: None }
     }
 }

@@ -26,6 +26,7 @@ mod promptly;
 mod quiet;
 mod reconfigure;
 mod release;
+mod renewal;
 mod rig;
 #[cfg(feature = "sources")]
 mod schema;

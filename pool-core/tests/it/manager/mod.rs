@@ -40,10 +40,12 @@ impl Rig {
     }
 
     pub(super) fn options(&self, sources: NamedSources) -> ManagerOptions {
-        let fake = FakeDriver::new(&self.fake);
+        let (fake, fake2) = (FakeDriver::new(&self.fake), FakeDriver::new(&self.other));
         let other = Arc::new(FakeDriver::new(&self.other));
         let drivers = Drivers::default()
-            .register(&["fake", "fakes"], move |_| Ok(fake.clone()))
+            .register(&["fake", "fakes"], move |url| {
+                Ok(if url.contains("@db2/") { fake2.clone() } else { fake.clone() })
+            })
             .register(&["other"], move |_| Ok(Arc::clone(&other)));
         let runtime = Some(self.sim.runtime());
         ManagerOptions { drivers, sources, runtime, ..ManagerOptions::default() }

@@ -49,6 +49,8 @@ impl World {
         self.detached.clear();
         self.pass(self.longest.connect.max(self.longest.check) + MS);
         assert!(self.probes.is_empty(), "I7: a probe that does not end");
+        let left: Vec<_> = self.witness.open_ids().intersection(&self.stale).copied().collect();
+        assert!(left.is_empty(), "not renewed: {left:?}: {:?}", self.control.stats());
         let stats = self.control.stats();
         self.server.audit(&stats, 0);
         let coming = stats.checking + stats.resetting + stats.opening + stats.closing;

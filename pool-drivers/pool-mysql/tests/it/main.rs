@@ -11,6 +11,7 @@ mod load;
 mod network;
 mod readme;
 mod rig;
+mod rotation;
 mod secrets;
 mod server;
 mod standby;

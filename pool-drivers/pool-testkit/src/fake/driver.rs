@@ -6,6 +6,7 @@ use std::future::{pending, poll_fn};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pool_core::{
     Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
     ReplicationLag, ReplicationLagQuery, Role, RoleQuery, StatementOutcome, Statements,
@@ -48,21 +49,35 @@ impl FakeError {
 }
 
 /// The driver for a [`FakeServer`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FakeDriver {
-    server: FakeServer,
+    /// Where it connects to. Whoever took it over changes it.
+    server: Mutex<FakeServer>,
+}
+
+impl Clone for FakeDriver {
+    /// A driver of its own, which nobody else's successor changes.
+    fn clone(&self) -> Self {
+        Self::new(&self.server())
+    }
 }
 
 impl FakeDriver {
     /// A driver that connects to `server`.
     #[must_use]
     pub fn new(server: &FakeServer) -> Self {
-        Self { server: server.clone() }
+        Self { server: Mutex::new(server.clone()) }
     }
 
+    fn server(&self) -> FakeServer {
+        self.server.lock().clone()
+    }
+}
+
+impl FakeServer {
     /// Answers an async call as the script says.
     async fn answer(&self, call: Call) -> Result<(), FakeError> {
-        let mut answer = self.server.start(call);
+        let mut answer = self.start(call);
         loop {
             match answer {
                 Answer::Ok => return Ok(()),
@@ -78,13 +93,13 @@ impl FakeDriver {
                     self.wait(delay).await;
                     return Err(FakeError::Scripted(call));
                 }
-                Answer::Gate => answer = self.server.wait_at_gate(call).await,
+                Answer::Gate => answer = self.wait_at_gate(call).await,
             }
         }
     }
 
     async fn wait(&self, delay: Duration) {
-        let runtime = &self.server.runtime;
+        let runtime = &self.runtime;
         let mut timer = runtime.timer().expect("the fake is used inside its runtime");
         timer.reset(runtime.now().after(delay));
         poll_fn(|cx| timer.poll_expired(cx)).await;
@@ -98,18 +113,19 @@ impl Driver for FakeDriver {
 
     async fn connect(&self, context: ConnectContext) -> Result<FakeConnection, FakeError> {
         // The socket is open before the handshake is: a connect that is dropped must close it.
-        let id = self.server.open_socket();
+        let server = self.server();
+        let id = server.open_socket();
         let connection = id.map(|id| FakeConnection {
-            server: self.server.clone(),
+            server: server.clone(),
             id,
             statements: context.statements,
         });
-        self.answer(Call::Connect).await?;
+        server.answer(Call::Connect).await?;
         connection.ok_or(FakeError::TooMany)
     }
 
     async fn check(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
-        self.answer(Call::Check).await?;
+        connection.server.answer(Call::Check).await?;
         connection.alive()?;
         if connection.session().owed.is_empty() {
             Ok(connection)
@@ -119,27 +135,27 @@ impl Driver for FakeDriver {
     }
 
     async fn reset(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
-        self.answer(Call::Reset).await?;
+        connection.server.answer(Call::Reset).await?;
         connection.alive()?;
         connection.change(|session| *session = Session::default());
         Ok(connection)
     }
 
     async fn close(&self, connection: FakeConnection) -> Result<(), FakeError> {
-        self.answer(Call::Close).await?;
+        connection.server.answer(Call::Close).await?;
         drop(connection);
         Ok(())
     }
 
     fn abort(&self, connection: FakeConnection) {
-        let answer = self.server.start(Call::Abort);
+        let answer = connection.server.start(Call::Abort);
         assert_ne!(answer, Answer::Error, "scripted failure of abort");
         drop(connection);
         assert_ne!(answer, Answer::Panic, "scripted panic of abort");
     }
 
     fn released(&self, connection: &mut FakeConnection) -> Released {
-        match self.server.start(Call::Released) {
+        match connection.server.start(Call::Released) {
             Answer::Panic => panic!("scripted panic of released"),
             Answer::Error => Released::Discard,
             _ => match connection.server.session(connection.id) {
@@ -170,13 +186,21 @@ impl Driver for FakeDriver {
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
         Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
     }
+
+    fn can_take_over(&self, _: &Self) -> bool {
+        true
+    }
+
+    fn take_over(&self, successor: Self) {
+        *self.server.lock() = successor.server.into_inner();
+    }
 }
 
 #[async_trait]
 impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
     async fn capacity(&self, connection: &mut FakeConnection) -> Result<Capacity, FakeError> {
         connection.alive()?;
-        let ledger = self.server.ledger.lock();
+        let ledger = connection.server.ledger.lock();
         let mut capacity = Capacity::new(ledger.max_sockets.unwrap_or(usize::MAX));
         capacity.in_use = ledger.sessions.len();
         Ok(capacity)
@@ -187,7 +211,7 @@ impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
 impl RoleQuery<FakeConnection, FakeError> for FakeDriver {
     async fn role(&self, connection: &mut FakeConnection) -> Result<Role, FakeError> {
         connection.alive()?;
-        let read_only = self.server.ledger.lock().read_only;
+        let read_only = connection.server.ledger.lock().read_only;
         Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
     }
 }
@@ -199,7 +223,7 @@ impl ReplicationLagQuery<FakeConnection, FakeError> for FakeDriver {
         connection: &mut FakeConnection,
     ) -> Result<ReplicationLag, FakeError> {
         connection.alive()?;
-        let behind = self.server.ledger.lock().behind;
+        let behind = connection.server.ledger.lock().behind;
         Ok(behind.map_or(ReplicationLag::Primary, ReplicationLag::Behind))
     }
 }
