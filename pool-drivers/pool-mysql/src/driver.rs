@@ -107,6 +107,11 @@ impl Driver for MysqlDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, MysqlConnection, MysqlError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            ..Capabilities::default()
+        }
     }
 }

@@ -26,9 +26,9 @@ impl ReplicationLagQuery<MysqlConnection, MysqlError> for MysqlDriver {
             sources.iter().map(|row| lag(|name| column(row, name))).collect::<Option<Vec<_>>>();
         Ok(match lags {
             None => ReplicationLag::Unknown,
-            Some(lags) => {
-                lags.into_iter().max().map_or(ReplicationLag::Primary, ReplicationLag::Behind)
-            }
+            Some(lags) => lags.into_iter().max().map_or(ReplicationLag::Primary, |lag| {
+                ReplicationLag::Behind { time: Some(lag), bytes: None }
+            }),
         })
     }
 }

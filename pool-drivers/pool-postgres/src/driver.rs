@@ -148,6 +148,11 @@ impl Driver for PostgresDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, PostgresConnection, PostgresError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            ..Capabilities::default()
+        }
     }
 }

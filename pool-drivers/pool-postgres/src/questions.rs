@@ -77,6 +77,9 @@ impl ReplicationLagQuery<PostgresConnection, PostgresError> for PostgresDriver {
         }
         let seconds = number(&answer, 2).ok().filter(|_| is(1));
         let lag = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Ok(lag.map_or(ReplicationLag::Unknown, ReplicationLag::Behind))
+        Ok(lag.map_or(ReplicationLag::Unknown, |lag| ReplicationLag::Behind {
+            time: Some(lag),
+            bytes: None,
+        }))
     }
 }

@@ -45,6 +45,11 @@ pub async fn a_probe_leaves_the_pool_alone<F: Fixture>() -> Supported<()> {
     if able.lag {
         probe.replication_lag().await.expect("able").expect("answered");
     }
+    if able.storage {
+        probe.storage().await.expect("able").expect("answered");
+        let findings = probe.verify().await.expect("able").expect("answered");
+        assert!(findings.is_empty(), "{findings:?}");
+    }
     let during = pool.stats();
     assert_eq!((during.open, during.in_use, during.probes), (1, 1, 1));
     drop(probe);

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pool_core::{
-    Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
-    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, StatementOutcome, Statements,
+    Activity, ActivityQuery, Capabilities, Capacity, CapacityQuery, ConnectContext, Driver,
+    ErrorClass, Metadata, Released, ReplicationLag, ReplicationLagQuery, Role, RoleQuery,
+    StatementOutcome, Statements, Storage, StorageQuery,
 };
 
 use super::ledger::{FakeServer, Session};
@@ -81,6 +82,12 @@ impl FakeDriver {
                 Answer::Gate => answer = self.server.wait_at_gate(call).await,
             }
         }
+    }
+
+    /// Whether a question gets an answer.
+    async fn asked(&self, connection: &FakeConnection) -> Result<(), FakeError> {
+        self.answer(Call::Ask).await?;
+        connection.alive()
     }
 
     async fn wait(&self, delay: Duration) {
@@ -168,14 +175,20 @@ impl Driver for FakeDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            storage: Some(self),
+        }
     }
 }
 
 #[async_trait]
 impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
     async fn capacity(&self, connection: &mut FakeConnection) -> Result<Capacity, FakeError> {
-        connection.alive()?;
+        self.asked(connection).await?;
         let ledger = self.server.ledger.lock();
         let mut capacity = Capacity::new(ledger.max_sockets.unwrap_or(usize::MAX));
         capacity.in_use = ledger.sessions.len();
@@ -186,9 +199,8 @@ impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
 #[async_trait]
 impl RoleQuery<FakeConnection, FakeError> for FakeDriver {
     async fn role(&self, connection: &mut FakeConnection) -> Result<Role, FakeError> {
-        connection.alive()?;
-        let read_only = self.server.ledger.lock().read_only;
-        Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
+        self.asked(connection).await?;
+        Ok(self.server.ledger.lock().said.role)
     }
 }
 
@@ -198,9 +210,29 @@ impl ReplicationLagQuery<FakeConnection, FakeError> for FakeDriver {
         &self,
         connection: &mut FakeConnection,
     ) -> Result<ReplicationLag, FakeError> {
-        connection.alive()?;
-        let behind = self.server.ledger.lock().behind;
-        Ok(behind.map_or(ReplicationLag::Primary, ReplicationLag::Behind))
+        self.asked(connection).await?;
+        Ok(self.server.ledger.lock().said.lag)
+    }
+}
+
+#[async_trait]
+impl ActivityQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn activity(&self, connection: &mut FakeConnection) -> Result<Activity, FakeError> {
+        self.asked(connection).await?;
+        Ok(self.server.ledger.lock().said.activity)
+    }
+}
+
+#[async_trait]
+impl StorageQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn storage(&self, connection: &mut FakeConnection) -> Result<Storage, FakeError> {
+        self.asked(connection).await?;
+        Ok(self.server.ledger.lock().said.storage)
+    }
+
+    async fn verify(&self, connection: &mut FakeConnection) -> Result<Vec<String>, FakeError> {
+        self.asked(connection).await?;
+        Ok(self.server.ledger.lock().said.findings.clone())
     }
 }
 
