@@ -152,6 +152,7 @@ impl Driver for PostgresDriver {
             capacity: Some(self),
             role: Some(self),
             lag: Some(self),
+            activity: Some(self),
             ..Capabilities::default()
         }
     }
