@@ -111,6 +111,7 @@ impl Driver for MysqlDriver {
             capacity: Some(self),
             role: Some(self),
             lag: Some(self),
+            activity: Some(self),
             ..Capabilities::default()
         }
     }
