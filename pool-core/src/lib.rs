@@ -21,6 +21,7 @@ mod control;
 mod driver;
 mod error;
 mod guard;
+mod lent;
 mod listeners;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 mod lock;
@@ -45,8 +46,8 @@ pub use async_trait::async_trait;
 pub use self::acquire::Acquire;
 pub use self::brief::Brief;
 pub use self::capability::{
-    Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery,
-    Role, RoleQuery,
+    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag,
+    ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
 };
 pub use self::comment::SqlComment;
 pub use self::config::{
@@ -63,6 +64,7 @@ pub use self::error::{
     TryAcquireError,
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
+pub use self::lent::LentConnection;
 pub use self::listeners::Subscription;
 #[cfg(feature = "manager")]
 pub use self::manager::{

@@ -13,7 +13,10 @@ mod options;
 mod probes;
 mod route;
 
-pub use self::check::{Check, CustomCheck, Finding, Headroom, LagBelow, Ping, RoleIs};
+pub use self::check::{
+    Check, CustomCheck, Finding, Headroom, LagBelow, OldestTransaction, Ping, QuickCheck, RoleIs,
+    WalBelow,
+};
 pub use self::checker::HealthChecker;
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
 pub use self::options::{HealthError, HealthOptions};

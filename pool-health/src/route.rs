@@ -100,7 +100,7 @@ impl<D: Driver> Router<D> {
     ) -> Result<Self, HealthError> {
         let RouterOptions { max_lag, mut health } = options;
         health.learn_role = true;
-        health.checks.push(Arc::new(LagBelow(max_lag)));
+        health.checks.push(Arc::new(LagBelow::time(max_lag)));
         let member = |pool: Pool<D>| {
             let checker = HealthChecker::start(&pool.control(), health.clone())?;
             Ok(Member { pool, checker: Arc::new(checker) })

@@ -115,7 +115,13 @@ impl Driver for MysqlDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, MysqlConnection, MysqlError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            ..Capabilities::default()
+        }
     }
 
     fn can_take_over(&self, _: &Self) -> bool {

@@ -157,7 +157,13 @@ impl Driver for PostgresDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, PostgresConnection, PostgresError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            ..Capabilities::default()
+        }
     }
 
     fn can_take_over(&self, _: &Self) -> bool {

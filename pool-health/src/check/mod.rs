@@ -3,6 +3,7 @@
 mod custom;
 mod lag;
 mod server;
+mod upkeep;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -14,6 +15,7 @@ use pool_core::{Probe, SharedError, async_trait};
 pub use self::custom::CustomCheck;
 pub use self::lag::LagBelow;
 pub use self::server::{Headroom, Ping, RoleIs};
+pub use self::upkeep::{OldestTransaction, QuickCheck, WalBelow};
 
 /// What a check has found. The reasons are for people, and hold nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pool_core::{Circuit, PoolState, Role};
+use pool_core::{Activity, Circuit, PoolState, ReplicationLag, Role, Storage};
 use pool_health::{
-    Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow, Ping, RoleIs,
+    Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow,
+    OldestTransaction, Ping, QuickCheck, RoleIs, WalBelow,
 };
 use pool_testkit::{Answer, Call};
 
@@ -162,11 +163,43 @@ fn a_server_in_another_role_is_unhealthy_and_its_connections_are_retired() {
 
 #[test]
 fn a_lagging_replica_is_degraded() {
-    let rig = Rig::well(with(vec![Arc::new(LagBelow(10 * SEC))]));
-    rig.server.set_behind(Some(11 * SEC));
+    let rig = Rig::well(with(vec![Arc::new(LagBelow::time(10 * SEC))]));
+    rig.server.set_lag(ReplicationLag::Behind { time: Some(11 * SEC), bytes: None });
     rig.until_it_is(HealthState::Degraded);
-    rig.server.set_behind(Some(9 * SEC));
+    rig.server.set_lag(ReplicationLag::Behind { time: Some(9 * SEC), bytes: None });
     rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn what_wants_to_be_looked_at_degrades_and_what_is_broken_fails() {
+    let transactions = OldestTransaction { open: 60 * SEC, idle: 10 * SEC };
+    let rig = Rig::well(with(vec![
+        Arc::new(transactions),
+        Arc::new(WalBelow(1000)),
+        Arc::new(QuickCheck { every: 60 * SEC }),
+    ]));
+    let mut activity = Activity::default();
+    for (open, idle, why) in [
+        (61, 9, "a transaction has been open for 61.0 s, allowed is 60.0 s"),
+        (61, 11, "a transaction is open and has been idle for 11.0 s, allowed is 10.0 s"),
+    ] {
+        activity.oldest_transaction = Some(open * SEC);
+        activity.oldest_idle_in_transaction = Some(idle * SEC);
+        rig.server.set_activity(activity);
+        rig.sim.advance(10 * SEC);
+        assert_eq!(rig.health().reasons, [format!("transactions: {why}")]);
+    }
+    rig.server.set_activity(Activity::default());
+    rig.server.set_storage(Storage::new(1000));
+    rig.sim.advance(10 * SEC);
+    let why = "wal: the write-ahead log has 1000 bytes, allowed are 1000";
+    assert_eq!(rig.health().reasons, [why]);
+    assert!(rig.health().state.serves());
+    rig.server.set_storage(Storage::new(0));
+    rig.server.set_findings(vec!["page 7 is torn".to_owned(), "page 8 is torn".to_owned()]);
+    rig.until_it_is(HealthState::Unhealthy);
+    let why = "quick_check: page 7 is torn (and 1 more findings)";
+    assert_eq!(rig.health().reasons, [why]);
 }
 
 #[test]

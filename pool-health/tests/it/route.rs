@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{Pool, PoolConfig, PoolOptions, Role};
+use pool_core::{Pool, PoolConfig, PoolOptions, ReplicationLag, Role};
 use pool_health::{HealthOptions, RouteError, Router, RouterOptions};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
@@ -39,7 +39,11 @@ impl Cluster {
 
     /// Has a server replicate another, behind by that; or none.
     fn follow(&self, index: usize, behind: Option<Duration>) {
-        self.servers[index].set_behind(behind);
+        let lag = behind.map_or(ReplicationLag::Primary, |time| ReplicationLag::Behind {
+            time: Some(time),
+            bytes: None,
+        });
+        self.servers[index].set_lag(lag);
         self.servers[index].set_read_only(behind.is_some());
     }
 

@@ -1,5 +1,6 @@
 //! The MySQL driver against real servers. A test's name is its claim.
 
+mod activity;
 mod cancel;
 mod conformance;
 mod failing;

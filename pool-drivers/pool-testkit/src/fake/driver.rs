@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pool_core::{
-    Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
-    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, StatementOutcome, Statements,
+    Activity, ActivityQuery, Capabilities, Capacity, CapacityQuery, ConnectContext, Driver,
+    ErrorClass, Metadata, Released, ReplicationLag, ReplicationLagQuery, Role, RoleQuery,
+    StatementOutcome, Statements, Storage, StorageQuery,
 };
 
 use super::ledger::{FakeServer, Session};
@@ -98,6 +99,12 @@ impl FakeServer {
         }
     }
 
+    /// Whether a question gets an answer.
+    async fn asked(&self, connection: &FakeConnection) -> Result<(), FakeError> {
+        self.answer(Call::Ask).await?;
+        connection.alive()
+    }
+
     async fn wait(&self, delay: Duration) {
         let runtime = &self.runtime;
         let mut timer = runtime.timer().expect("the fake is used inside its runtime");
@@ -184,7 +191,13 @@ impl Driver for FakeDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            storage: Some(self),
+        }
     }
 
     fn can_take_over(&self, _: &Self) -> bool {
@@ -199,7 +212,7 @@ impl Driver for FakeDriver {
 #[async_trait]
 impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
     async fn capacity(&self, connection: &mut FakeConnection) -> Result<Capacity, FakeError> {
-        connection.alive()?;
+        connection.server.asked(connection).await?;
         let ledger = connection.server.ledger.lock();
         let mut capacity = Capacity::new(ledger.max_sockets.unwrap_or(usize::MAX));
         capacity.in_use = ledger.sessions.len();
@@ -210,9 +223,8 @@ impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
 #[async_trait]
 impl RoleQuery<FakeConnection, FakeError> for FakeDriver {
     async fn role(&self, connection: &mut FakeConnection) -> Result<Role, FakeError> {
-        connection.alive()?;
-        let read_only = connection.server.ledger.lock().read_only;
-        Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.role)
     }
 }
 
@@ -222,9 +234,29 @@ impl ReplicationLagQuery<FakeConnection, FakeError> for FakeDriver {
         &self,
         connection: &mut FakeConnection,
     ) -> Result<ReplicationLag, FakeError> {
-        connection.alive()?;
-        let behind = connection.server.ledger.lock().behind;
-        Ok(behind.map_or(ReplicationLag::Primary, ReplicationLag::Behind))
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.lag)
+    }
+}
+
+#[async_trait]
+impl ActivityQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn activity(&self, connection: &mut FakeConnection) -> Result<Activity, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.activity)
+    }
+}
+
+#[async_trait]
+impl StorageQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn storage(&self, connection: &mut FakeConnection) -> Result<Storage, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.storage)
+    }
+
+    async fn verify(&self, connection: &mut FakeConnection) -> Result<Vec<String>, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.findings.clone())
     }
 }
 

@@ -19,10 +19,12 @@ pub enum Call {
     Abort,
     /// `Driver::released`, which can only tell the truth, say discard (`Error`), or panic.
     Released,
+    /// Any question of the driver's [capabilities](pool_core::Capabilities).
+    Ask,
 }
 
 impl Call {
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 7;
 }
 
 /// How a call ends.
