@@ -21,7 +21,7 @@ use crate::stats::PoolState;
 /// A connection opened by [`Control::probe`](crate::Control::probe). Dropping it lets go of the
 /// connection at once.
 ///
-/// Each question is bounded by `check_timeout`. After one that failed the connection is gone, and
+/// Each question is bounded by `check_timeout`, unless it says otherwise. After one that failed the connection is gone, and
 /// every further one fails. Dropping a question's future has the same effect.
 pub trait Probe: Send {
     /// Whether the connection is gone.
@@ -46,9 +46,11 @@ pub trait Probe: Send {
     fn storage(&mut self) -> BoxFuture<'_, Option<Result<Storage, SharedError>>>;
 
     /// What is broken in the database's files; `None` if the driver cannot ask. Reads the whole of
-    /// them, and is bounded by `check_timeout` all the same: of a large database no answer comes in
-    /// time.
-    fn verify(&mut self) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>>;
+    /// them, and is bounded by `limit` instead.
+    fn verify(
+        &mut self,
+        limit: Duration,
+    ) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>>;
 
     /// Lends the connection for questions of the caller's own, which are not bounded.
     ///
@@ -151,11 +153,20 @@ impl<D: Driver> ProbeConnection<D> {
         name: &'static str,
         question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
     ) -> Option<Result<T, SharedError>> {
+        let limit = self.shared.lock().config().check_timeout;
+        self.ask_within(limit, name, question).await
+    }
+
+    async fn ask_within<T>(
+        &mut self,
+        limit: Duration,
+        name: &'static str,
+        question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
+    ) -> Option<Result<T, SharedError>> {
         let mut connection = match self.take() {
             Ok(connection) => connection,
             Err(lost) => return Some(Err(lost)),
         };
-        let limit = self.shared.lock().config().check_timeout;
         let answer = async { Ok(question(&self.shared.driver, &mut connection).await) };
         let answer = bounded::<_, D::Error>(&*self.shared.runtime, name, limit, answer).await;
         match answer {
@@ -225,10 +236,15 @@ impl<D: Driver> Probe for ProbeConnection<D> {
         .boxed()
     }
 
-    fn verify(&mut self) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>> {
-        self.ask("verification", async |driver, connection| match driver.capabilities().storage {
-            Some(query) => Some(query.verify(connection).await),
-            None => None,
+    fn verify(
+        &mut self,
+        limit: Duration,
+    ) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>> {
+        self.ask_within(limit, "verification", async |driver, connection| {
+            match driver.capabilities().storage {
+                Some(query) => Some(query.verify(connection).await),
+                None => None,
+            }
         })
         .boxed()
     }

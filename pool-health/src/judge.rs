@@ -16,8 +16,6 @@ pub(crate) enum Verdict {
 pub(crate) enum Outcome {
     Good,
     Bad,
-    /// It could not be found out; the verdict stays as sure as it was.
-    Unclear,
 }
 
 #[derive(Clone, Debug)]
@@ -34,24 +32,21 @@ impl Judge {
         Self { rise, fall, verdict: Verdict::Unknown, against: 0 }
     }
 
-    /// Hears an outcome; whether that changes the verdict. The first clear one makes it.
-    pub(crate) fn hear(&mut self, outcome: Outcome) -> bool {
+    /// Hears an outcome. The first one makes the verdict.
+    pub(crate) fn hear(&mut self, outcome: Outcome) {
         let (said, needed) = match outcome {
-            Outcome::Unclear => return false,
             Outcome::Good => (Verdict::Up, self.rise),
             Outcome::Bad => (Verdict::Down, self.fall),
         };
         if said == self.verdict {
             self.against = 0;
-            return false;
+            return;
         }
         self.against += 1;
-        let is_enough = self.verdict == Verdict::Unknown || self.against >= needed;
-        if is_enough {
+        if self.verdict == Verdict::Unknown || self.against >= needed {
             self.verdict = said;
             self.against = 0;
         }
-        is_enough
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -83,15 +78,11 @@ impl Judge {
 mod tests {
     use super::*;
 
-    /// The verdict after each of `outcomes`: `+` good, `-` bad, `?` unclear.
+    /// The verdict after each of `outcomes`: `+` good, `-` bad.
     fn verdicts(rise: u32, fall: u32, outcomes: &str) -> String {
         let mut judge = Judge::new(rise, fall);
         let after = |outcome| {
-            judge.hear(match outcome {
-                '+' => Outcome::Good,
-                '-' => Outcome::Bad,
-                _ => Outcome::Unclear,
-            });
+            judge.hear(if outcome == '+' { Outcome::Good } else { Outcome::Bad });
             match judge.verdict() {
                 Verdict::Unknown => '.',
                 Verdict::Up => 'U',
@@ -108,15 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn the_first_clear_outcome_makes_the_verdict() {
-        assert_eq!(verdicts(5, 5, "?+"), ".U");
-        assert_eq!(verdicts(5, 5, "?-"), ".D");
-    }
-
-    #[test]
-    fn what_is_unclear_counts_neither_way() {
-        assert_eq!(verdicts(2, 2, "+-?-"), "UUUD");
-        assert_eq!(verdicts(2, 2, "+????"), "UUUUU");
+    fn the_first_outcome_makes_the_verdict() {
+        assert_eq!(verdicts(5, 5, "+"), "U");
+        assert_eq!(verdicts(5, 5, "-"), "D");
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod health;
 mod judge;
 mod options;
 mod probes;
+#[cfg(all(feature = "reload", unix))]
+mod reload;
 mod route;
 
 pub use self::check::{
@@ -21,4 +23,6 @@ pub use self::checker::HealthChecker;
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
 pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
+#[cfg(all(feature = "reload", unix))]
+pub use self::reload::{ReloadError, ReloadOptions, ReloadStatus, Reloader};
 pub use self::route::{RouteError, Router, RouterOptions};

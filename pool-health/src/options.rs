@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pool_core::runtime::{NoRuntime, Runtime};
 
-use crate::check::{Check, Ping};
+use crate::check::Check;
 
 /// How a [`HealthChecker`](crate::HealthChecker) works.
 ///
@@ -16,12 +16,12 @@ use crate::check::{Check, Ping};
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
-/// use pool_health::{HealthOptions, Ping, RoleIs};
+/// use pool_health::{HealthOptions, RoleIs};
 /// use pool_core::Role;
 ///
 /// let options = HealthOptions {
 ///     interval: Duration::from_secs(5),
-///     checks: vec![Arc::new(Ping), Arc::new(RoleIs(Role::ReadWrite))],
+///     checks: vec![Arc::new(RoleIs(Role::ReadWrite))],
 ///     ..HealthOptions::default()
 /// };
 /// assert_eq!((options.rise, options.fall), (2, 3));
@@ -40,7 +40,7 @@ pub struct HealthOptions {
     pub rise: u32,
     /// How many bad ones make it down; at least 1. Default: 3.
     pub fall: u32,
-    /// What a probe asks, in this order; at least one. Default: [`Ping`].
+    /// What a probe asks beside whether the server answers, in this order. Default: nothing.
     pub checks: Vec<Arc<dyn Check>>,
     /// Whether each probe also asks for the server's role, for [`Health::role`](crate::Health::role).
     /// Default: no.
@@ -62,7 +62,7 @@ impl Default for HealthOptions {
             timeout: Duration::from_secs(3),
             rise: 2,
             fall: 3,
-            checks: vec![Arc::new(Ping)],
+            checks: Vec::new(),
             learn_role: false,
             fresh_after: Duration::from_mins(1),
             saturated_after: Duration::from_secs(5),
@@ -127,7 +127,6 @@ impl HealthOptions {
         );
         demand(*rise > 0, "rise = 0 must be at least 1".to_owned());
         demand(*fall > 0, "fall = 0 must be at least 1".to_owned());
-        demand(!self.checks.is_empty(), "checks must not be empty: Ping is the least".to_owned());
         if problems.is_empty() { Ok(()) } else { Err(HealthError::Options(problems)) }
     }
 }
@@ -144,7 +143,6 @@ mod tests {
             timeout: Duration::ZERO,
             rise: 0,
             fall: 0,
-            checks: Vec::new(),
             ..HealthOptions::default()
         };
         let refused = options.validate().expect_err("nothing of it is right");
@@ -152,8 +150,7 @@ mod tests {
             refused.to_string(),
             "interval = 1ms is out of its range: choose from 10ms to 1h; doubt_interval = 2s must be \
              from 10ms to interval; timeout = 0ns must be more than nothing and at most interval; rise \
-             = 0 must be at least 1; fall = 0 must be at least 1; checks must not be empty: Ping is the \
-             least"
+             = 0 must be at least 1; fall = 0 must be at least 1"
         );
         assert_eq!(HealthOptions::default().validate(), Ok(()));
     }

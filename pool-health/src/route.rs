@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pool_core::{Driver, Pool, Role};
 
-use crate::check::{Finding, LagBelow, Ping};
+use crate::check::{Finding, LagBelow};
 use crate::checker::HealthChecker;
 use crate::health::{Health, HealthState};
 use crate::options::{HealthError, HealthOptions};
@@ -29,7 +29,6 @@ impl Default for RouterOptions {
             interval: Duration::from_secs(1),
             doubt_interval: Duration::from_millis(200),
             timeout: Duration::from_secs(1),
-            checks: vec![Arc::new(Ping)],
             ..HealthOptions::default()
         };
         Self { max_lag: Duration::from_secs(10), health }

@@ -102,7 +102,7 @@ fn a_probe_answers_what_is_open_and_what_the_files_are_like() {
     rig.server.set_storage(Storage::new(4096));
     let storage = rig.sim.block_on(probe.storage()).expect("can ask").expect("answers");
     assert_eq!(storage.wal_bytes, 4096);
-    let mut verify = || rig.sim.block_on(probe.verify()).expect("can ask").expect("answers");
+    let mut verify = || rig.sim.block_on(probe.verify(MINUTE)).expect("can ask").expect("answers");
     assert!(verify().is_empty());
     rig.server.set_findings(vec!["page 3 is never used".to_owned()]);
     assert_eq!(verify(), ["page 3 is never used"]);
@@ -114,7 +114,7 @@ fn a_question_that_fails_costs_the_probe() {
     let mut probe = rig.sim.block_on(rig.pool.control().probe()).expect("up");
     rig.server.next(Call::Ask, &[Answer::Ok, Answer::Error]);
     rig.sim.block_on(probe.storage()).expect("can ask").expect("answers");
-    let error = rig.sim.block_on(probe.verify()).expect("can ask").expect_err("scripted");
+    let error = rig.sim.block_on(probe.verify(MINUTE)).expect("can ask").expect_err("scripted");
     assert_eq!((&*error.to_string(), rig.server.sockets()), ("scripted failure of Ask", 0));
 }
 

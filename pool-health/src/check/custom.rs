@@ -27,6 +27,7 @@ use super::{Check, Finding};
 pub struct CustomCheck {
     name: Cow<'static, str>,
     every: Option<Duration>,
+    limit: Duration,
     ask: Box<Ask>,
 }
 
@@ -38,13 +39,13 @@ impl CustomCheck {
         name: impl Into<Cow<'static, str>>,
         ask: impl for<'a> Fn(&'a mut dyn Probe) -> BoxFuture<'a, Finding> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), every: None, ask: Box::new(ask) }
+        Self { name: name.into(), every: None, limit: Duration::from_mins(1), ask: Box::new(ask) }
     }
 
-    /// The same, asked only this often.
+    /// The same, asked only this often, for at most this long.
     #[must_use]
-    pub fn every(self, interval: Duration) -> Self {
-        Self { every: Some(interval), ..self }
+    pub fn every(self, interval: Duration, limit: Duration) -> Self {
+        Self { every: Some(interval), limit, ..self }
     }
 }
 
@@ -65,6 +66,10 @@ impl Check for CustomCheck {
 
     fn every(&self) -> Option<Duration> {
         self.every
+    }
+
+    fn limit(&self) -> Duration {
+        self.limit
     }
 
     async fn run(&self, probe: &mut dyn Probe) -> Finding {

@@ -26,7 +26,7 @@ pub enum Finding {
     Degraded(String),
     /// It cannot serve.
     Failed(String),
-    /// It could not be found out; says nothing for or against the database.
+    /// It could not be found out, which wants to be looked at, too.
     Unknown(String),
 }
 
@@ -81,10 +81,16 @@ pub trait Check: Send + Sync + 'static {
     /// What it is called in reports.
     fn name(&self) -> Cow<'static, str>;
 
-    /// How often it is asked; `None` for each time. One that has had no answer for twice as long is
-    /// overdue, which degrades the pool's health.
+    /// How often it is asked: `None` for with each probe, within its `timeout` and on its connection;
+    /// otherwise on a schedule and a connection of its own, so that it holds up no probe. One that has had
+    /// no answer for twice as long is overdue, which degrades the pool's health.
     fn every(&self) -> Option<Duration> {
         None
+    }
+
+    /// How long it may take on a schedule.
+    fn limit(&self) -> Duration {
+        Duration::from_mins(1)
     }
 
     /// Whether what it finds failing is so because connections lead to the wrong server: then those
@@ -97,12 +103,12 @@ pub trait Check: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropped when the probe takes too long; its connection is not used again then.
+    /// Dropped when it takes too long; its connection is not used again then.
     async fn run(&self, probe: &mut dyn Probe) -> Finding;
 }
 
-/// What an answer's absence says: a driver that cannot ask knows nothing, a server that does not answer
-/// fails.
+/// What an answer says. Without one nothing is known: that may be for a privilege that is missing, and
+/// whether the server answers at all is asked for by itself.
 fn answered<T>(
     answer: Option<Result<T, SharedError>>,
     question: &str,
@@ -110,7 +116,7 @@ fn answered<T>(
 ) -> Finding {
     match answer {
         None => Finding::Unknown(format!("the driver cannot ask for {question}")),
-        Some(Err(error)) => Finding::Failed(causes(&*error)),
+        Some(Err(error)) => Finding::Unknown(causes(&*error)),
         Some(Ok(answer)) => judge(answer),
     }
 }

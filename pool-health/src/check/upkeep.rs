@@ -73,11 +73,13 @@ impl Check for WalBelow {
 pub struct QuickCheck {
     /// How often. Default: a day.
     pub every: Duration,
+    /// How long it may take. Default: 10 min.
+    pub limit: Duration,
 }
 
 impl Default for QuickCheck {
     fn default() -> Self {
-        Self { every: Duration::from_hours(24) }
+        Self { every: Duration::from_hours(24), limit: Duration::from_mins(10) }
     }
 }
 
@@ -91,8 +93,12 @@ impl Check for QuickCheck {
         Some(self.every)
     }
 
+    fn limit(&self) -> Duration {
+        self.limit
+    }
+
     async fn run(&self, probe: &mut dyn Probe) -> Finding {
-        answered(probe.verify().await, "what is broken in the file", |findings| {
+        answered(probe.verify(self.limit).await, "what is broken in the file", |findings| {
             match findings.as_slice() {
                 [] => Finding::Fine,
                 [only] => Finding::Failed(only.clone()),

@@ -1,8 +1,11 @@
 //! [`HealthChecker`]: asks a pool's database on a connection of its own.
 
+mod asked;
 mod look;
 mod prober;
+mod schedule;
 mod task;
+mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,6 +23,7 @@ use pool_core::{
 
 use self::look::unknown;
 use self::prober::Prober;
+use self::schedule::Scheduled;
 use crate::health::{Health, HealthChange, HealthState};
 use crate::options::{HealthError, HealthOptions};
 
@@ -64,6 +68,9 @@ struct Inner {
     is_asked: AtomicBool,
     has_ended: AtomicBool,
     task: AtomicWaker,
+    /// What became of the checks on a schedule, in their order.
+    scheduled: Mutex<Vec<Scheduled>>,
+    schedule_task: AtomicWaker,
 }
 
 impl HealthChecker {
@@ -75,6 +82,11 @@ impl HealthChecker {
     pub fn start(pool: &ControlHandle, options: HealthOptions) -> Result<Self, HealthError> {
         options.validate()?;
         let runtime = options.runtime.clone().map_or_else(default_runtime, Ok)?;
+        let scheduled = options.checks.iter().filter_map(|check| {
+            let overdue = runtime.now().after(check.every()?.saturating_mul(2));
+            Some(Scheduled { name: check.name().into(), report: None, overdue })
+        });
+        let scheduled = scheduled.collect();
         let inner = Arc::new(Inner {
             pool: Arc::clone(pool),
             runtime: Arc::clone(&runtime),
@@ -85,10 +97,12 @@ impl HealthChecker {
             is_asked: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             task: AtomicWaker::new(),
+            scheduled: Mutex::new(scheduled),
+            schedule_task: AtomicWaker::new(),
         });
-        let timer = runtime.timer()?;
-        let prober = Prober::new(Arc::clone(&inner));
+        let (timer, prober) = (runtime.timer()?, Prober::new(Arc::clone(&inner)));
         runtime.spawn(Box::pin(task::run(Arc::clone(&inner), prober, timer)))?;
+        runtime.spawn(Box::pin(schedule::run(Arc::clone(&inner), runtime.timer()?)))?;
         let events = pool.observe(Arc::new(Alarm(Arc::downgrade(&inner))));
         Ok(Self { inner, _events: events })
     }
@@ -138,6 +152,7 @@ impl Drop for HealthChecker {
     fn drop(&mut self) {
         self.inner.has_ended.store(true, Ordering::Release);
         self.inner.task.wake();
+        self.inner.schedule_task.wake();
     }
 }
 
@@ -152,10 +167,9 @@ impl Inner {
         self.runtime.now().since(Instant::from_nanos(self.looked_at.load(Ordering::Acquire)))
     }
 
-    /// For how long the task may be busy with its checks, and late.
+    /// For how long the task may be busy with a probe, and late.
     fn patience(&self) -> Duration {
-        let checks = u32::try_from(self.options.checks.len()).unwrap_or(u32::MAX);
-        self.options.timeout.saturating_mul(checks.saturating_add(1)) + LATE
+        self.options.timeout + LATE
     }
 
     /// Makes `health` the one that is read; what became of the state is remembered, and said.

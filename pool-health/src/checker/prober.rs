@@ -1,15 +1,15 @@
 //! One probe: a connection of its own, the questions, and what follows from the answers.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::FutureExt as _;
 use pool_core::runtime::Instant;
 use pool_core::{Brief, Circuit, Probe, Role};
 
 use super::Inner;
-use crate::check::{Check, Finding, causes};
+use super::asked::Asked;
+use super::schedule::Scheduled;
+use crate::check::{Check, Finding, Ping, causes};
 use crate::health::CheckReport;
 use crate::judge::{Judge, Outcome, Verdict};
 
@@ -33,32 +33,15 @@ struct Connection {
     opened: Instant,
 }
 
-/// A check, when it is next asked, and what it found last.
-struct Asked {
-    check: Arc<dyn Check>,
-    name: Arc<str>,
-    every: Option<Duration>,
-    due: Instant,
-    /// When it has had no answer for too long.
-    overdue: Instant,
-    report: Option<CheckReport>,
-}
-
 impl Prober {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
-        let now = inner.runtime.now();
-        let asked = |check: &Arc<dyn Check>| Asked {
-            check: Arc::clone(check),
-            name: check.name().into(),
-            every: check.every(),
-            due: Instant::EPOCH,
-            overdue: check.every().map_or(Instant::NEVER, |every| now.after(every * 2)),
-            report: None,
-        };
+        let ping: Arc<dyn Check> = Arc::new(Ping);
+        let regular = inner.options.checks.iter().filter(|check| check.every().is_none());
+        let asked = [&ping].into_iter().chain(regular).map(|check| Asked::new(Arc::clone(check)));
         Self {
             connection: None,
             judge: Judge::new(inner.options.rise, inner.options.fall),
-            asked: inner.options.checks.iter().map(asked).collect(),
+            asked: asked.collect(),
             role: None,
             trouble: None,
             probed: None,
@@ -77,13 +60,10 @@ impl Prober {
         // Dropped before it is replaced: it is one connection.
         self.connection.take_if(|connection| connection.opened.after(fresh_after) <= now);
         for index in 0..self.asked.len() {
-            if self.asked[index].every.is_some() {
-                continue;
-            }
             self.ask(index).await;
             if self.trouble.is_some() || self.asked[index].has_failed() {
                 // The rest would most likely fail alike, each after a while.
-                self.asked[index + 1..].iter_mut().for_each(Asked::forget_failure);
+                self.asked[index + 1..].iter_mut().for_each(|later| later.report = None);
                 return;
             }
         }
@@ -99,20 +79,6 @@ impl Prober {
         }
     }
 
-    /// The checks that are asked on a schedule, and are due.
-    pub(super) fn due(&self) -> Vec<usize> {
-        if self.trouble.is_some() {
-            // Nothing would be found out.
-            return Vec::new();
-        }
-        let now = self.inner.runtime.now();
-        let is_due = |index: &usize| {
-            let asked = &self.asked[*index];
-            asked.every.is_some() && asked.due <= now
-        };
-        (0..self.asked.len()).filter(is_due).collect()
-    }
-
     /// Asks one check.
     pub(super) async fn ask(&mut self, index: usize) {
         if let Err(why) = self.connect().await {
@@ -124,15 +90,6 @@ impl Prober {
         if is_lost {
             self.connection = None;
         }
-    }
-
-    /// A check on a schedule took too long, and was dropped: that says nothing against the database, until
-    /// it is overdue.
-    pub(super) fn gave_up_on(&mut self, index: usize) {
-        self.connection = None;
-        let (now, timeout) = (self.inner.runtime.now(), self.inner.options.timeout);
-        let unknown = Finding::Unknown(format!("no answer within {}", Brief(timeout)));
-        self.asked[index].heard(unknown, now, timeout);
     }
 
     async fn connect(&mut self) -> Result<(), String> {
@@ -162,14 +119,7 @@ impl Prober {
     }
 
     fn outcome(&self) -> Outcome {
-        let serves = |finding: &Finding| matches!(finding, Finding::Fine | Finding::Degraded(_));
-        if self.trouble.is_some() || self.asked.iter().any(Asked::has_failed) {
-            Outcome::Bad
-        } else if self.asked.iter().filter_map(Asked::finding).any(serves) {
-            Outcome::Good
-        } else {
-            Outcome::Unclear
-        }
+        if self.failures().is_empty() { Outcome::Good } else { Outcome::Bad }
     }
 
     /// How long from the beginning of the latest probe to the next.
@@ -187,82 +137,34 @@ impl Prober {
     }
 
     pub(super) fn reports(&self) -> Vec<CheckReport> {
-        self.asked.iter().filter_map(|asked| asked.report.clone()).collect()
+        let scheduled = self.inner.scheduled.lock().clone();
+        let scheduled = scheduled.into_iter().filter_map(|scheduled| scheduled.report);
+        self.asked.iter().filter_map(|asked| asked.report.clone()).chain(scheduled).collect()
     }
 
-    /// What the latest probe failed by.
+    /// What the latest probe, and the latest of each check on a schedule, failed by.
     pub(super) fn failures(&self) -> Vec<String> {
         if let Some(trouble) = &self.trouble {
             return vec![trouble.clone()];
         }
-        let failed = self.asked.iter().filter_map(|asked| match asked.finding()? {
-            Finding::Failed(why) => Some(format!("{}: {why}", asked.name)),
+        let failed = |report: CheckReport| match report.finding {
+            Finding::Failed(why) => Some(format!("{}: {why}", report.check)),
             _ => None,
-        });
-        failed.collect()
+        };
+        self.reports().into_iter().filter_map(failed).collect()
     }
 
     /// What serves, and wants to be looked at.
     pub(super) fn complaints(&self, now: Instant) -> Vec<String> {
-        let degraded = self.asked.iter().filter_map(|asked| match asked.finding()? {
-            Finding::Degraded(why) => Some(format!("{}: {why}", asked.name)),
+        let complaint = |report: CheckReport| match report.finding {
+            Finding::Degraded(why) => Some(format!("{}: {why}", report.check)),
+            Finding::Unknown(why) => Some(format!("{}: unknown: {why}", report.check)),
             _ => None,
-        });
-        let overdue = self.asked.iter().filter(|asked| asked.overdue <= now);
-        let overdue = overdue.map(|asked| format!("{}: no answer for too long", asked.name));
-        degraded.chain(overdue).collect()
-    }
-}
-
-impl Asked {
-    fn finding(&self) -> Option<&Finding> {
-        self.report.as_ref().map(|report| &report.finding)
-    }
-
-    fn has_failed(&self) -> bool {
-        matches!(self.finding(), Some(Finding::Failed(_)))
-    }
-
-    fn forget_failure(&mut self) {
-        if self.has_failed() {
-            self.report = None;
-        }
-    }
-
-    /// Asks; whether the connection is of no use any more.
-    async fn ask(&mut self, inner: &Inner, probe: &mut dyn Probe) -> bool {
-        let began = inner.runtime.now();
-        let was_failing = self.has_failed();
-        let run = AssertUnwindSafe(self.check.run(probe)).catch_unwind().await;
-        let has_panicked = run.is_err();
-        let finding = run.unwrap_or_else(|_| Finding::Unknown("the check panicked".to_owned()));
-        let now = inner.runtime.now();
-        let has_failed = matches!(finding, Finding::Failed(_));
-        if has_failed && !was_failing && self.check.retires_connections() && !probe.is_lost() {
-            let retired = inner.pool.invalidate();
-            tracing::warn!(
-                target: "pool_health",
-                pool = inner.pool.name(),
-                check = &*self.name,
-                retired,
-                "connections lead to the wrong server, and are replaced"
-            );
-        }
-        self.heard(finding, now, now.since(began));
-        has_panicked || probe.is_lost()
-    }
-
-    /// Keeps what was found, and when to ask again. One that fails is asked with each probe until it does
-    /// not any more.
-    fn heard(&mut self, finding: Finding, now: Instant, took: Duration) {
-        if let Some(every) = self.every {
-            let is_known = matches!(finding, Finding::Fine | Finding::Degraded(_));
-            self.due = if matches!(finding, Finding::Failed(_)) { now } else { now.after(every) };
-            if is_known {
-                self.overdue = now.after(every * 2);
-            }
-        }
-        let check = Arc::clone(&self.name);
-        self.report = Some(CheckReport { check, finding, at: SystemTime::now(), took });
+        };
+        let overdue = self.inner.scheduled.lock().clone().into_iter();
+        let overdue = overdue.filter(|scheduled| scheduled.overdue <= now);
+        let overdue =
+            overdue.map(|Scheduled { name, .. }| format!("{name}: no answer for too long"));
+        self.reports().into_iter().filter_map(complaint).chain(overdue).collect()
     }
 }

@@ -1,7 +1,6 @@
 //! The checker's task: when it asks, and when it looks.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -12,6 +11,7 @@ use pool_core::runtime::{Instant, Timer};
 
 use super::Inner;
 use super::prober::Prober;
+use super::wait::{Bounded, within};
 
 /// How often the pool's own figures are looked at between probes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,13 +20,6 @@ const LOOK: Duration = Duration::from_secs(1);
 enum Woken {
     Due,
     Asked,
-    Ended,
-}
-
-/// How work with a bound came to its end.
-enum Bounded {
-    Done,
-    TimedOut,
     Ended,
 }
 
@@ -59,22 +52,14 @@ pub(super) async fn run(inner: Arc<Inner>, mut prober: Prober, mut timer: Box<dy
     }
 }
 
-/// Asks what is due, each time within its bound; an error if the checker has ended.
+/// Asks within the bound; an error if the checker has ended.
 async fn ask(inner: &Inner, prober: &mut Prober, timer: &mut dyn Timer) -> Result<(), ()> {
     let began = inner.runtime.now();
     timer.reset(began.after(inner.options.timeout));
-    match unless(inner, timer, prober.probe()).await {
+    match within(inner, &inner.task, timer, prober.probe()).await {
         Bounded::Done => {}
         Bounded::TimedOut => prober.gave_up(),
         Bounded::Ended => return Err(()),
-    }
-    for index in prober.due() {
-        timer.reset(inner.runtime.now().after(inner.options.timeout));
-        match unless(inner, timer, prober.ask(index)).await {
-            Bounded::Done => {}
-            Bounded::TimedOut => prober.gave_up_on(index),
-            Bounded::Ended => return Err(()),
-        }
     }
     prober.conclude(began);
     Ok(())
@@ -91,22 +76,6 @@ async fn woken(inner: &Inner, timer: &mut dyn Timer) -> Woken {
             return Poll::Ready(Woken::Asked);
         }
         timer.poll_expired(cx).map(|()| Woken::Due)
-    })
-    .await
-}
-
-/// Runs `work` until the timer, or until the end.
-async fn unless(inner: &Inner, timer: &mut dyn Timer, work: impl Future<Output = ()>) -> Bounded {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        inner.task.register(cx.waker());
-        if inner.has_ended.load(Ordering::Acquire) {
-            return Poll::Ready(Bounded::Ended);
-        }
-        if work.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Bounded::Done);
-        }
-        timer.poll_expired(cx).map(|()| Bounded::TimedOut)
     })
     .await
 }

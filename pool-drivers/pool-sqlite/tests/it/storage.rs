@@ -22,7 +22,7 @@ async fn wal_bytes(probe: &mut dyn Probe) -> u64 {
 }
 
 async fn verify(probe: &mut dyn Probe) -> Vec<String> {
-    within(probe.verify()).await.expect("able").expect("answered")
+    within(probe.verify(Duration::from_mins(1))).await.expect("able").expect("answered")
 }
 
 /// A file with many pages, all of them in it and none in the log.

@@ -47,7 +47,7 @@ pub async fn a_probe_leaves_the_pool_alone<F: Fixture>() -> Supported<()> {
     }
     if able.storage {
         probe.storage().await.expect("able").expect("answered");
-        let findings = probe.verify().await.expect("able").expect("answered");
+        let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
         assert!(findings.is_empty(), "{findings:?}");
     }
     let during = pool.stats();
