@@ -70,7 +70,7 @@ pub use self::listeners::Subscription;
 pub use self::manager::{
     ConnectionManager, Drivers, JointStats, ManagerCloseReport, ManagerError, ManagerOptions,
     ManagerPlan, ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, PoolPlan,
-    RestartReason, Totals,
+    RestartReason, Route, Totals,
 };
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,

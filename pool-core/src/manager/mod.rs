@@ -8,6 +8,7 @@ mod error;
 mod joint;
 mod prepare;
 mod reconfigure;
+mod routes;
 mod sources;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use self::prepare::{Prepared, prepare};
 pub use self::reconfigure::{
     ManagerPlan, ManagerReconfigured, PoolOutcome, PoolPlan, RestartReason,
 };
+pub use self::routes::Route;
 pub use self::sources::NamedSources;
 use crate::config::{ConfigError, Problem, Resolved, Secret};
 use crate::control::ControlHandle;
@@ -103,6 +105,8 @@ pub struct ConnectionManager {
 struct Inner {
     /// In the order of the file.
     pools: Vec<Managed>,
+    /// In the order of the file.
+    routes: Vec<Route>,
     drivers: Drivers,
     runtime: Arc<dyn Runtime>,
     /// What was asked for last. Held while it is applied to the pools' states; what that leads to
@@ -133,7 +137,7 @@ impl ConnectionManager {
     pub fn new(options: ManagerOptions) -> Result<Self, ManagerError> {
         let ManagerOptions { drivers, sources, runtime, observers } = options;
         let runtime = runtime.map_or_else(default_runtime, Ok)?;
-        let prepared = prepare(&drivers, &sources)?;
+        let (prepared, routes) = prepare(&drivers, &sources)?;
         let mut pools = Vec::with_capacity(prepared.len());
         let mut resolved = Vec::with_capacity(prepared.len());
         let mut urls = Vec::with_capacity(prepared.len());
@@ -153,7 +157,7 @@ impl ConnectionManager {
             resolved.push(settings);
         }
         let asked = Mutex::new(Current { sources, resolved, urls });
-        Ok(Self { inner: Arc::new(Inner { pools, drivers, runtime, asked }) })
+        Ok(Self { inner: Arc::new(Inner { pools, routes, drivers, runtime, asked }) })
     }
 
     /// Makes every pool, and opens and checks one connection of each, all at the same time: the
@@ -216,6 +220,13 @@ impl ConnectionManager {
     /// The pools' names, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.inner.pools.iter().map(|managed| &*managed.name)
+    }
+
+    /// The routes, in the order of the file. As for the pools, there are no others later: a changed
+    /// route needs a restart.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.inner.routes
     }
 
     /// A snapshot of every pool, one after the other, and their sums.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::drivers::AnyDriver;
 use super::prepare::Prepared;
-use super::sources::{Asked, NamedSources, join_problems};
+use super::sources::{Asked, NamedSources, Read, join_problems};
 use super::{Current, Inner, Managed};
 use crate::config::{Change, ConfigError, Reconfigured, Resolved, Secret};
 
@@ -17,6 +17,8 @@ pub struct ManagerReconfigured {
     /// Every pool, in the order in which the manager has them; then those that were added to the
     /// sources.
     pub pools: Vec<PoolOutcome>,
+    /// Whether the routes differ, which takes effect when the program starts anew.
+    pub routes_changed: bool,
 }
 
 /// What a manager's reconfiguration did to one pool.
@@ -61,15 +63,20 @@ impl ManagerReconfigured {
     /// Whether anything needs a restart to take effect.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
-        self.pools.iter().any(|pool| pool.restart.is_some())
+        self.routes_changed || self.pools.iter().any(|pool| pool.restart.is_some())
     }
 }
 
 /// A line for each pool.
 impl fmt::Display for ManagerReconfigured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))
+        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
+        f.write_str(routes_line(self.routes_changed))
     }
+}
+
+const fn routes_line(changed: bool) -> &'static str {
+    if changed { "the changed routes need a restart\n" } else { "" }
 }
 
 impl fmt::Display for PoolOutcome {
@@ -103,6 +110,8 @@ pub struct ManagerPlan {
     /// Every pool, in the order in which the manager has them; then those that were added to the
     /// sources.
     pub pools: Vec<PoolPlan>,
+    /// Whether the routes differ, which would take effect when the program starts anew.
+    pub routes_changed: bool,
 }
 
 /// What a manager's reconfiguration would do to one pool.
@@ -129,14 +138,15 @@ impl ManagerPlan {
     /// Whether anything would need a restart to take effect.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
-        self.pools.iter().any(|pool| pool.restart.is_some())
+        self.routes_changed || self.pools.iter().any(|pool| pool.restart.is_some())
     }
 }
 
 /// A line for each pool.
 impl fmt::Display for ManagerPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))
+        self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
+        f.write_str(routes_line(self.routes_changed))
     }
 }
 
@@ -155,6 +165,7 @@ struct Plan {
     steps: Vec<Option<Step>>,
     /// The names of those that are new.
     added: Vec<Arc<str>>,
+    routes_changed: bool,
 }
 
 /// What the sources say of a pool there is.
@@ -182,7 +193,7 @@ impl Inner {
         let refuse = |error: &ConfigError| {
             self.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
         };
-        let Plan { steps, added } = self.plan(&sources).inspect_err(refuse)?;
+        let Plan { steps, added, routes_changed } = self.plan(&sources).inspect_err(refuse)?;
         let mut outcomes = Vec::with_capacity(steps.len() + added.len());
         let now = self.runtime.now();
         // Held over all of them: of two reconfigurations one is wholly the later one.
@@ -219,11 +230,11 @@ impl Inner {
         }
         let restart = Some(RestartReason::Added);
         outcomes.extend(added.iter().map(|name| PoolOutcome { restart, ..PoolOutcome::new(name) }));
-        Ok(ManagerReconfigured { pools: outcomes })
+        Ok(ManagerReconfigured { pools: outcomes, routes_changed })
     }
 
     pub(super) fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
-        let Plan { steps, added } = self.plan(sources)?;
+        let Plan { steps, added, routes_changed } = self.plan(sources)?;
         let urls = self.asked.lock().urls.clone();
         let there = self.pools.iter().zip(urls).zip(steps).map(|((managed, url), step)| {
             let plan = PoolPlan::new(&managed.name);
@@ -240,13 +251,13 @@ impl Inner {
         });
         let restart = Some(RestartReason::Added);
         let added = added.iter().map(|name| PoolPlan { restart, ..PoolPlan::new(name) });
-        Ok(ManagerPlan { pools: there.chain(added).collect() })
+        Ok(ManagerPlan { pools: there.chain(added).collect(), routes_changed })
     }
 
     /// What the sources say, once it is known to be valid as a whole. Nothing has changed yet.
     fn plan(&self, sources: &NamedSources) -> Result<Plan, ConfigError> {
         let there: Vec<_> = self.pools.iter().map(|managed| &*managed.name).collect();
-        let (asked, mut problems) = sources.read(&there);
+        let Read { asked, routes, mut problems } = sources.read(&there);
         let mut failed = Vec::new();
         let mut steps = Vec::with_capacity(self.pools.len());
         for managed in &self.pools {
@@ -265,7 +276,7 @@ impl Inner {
         }
         problems.extend(join_problems(asked.len(), &failed));
         ConfigError::from_problems(problems)?;
-        Ok(Plan { steps, added })
+        Ok(Plan { steps, added, routes_changed: routes != self.routes })
     }
 
     /// What is to be done with a pool that the sources still name: its settings must do for the

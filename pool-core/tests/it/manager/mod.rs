@@ -3,6 +3,7 @@
 mod fuzz;
 mod pools;
 mod reconfigure;
+mod routes;
 mod sources;
 
 use std::sync::Arc;
