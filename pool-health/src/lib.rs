@@ -25,4 +25,6 @@ pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
 #[cfg(all(feature = "reload", unix))]
 pub use self::reload::{ReloadError, ReloadOptions, ReloadStatus, Reloader};
+#[cfg(feature = "manager")]
+pub use self::route::RouterError;
 pub use self::route::{RouteError, Router, RouterOptions};

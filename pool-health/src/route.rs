@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "manager")]
+use pool_core::{ConnectionManager, PoolLookupError, Problem};
 use pool_core::{Driver, Pool, Role};
 
 use crate::check::{Finding, LagBelow};
@@ -87,6 +89,19 @@ pub enum RouteError {
     },
 }
 
+/// Why there is no router.
+#[cfg(feature = "manager")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouterError {
+    /// The manager has no such route, or not with this driver.
+    #[error(transparent)]
+    Lookup(#[from] PoolLookupError),
+    /// Its pools cannot be checked.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+}
+
 impl<D: Driver> Router<D> {
     /// Begins to ask the servers of `pools`.
     ///
@@ -105,6 +120,27 @@ impl<D: Driver> Router<D> {
             Ok(Member { pool, checker: Arc::new(checker) })
         };
         Ok(Self { members: pools.into_iter().map(member).collect::<Result<_, HealthError>>()? })
+    }
+
+    /// The same for the pools of a manager's route, `[routes.NAME]` in its file, whose drivers are a `D`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such route, a pool of it has another driver, or those of [`start`](Self::start).
+    #[cfg(feature = "manager")]
+    pub fn of_route(
+        manager: &ConnectionManager,
+        route: &str,
+        options: RouterOptions,
+    ) -> Result<Self, RouterError> {
+        let routes = manager.routes();
+        let found = routes.iter().find(|known| &*known.name == route).ok_or_else(|| {
+            let known = routes.iter().map(|known| &*known.name);
+            PoolLookupError::Unknown(Problem::unknown("route", route, known))
+        })?;
+        let pools = found.pools.iter().map(|pool| manager.pool(pool));
+        let pools: Vec<_> = pools.collect::<Result<_, _>>()?;
+        Ok(Self::start(pools, options)?)
     }
 
     /// The pool whose server takes writes.

@@ -2,5 +2,7 @@
 
 mod checker;
 mod probes;
+#[cfg(all(feature = "reload", unix))]
+mod reload;
 mod rig;
 mod route;

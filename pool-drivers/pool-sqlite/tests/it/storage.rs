@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::time::Duration;
 
 use pool_core::{Driver as _, Pool, Probe, StorageQuery as _};
 use pool_sqlite::{JournalMode, SqliteDriver, SqliteOptions};
