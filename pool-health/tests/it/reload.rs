@@ -204,11 +204,11 @@ fn dropped_it_follows_no_more_and_a_bad_interval_is_refused() {
 #[tokio::test]
 async fn a_route_of_a_manager_is_found_by_its_name() {
     let rig = Rig::new();
-    let routed = format!("{}[routes.all]\npools = ['orders']\n", text(1));
+    let file = format!("{}[routes.all]\npools = ['orders']\n", text(1));
     let server = FakeServer::new(Arc::new(TokioRuntime::new()));
     let manager = ConnectionManager::new(ManagerOptions {
         drivers: Drivers::default().register(&["fake"], move |_url| Ok(FakeDriver::new(&server))),
-        sources: NamedSources::default().toml("pools.toml", &routed),
+        sources: NamedSources::default().toml("pools.toml", &file),
         ..ManagerOptions::default()
     });
     let manager = manager.expect("valid");
