@@ -95,6 +95,7 @@ mod tests {
                 errors: 0,
                 throughput: 0.0,
                 ended: millis == 2_050,
+                changes: Vec::new(),
                 pool: pool.clone(),
             };
             lines.next(&progress).map(|line| line[..20].trim().to_owned())
