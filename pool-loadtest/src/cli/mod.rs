@@ -5,6 +5,7 @@
 
 mod arguments;
 mod config;
+mod health;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(not(feature = "monitor"))]

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
+use super::health::{HealthSeen, HealthWatch};
 use super::monitor::{Monitor, Seen};
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
@@ -91,7 +92,15 @@ impl Run<'_> {
             () = stopped.wait() => return Err(Failure::Interrupted),
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
-        let report = load(arguments, pool.clone(), stopped.wait()).await;
+        let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let options = LoadOptions {
+            tasks: arguments.tasks as usize,
+            duration: arguments.duration,
+            seed: arguments.seed,
+            ..LoadOptions::default()
+        };
+        let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
+        let health = health.end();
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -101,7 +110,7 @@ impl Run<'_> {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
         }
-        print(&report, &seen, arguments.output).map_err(Failure::Run)?;
+        print(&report, &health, &seen, arguments.output).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -142,19 +151,14 @@ fn usage(error: pool_core::ConfigError) -> Failure {
 }
 
 async fn load<D: Teller>(
-    arguments: &RunArguments,
     pool: Pool<D>,
+    options: LoadOptions,
+    health: &mut HealthWatch,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let options = LoadOptions {
-        tasks: arguments.tasks as usize,
-        duration: arguments.duration,
-        seed: arguments.seed,
-        ..LoadOptions::default()
-    };
-    let mut line = ProgressLine::new(arguments.duration);
+    let mut line = ProgressLine::new(options.duration);
     let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress)).await;
+    let report = tester.run_until(stop, |progress| line.show(progress, health)).await;
     line.clear();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
@@ -162,10 +166,10 @@ async fn load<D: Teller>(
     })
 }
 
-fn print(report: &Report, seen: &Seen, output: Output) -> anyhow::Result<()> {
+fn print(report: &Report, health: &HealthSeen, seen: &Seen, output: Output) -> anyhow::Result<()> {
     let text = match output {
-        Output::Text => format!("{report}{seen}"),
-        Output::Json => serde_json::to_string_pretty(&Printed { report, seen })? + "\n",
+        Output::Text => format!("{report}{health}{seen}"),
+        Output::Json => serde_json::to_string_pretty(&Printed { report, health, seen })? + "\n",
     };
     let mut out = stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -177,6 +181,8 @@ fn print(report: &Report, seen: &Seen, output: Output) -> anyhow::Result<()> {
 struct Printed<'a> {
     #[serde(flatten)]
     report: &'a Report,
+    /// How the pool was when the load began, and each change since.
+    health: &'a HealthSeen,
     /// Nothing, if nobody watched.
     #[serde(flatten)]
     seen: &'a Seen,
