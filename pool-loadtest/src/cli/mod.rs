@@ -11,6 +11,7 @@ mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod plan;
 mod progress;
 mod run;
 mod signals;

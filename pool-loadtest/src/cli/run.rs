@@ -15,12 +15,14 @@ use tokio::time::{sleep, timeout};
 use super::arguments::{Output, RunArguments};
 use super::health::{HealthSeen, HealthWatch};
 use super::monitor::{Monitor, Seen};
+use super::plan;
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
+use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::{LoadError, LoadTester};
@@ -40,12 +42,15 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut target = Target::read(&arguments.settings);
     let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
     target.object(problems);
+    let (changes, problems) = plan::read(&arguments.at, arguments.duration);
+    target.object(problems);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, target, monitor))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, changes, target, monitor))
 }
 
 async fn run_async(
     arguments: &RunArguments,
+    changes: Vec<Change>,
     target: Target,
     monitor: Monitor,
 ) -> Result<(), Failure> {
@@ -60,7 +65,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, stopped, in_temporary_file, monitor };
+    let run = Run { arguments, changes, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -71,6 +76,7 @@ async fn run_async(
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
+    changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
     monitor: Monitor,
@@ -86,7 +92,8 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, stopped, in_temporary_file, monitor } = self;
+        let Self { arguments, changes, stopped, in_temporary_file, monitor } = self;
+        plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
@@ -97,6 +104,7 @@ impl Run<'_> {
             tasks: arguments.tasks as usize,
             duration: arguments.duration,
             seed: arguments.seed,
+            changes,
             ..LoadOptions::default()
         };
         let report = load(pool.clone(), options, &mut health, stopped.wait()).await;

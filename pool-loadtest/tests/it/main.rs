@@ -21,3 +21,5 @@ mod stalls;
 mod tester;
 #[cfg(feature = "monitor")]
 mod watched;
+#[cfg(feature = "cli")]
+mod while_it_runs;
