@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_change_names_what_was_given_and_what_is_allowed() {
         for (text, expected) in [
-            ("paus", "change = \"paus\": unknown; allowed: pause, resume, invalidate, max_open,"),
+            ("paus", "change = \"paus\": unknown; allowed: pause, resume, invalidate, "),
             ("paus", "did you mean \"pause\"?"),
             ("max_open", "change = \"max_open\": no value; allowed: FIELD=VALUE, such as"),
             ("max_opn=4", "field = \"max_opn\": unknown; allowed: max_open, "),

@@ -2,23 +2,29 @@
 //! line, and for the report.
 
 use std::fmt::{self, Display, Formatter};
-use std::iter::once;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use pool_core::ControlHandle;
-use pool_health::{HealthChange, HealthChecker, HealthOptions, HealthState};
+use pool_health::{Health, HealthChange, HealthChecker, HealthOptions, HealthState};
 use serde::Serialize;
 
+use crate::tester::Progress;
 use crate::words::paragraph;
 
-/// Asks how the pool of a run is.
+/// Asks how the pool of a run is, until the load is over.
 pub(super) struct HealthWatch {
-    checker: HealthChecker,
-    /// When the load began, and how the pool was then.
-    start: Option<(SystemTime, HealthEvent)>,
+    /// Absent then: its connection is to be gone before the pool is closed, lest it be the last one that
+    /// a program on its way out should have closed.
+    checker: Option<HealthChecker>,
+    /// As it was when progress was last told.
+    state: HealthState,
+    /// When the load began.
+    began: Option<SystemTime>,
     /// Up to when changes were told.
     told: SystemTime,
+    /// How the pool was when the load began; from its end on also what became of it.
+    seen: Vec<HealthEvent>,
 }
 
 /// How the pool was from some time on.
@@ -49,43 +55,57 @@ impl HealthWatch {
             ..HealthOptions::default()
         };
         let checker = HealthChecker::start(pool, options).context("cannot watch its health")?;
-        Ok(Self { checker, start: None, told: SystemTime::UNIX_EPOCH })
+        Ok(Self {
+            checker: Some(checker),
+            state: HealthState::Unknown,
+            began: None,
+            told: SystemTime::UNIX_EPOCH,
+            seen: Vec::new(),
+        })
     }
 
     pub(super) fn state(&self) -> HealthState {
-        self.checker.health().state
+        self.state
     }
 
-    /// What is worth telling and was not told yet, in a load that began `elapsed` ago.
-    pub(super) fn news(&mut self, elapsed: Duration) -> Vec<HealthEvent> {
-        let Some((began, _)) = self.start else { return self.begin(elapsed) };
-        let mut news = self.checker.changes();
-        news.retain(|change| change.at > self.told);
-        self.told = news.last().map_or(self.told, |change| change.at);
+    /// What is worth telling and was not told yet.
+    pub(super) fn news(&mut self, progress: &Progress) -> Vec<HealthEvent> {
+        let Some(checker) = self.checker.take() else { return Vec::new() };
+        let health = checker.health();
+        self.state = health.state;
+        let Some(began) = self.began else {
+            self.checker = Some(checker);
+            return self.begin(&health, progress.elapsed);
+        };
+        let mut changes = checker.changes();
+        changes.retain(|change| change.at > began);
+        if progress.ended {
+            self.seen.extend(changes.iter().map(|change| event(change, began)));
+        } else {
+            self.checker = Some(checker);
+        }
+        changes.retain(|change| change.at > self.told);
+        self.told = changes.last().map_or(self.told, |change| change.at);
         // That a pool is found to be as it should be says nothing.
         let first_answer = (HealthState::Unknown, HealthState::Healthy);
-        news.retain(|change| (change.from, change.to) != first_answer);
-        news.iter().map(|change| event(change, began)).collect()
+        changes.retain(|change| (change.from, change.to) != first_answer);
+        changes.iter().map(|change| event(change, began)).collect()
     }
 
     /// The load has begun; how the pool is, if that is worth telling.
-    fn begin(&mut self, elapsed: Duration) -> Vec<HealthEvent> {
-        let (health, now) = (self.checker.health(), SystemTime::now());
+    fn begin(&mut self, health: &Health, elapsed: Duration) -> Vec<HealthEvent> {
+        let (now, state) = (SystemTime::now(), health.state.name());
+        self.began = Some(now.checked_sub(elapsed).unwrap_or(now));
         self.told = health.at;
-        let reasons = health.reasons.clone();
-        let start = HealthEvent { at_seconds: 0.0, state: health.state.name(), reasons };
-        self.start = Some((now.checked_sub(elapsed).unwrap_or(now), start.clone()));
+        let start = HealthEvent { at_seconds: 0.0, state, reasons: health.reasons.clone() };
+        self.seen.push(start.clone());
         let is_news = !matches!(health.state, HealthState::Healthy | HealthState::Unknown);
         if is_news { vec![start] } else { Vec::new() }
     }
 
-    /// Asks no more. How the pool was when the load began, and the latest hundred changes since then.
-    pub(super) fn end(self) -> HealthSeen {
-        let Some((began, start)) = self.start else { return HealthSeen(Vec::new()) };
-        let changes = self.checker.changes();
-        let since = changes.iter().filter(|change| change.at > began);
-        let later = since.map(|change| event(change, began));
-        HealthSeen(once(start).chain(later).collect())
+    /// How the pool was when the load began, and the latest hundred changes until its end.
+    pub(super) fn seen(self) -> HealthSeen {
+        HealthSeen(self.seen)
     }
 }
 

@@ -29,7 +29,7 @@ impl ProgressLine {
     }
 
     pub(crate) fn show(&mut self, progress: &Progress, health: &mut HealthWatch) {
-        for event in events(progress, &health.news(progress.elapsed)) {
+        for event in events(progress, &health.news(progress)) {
             if self.bar.is_hidden() { say(&event) } else { self.bar.println(event) }
         }
         let state = health.state();

@@ -108,7 +108,6 @@ impl Run<'_> {
             ..LoadOptions::default()
         };
         let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
-        let health = health.end();
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -118,7 +117,7 @@ impl Run<'_> {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
         }
-        print(&report, &health, &seen, arguments.output).map_err(Failure::Run)?;
+        print(&report, &health.seen(), &seen, arguments.output).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));

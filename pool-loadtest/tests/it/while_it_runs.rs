@@ -26,7 +26,7 @@ fn every_problem_of_a_change_is_said_with_all_else_before_anything_starts() {
         "--at = \"soon\": not understood; allowed: a time since the load began, such as 3s",
         "--at 3s: field = \"max_opn\": unknown; allowed: max_open, ",
         "--at 3s: acquire_timeout = \"soon\": not understood; allowed: a duration above zero",
-        "--at 2s: change = \"paus\": unknown; allowed: pause, resume, invalidate, max_open, ",
+        "--at 2s: change = \"paus\": unknown; allowed: pause, resume, invalidate, ",
         "did you mean \"pause\"?",
         "--at 1s: max_open = \"4 max_idle=2\": two settings without a comma between them",
         "--at 1s: change = \"(not shown)\": unknown",
