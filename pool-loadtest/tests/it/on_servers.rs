@@ -94,6 +94,9 @@ fn no_money_is_lost_with_a_server_that_dies(family: Family) {
     assert!(lost > 0 && count(&pool["open"]) > 0, "{report}");
     assert_eq!(report["outcome"], "completed");
     assert_eq!(report["in_use"], 0);
+    let health = report["health"].as_array().expect("a list");
+    assert_eq!(health[0]["state"], "healthy", "{report}");
+    assert!(health.iter().any(|it| it["state"] != "healthy"), "it was noticed: {report}");
     let longest = Duration::from_micros(report["wait"]["max"].as_f64().expect("timed") as u64);
     assert!(longest <= Duration::from_millis(5500), "within the deadline: {longest:?}");
 }
