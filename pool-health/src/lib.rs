@@ -8,12 +8,20 @@
 mod check;
 mod checker;
 mod health;
+#[cfg(feature = "http")]
+mod http;
 mod judge;
 mod options;
 mod probes;
+#[cfg(feature = "http")]
+mod serve;
 
 pub use self::check::{Check, CustomCheck, Finding, Headroom, LagBelow, Ping, RoleIs};
 pub use self::checker::HealthChecker;
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
+#[cfg(feature = "http")]
+pub use self::http::{HealthEndpoint, HttpOptions};
 pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
+#[cfg(feature = "http")]
+pub use self::serve::ServeError;

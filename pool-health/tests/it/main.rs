@@ -1,5 +1,8 @@
-//! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver.
+//! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver. What
+//! endpoints tell of it: on real sockets.
 
 mod checker;
+#[cfg(feature = "http")]
+mod http;
 mod probes;
 mod rig;
