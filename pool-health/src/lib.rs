@@ -7,21 +7,25 @@
 
 mod check;
 mod checker;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod health;
 #[cfg(feature = "http")]
 mod http;
 mod judge;
 mod options;
 mod probes;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod serve;
 
 pub use self::check::{Check, CustomCheck, Finding, Headroom, LagBelow, Ping, RoleIs};
 pub use self::checker::HealthChecker;
+#[cfg(feature = "grpc")]
+pub use self::grpc::{GrpcEndpoint, GrpcOptions};
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
 #[cfg(feature = "http")]
 pub use self::http::{HealthEndpoint, HttpOptions};
 pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub use self::serve::ServeError;

@@ -2,6 +2,8 @@
 //! endpoints tell of it: on real sockets.
 
 mod checker;
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "http")]
 mod http;
 mod probes;
