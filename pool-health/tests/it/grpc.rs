@@ -171,12 +171,16 @@ fn watches_are_bounded_and_leave_room_for_those_who_check() {
     let mut clients: Vec<_> = (0..32).map(|_| served.client()).collect();
     let mut watches: Vec<_> =
         clients.iter_mut().map(|client| served.watch(client, "").expect("watched")).collect();
+    for watched in &mut watches {
+        assert_eq!(served.told(watched), Some(ServingStatus::Serving));
+    }
     let one_more = &mut served.client();
     assert_eq!(served.watch(one_more, "").map(drop), Err(Code::ResourceExhausted));
     let _idle: Vec<_> = (0..64).map(|_| served.connect()).collect();
     assert_eq!(served.check(&mut served.client(), ""), Ok(ServingStatus::Serving));
+    served.probes.end();
     for watched in &mut watches {
-        assert_eq!(served.told(watched), Some(ServingStatus::Serving), "it keeps its place");
+        assert_eq!(served.told(watched), Some(ServingStatus::NotServing), "it kept its place");
     }
     drop(watches.pop());
     let began = Instant::now();
