@@ -86,9 +86,14 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream as Client;
+
+    use hyper::body::Bytes;
     use pool_core::Secret;
 
     use super::*;
+    use crate::{Endpoint, EndpointOptions, Full};
 
     #[test]
     fn what_panics_while_it_answers_is_answered_for() {
@@ -96,5 +101,37 @@ mod tests {
         let server = Server { access, handler: Box::new(|_| panic!("no answer")) };
         let request = Request::builder().header("Host", "localhost").body(()).expect("a request");
         assert_eq!(server.answer(&request).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    fn ask(endpoint: &Endpoint) -> Client {
+        let mut client = Client::connect(endpoint.address()).expect("it listens");
+        client.set_read_timeout(Some(Duration::from_mins(1))).expect("set");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        client
+    }
+
+    #[test]
+    fn who_is_being_answered_keeps_its_place() {
+        // More than the system takes for who does not read it.
+        let long = Bytes::from(vec![b'x'; 16 * 1024 * 1024]);
+        let options = EndpointOptions {
+            name: "test",
+            address: "127.0.0.1:0".parse().expect("an address"),
+            token: None,
+            hosts: Vec::new(),
+        };
+        let length = long.len();
+        let answer = move |_: Asked<'_>| Answer::new(Full::from(long.clone()));
+        let endpoint = Endpoint::start(options, answer).expect("started");
+        let mut answered: Vec<_> = (0..64).map(|_| ask(&endpoint)).collect();
+        for client in &mut answered {
+            client.read_exact(&mut [0; 64]).expect("an answer begins");
+        }
+        let mut told = String::new();
+        let _reset = ask(&endpoint).read_to_string(&mut told);
+        assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("Retry-After: 5"), "{told}");
+        let mut rest = Vec::new();
+        answered[0].read_to_end(&mut rest).expect("it was not put out");
+        assert!(rest.len() > length - 64, "{} of {length}", rest.len());
     }
 }
