@@ -7,20 +7,30 @@
 
 mod check;
 mod checker;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod health;
+#[cfg(feature = "http")]
+mod http;
 mod judge;
 mod options;
 mod probes;
 #[cfg(all(feature = "reload", unix))]
 mod reload;
 mod route;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod serve;
 
 pub use self::check::{
     Check, CustomCheck, Finding, Headroom, LagBelow, OldestTransaction, Ping, QuickCheck, RoleIs,
     WalBelow,
 };
 pub use self::checker::HealthChecker;
+#[cfg(feature = "grpc")]
+pub use self::grpc::{GrpcEndpoint, GrpcOptions};
 pub use self::health::{CheckReport, Health, HealthChange, HealthState};
+#[cfg(feature = "http")]
+pub use self::http::{HealthEndpoint, HttpOptions};
 pub use self::options::{HealthError, HealthOptions};
 pub use self::probes::{Probes, Readiness, ShutdownOptions, ShutdownReport};
 #[cfg(all(feature = "reload", unix))]
@@ -28,3 +38,5 @@ pub use self::reload::{ReloadError, ReloadOptions, ReloadStatus, Reloader};
 #[cfg(feature = "manager")]
 pub use self::route::RouterError;
 pub use self::route::{RouteError, Router, RouterOptions};
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use self::serve::ServeError;

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST};
-use hyper::http::HeaderValue;
 use pool_core::Secret;
 
 /// What a client showed of itself.
@@ -14,8 +13,10 @@ pub enum Credential {
     NoneNeeded,
     /// The token.
     Shown,
-    /// No token, or a wrong one.
+    /// None.
     Missing,
+    /// Something else than the token.
+    Wrong,
 }
 
 pub(crate) struct Access {
@@ -37,13 +38,13 @@ impl Access {
 
     pub(crate) fn credential(&self, headers: &HeaderMap) -> Credential {
         let Some(token) = &self.token else { return Credential::NoneNeeded };
-        let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let shown = shown.and_then(|shown| shown.split_at_checked(BEARER.len()));
-        let is_shown = shown.is_some_and(|(scheme, shown)| {
+        let Some(shown) = headers.get(AUTHORIZATION) else { return Credential::Missing };
+        let shown = shown.as_bytes().split_at_checked(BEARER.len());
+        let is_token = shown.is_some_and(|(scheme, shown)| {
             scheme.eq_ignore_ascii_case(BEARER.as_bytes())
                 && is_equal(shown, token.expose().as_bytes())
         });
-        if is_shown { Credential::Shown } else { Credential::Missing }
+        if is_token { Credential::Shown } else { Credential::Wrong }
     }
 }
 
@@ -82,6 +83,7 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderName;
+    use hyper::http::HeaderValue;
 
     use super::*;
 
@@ -137,7 +139,7 @@ mod tests {
             "0123456789abcdef",
             "",
         ] {
-            assert_eq!(shown(wrong), Credential::Missing, "{wrong}");
+            assert_eq!(shown(wrong), Credential::Wrong, "{wrong}");
         }
         assert_eq!(closed.credential(&HeaderMap::new()), Credential::Missing);
         assert_eq!(access(None).credential(&HeaderMap::new()), Credential::NoneNeeded);

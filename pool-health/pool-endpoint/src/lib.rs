@@ -1,23 +1,26 @@
 //! A small HTTP server for what a program tells about itself: its metrics, its health.
 //!
 //! It is made for the network that it may be put on by mistake: it bounds what a client may send, for how
-//! long and how many of them, and answers only who asks for it by a name that is allowed. It has no TLS:
+//! long and how many of them, has those who send nothing give way to those who do, and answers only who asks for it by a name that is allowed. It has no TLS:
 //! where that is needed, something stands before it that has.
 #![forbid(unsafe_code)]
 
 mod access;
+mod clients;
 mod serve;
 mod thread;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use http_body_util::Full;
 pub use hyper;
 
 use self::access::Access;
 pub use self::access::{Credential, is_usable_token};
-use self::serve::Server;
+pub use self::clients::{ClientServer, Kept, Place};
+use self::serve::{BUSY, Server};
 pub use self::thread::{Ended, ServerThread};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName};
@@ -79,8 +82,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// under way.
 #[derive(Debug)]
 pub struct Endpoint {
-    address: SocketAddr,
-    _thread: ServerThread,
+    server: ClientServer,
 }
 
 impl Endpoint {
@@ -95,20 +97,16 @@ impl Endpoint {
         answer: impl Fn(Asked<'_>) -> Answer + Send + Sync + 'static,
     ) -> Result<Self, EndpointError> {
         let EndpointOptions { name, address, token, hosts } = options;
-        let listen = |source| EndpointError::Listen { address, source };
-        let listener = TcpListener::bind(address).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let server = Server::new(Access { token, hosts }, Box::new(answer));
-        let thread = ServerThread::start(name, move |ended| server.run(listener, ended))
-            .map_err(EndpointError::Thread)?;
-        Ok(Self { address, _thread: thread })
+        let access = Access { token, hosts };
+        let server = Arc::new(Server { access, handler: Box::new(answer) });
+        let serve = move |stream, place| Arc::clone(&server).serve(stream, place);
+        Ok(Self { server: ClientServer::start(name, address, BUSY, serve)? })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 }
 

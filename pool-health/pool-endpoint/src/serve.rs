@@ -1,10 +1,10 @@
-//! Connections of clients: how many, for how long, and how they end.
+//! A connection by HTTP: what a client may send, for how long, and what it is answered.
 
 use std::convert::Infallible;
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::header::ACCEPT;
@@ -12,16 +12,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::access::Access;
-use crate::thread::{Ended, last_answers};
+use crate::clients::Place;
 use crate::{Answer, Asked, plain};
 
-/// Connections at once; one more is told to come later.
-const CONNECTIONS: usize = 64;
 /// How long a client may take for its headers.
 const HEADERS: Duration = Duration::from_secs(5);
 /// How much they may be.
@@ -31,49 +28,17 @@ const CONNECTION: Duration = Duration::from_secs(15);
 /// What answers.
 pub(crate) type Handler = Box<dyn Fn(Asked<'_>) -> Answer + Send + Sync>;
 
-/// Serves all connections.
+/// What a client is told for whom there is no place.
+pub(crate) const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    Connection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
+
+/// Answers requests.
 pub(crate) struct Server {
-    access: Access,
-    handler: Handler,
-    places: Arc<Semaphore>,
-    /// Whether it is over.
-    end: watch::Sender<bool>,
+    pub(crate) access: Access,
+    pub(crate) handler: Handler,
 }
 
 impl Server {
-    pub(crate) fn new(access: Access, handler: Handler) -> Self {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        Self { access, handler, places, end: watch::Sender::new(false) }
-    }
-
-    /// Takes connections until it has `ended`, and then waits for those that are there.
-    pub(crate) async fn run(self, listener: std::net::TcpListener, mut ended: Ended) {
-        // Within the runtime, as this needs its reactor.
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(target: "pool_endpoint", %error, "nothing listens for clients");
-                return;
-            }
-        };
-        let server = Arc::new(self);
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ended = &mut ended => break,
-            };
-            match accepted {
-                Ok((stream, _)) => server.take(stream),
-                // Most likely too many files are open; it would be tried again at once, and in vain.
-                Err(_) => sleep(Duration::from_millis(100)).await,
-            }
-        }
-        drop(listener);
-        server.end.send_replace(true);
-        let all = u32::try_from(CONNECTIONS).expect("bug: they are few");
-        last_answers(server.places.acquire_many(all)).await;
-    }
-
     /// What a request is answered.
     fn answer<B>(&self, request: &Request<B>) -> Answer {
         let headers = request.headers();
@@ -92,20 +57,14 @@ impl Server {
             .unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "answering panicked"))
     }
 
-    fn take(self: &Arc<Self>, stream: TcpStream) {
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => drop(tokio::spawn(Arc::clone(self).serve(stream, place))),
-            Err(_) => {
-                const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-                    Connection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
-                // A fresh connection has room for it.
-                let _told = stream.try_write(BUSY);
-            }
-        }
-    }
-
-    async fn serve(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
-        let service = service_fn(|request| ready(Ok::<_, Infallible>(self.answer(&request))));
+    /// Serves one client.
+    pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, place: Place) {
+        // Who has sent its headers has its place until it has its answer, or no time left.
+        let kept = OnceLock::new();
+        let service = service_fn(|request| {
+            kept.get_or_init(|| place.keep());
+            ready(Ok::<_, Infallible>(self.answer(&request)))
+        });
         let mut builder = http1::Builder::new();
         // One request a connection: who keeps one open between scrapes would keep a place.
         builder.keep_alive(false).max_buf_size(HEADER_BYTES);
@@ -113,11 +72,10 @@ impl Server {
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let served = timeout(CONNECTION, async {
             let mut connection = pin!(connection);
-            let mut end = self.end.subscribe();
             tokio::select! {
                 // Whatever the client did wrong, it has been told, or has gone.
                 _served = &mut connection => return,
-                _ended = end.wait_for(|is_over| *is_over) => {}
+                () = place.over() => {}
             }
             connection.as_mut().graceful_shutdown();
             let _served = connection.await;
@@ -128,15 +86,52 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream as Client;
+
+    use hyper::body::Bytes;
     use pool_core::Secret;
 
     use super::*;
+    use crate::{Endpoint, EndpointOptions, Full};
 
     #[test]
     fn what_panics_while_it_answers_is_answered_for() {
         let access = Access { token: None::<Secret>, hosts: Vec::new() };
-        let server = Server::new(access, Box::new(|_| panic!("no answer")));
+        let server = Server { access, handler: Box::new(|_| panic!("no answer")) };
         let request = Request::builder().header("Host", "localhost").body(()).expect("a request");
         assert_eq!(server.answer(&request).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    fn ask(endpoint: &Endpoint) -> Client {
+        let mut client = Client::connect(endpoint.address()).expect("it listens");
+        client.set_read_timeout(Some(Duration::from_mins(1))).expect("set");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        client
+    }
+
+    #[test]
+    fn who_is_being_answered_keeps_its_place() {
+        // More than the system takes for who does not read it.
+        let long = Bytes::from(vec![b'x'; 16 * 1024 * 1024]);
+        let options = EndpointOptions {
+            name: "test",
+            address: "127.0.0.1:0".parse().expect("an address"),
+            token: None,
+            hosts: Vec::new(),
+        };
+        let length = long.len();
+        let answer = move |_: Asked<'_>| Answer::new(Full::from(long.clone()));
+        let endpoint = Endpoint::start(options, answer).expect("started");
+        let mut answered: Vec<_> = (0..64).map(|_| ask(&endpoint)).collect();
+        for client in &mut answered {
+            client.read_exact(&mut [0; 64]).expect("an answer begins");
+        }
+        let mut told = String::new();
+        let _reset = ask(&endpoint).read_to_string(&mut told);
+        assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("Retry-After: 5"), "{told}");
+        let mut rest = Vec::new();
+        answered[0].read_to_end(&mut rest).expect("it was not put out");
+        assert!(rest.len() > length - 64, "{} of {length}", rest.len());
     }
 }

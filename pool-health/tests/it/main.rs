@@ -1,6 +1,11 @@
-//! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver.
+//! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver. What
+//! endpoints tell of it: on real sockets.
 
 mod checker;
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "http")]
+mod http;
 mod probes;
 #[cfg(all(feature = "reload", unix))]
 mod reload;

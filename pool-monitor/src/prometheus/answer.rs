@@ -8,7 +8,7 @@ use super::exposition::{Family, Format};
 
 /// Answers a scraper with what `collect` returns now.
 pub(super) fn answer(asked: Asked<'_>, collect: impl Fn() -> Vec<Family>) -> Answer {
-    if asked.credential == Credential::Missing {
+    if matches!(asked.credential, Credential::Missing | Credential::Wrong) {
         let answer = plain(StatusCode::UNAUTHORIZED, "the token is missing or wrong");
         return with(answer, WWW_AUTHENTICATE, "Bearer");
     }
