@@ -55,9 +55,13 @@ pub struct Probes {
 #[derive(Default)]
 struct Inner {
     pools: Mutex<Vec<Watched>>,
+    notes: Mutex<Vec<Arc<Note>>>,
     has_started: AtomicBool,
     is_ending: AtomicBool,
 }
+
+/// Something to be looked at, as long as it says so.
+type Note = dyn Fn() -> Option<String> + Send + Sync;
 
 #[derive(Clone)]
 struct Watched {
@@ -80,6 +84,12 @@ impl Probes {
     /// This pool is shown in details; the program is ready without it.
     pub fn show(&self, checker: Arc<HealthChecker>) {
         self.inner.pools.lock().push(Watched { checker, is_required: false });
+    }
+
+    /// Shows in details what `note` says, as long as it says something: a configuration that is refused,
+    /// for example. The program stays ready.
+    pub fn note(&self, note: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.inner.notes.lock().push(Arc::new(note));
     }
 
     /// Whether the program lives. It does if it can say so.
@@ -114,6 +124,14 @@ impl Probes {
     #[must_use]
     pub fn started(&self) -> bool {
         self.inner.has_started.load(Ordering::Acquire) || self.ready().is_ready
+    }
+
+    /// What is said by those who were given to [`note`](Self::note).
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        // Foreign code, outside the lock.
+        let notes = self.inner.notes.lock().clone();
+        notes.iter().filter_map(|note| note()).collect()
     }
 
     /// The health of every pool, in the order in which they were added.

@@ -186,6 +186,15 @@ impl Reloader {
         self.watch.apply(sources)
     }
 
+    /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note).
+    pub fn note(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+        let watch = Arc::clone(&self.watch);
+        move || {
+            let refused = watch.status.lock().refused.clone();
+            refused.map(|(_, why)| format!("the configuration is refused: {why}"))
+        }
+    }
+
     /// What became of the file so far.
     #[must_use]
     pub fn status(&self) -> ReloadStatus {

@@ -13,7 +13,8 @@ use crate::probes::Probes;
 /// All that is known of the program's pools, for a probe that passes or fails.
 pub(super) fn of(passes: bool, probes: &Probes) -> Value {
     let pools = probes.health();
-    let is_well = pools.iter().all(|pool| pool.state == HealthState::Healthy);
+    let notes = probes.notes();
+    let is_well = notes.is_empty() && pools.iter().all(|it| it.state == HealthState::Healthy);
     let mut checks = BTreeMap::<String, Vec<Value>>::new();
     // A name may be that of two pools.
     let mut add = |key: String, entry| checks.entry(key).or_default().push(entry);
@@ -25,7 +26,7 @@ pub(super) fn of(passes: bool, probes: &Probes) -> Value {
     }
     json!({
         "status": if !passes { "fail" } else if is_well { "pass" } else { "warn" },
-        "notes": probes.ready().reasons,
+        "notes": probes.ready().reasons.into_iter().chain(notes).collect::<Vec<_>>(),
         "checks": checks,
     })
 }

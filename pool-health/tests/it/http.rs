@@ -207,6 +207,9 @@ fn who_shows_the_token_is_told_of_each_pool_and_check() {
     assert_eq!((&lag["status"], &lag["componentId"]), (&"warn".into(), &"fake".into()), "{lag}");
     assert!(lag["output"].as_str().expect("a reason").contains("11"), "{lag}");
 
+    served.probes.note(|| Some("something else".to_owned()));
+    assert_eq!(served.details("/readyz")["notes"], serde_json::json!(["something else"]));
+
     served.rig.server.set_read_only(true);
     served.rig.until_it_is(HealthState::Unhealthy);
     let details = served.details("/readyz");

@@ -13,7 +13,7 @@ use pool_core::{
     ConnectionManager, Drivers, ManagerOptions, NamedSources, Observer, PoolReconfigured,
     ReconfigureRefused,
 };
-use pool_health::{ReloadError, ReloadOptions, Reloader, RouterOptions};
+use pool_health::{Probes, ReloadError, ReloadOptions, Reloader, RouterOptions};
 use pool_testkit::{FakeDriver, FakeServer};
 use tempfile::TempDir;
 
@@ -113,10 +113,15 @@ fn a_bad_file_changes_nothing_and_is_told_once() {
     assert!(why.contains("max_opne") && why.contains("max_open"), "{why}");
     assert_eq!(rig.max_open(), 1);
     until(|| reloader.status().refused.is_some_and(|(_, told)| told == why));
+    let probes = Probes::new();
+    probes.note(reloader.note());
+    assert_eq!(probes.notes(), [format!("the configuration is refused: {why}")]);
+    assert!(probes.ready().is_ready, "by the configuration before it");
     // Many looks later it was not told again.
     assert_eq!(rig.told.recv_timeout(Duration::from_millis(300)), Err(RecvTimeoutError::Timeout));
     rig.write(&text(1));
     until(|| reloader.status().refused.is_none());
+    assert!(probes.notes().is_empty());
     fs::remove_file(rig.path()).expect("removed");
     let why = rig.next().expect_err("no file");
     assert!(why.contains("pools.toml"), "{why}");
