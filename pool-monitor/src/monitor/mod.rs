@@ -139,7 +139,8 @@ impl PoolMonitor {
     }
 
     /// Looks at this pool, too, from now on. A pool that is watched already stays as it is; one that has
-    /// the name of another is called `name#2`, unless that other is closed: then it takes its place.
+    /// the name of another is called `name#2` ([why not to](crate::catalogue::POOL_NAME)), unless that other is
+    /// closed: then it takes its place.
     pub fn watch(&self, pool: &ControlHandle) {
         // Foreign code, which may look at the monitor.
         let metadata = pool.metadata();
