@@ -62,7 +62,7 @@ use self::settings::Settings;
 const CARDINALITY: usize = 10_000;
 
 /// Exporters that run. They go on without this handle as long as a provider of theirs or the traces of
-/// a pool are in use.
+/// a pool are in use; its metrics alone do not keep them.
 ///
 /// [`shutdown`](Self::shutdown) is what has the last data delivered: it waits as long as you say and tells
 /// what arrived. A drop without it waits a second at most, which a collector that is well does not need;
