@@ -4,7 +4,13 @@
 //! from this table; none of them can drift. Names under `db.client.connection` are those of the
 //! OpenTelemetry semantic conventions 1.44; names under `pool` are ours, for what the conventions lack.
 
-/// The attribute that every metric has: the pool's name, never anything of its DSN.
+/// The attribute that every metric and span has: the pool's name, never anything of its DSN.
+///
+/// Give each pool of a program its own by [`PoolOptions`](pool_core::PoolOptions). Of pools that share one,
+/// [`PoolMonitor`](crate::PoolMonitor), [`PoolMetrics`](crate::PoolMetrics) and the Prometheus endpoint
+/// call the later ones `name#2`, `name#3` and so on, each in the order in which it came to watch them: one
+/// pool may have a different number in each, and after the next start. The spans of all, and the pool's own
+/// errors, have the plain name.
 pub const POOL_NAME: &str = "db.client.connection.pool.name";
 /// `idle` or `used`, of [`COUNT`].
 pub const STATE: &str = "db.client.connection.state";

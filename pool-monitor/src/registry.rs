@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 
+use crate::closed::make_room;
 use crate::names::free_name;
-
-/// Pools that are closed and were not shown since: where nobody collects, their ends are of use to nobody.
-const MOST_CLOSED: usize = 100;
 
 /// The pools that somebody shows, each with what counts its events.
 pub(crate) struct Registry<R>(Mutex<Vec<Arc<Entry<R>>>>);
@@ -34,7 +32,11 @@ impl<R> Default for Registry<R> {
 impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there. One that was closed leaves it its name.
     pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
-        self.make_room(pool.name());
+        let forgotten = make_room(&mut *self.0.lock(), pool.name(), |entry| {
+            entry.is_closed().then_some(&*entry.name)
+        });
+        // Ends subscriptions, outside the lock.
+        drop(forgotten);
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
             return;
@@ -45,25 +47,6 @@ impl<R: Observer> Registry<R> {
         let pool = Arc::clone(pool);
         let was_over = AtomicBool::new(false);
         entries.push(Arc::new(Entry { pool, recorder, name, _events: events, was_over }));
-    }
-
-    /// Forgets the closed pool of this name, and the oldest of too many closed ones.
-    fn make_room(&self, name: &str) {
-        let mut entries = self.0.lock();
-        let closed = entries.iter().filter(|entry| entry.is_closed()).count();
-        let mut surplus = closed.saturating_sub(MOST_CLOSED);
-        let is_surplus = |entry: &mut Arc<Entry<R>>| {
-            if !entry.is_closed() {
-                return false;
-            }
-            let is_surplus = surplus > 0 || &*entry.name == name;
-            surplus = surplus.saturating_sub(usize::from(is_surplus));
-            is_surplus
-        };
-        let forgotten: Vec<_> = entries.extract_if(.., is_surplus).collect();
-        drop(entries);
-        // Ends subscriptions, outside the lock.
-        drop(forgotten);
     }
 
     pub(crate) fn entries(&self) -> Vec<Arc<Entry<R>>> {

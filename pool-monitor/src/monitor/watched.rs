@@ -64,12 +64,9 @@ impl Watched {
         self.pool.id() == pool.id()
     }
 
-    pub(super) fn is_called(&self, name: &str) -> bool {
-        &*self.name == name
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.pool.state() == PoolState::Closed
+    /// What it is called, if it is closed.
+    pub(super) fn closed_as(&self) -> Option<&str> {
+        (self.pool.state() == PoolState::Closed).then_some(&*self.name)
     }
 
     /// Whether nothing will happen to it any more.

@@ -2,10 +2,11 @@
 
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use pool_monitor::TraceOptions;
 use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
 use pool_testkit::receivers::{HttpSink, Reply};
 
@@ -119,6 +120,38 @@ fn a_collector_that_hangs_holds_up_nobody_and_what_has_no_room_is_counted() {
     assert_eq!(delivery.error, Some(ExportError::TimedOut(Duration::from_millis(50))));
     assert_eq!(telemetry.state().spans_dropped, 1005);
     end_spans(&telemetry, 1);
+}
+
+#[test]
+fn who_drops_it_beside_a_collector_that_hangs_goes_on_soon() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    count_once(&telemetry);
+    goes_on_soon(telemetry);
+    sink.next(AGES).expect("tried");
+}
+
+#[test]
+fn who_drops_the_traces_of_a_pool_after_it_goes_on_as_soon() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    let traces = telemetry.pool_traces(TraceOptions::default());
+    drop(telemetry);
+    goes_on_soon(traces);
+    assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1);
+}
+
+/// The SDK waits for five seconds and more.
+#[track_caller]
+fn goes_on_soon(dropped: impl Sized) {
+    let began = Instant::now();
+    drop(dropped);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]

@@ -161,25 +161,7 @@ fn faults() -> Vec<Alert> {
     let reason = prometheus_label(CLOSE_REASON);
     let leaks = LEAKS_SUSPECTED.prometheus_name();
     vec![
-        Alert {
-            name: "PoolConnectsFail",
-            // Not the rate of failures: one is in it for longer than `for`, and would be enough.
-            expression: format!("{} > 0", ratio(&CIRCUIT_OPEN, "")),
-            lasting: "1m",
-            keep_firing: "2m",
-            severity: "critical",
-            summary: format!("the pool {} cannot open connections", pool()),
-            description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
-            trial: Trial {
-                bad: by_each_name(&CIRCUIT_OPEN, "0x3 1x10"),
-                told: "the pool orders cannot open connections",
-                // One failure, which was over when it was looked at next.
-                fine: vec![vec![
-                    (counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "0x8 1x10"),
-                    (one(&CIRCUIT_OPEN.prometheus_name(), ""), "0x8 1 0x10"),
-                ]],
-            },
-        },
+        connects_fail(),
         Alert {
             name: "PoolCheckFailures",
             expression: format!(
@@ -225,6 +207,39 @@ fn faults() -> Vec<Alert> {
         },
         churn(),
     ]
+}
+
+fn connects_fail() -> Alert {
+    let (acquired, failed) =
+        (counter(&ACQUIRES, OUTCOME, "failed"), counter(&OPEN_FAILURES, ERROR_TYPE, "refused"));
+    let asked = |acquires: &'static str, mut circuit: Vec<Series>| {
+        circuit.push((acquired.clone(), acquires));
+        circuit
+    };
+    let open = by_each_name(&CIRCUIT_OPEN, "0x3 1x10");
+    let circuit = |values| (one(&CIRCUIT_OPEN.prometheus_name(), ""), values);
+    Alert {
+        name: "PoolConnectsFail",
+        // Not the rate of failures: one is in it for longer than `for`, and would be enough. Where nobody
+        // asks, nobody tries again, and one failure is all that is known.
+        expression: format!("{} > 0 and {ACQUIRE_RATE} * 60 >= 3", ratio(&CIRCUIT_OPEN, "")),
+        lasting: "1m",
+        keep_firing: "2m",
+        severity: "critical",
+        summary: format!("the pool {} cannot open connections", pool()),
+        description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
+        trial: Trial {
+            bad: open.into_iter().map(|circuit| asked("0+3x10", circuit)).collect(),
+            told: "the pool orders cannot open connections",
+            fine: vec![
+                // One failure, which was over when it was looked at next.
+                asked("0+60x10", vec![(failed.clone(), "0x8 1x10"), circuit("0x8 1 0x10")]),
+                // One failure, and nobody has asked since.
+                asked("0x3 1x10", vec![(failed, "0x3 1x10"), circuit("0x3 1x10")]),
+                asked("0+2x10", vec![circuit("0x3 1x10")]),
+            ],
+        },
+    }
 }
 
 fn slow_waits() -> Alert {
