@@ -33,7 +33,7 @@ impl<R> Default for Registry<R> {
 
 impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there. One that was closed leaves it its name.
-    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
+    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&Arc<str>) -> R) {
         self.make_room(pool.name());
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
