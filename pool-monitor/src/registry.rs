@@ -31,7 +31,7 @@ impl<R> Default for Registry<R> {
 
 impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there. One that was closed leaves it its name.
-    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
+    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&Arc<str>) -> R) {
         let forgotten = make_room(&mut *self.0.lock(), pool.name(), |entry| {
             entry.is_closed().then_some(&*entry.name)
         });
