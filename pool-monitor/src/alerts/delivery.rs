@@ -36,9 +36,11 @@ pub struct DeliveryStats {
     pub sink: String,
     /// Notifications that it took.
     pub delivered: u64,
-    /// Notifications that it refused, or that were given up after an hour of trying.
+    /// Notifications that it refused, or that were given up after an hour of trying. What is still so
+    /// is told again five minutes later.
     pub failed: u64,
-    /// Notifications that were thrown away, since too many waited or the manager had been shut down.
+    /// Notifications that were thrown away, since too many waited, which are told again likewise, or the
+    /// manager had been shut down.
     pub dropped: u64,
     /// Attempts after which the same was to be tried again.
     pub retried: u64,
@@ -64,6 +66,8 @@ pub(crate) struct Queue {
 struct Inner {
     waiting: VecDeque<Waiting>,
     in_flight: Option<Waiting>,
+    /// What the sink will not get, until that is taken note of.
+    lost: Vec<Notification>,
     is_closed: bool,
     stats: DeliveryStats,
 }
@@ -99,7 +103,8 @@ impl Queue {
             notification.supersede(older.notification);
         } else if inner.waiting.len() >= MOST_WAITING {
             // The oldest: it is the most likely to be no longer so.
-            inner.waiting.pop_front();
+            let oldest = inner.waiting.pop_front();
+            inner.lost.extend(oldest.map(|oldest| oldest.notification));
             inner.stats.dropped += 1;
         }
         inner.waiting.push_back(Waiting { notification, since: Instant::now() });
@@ -120,11 +125,19 @@ impl Queue {
         self.closed.notify_one();
     }
 
+    /// Takes away what was lost, to be told again later; nothing when closed, since there is no later.
+    pub(crate) fn take_lost(&self) -> Vec<Notification> {
+        let mut inner = self.inner.lock();
+        if inner.is_closed { Vec::new() } else { std::mem::take(&mut inner.lost) }
+    }
+
     /// Takes away what was not delivered.
     pub(crate) fn take_rest(&self) -> Vec<Notification> {
         let mut inner = self.inner.lock();
-        let rest = inner.in_flight.take().into_iter().chain(std::mem::take(&mut inner.waiting));
-        rest.map(|waiting| waiting.notification).collect()
+        let Inner { waiting, in_flight, lost, .. } = &mut *inner;
+        let rest = in_flight.take().into_iter().chain(std::mem::take(waiting));
+        let rest = std::mem::take(lost).into_iter().chain(rest.map(|it| it.notification));
+        rest.collect()
     }
 
     /// The next one, once there is one; none after the last, when closed.
@@ -156,7 +169,7 @@ impl Inner {
     fn finish<'a>(&mut self, outcome: &'a Outcome) -> Option<Remark<'a>> {
         // None if it was reported as not delivered while it was tried.
         let tried = self.in_flight.take()?;
-        let Self { stats, waiting, .. } = self;
+        let Self { stats, waiting, lost, .. } = self;
         let had_failed = stats.last_error.is_some();
         stats.last_error = outcome.as_ref().err().map(ToString::to_string);
         match outcome {
@@ -166,10 +179,12 @@ impl Inner {
             }
             Err(DeliveryError::Refused { why }) => {
                 stats.failed += 1;
+                lost.push(tried.notification);
                 Some(Remark::Refused(why))
             }
             Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
                 stats.failed += 1;
+                lost.push(tried.notification);
                 Some(Remark::GivenUp(why))
             }
             Err(DeliveryError::Retry { why, .. }) => {

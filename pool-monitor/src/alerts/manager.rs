@@ -179,7 +179,7 @@ impl AlertManager {
     }
 
     /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
-    /// delivered. Nothing is delivered after that.
+    /// delivered, nor told again since. Nothing is delivered after that.
     ///
     /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
     #[must_use]
@@ -215,6 +215,9 @@ impl Inner {
         let State { engine, groupings } = &mut *state;
         let changes = change(engine, at);
         for (grouping, lane) in groupings.iter_mut().zip(&self.lanes) {
+            for lost in lane.queue.take_lost() {
+                grouping.lost(now, lost);
+            }
             for alert in &changes {
                 grouping.change(now, alert);
             }

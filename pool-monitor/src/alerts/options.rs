@@ -142,7 +142,8 @@ pub struct SinkOptions {
     /// 10 s for most.
     pub group_wait: Duration,
     /// After how long it is told again of what goes on firing. Default: that of its [`Sink`], four
-    /// hours for most. At most 30 days.
+    /// hours for most. At most 30 days. What could not be delivered is told again after five minutes, or
+    /// after `group_wait` if that is longer, but not later than this.
     pub repeat: Duration,
     /// What it is.
     pub sink: Arc<dyn Sink>,

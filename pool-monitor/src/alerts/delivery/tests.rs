@@ -97,6 +97,10 @@ fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
     }
 }
 
+fn ids(notifications: Vec<Notification>) -> Vec<String> {
+    notifications.into_iter().map(|it| it.id).collect()
+}
+
 fn pools(notification: &Notification) -> Vec<(&str, bool)> {
     let alerts = notification.alerts.iter();
     alerts.map(|alert| (&*alert.pool, alert.is_firing())).collect()
@@ -164,6 +168,9 @@ async fn what_is_refused_is_not_tried_again_and_holds_up_nothing() {
         rig.queue.put(notification(id, rule, &[("a", true)]));
     }
     assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["one", "two"]);
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), ["one", "two"]);
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0], "said once");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.retried), (2, 0));
     assert_eq!(stats.last_error.as_deref(), Some("the sink panicked"));
@@ -199,6 +206,7 @@ async fn what_waits_for_an_hour_is_given_up() {
     while let Ok((at, _)) = timeout(2 * LONGEST_PAUSE, rig.given()).await {
         last = at;
     }
+    assert_eq!(ids(rig.queue.take_lost()), ["one"]);
     assert!((3600.0..=3660.0).contains(&last), "{last}");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.waiting), (1, 0));
@@ -227,6 +235,7 @@ async fn of_too_many_rules_the_oldest_notification_is_dropped_and_counted() {
     }
     let stats = queue.stats();
     assert_eq!((stats.waiting, stats.dropped), (MOST_WAITING, 3));
+    assert_eq!(ids(queue.take_lost()), ["0", "1", "2"]);
     assert_eq!(queue.next().await.map(|it| it.id).as_deref(), Some("3"));
 }
 
@@ -276,4 +285,17 @@ async fn what_is_taken_away_while_it_is_tried_counts_as_not_delivered() {
         rig.end().await,
         DeliveryStats { sink: "sink".to_owned(), ..DeliveryStats::default() }
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_after_closing_is_left_for_whoever_asks_what_was_not_delivered() {
+    let mut rig = rig([Reply::Hang, refused()], Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    rig.given().await;
+    rig.queue.close();
+    rig.given().await;
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    assert_eq!(ids(rig.queue.take_rest()), ["one"]);
+    assert_eq!(rig.end().await.failed, 1);
 }

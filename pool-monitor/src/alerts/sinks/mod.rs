@@ -93,7 +93,8 @@ pub enum DeliveryError {
         /// How long it wishes to be left alone.
         after: Option<Duration>,
     },
-    /// The receiver will never take it: trying again would only annoy it.
+    /// The receiver will never take it: trying again at once would only annoy it. What is still so is
+    /// told again in a few minutes, as after any loss.
     #[error("{why}")]
     Refused {
         /// What went wrong.
