@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::alert::Notification;
+use super::alert::{Alert, Notification};
 use super::sinks::{DeliveryError, Sink};
 
 /// Bound on one attempt, from connecting to the answer.
@@ -125,6 +125,19 @@ impl Queue {
         self.closed.notify_one();
     }
 
+    /// Takes an alert that is over out of what waits and of what will be tried again, for a sink that
+    /// does not want to know: it would hear of it as if it were still so.
+    pub(crate) fn forget(&self, alert: &Alert) {
+        let mut inner = self.inner.lock();
+        let Inner { waiting, in_flight, .. } = &mut *inner;
+        for Waiting { notification, .. } in waiting.iter_mut().chain(in_flight) {
+            if notification.rule == alert.rule {
+                notification.alerts.retain(|it| it.pool != alert.pool);
+            }
+        }
+        waiting.retain(|it| it.notification.has_alerts());
+    }
+
     /// Takes away what was lost, to be told again later; nothing when closed, since there is no later.
     pub(crate) fn take_lost(&self) -> Vec<Notification> {
         let mut inner = self.inner.lock();
@@ -137,7 +150,7 @@ impl Queue {
         let Inner { waiting, in_flight, lost, .. } = &mut *inner;
         let rest = in_flight.take().into_iter().chain(std::mem::take(waiting));
         let rest = std::mem::take(lost).into_iter().chain(rest.map(|it| it.notification));
-        rest.collect()
+        rest.filter(Notification::has_alerts).collect()
     }
 
     /// The next one, once there is one; none after the last, when closed.
@@ -192,7 +205,9 @@ impl Inner {
                 let rule = &tried.notification.rule;
                 match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
                     Some(newer) => newer.notification.supersede(tried.notification),
-                    None => waiting.push_back(tried),
+                    None if tried.notification.has_alerts() => waiting.push_back(tried),
+                    // It is over for all of them by now.
+                    None => {}
                 }
                 // Once, and not for each attempt.
                 (!had_failed).then_some(Remark::Fails(why))

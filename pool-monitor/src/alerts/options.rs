@@ -136,7 +136,8 @@ pub struct SinkOptions {
     /// What is less bad is not for it. Default: that of its [`Sink`], a warning for most,
     /// critical for a mail.
     pub minimum_severity: Severity,
-    /// Whether it is told when it is over. Default: yes.
+    /// Whether it is told when it is over. Default: yes. If not, it is never told of what was over
+    /// before that could be delivered.
     pub send_resolved: bool,
     /// How long alerts of one rule are gathered before it is told. Default: that of its [`Sink`],
     /// 10 s for most.

@@ -299,3 +299,23 @@ async fn what_is_lost_after_closing_is_left_for_whoever_asks_what_was_not_delive
     assert_eq!(ids(rig.queue.take_rest()), ["one"]);
     assert_eq!(rig.end().await.failed, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_and_forgotten_is_neither_tried_again_nor_told_with_the_rest() {
+    let mut rig = rig([busy(None), busy(None), busy(None)], Duration::ZERO);
+    let over = |rule, pool| notification("over", rule, &[(pool, false)]).alerts.swap_remove(0);
+    rig.queue.put(notification("one", "rule", &[("a", true), ("b", true)]));
+    rig.queue.put(notification("two", "other", &[("a", true)]));
+    assert_eq!(rig.given().await.1.alerts.len(), 2);
+    // While it is tried.
+    rig.queue.forget(&over("rule", "a"));
+    assert_eq!(rig.given().await.1.id, "two");
+    tokio::task::yield_now().await;
+    // While it waits.
+    rig.queue.forget(&over("other", "a"));
+    let (_, given) = rig.given().await;
+    assert_eq!((&*given.id, pools(&given)), ("one", vec![("b", true)]));
+    rig.queue.forget(&over("rule", "b"));
+    let stats = rig.end().await;
+    assert_eq!((stats.retried, stats.delivered, stats.failed), (3, 0, 0));
+}

@@ -302,6 +302,19 @@ fn shutdown_tries_once_more_what_was_lost_and_reports_what_is_lost_then() {
 }
 
 #[test]
+fn who_does_not_want_to_know_that_it_is_over_is_not_told_late_that_it_fired() {
+    let later = DeliveryError::Retry { why: "busy".to_owned(), after: None };
+    let (sink, told) = Scripted::new(vec![later]);
+    let options = SinkOptions { send_resolved: false, ..at_once("scripted", sink) };
+    let alerts = start(vec![options]);
+    see_at(&alerts, 0, 11.0);
+    assert!(next(&told).is_firing());
+    see_at(&alerts, 1, 0.0);
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
 fn a_thousand_pools_are_one_message_a_rule() {
     let (sink, told) = Own::new();
     let options = SinkOptions { group_wait: SEC, ..SinkOptions::new("own", sink) };
