@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant as StdInstant};
 
 use pool_core::async_trait;
@@ -14,6 +15,8 @@ use pool_monitor::{
 
 use pool_core::{CloseReason, PoolConfig};
 use pool_testkit::{Answer, Call};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{AGES, at_once, busy, see, start, wait_for};
 use crate::rig::{Rig, SEC};
@@ -312,6 +315,45 @@ fn who_does_not_want_to_know_that_it_is_over_is_not_told_late_that_it_fired() {
     see_at(&alerts, 1, 0.0);
     assert!(alerts.shutdown(AGES).is_empty());
     assert!(told.try_recv().is_err());
+}
+
+/// Asks the manager about everything when it logs something, and then says which part of it did.
+#[derive(Clone)]
+struct Curious {
+    alerts: Arc<OnceLock<AlertManager>>,
+    heard: Arc<Mutex<Sender<(String, u64)>>>,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Curious {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        let Some(part) = event.metadata().target().strip_prefix("pool_monitor::alerts::") else {
+            return;
+        };
+        let alerts = self.alerts.get().expect("nothing is logged before it is there");
+        assert_eq!(alerts.firing().len(), 1);
+        let failed = alerts.delivery()[0].failed;
+        let heard = self.heard.lock().expect("no panic");
+        heard.send((part.to_owned(), failed)).expect("the test listens");
+    }
+}
+
+#[test]
+fn whoever_listens_to_the_log_may_ask_the_manager_while_it_speaks() {
+    let (heard, told) = channel();
+    let curious = Curious { alerts: Arc::default(), heard: Arc::new(Mutex::new(heard)) };
+    // In a thread of its own: if it is locked there, the test fails and does not hang.
+    thread::spawn(move || {
+        let _listening = tracing_subscriber::registry().with(curious.clone()).set_default();
+        let (sink, _told) = Scripted::new(vec![refused()]);
+        let alerts = start(vec![at_once("scripted", sink)]);
+        curious.alerts.set(alerts.clone()).expect("set once");
+        see(&alerts, "orders", 11.0);
+        wait_for(&alerts, |stats| stats.failed == 1);
+    });
+    let mut parts: Vec<_> = (0..2).map(|_| told.recv_timeout(AGES).expect("said")).collect();
+    parts.sort();
+    let [(delivery, failed), (manager, _)] = &*parts else { panic!("{parts:?}") };
+    assert_eq!((&**delivery, *failed, &**manager), ("delivery", 1, "manager"));
 }
 
 #[test]
