@@ -36,6 +36,8 @@ pub struct DeliveryStats {
     pub sink: String,
     /// Notifications that it took.
     pub delivered: u64,
+    /// Those of them that did not reach everybody they were for, such as all recipients of a mail.
+    pub partly: u64,
     /// Notifications that it refused, or that were given up after an hour of trying. What is still so
     /// is told again five minutes later.
     pub failed: u64,
@@ -183,8 +185,10 @@ impl Inner {
         // None if it was reported as not delivered while it was tried.
         let tried = self.in_flight.take()?;
         let Self { stats, waiting, lost, .. } = self;
-        let had_failed = stats.last_error.is_some();
-        stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        let error = outcome.as_ref().err().map(ToString::to_string);
+        let before = std::mem::replace(&mut stats.last_error, error);
+        let had_failed = before.is_some();
+        let is_history = tried.since.elapsed() >= GIVE_UP_AFTER;
         match outcome {
             Ok(()) => {
                 stats.delivered += 1;
@@ -195,12 +199,18 @@ impl Inner {
                 lost.push(tried.notification);
                 Some(Remark::Refused(why))
             }
-            Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
+            Err(DeliveryError::Partly { why, again }) if !again || is_history => {
+                stats.delivered += 1;
+                stats.partly += 1;
+                // Once, and not for each notification: who is unknown stays unknown.
+                (before.as_ref() != Some(why)).then_some(Remark::Partly(why))
+            }
+            Err(DeliveryError::Retry { why, .. }) if is_history => {
                 stats.failed += 1;
                 lost.push(tried.notification);
                 Some(Remark::GivenUp(why))
             }
-            Err(DeliveryError::Retry { why, .. }) => {
+            Err(DeliveryError::Retry { why, .. } | DeliveryError::Partly { why, .. }) => {
                 stats.retried += 1;
                 let rule = &tried.notification.rule;
                 match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
@@ -219,6 +229,7 @@ impl Inner {
 /// What the log is told of an attempt.
 enum Remark<'a> {
     Again,
+    Partly(&'a str),
     Refused(&'a str),
     GivenUp(&'a str),
     Fails(&'a str),
@@ -228,6 +239,9 @@ impl Remark<'_> {
     fn log(self, sink: &str) {
         match self {
             Self::Again => tracing::info!(sink, "alerts are delivered again"),
+            Self::Partly(why) => {
+                tracing::warn!(sink, error = why, "an alert did not reach everybody");
+            }
             Self::Refused(why) => tracing::warn!(sink, error = why, "an alert was refused"),
             Self::GivenUp(why) => tracing::warn!(sink, error = why, "an alert was given up"),
             Self::Fails(why) => {
@@ -245,18 +259,20 @@ pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Dur
     while let Some(notification) = queue.next().await {
         let outcome = attempt(&*sink, &notification).await;
         queue.finish(&outcome);
-        match outcome {
-            Ok(()) | Err(DeliveryError::Refused { .. }) => {
+        let after = match outcome {
+            Ok(())
+            | Err(DeliveryError::Refused { .. } | DeliveryError::Partly { again: false, .. }) => {
                 failures = 0;
                 sleep(between).await;
+                continue;
             }
-            Err(DeliveryError::Retry { after, .. }) => {
-                failures += 1;
-                let pause = pause(failures, after, fastrand::f64());
-                // Whoever shuts down has no time for a pause.
-                select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
-            }
-        }
+            Err(DeliveryError::Retry { after, .. }) => after,
+            Err(DeliveryError::Partly { again: true, .. }) => None,
+        };
+        failures += 1;
+        let pause = pause(failures, after, fastrand::f64());
+        // Whoever shuts down has no time for a pause.
+        select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
     }
 }
 

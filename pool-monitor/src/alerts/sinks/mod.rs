@@ -8,6 +8,8 @@ mod http;
 mod mail;
 #[cfg(feature = "webhooks")]
 mod slack;
+#[cfg(feature = "mail")]
+mod smtp;
 #[cfg(any(feature = "webhooks", feature = "mail"))]
 mod text;
 #[cfg(feature = "webhooks")]
@@ -92,6 +94,14 @@ pub enum DeliveryError {
         why: String,
         /// How long it wishes to be left alone.
         after: Option<Duration>,
+    },
+    /// It is with some of those it is for, and is not to be sent to these again.
+    #[error("{why}")]
+    Partly {
+        /// What went wrong for the others.
+        why: String,
+        /// Whether the others may take it later.
+        again: bool,
     },
     /// The receiver will never take it: trying again at once would only annoy it. What is still so is
     /// told again in a few minutes, as after any loss.
