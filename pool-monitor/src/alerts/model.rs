@@ -392,6 +392,35 @@ fn what_was_lost_and_is_over_is_not_told_to_whoever_does_not_want_to_know_that()
     assert_eq!(told(&rig.see(302, "a", 0.0)), []);
 }
 
+proptest! {
+    #![proptest_config(settings())]
+
+    /// Values around the threshold, so many seconds after the last; and whether what is told then is
+    /// lost, of which the grouping hears at once.
+    #[test]
+    fn whoever_misses_some_of_it_knows_all_within_five_minutes(
+        rounds in vec((0_u64..100, 0_usize..3, any::<bool>(), any::<bool>()), 1..60),
+        group_wait in 0_u64..400,
+    ) {
+        let mut rig = Rig::new(true, group_wait, 4 * HOURS);
+        let mut believer = Believer::default();
+        let mut now = 0;
+        for (after, pool, is_full, is_lost) in rounds {
+            now += after;
+            let told = rig.see(now, POOLS[pool], if is_full { 20.0 } else { 0.0 });
+            match told.first() {
+                Some(_) if is_lost => rig.lose(now, told),
+                Some(alerts) => believer.is_told(now, alerts),
+                None => {}
+            }
+        }
+        for alerts in rig.grouping.due(moment(now + group_wait.max(300)).now, &rig.engine) {
+            believer.is_told(now, &alerts);
+        }
+        prop_assert_eq!(believer.believes("rule"), firing(&rig.engine, "rule"));
+    }
+}
+
 /// Rounds in which a pool is full, then is not, and is full again.
 fn tell(send_resolved: bool, group_wait: u64) -> Vec<Vec<Vec<Alert>>> {
     let mut rig = Rig::new(send_resolved, group_wait, 4 * HOURS);
