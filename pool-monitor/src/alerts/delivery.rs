@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::alert::Notification;
+use super::alert::{Alert, Notification};
 use super::sinks::{DeliveryError, Sink};
 
 /// Bound on one attempt, from connecting to the answer.
@@ -36,9 +36,13 @@ pub struct DeliveryStats {
     pub sink: String,
     /// Notifications that it took.
     pub delivered: u64,
-    /// Notifications that it refused, or that were given up after an hour of trying.
+    /// Those of them that did not reach everybody they were for, such as all recipients of a mail.
+    pub partly: u64,
+    /// Notifications that it refused, or that were given up after an hour of trying. What is still so
+    /// is told again five minutes later.
     pub failed: u64,
-    /// Notifications that were thrown away, since too many waited or the manager had been shut down.
+    /// Notifications that were thrown away, since too many waited, which are told again likewise, or the
+    /// manager had been shut down.
     pub dropped: u64,
     /// Attempts after which the same was to be tried again.
     pub retried: u64,
@@ -64,6 +68,8 @@ pub(crate) struct Queue {
 struct Inner {
     waiting: VecDeque<Waiting>,
     in_flight: Option<Waiting>,
+    /// What the sink will not get, until that is taken note of.
+    lost: Vec<Notification>,
     is_closed: bool,
     stats: DeliveryStats,
 }
@@ -99,7 +105,8 @@ impl Queue {
             notification.supersede(older.notification);
         } else if inner.waiting.len() >= MOST_WAITING {
             // The oldest: it is the most likely to be no longer so.
-            inner.waiting.pop_front();
+            let oldest = inner.waiting.pop_front();
+            inner.lost.extend(oldest.map(|oldest| oldest.notification));
             inner.stats.dropped += 1;
         }
         inner.waiting.push_back(Waiting { notification, since: Instant::now() });
@@ -120,11 +127,32 @@ impl Queue {
         self.closed.notify_one();
     }
 
+    /// Takes an alert that is over out of what waits and of what will be tried again, for a sink that
+    /// does not want to know: it would hear of it as if it were still so.
+    pub(crate) fn forget(&self, alert: &Alert) {
+        let mut inner = self.inner.lock();
+        let Inner { waiting, in_flight, .. } = &mut *inner;
+        for Waiting { notification, .. } in waiting.iter_mut().chain(in_flight) {
+            if notification.rule == alert.rule {
+                notification.alerts.retain(|it| it.pool != alert.pool);
+            }
+        }
+        waiting.retain(|it| it.notification.has_alerts());
+    }
+
+    /// Takes away what was lost, to be told again later; nothing when closed, since there is no later.
+    pub(crate) fn take_lost(&self) -> Vec<Notification> {
+        let mut inner = self.inner.lock();
+        if inner.is_closed { Vec::new() } else { std::mem::take(&mut inner.lost) }
+    }
+
     /// Takes away what was not delivered.
     pub(crate) fn take_rest(&self) -> Vec<Notification> {
         let mut inner = self.inner.lock();
-        let rest = inner.in_flight.take().into_iter().chain(std::mem::take(&mut inner.waiting));
-        rest.map(|waiting| waiting.notification).collect()
+        let Inner { waiting, in_flight, lost, .. } = &mut *inner;
+        let rest = in_flight.take().into_iter().chain(std::mem::take(waiting));
+        let rest = std::mem::take(lost).into_iter().chain(rest.map(|it| it.notification));
+        rest.filter(Notification::has_alerts).collect()
     }
 
     /// The next one, once there is one; none after the last, when closed.
@@ -156,9 +184,11 @@ impl Inner {
     fn finish<'a>(&mut self, outcome: &'a Outcome) -> Option<Remark<'a>> {
         // None if it was reported as not delivered while it was tried.
         let tried = self.in_flight.take()?;
-        let Self { stats, waiting, .. } = self;
-        let had_failed = stats.last_error.is_some();
-        stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        let Self { stats, waiting, lost, .. } = self;
+        let error = outcome.as_ref().err().map(ToString::to_string);
+        let before = std::mem::replace(&mut stats.last_error, error);
+        let had_failed = before.is_some();
+        let is_history = tried.since.elapsed() >= GIVE_UP_AFTER;
         match outcome {
             Ok(()) => {
                 stats.delivered += 1;
@@ -166,18 +196,28 @@ impl Inner {
             }
             Err(DeliveryError::Refused { why }) => {
                 stats.failed += 1;
+                lost.push(tried.notification);
                 Some(Remark::Refused(why))
             }
-            Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
+            Err(DeliveryError::Partly { why, again }) if !again || is_history => {
+                stats.delivered += 1;
+                stats.partly += 1;
+                // Once, and not for each notification: who is unknown stays unknown.
+                (before.as_ref() != Some(why)).then_some(Remark::Partly(why))
+            }
+            Err(DeliveryError::Retry { why, .. }) if is_history => {
                 stats.failed += 1;
+                lost.push(tried.notification);
                 Some(Remark::GivenUp(why))
             }
-            Err(DeliveryError::Retry { why, .. }) => {
+            Err(DeliveryError::Retry { why, .. } | DeliveryError::Partly { why, .. }) => {
                 stats.retried += 1;
                 let rule = &tried.notification.rule;
                 match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
                     Some(newer) => newer.notification.supersede(tried.notification),
-                    None => waiting.push_back(tried),
+                    None if tried.notification.has_alerts() => waiting.push_back(tried),
+                    // It is over for all of them by now.
+                    None => {}
                 }
                 // Once, and not for each attempt.
                 (!had_failed).then_some(Remark::Fails(why))
@@ -189,6 +229,7 @@ impl Inner {
 /// What the log is told of an attempt.
 enum Remark<'a> {
     Again,
+    Partly(&'a str),
     Refused(&'a str),
     GivenUp(&'a str),
     Fails(&'a str),
@@ -198,6 +239,9 @@ impl Remark<'_> {
     fn log(self, sink: &str) {
         match self {
             Self::Again => tracing::info!(sink, "alerts are delivered again"),
+            Self::Partly(why) => {
+                tracing::warn!(sink, error = why, "an alert did not reach everybody");
+            }
             Self::Refused(why) => tracing::warn!(sink, error = why, "an alert was refused"),
             Self::GivenUp(why) => tracing::warn!(sink, error = why, "an alert was given up"),
             Self::Fails(why) => {
@@ -215,18 +259,20 @@ pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Dur
     while let Some(notification) = queue.next().await {
         let outcome = attempt(&*sink, &notification).await;
         queue.finish(&outcome);
-        match outcome {
-            Ok(()) | Err(DeliveryError::Refused { .. }) => {
+        let after = match outcome {
+            Ok(())
+            | Err(DeliveryError::Refused { .. } | DeliveryError::Partly { again: false, .. }) => {
                 failures = 0;
                 sleep(between).await;
+                continue;
             }
-            Err(DeliveryError::Retry { after, .. }) => {
-                failures += 1;
-                let pause = pause(failures, after, fastrand::f64());
-                // Whoever shuts down has no time for a pause.
-                select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
-            }
-        }
+            Err(DeliveryError::Retry { after, .. }) => after,
+            Err(DeliveryError::Partly { again: true, .. }) => None,
+        };
+        failures += 1;
+        let pause = pause(failures, after, fastrand::f64());
+        // Whoever shuts down has no time for a pause.
+        select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
     }
 }
 

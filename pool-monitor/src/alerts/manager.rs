@@ -18,7 +18,7 @@ use super::alert::{Alert, Moment, Notification};
 use super::delivery::{DeliveryStats, Queue, deliver};
 use super::engine::{Engine, Look, WatchedRules};
 use super::grouping::Grouping;
-use super::options::AlertOptions;
+use super::options::{AlertOptions, SinkOptions};
 use super::rule::Severity;
 use crate::background::Background;
 use crate::monitor::Subscriber;
@@ -110,6 +110,7 @@ struct State {
 /// A sink's way out.
 struct Lane {
     queue: Arc<Queue>,
+    send_resolved: bool,
     repeat: Duration,
     /// Ends the delivery where it is.
     end: AbortHandle,
@@ -134,7 +135,8 @@ impl AlertManager {
             let pause = options.sink.habits().pause;
             let delivery = deliver(Arc::clone(&queue), options.sink, pause);
             let (delivery, end) = abortable(delivery);
-            lanes.push(Lane { queue, repeat: options.repeat, end });
+            let SinkOptions { send_resolved, repeat, .. } = options;
+            lanes.push(Lane { queue, send_resolved, repeat, end });
             let alive = alive.clone();
             background.spawn(async move {
                 let _aborted = delivery.await;
@@ -179,7 +181,7 @@ impl AlertManager {
     }
 
     /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
-    /// delivered. Nothing is delivered after that.
+    /// delivered, nor told again since. Nothing is delivered after that.
     ///
     /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
     #[must_use]
@@ -215,8 +217,14 @@ impl Inner {
         let State { engine, groupings } = &mut *state;
         let changes = change(engine, at);
         for (grouping, lane) in groupings.iter_mut().zip(&self.lanes) {
+            for lost in lane.queue.take_lost() {
+                grouping.lost(now, lost);
+            }
             for alert in &changes {
                 grouping.change(now, alert);
+                if !alert.is_firing() && !lane.send_resolved {
+                    lane.queue.forget(alert);
+                }
             }
             // When the last pool is gone, nobody tells the time any more.
             let groups =

@@ -5,6 +5,9 @@ use std::time::SystemTime;
 
 use pool_core::async_trait;
 use tokio::sync::mpsc;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::super::alert::Alert;
 use super::super::rule::Severity;
@@ -75,6 +78,10 @@ fn refused() -> Reply {
     Reply::Answer(Err(DeliveryError::Refused { why: "no".to_owned() }))
 }
 
+fn partly(why: &str, again: bool) -> Reply {
+    Reply::Answer(Err(DeliveryError::Partly { why: why.to_owned(), again }))
+}
+
 /// Of alerts by their pools, which fire or are over.
 fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
     let alert = |(pool, is_firing): &(&str, bool)| Alert {
@@ -95,6 +102,10 @@ fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
         repeat: Duration::from_hours(1),
         labels: Arc::new(BTreeMap::new()),
     }
+}
+
+fn ids(notifications: Vec<Notification>) -> Vec<String> {
+    notifications.into_iter().map(|it| it.id).collect()
 }
 
 fn pools(notification: &Notification) -> Vec<(&str, bool)> {
@@ -164,6 +175,9 @@ async fn what_is_refused_is_not_tried_again_and_holds_up_nothing() {
         rig.queue.put(notification(id, rule, &[("a", true)]));
     }
     assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["one", "two"]);
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), ["one", "two"]);
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0], "said once");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.retried), (2, 0));
     assert_eq!(stats.last_error.as_deref(), Some("the sink panicked"));
@@ -199,6 +213,7 @@ async fn what_waits_for_an_hour_is_given_up() {
     while let Ok((at, _)) = timeout(2 * LONGEST_PAUSE, rig.given()).await {
         last = at;
     }
+    assert_eq!(ids(rig.queue.take_lost()), ["one"]);
     assert!((3600.0..=3660.0).contains(&last), "{last}");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.waiting), (1, 0));
@@ -227,6 +242,7 @@ async fn of_too_many_rules_the_oldest_notification_is_dropped_and_counted() {
     }
     let stats = queue.stats();
     assert_eq!((stats.waiting, stats.dropped), (MOST_WAITING, 3));
+    assert_eq!(ids(queue.take_lost()), ["0", "1", "2"]);
     assert_eq!(queue.next().await.map(|it| it.id).as_deref(), Some("3"));
 }
 
@@ -276,4 +292,93 @@ async fn what_is_taken_away_while_it_is_tried_counts_as_not_delivered() {
         rig.end().await,
         DeliveryStats { sink: "sink".to_owned(), ..DeliveryStats::default() }
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_after_closing_is_left_for_whoever_asks_what_was_not_delivered() {
+    let mut rig = rig([Reply::Hang, refused()], Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    rig.given().await;
+    rig.queue.close();
+    rig.given().await;
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    assert_eq!(ids(rig.queue.take_rest()), ["one"]);
+    assert_eq!(rig.end().await.failed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_and_forgotten_is_neither_tried_again_nor_told_with_the_rest() {
+    let mut rig = rig([busy(None), busy(None), busy(None)], Duration::ZERO);
+    let over = |rule, pool| notification("over", rule, &[(pool, false)]).alerts.swap_remove(0);
+    rig.queue.put(notification("one", "rule", &[("a", true), ("b", true)]));
+    rig.queue.put(notification("two", "other", &[("a", true)]));
+    assert_eq!(rig.given().await.1.alerts.len(), 2);
+    // While it is tried.
+    rig.queue.forget(&over("rule", "a"));
+    assert_eq!(rig.given().await.1.id, "two");
+    tokio::task::yield_now().await;
+    // While it waits.
+    rig.queue.forget(&over("other", "a"));
+    let (_, given) = rig.given().await;
+    assert_eq!((&*given.id, pools(&given)), ("one", vec![("b", true)]));
+    rig.queue.forget(&over("rule", "b"));
+    let stats = rig.end().await;
+    assert_eq!((stats.retried, stats.delivered, stats.failed), (3, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_reach_everybody_is_tried_again_only_where_that_helps_and_is_never_lost() {
+    let for_ever = std::iter::repeat_with(|| partly("busy", true)).take(200);
+    let script = [partly("no", false), partly("busy", true)].into_iter();
+    let mut rig = rig(script.chain([Reply::Answer(Ok(()))]).chain(for_ever), Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    assert_eq!(rig.given().await.1.id, "one");
+    rig.queue.put(notification("two", "rule", &[("a", true)]));
+    assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["two", "two"]);
+    tokio::task::yield_now().await;
+    let stats = rig.queue.stats();
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (2, 1, 1));
+    rig.queue.put(notification("three", "rule", &[("a", true)]));
+    while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.failed, stats.waiting), (3, 2, 0, 0));
+}
+
+/// What is said in the log, by the words of what went wrong.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        struct Error(Option<String>);
+        impl Visit for Error {
+            fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+
+            fn record_str(&mut self, field: &Field, value: &str) {
+                if field.name() == "error" {
+                    self.0 = Some(value.to_owned());
+                }
+            }
+        }
+        let mut error = Error(None);
+        event.record(&mut error);
+        self.0.lock().extend(error.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_nothing_reaches_is_named_once_and_not_for_each_notification() {
+    let log = Log::default();
+    let _listening = tracing_subscriber::registry().with(log.clone()).set_default();
+    let script = ["a", "a", "b", "a"].map(|why| partly(why, false));
+    let mut rig = rig(script, Duration::ZERO);
+    for id in ["one", "two", "three", "four"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        assert_eq!(rig.given().await.1.id, id);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.end().await.partly, 4);
+    assert_eq!(*log.0.lock(), ["a", "b", "a"]);
 }
