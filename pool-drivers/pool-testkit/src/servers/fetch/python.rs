@@ -41,6 +41,7 @@ impl Python {
     }
 
     /// One that runs scripts, if there is any: this machine's, or else the cache's.
+    #[cfg(feature = "receivers")]
     pub(crate) fn present() -> Option<Self> {
         let ours = Self::of_the_machine();
         let is_there = ours.command(&["--version"]).output().is_ok();
