@@ -180,8 +180,8 @@ impl AlertManager {
         self.0.lanes.iter().map(|lane| lane.queue.stats()).collect()
     }
 
-    /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
-    /// delivered, nor told again since. Nothing is delivered after that.
+    /// Tries to deliver what there is to be told, and once more what was lost, at most until the deadline,
+    /// and returns what was not delivered, nor told again since. Nothing is delivered after that.
     ///
     /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
     #[must_use]
