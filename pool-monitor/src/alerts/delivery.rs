@@ -189,7 +189,7 @@ impl Queue {
     }
 
     /// The next one, once it is its turn; none after the last, when closed.
-    async fn next(&self) -> Option<Notification> {
+    pub(crate) async fn next(&self) -> Option<Notification> {
         loop {
             let turn = {
                 let mut inner = self.inner.lock();
@@ -213,7 +213,7 @@ impl Queue {
     }
 
     /// Counts the end of an attempt, and says what is worth it.
-    fn finish(&self, outcome: &Outcome) {
+    pub(crate) fn finish(&self, outcome: &Outcome) {
         let remarks = self.inner.lock().finish(outcome);
         remarks.into_iter().flatten().for_each(|remark| remark.log(&self.sink));
     }
@@ -332,7 +332,7 @@ impl Remark<'_> {
     }
 }
 
-type Outcome = Result<(), DeliveryError>;
+pub(crate) type Outcome = Result<(), DeliveryError>;
 
 /// Delivers what is in `queue` until that is closed and empty, with a pause between two messages.
 pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Duration) {
