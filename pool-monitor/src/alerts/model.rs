@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use pool_core::runtime::Instant;
 use pool_testkit::hostile::settings;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::alert::{Alert, Moment, Notification};
+use super::delivery::Queue;
 use super::engine::{Engine, WatchedRules};
 use super::grouping::{Grouping, Manner};
 use super::rule::{Bound, Rule, Rules, Severity};
+use super::sinks::DeliveryError;
 use crate::signal::Signal;
 
 /// What is seen of a pool, so many seconds after the last time.
@@ -305,16 +308,19 @@ impl Rig {
     /// What was told turns out to be lost.
     fn lose(&mut self, seconds: u64, mut told: Vec<Vec<Alert>>) {
         let alerts = told.pop().expect("something was told");
-        let lost = Notification {
-            id: "lost".to_owned(),
-            rule: Arc::clone(&alerts[0].rule),
-            severity: alerts[0].severity,
-            alerts,
-            at: SystemTime::UNIX_EPOCH,
-            repeat: Duration::from_hours(4),
-            labels: Arc::default(),
-        };
-        self.grouping.lost(moment(seconds).now, lost);
+        self.grouping.lost(moment(seconds).now, notification(alerts));
+    }
+}
+
+fn notification(alerts: Vec<Alert>) -> Notification {
+    Notification {
+        id: "any".to_owned(),
+        rule: Arc::clone(&alerts[0].rule),
+        severity: alerts[0].severity,
+        alerts,
+        at: SystemTime::UNIX_EPOCH,
+        repeat: Duration::from_hours(4),
+        labels: Arc::default(),
     }
 }
 
@@ -419,6 +425,68 @@ proptest! {
         }
         prop_assert_eq!(believer.believes("rule"), firing(&rig.engine, "rule"));
     }
+}
+
+/// What becomes of the one that is delivered, if any, before the next round.
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    None,
+    /// It is being tried when the next round begins.
+    Late,
+    Refused,
+    Taken,
+}
+
+proptest! {
+    #![proptest_config(settings())]
+
+    /// Pools that become full and stay so; each notification takes its way through the queue, and the
+    /// grouping hears of a loss when it is there next.
+    #[test]
+    fn nothing_is_told_again_that_arrived_since_whenever_the_loss_is_heard_of(
+        rounds in vec((0_u64..100, 0_usize..3, attempt()), 1..60),
+        group_wait in prop::sample::select(&[0_u64, 10, 400][..]),
+    ) {
+        let mut rig = Rig::new(true, group_wait, 4 * HOURS);
+        let mut believer = Believer::default();
+        let queue = Queue::new("sink");
+        let mut tried = None;
+        let mut now = 0;
+        let still = std::iter::repeat_n((400, 0, Attempt::Taken), 3);
+        for (after, pool, attempt) in rounds.into_iter().chain(still) {
+            now += after;
+            for lost in queue.take_lost() {
+                rig.grouping.lost(moment(now).now, lost);
+            }
+            for alerts in rig.see(now, POOLS[pool], 20.0) {
+                queue.put(notification(alerts));
+            }
+            if matches!(attempt, Attempt::None) {
+                continue;
+            }
+            if tried.is_none() {
+                tried = queue.next().now_or_never().flatten();
+            }
+            if matches!(attempt, Attempt::Late) {
+                continue;
+            }
+            let Some(Notification { alerts, .. }) = tried.take() else { continue };
+            if matches!(attempt, Attempt::Refused) {
+                queue.finish(&Err(DeliveryError::Refused { why: "no".to_owned() }));
+                continue;
+            }
+            queue.finish(&Ok(()));
+            let before = believer.believes("rule");
+            believer.is_told(now, &alerts);
+            prop_assert_ne!(believer.believes("rule"), before, "said twice");
+        }
+        prop_assert_eq!(believer.believes("rule"), firing(&rig.engine, "rule"));
+    }
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    use Attempt::{Late, None, Refused, Taken};
+    prop::sample::select(&[None, Late, Refused, Taken][..])
 }
 
 /// Rounds in which a pool is full, then is not, and is full again.

@@ -346,25 +346,119 @@ async fn what_did_not_reach_everybody_is_tried_again_only_where_that_helps_and_i
     assert_eq!((stats.delivered, stats.partly, stats.failed, stats.waiting), (3, 2, 0, 0));
 }
 
-/// What is said in the log, by the words of what went wrong.
+#[tokio::test(start_paused = true)]
+async fn what_is_with_some_holds_up_nothing_while_the_others_are_tried_again() {
+    let script = std::iter::repeat_with(|| partly("busy", true)).take(8);
+    let mut rig = rig(script.chain([Reply::Answer(Ok(()))]), Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    let mut last = 0.0;
+    for _ in 0..8 {
+        last = rig.given().await.0;
+    }
+    tokio::task::yield_now().await;
+    rig.queue.put(notification("two", "other", &[("a", true)]));
+    let (at, given) = rig.given().await;
+    assert_eq!(given.id, "two");
+    assert!(at - last < 0.1, "{at} after {last}");
+    let (at, given) = rig.given().await;
+    assert_eq!(given.id, "one");
+    assert!((30.0..=60.01).contains(&(at - last)), "{at} after {last}");
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (2, 0, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_tries_at_once_what_is_with_some_of_each_rule() {
+    let busy_for_long = std::iter::repeat_with(|| partly("busy", true)).take(13);
+    let mut rig = rig(busy_for_long, Duration::ZERO);
+    for rule in ["a", "b"] {
+        rig.queue.put(notification(rule, rule, &[("a", true)]));
+    }
+    let mut last = 0.0;
+    for _ in 0..12 {
+        last = rig.given().await.0;
+    }
+    tokio::task::yield_now().await;
+    rig.queue.close();
+    for _ in 0..2 {
+        let (at, _) = rig.given().await;
+        assert!(at - last < 0.1, "{at} after {last}");
+    }
+    // The first of them was busy once more.
+    rig.given().await;
+    assert_eq!(rig.end().await.delivered, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_with_some_and_finds_nobody_later_is_not_lost() {
+    let refused_later = [partly("busy", true), Reply::Hang, refused()];
+    let away = std::iter::repeat_with(|| busy(None)).take(200);
+    let mut rig =
+        rig(refused_later.into_iter().chain([partly("busy", true)]).chain(away), Duration::ZERO);
+    for id in ["one", "two"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    }
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.failed), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_told_by_a_newer_one_and_not_lost() {
+    let queue = Queue::new("sink");
+    let refused = Err(DeliveryError::Refused { why: "no".to_owned() });
+    queue.put(notification("one", "rule", &[("a", false), ("b", true)]));
+    queue.next().await;
+    // One comes while it is tried, one after that, before anybody has heard of the loss.
+    queue.put(notification("two", "rule", &[("b", false)]));
+    queue.finish(&refused);
+    assert_eq!(ids(queue.take_lost()), [""; 0]);
+    queue.next().await;
+    queue.finish(&refused);
+    queue.put(notification("three", "rule", &[("c", true)]));
+    assert_eq!(ids(queue.take_lost()), [""; 0]);
+    let three = queue.next().await.expect("waits");
+    assert_eq!(pools(&three), [("a", false), ("b", false), ("c", true)]);
+    assert_eq!(queue.stats().failed, 2);
+}
+
+#[tokio::test]
+async fn what_is_over_and_forgotten_while_it_is_tried_does_not_fail() {
+    let queue = Queue::new("sink");
+    let told = notification("one", "rule", &[("a", true)]);
+    queue.put(told.clone());
+    queue.next().await;
+    queue.forget(&told.alerts[0]);
+    queue.finish(&Err(DeliveryError::Refused { why: "no".to_owned() }));
+    assert_eq!((queue.stats().failed, queue.take_rest()), (0, Vec::new()));
+}
+
+/// What is said in the log, with the words of what went wrong.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl<S: tracing::Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
-        struct Error(Option<String>);
-        impl Visit for Error {
-            fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+        #[derive(Default)]
+        struct Said(String, Option<String>);
+        impl Visit for Said {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
 
             fn record_str(&mut self, field: &Field, value: &str) {
                 if field.name() == "error" {
-                    self.0 = Some(value.to_owned());
+                    self.1 = Some(value.to_owned());
                 }
             }
         }
-        let mut error = Error(None);
-        event.record(&mut error);
-        self.0.lock().extend(error.0);
+        let mut said = Said::default();
+        event.record(&mut said);
+        let Said(message, error) = said;
+        self.0.lock().push(error.map_or(message.clone(), |error| format!("{message}: {error}")));
     }
 }
 
@@ -380,5 +474,29 @@ async fn whom_nothing_reaches_is_named_once_and_not_for_each_notification() {
         tokio::task::yield_now().await;
     }
     assert_eq!(rig.end().await.partly, 4);
-    assert_eq!(*log.0.lock(), ["a", "b", "a"]);
+    assert_eq!(*log.0.lock(), ["a", "b", "a"].map(|why| format!("{MISSED}: {why}")));
+}
+
+const MISSED: &str = "an alert has not reached everybody";
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_said_though_somebody_is_never_reached_and_who_is_reached_later_is_no_outage()
+{
+    let log = Log::default();
+    let _listening = tracing_subscriber::registry().with(log.clone()).set_default();
+    let outage = [partly("a", false), busy(None), busy(None), partly("a", false)];
+    let partial = [partly("b", true), partly("b", true)];
+    let mut rig = rig(outage.into_iter().chain(partial), Duration::ZERO);
+    for id in ["one", "two", "three"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    }
+    assert_eq!(rig.end().await.delivered, 3);
+    let all = [
+        &*format!("{MISSED}: a"),
+        "alerts cannot be delivered for now: busy",
+        "alerts are delivered again",
+        &*format!("{MISSED}: b"),
+    ];
+    assert_eq!(*log.0.lock(), all);
 }

@@ -62,7 +62,8 @@ pub struct MailOptions {
     pub password: Option<Secret>,
     /// The sender, such as `Pools <pools@example.com>`. Default: none, which is an error.
     pub from: String,
-    /// Who gets it. Default: nobody, which is an error.
+    /// Who gets it. Default: nobody, which is an error. One address with other letters than those of
+    /// ASCII keeps a mail from all where the server knows no `SMTPUTF8`, since its header names them all.
     pub to: Vec<String>,
     /// Authorities that are trusted besides the system's, as PEM. Default: none.
     pub root_certificates: Option<PathBuf>,
@@ -80,17 +81,17 @@ pub struct Mail {
     to: Vec<Address>,
     /// Behind the `@` of the messages' ids.
     domain: String,
-    /// By rules, the mail that is with some and is to be sent to others: one, since what is newer takes
-    /// the place of what waits.
+    /// By rules, the mail that is to be sent again, but not to all: one, since what is newer takes the
+    /// place of what waits.
     begun: Mutex<BTreeMap<Arc<str>, Begun>>,
 }
 
-/// A mail that is with some.
+/// A mail that the server wants later for some.
 struct Begun {
     /// The notification's.
     id: String,
-    /// Who has not got it.
-    left: Vec<Address>,
+    /// Who has not got it. All others have.
+    rejected: Vec<Rejected>,
 }
 
 impl Mail {
@@ -120,35 +121,25 @@ impl Mail {
         Ok(Self { server, envelope, to: addresses, domain, begun: Mutex::default() })
     }
 
-    /// Who has not got it.
-    fn left(&self, notification: &Notification) -> Vec<Address> {
+    /// Who has not got it of those it was sent to before.
+    fn rejected(&self, notification: &Notification) -> Option<Vec<Rejected>> {
         let begun = self.begun.lock();
         let begun = begun.get(&notification.rule).filter(|begun| begun.id == notification.id);
-        begun.map_or_else(|| self.to.clone(), |begun| begun.left.clone())
+        begun.map(|begun| begun.rejected.clone())
     }
 
-    /// Takes note of who has not got it after an attempt that ended so, and says what that means for all.
+    /// Takes note of who has not got it by now, and says what that means for all.
     fn note(
         &self,
         notification: &Notification,
-        left: Vec<Address>,
-        outcome: Result<(), DeliveryError>,
+        rejected: Vec<Rejected>,
     ) -> Result<(), DeliveryError> {
-        let is_with_some = left.len() < self.to.len();
-        let outcome = outcome.map_err(|error| match error {
-            DeliveryError::Retry { why, .. } if is_with_some => {
-                DeliveryError::Partly { why, again: true }
-            }
-            DeliveryError::Refused { why } if is_with_some => {
-                DeliveryError::Partly { why, again: false }
-            }
-            error => error,
-        });
+        let outcome = outcome_of(&rejected, rejected.len() < self.to.len());
         let (rule, mut begun) = (&notification.rule, self.begun.lock());
-        if let Err(DeliveryError::Partly { again: true, .. }) = outcome {
-            begun.insert(Arc::clone(rule), Begun { id: notification.id.clone(), left });
-        } else {
+        if rejected.iter().all(|it| it.is_permanent) {
             begun.remove(rule);
+        } else {
+            begun.insert(Arc::clone(rule), Begun { id: notification.id.clone(), rejected });
         }
         outcome
     }
@@ -171,15 +162,16 @@ impl Sink for Mail {
             .header(ContentType::TEXT_PLAIN)
             .body(body);
         let mail = mail.map_err(|error| DeliveryError::Refused { why: error.to_string() })?;
-        let to = self.left(notification);
-        match self.server.send(&mail, &to).await {
-            Ok(rejected) => {
-                let outcome = outcome_of(&rejected);
-                let left = rejected.into_iter().map(|it| it.address).collect();
-                self.note(notification, left, outcome)
+        let (mut rejected, to) = match self.rejected(notification) {
+            None => (Vec::new(), self.to.clone()),
+            Some(rejected) => {
+                let (for_good, for_later): (Vec<_>, Vec<_>) =
+                    rejected.into_iter().partition(|it| it.is_permanent);
+                (for_good, for_later.into_iter().map(|it| it.address).collect())
             }
-            Err(error) => self.note(notification, to, Err(error)),
-        }
+        };
+        rejected.extend(self.server.send(&mail, &to).await?);
+        self.note(notification, rejected)
     }
 
     fn habits(&self) -> Habits {
@@ -187,8 +179,8 @@ impl Sink for Mail {
     }
 }
 
-/// What it means for a mail that these did not get it.
-fn outcome_of(rejected: &[Rejected]) -> Result<(), DeliveryError> {
+/// What it means for a mail that these did not get it, and perhaps some others did.
+fn outcome_of(rejected: &[Rejected], is_with_some: bool) -> Result<(), DeliveryError> {
     let for_later = rejected.iter().find(|it| !it.is_permanent);
     let Some(Rejected { address, why, is_permanent }) = for_later.or(rejected.first()) else {
         return Ok(());
@@ -197,7 +189,12 @@ fn outcome_of(rejected: &[Rejected]) -> Result<(), DeliveryError> {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
-    Err(outcome(format!("{why}; not for {address}{others}"), *is_permanent))
+    let why = format!("{why}; not for {address}{others}");
+    Err(if is_with_some {
+        DeliveryError::Partly { why, again: !is_permanent }
+    } else {
+        outcome(why, *is_permanent)
+    })
 }
 
 /// A pool may be called anything; what follows a line's end would be another header.

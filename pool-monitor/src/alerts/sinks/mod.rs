@@ -96,6 +96,10 @@ pub enum DeliveryError {
         after: Option<Duration>,
     },
     /// It is with some of those it is for, and is not to be sent to these again.
+    ///
+    /// With `again` the sink is given the same notification again, by its
+    /// [`id`](Notification::id), and must itself leave out those who have it. Whatever goes wrong then,
+    /// it counts as delivered to some and is not told again as lost.
     #[error("{why}")]
     Partly {
         /// What went wrong for the others.

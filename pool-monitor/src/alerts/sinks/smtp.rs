@@ -25,6 +25,7 @@ pub(super) struct Server {
 }
 
 /// A recipient whom the server did not take.
+#[derive(Clone)]
 pub(super) struct Rejected {
     pub(super) address: Address,
     pub(super) why: String,
@@ -113,11 +114,13 @@ fn parameters(
         let body = MailParameter::Body(MailBodyParameter::EightBitMime);
         needed.push((Extension::EightBitMime, body));
     }
-    if needed.iter().all(|(extension, _)| session.server_info().supports_feature(*extension)) {
-        Ok(needed.into_iter().map(|(_, parameter)| parameter).collect())
-    } else {
-        let why = "it takes no addresses with other letters than those of ASCII".to_owned();
-        Err(DeliveryError::Refused { why })
+    let is_missing = |extension| !session.server_info().supports_feature(extension);
+    match needed.iter().find(|(extension, _)| is_missing(*extension)) {
+        None => Ok(needed.into_iter().map(|(_, parameter)| parameter).collect()),
+        Some((missing, _)) => {
+            let why = "it takes no addresses with other letters than those of ASCII";
+            Err(DeliveryError::Refused { why: format!("{why} (no {missing})") })
+        }
     }
 }
 
