@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use pool_core::{Pool, PoolConfig, PoolOptions};
 use pool_monitor::TraceOptions;
 use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
 use pool_testkit::receivers::{HttpSink, Reply};
+use pool_testkit::{FakeDriver, FakeServer, Sim};
 
 use super::seen::Seen;
 use super::{AGES, end_spans, metrics, options, spans, to};
@@ -143,6 +145,23 @@ fn who_drops_the_traces_of_a_pool_after_it_goes_on_as_soon() {
     drop(telemetry);
     goes_on_soon(traces);
     assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1);
+}
+
+#[test]
+fn who_drops_the_traces_of_a_pool_in_the_middle_of_a_statement_goes_on_as_soon() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let sim = Sim::new(1);
+    let options = PoolOptions { runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
+    let driver = FakeDriver::new(&FakeServer::new(sim.runtime()));
+    let pool = Pool::new(driver, options).expect("valid");
+    let guard = sim.block_on(pool.acquire()).expect("opened");
+    let telemetry = to(&sink);
+    let traced = telemetry.pool_traces(TraceOptions::default()).watch(&pool.control());
+    let _running = guard.statements().start(Some("SELECT 1")).expect("somebody listens");
+    drop(telemetry);
+    goes_on_soon(traced);
+    assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1, "the one under way");
 }
 
 /// The SDK waits for five seconds and more.
