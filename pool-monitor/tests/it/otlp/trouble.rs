@@ -136,15 +136,23 @@ fn who_drops_it_beside_a_collector_that_hangs_goes_on_soon() {
 }
 
 #[test]
-fn who_drops_the_traces_of_a_pool_after_it_goes_on_as_soon() {
+fn who_drops_the_traces_of_a_pool_after_it_waits_for_nothing() {
     let sink = HttpSink::start().expect("started");
     sink.otherwise(Reply::Hang);
-    let telemetry = to(&sink);
-    end_spans(&telemetry, 1);
-    let traces = telemetry.pool_traces(TraceOptions::default());
-    drop(telemetry);
-    goes_on_soon(traces);
-    assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1);
+    // The quickest of a few: the machine may do much else.
+    let took = (0..5).map(|_| {
+        let telemetry = to(&sink);
+        end_spans(&telemetry, 1);
+        let traces = telemetry.pool_traces(TraceOptions::default());
+        drop(telemetry);
+        let began = Instant::now();
+        drop(traces);
+        let took = began.elapsed();
+        assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1);
+        took
+    });
+    let took = took.min().expect("five");
+    assert!(took < Duration::from_millis(500), "{took:?}");
 }
 
 #[test]
