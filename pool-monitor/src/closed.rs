@@ -55,10 +55,10 @@ mod tests {
 
     #[test]
     fn of_the_closed_pools_the_oldest_leave_and_the_one_whose_name_is_wanted() {
-        assert_eq!(left(50, true), Vec::from_iter(0..49));
-        assert_eq!(left(110, true), Vec::from_iter(11..109));
-        assert_eq!(left(110, false), Vec::from_iter(0..109));
-        assert_eq!(left(10_010, false), Vec::from_iter(11..10_009));
+        assert_eq!(left(50, true), (0..49).collect::<Vec<_>>());
+        assert_eq!(left(110, true), (11..109).collect::<Vec<_>>());
+        assert_eq!(left(110, false), (0..109).collect::<Vec<_>>());
+        assert_eq!(left(10_010, false), (11..10_009).collect::<Vec<_>>());
     }
 
     #[test]

@@ -262,9 +262,9 @@ fn every_closed_pool_is_shown_once_and_those_that_never_drain_do_not_pile_up_for
         (0..=150).filter(is_shown).collect::<Vec<_>>()
     };
     (0..150).for_each(watch_one_that_never_drains);
-    assert_eq!(shown(), Vec::from_iter(0..150));
+    assert_eq!(shown(), (0..150).collect::<Vec<_>>());
     watch_one_that_never_drains(150);
-    assert_eq!(shown(), Vec::from_iter(51..=150));
+    assert_eq!(shown(), (51..=150).collect::<Vec<_>>());
 }
 
 fn max_open(max_open: usize) -> PoolConfig {
