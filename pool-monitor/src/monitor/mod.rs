@@ -76,8 +76,8 @@ pub enum MonitorError {
 /// subscribers. Dropping it ends that.
 ///
 /// It does not keep pools open. One that is closed is told of until its last connection is back, at least
-/// once, and then forgotten; of a hundred that wait for it, the oldest is forgotten when another pool
-/// comes to be watched.
+/// once, and then forgotten. Of those that were told of as closed, at most a hundred are kept: the oldest
+/// is forgotten when another pool comes to be watched.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -148,7 +148,7 @@ impl PoolMonitor {
         if pools.iter().any(|other| other.is_of(pool)) {
             return;
         }
-        let forgotten = make_room(&mut *pools, pool.name(), Watched::closed_as);
+        let forgotten = make_room(&mut *pools, pool.name(), Watched::closed);
         let watched = Watched::new(pool, metadata, &pools, self.inner.runtime.now());
         pools.push(watched);
         drop(pools);

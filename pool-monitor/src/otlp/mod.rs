@@ -54,7 +54,7 @@ pub use self::health::TelemetryState;
 pub use self::options::{Environment, OtlpOptions, Protocol};
 
 use self::exporters::{Exporters, Processor, Reader};
-use self::providers::{Providers, TracerOfPools};
+use self::providers::{End, LastData, Providers, TracerOfPools};
 use self::settings::Settings;
 
 /// How many sets of attributes a metric may have before the SDK lumps the rest together. Its own 2000
@@ -67,13 +67,15 @@ const CARDINALITY: usize = 10_000;
 /// [`shutdown`](Self::shutdown) is what has the last data delivered: it waits as long as you say and tells
 /// what arrived. A drop without it waits a second at most, which a collector that is well does not need;
 /// what one that is slow has not taken by then is still tried for ten seconds, unless the program ends
-/// first, and nobody is told. A provider that you have cloned and drop last waits for those itself, as
-/// the SDK does.
+/// first, and nobody is told. Whoever drops the traces of a pool after it waits for nothing. A provider that
+/// you have cloned and drop last waits for those ten seconds itself, as the SDK does.
 #[derive(Debug)]
 #[must_use = "whoever shuts it down loses none of the last data"]
 pub struct Telemetry {
     exporters: Arc<Exporters>,
     providers: Arc<Providers>,
+    /// Behind the providers: fields are dropped in their order.
+    _last_data: LastData,
 }
 
 impl Telemetry {
@@ -90,12 +92,13 @@ impl Telemetry {
             tracing::warn!(%warning, "a variable is ignored");
         }
         let exporters = Exporters::start(&mut settings)?;
+        let end = End::start().map_err(OtlpError::Thread)?;
         let resource = resource(&settings);
-        let providers = Providers::new(
+        let (providers, last_data) = end.of(
             meter_provider(&exporters, resource.clone()),
             tracer_provider(&exporters, resource, &settings),
         );
-        Ok(Self { exporters, providers })
+        Ok(Self { exporters, providers, _last_data: last_data })
     }
 
     /// Where meters come from.

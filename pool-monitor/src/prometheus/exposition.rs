@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Write};
 use std::iter::once;
 use std::sync::Arc;
 
+use crate::catalogue::push_legal;
+
 /// A metric with the values that it has for different labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
@@ -263,18 +265,6 @@ fn metric_name(name: &str) -> String {
     legal
 }
 
-/// Writes a name with underscores for what may not be in one, so that no name breaks out of its line.
-fn push_legal(to: &mut String, name: &str, is_legal: impl Fn(char) -> bool) {
-    if name.starts_with(|it: char| it.is_ascii_digit()) {
-        to.push('_');
-    }
-    let is_legal = |it: char| it.is_ascii_alphanumeric() || it == '_' || is_legal(it);
-    for (index, legal) in name.split(|it| !is_legal(it)).enumerate() {
-        to.push_str(if index > 0 { "_" } else { "" });
-        to.push_str(legal);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,9 +354,6 @@ wait_seconds_count 1
             ["-Inf", "NaN", "-3", "1000000000000000", "25000000000000000", "0.0000001"]
         );
         assert_eq!(metric_name("9 lives{a}:b"), "_9_lives_a_:b");
-        let mut label = String::new();
-        push_legal(&mut label, "db.pool:x", |_| false);
-        assert_eq!(label, "db_pool_x");
     }
 
     #[test]

@@ -48,11 +48,10 @@ impl PrometheusMetrics {
     pub fn families(&self) -> impl Fn() -> Vec<Family> + Send + Sync + use<> {
         let pools = Arc::clone(&self.pools);
         move || {
-            pools.forget_closed();
             let read = |entry: Arc<crate::registry::Entry<Tally>>| {
                 (Arc::clone(&entry.recorder), Reading::of(&*entry.pool))
             };
-            let read: Vec<_> = pools.entries().into_iter().map(read).collect();
+            let read: Vec<_> = pools.shown().into_iter().map(read).collect();
             ALL.iter().map(|metric| family(metric, &read)).collect()
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pool_core::{Observer, Pool, PoolConfig, PoolOptions, PoolState};
 use pool_monitor::{HISTORY_SPAN, MonitorError, MonitorOptions, PoolMonitor, Signal};
-use pool_testkit::{Answer, Call, FakeDriver, Sim};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -127,18 +127,43 @@ impl Observer for Witness {}
 fn closed_pools_whose_connections_never_come_back_do_not_pile_up_for_ever() {
     let Rig { sim, server, monitor, .. } = Rig::with_max_open(1);
     for number in 0..110 {
-        let name = Some(number.to_string().into());
-        let options =
-            PoolOptions { name, runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
-        let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
-        monitor.watch(&pool.control());
-        std::mem::forget(sim.block_on(pool.acquire()).expect("opened"));
+        watch_a_pool_that_never_drains(&monitor, &sim, &server, number);
+        monitor.look();
     }
-    monitor.look();
     let views = monitor.views();
     let names: Vec<_> = views.iter().map(|view| &*view.snapshot.pool).collect();
-    let expected: Vec<_> = (9..110).map(|number| number.to_string()).collect();
+    let expected: Vec<_> = (10..110).map(|number| number.to_string()).collect();
     assert_eq!(names, expected);
+}
+
+#[test]
+fn every_closed_pool_is_told_of_however_many_close_between_two_looks() {
+    let Rig { sim, server, monitor, .. } = Rig::with_max_open(1);
+    monitor.look();
+    let seen = Seen::default();
+    let _subscription = monitor.subscribe(seen.note());
+    for number in 0..200 {
+        watch_a_pool_that_never_drains(&monitor, &sim, &server, number);
+    }
+    monitor.look();
+    let names: Vec<_> = seen.take().iter().map(|view| view.snapshot.pool.to_string()).collect();
+    let expected: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    assert_eq!(names, expected);
+}
+
+/// One that is closed, while whoever has its connection forgot it.
+fn watch_a_pool_that_never_drains(
+    monitor: &PoolMonitor,
+    sim: &Sim,
+    server: &FakeServer,
+    number: usize,
+) {
+    let name = Some(number.to_string().into());
+    let options =
+        PoolOptions { name, runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
+    let pool = Pool::new(FakeDriver::new(server), options).expect("valid");
+    monitor.watch(&pool.control());
+    std::mem::forget(sim.block_on(pool.acquire()).expect("opened"));
 }
 
 #[test]
