@@ -6,6 +6,8 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +22,9 @@ use pool_core::{
     ConnectContext, Driver, Metadata, Pool, PoolConfig, PoolOptions, Released, async_trait,
 };
 use pool_monitor::prometheus::PrometheusMetrics;
-use pool_monitor::{MonitorOptions, PoolMetrics, PoolMonitor};
+use pool_monitor::{
+    MonitorOptions, PoolMetrics, PoolMonitor, PrometheusEndpoint, PrometheusOptions,
+};
 use pool_testkit::{FakeDriver, FakeServer, Sim};
 use tokio::runtime::{Builder, Runtime};
 
@@ -221,11 +225,25 @@ fn collection(rounds: usize) -> Vec<Figure> {
     let by_sdk =
         (0..rounds).map(|_| time(&|| provider.force_flush().expect("collected"))).collect();
     let by_endpoint = (0..rounds).map(|_| time(&|| drop(black_box(families())))).collect();
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let options = PrometheusOptions { address, ..PrometheusOptions::default() };
+    let endpoint = PrometheusEndpoint::start(&options, families).expect("started");
+    let scraped = (0..rounds).map(|_| time(&|| drop(black_box(scrape(&endpoint))))).collect();
     drop(pools);
     vec![
         Figure::new("collecting the metrics of 1000 pools, by the SDK", "ms", by_sdk, Some(10.0)),
         Figure::new("the same for the endpoint of Prometheus", "ms", by_endpoint, Some(10.0)),
+        Figure::new("a whole scrape of them: collected, written and sent", "ms", scraped, None),
     ]
+}
+
+/// What the endpoint answers.
+fn scrape(endpoint: &PrometheusEndpoint) -> Vec<u8> {
+    let mut stream = TcpStream::connect(endpoint.address()).expect("it listens");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    answer
 }
 
 /// A provider that collects when told to, and exports into nowhere.

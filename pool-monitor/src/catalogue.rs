@@ -4,7 +4,13 @@
 //! from this table; none of them can drift. Names under `db.client.connection` are those of the
 //! OpenTelemetry semantic conventions 1.44; names under `pool` are ours, for what the conventions lack.
 
-/// The attribute that every metric has: the pool's name, never anything of its DSN.
+/// The attribute that every metric and span has: the pool's name, never anything of its DSN.
+///
+/// Give each pool of a program its own by [`PoolOptions`](pool_core::PoolOptions). Of pools that share one,
+/// [`PoolMonitor`](crate::PoolMonitor), [`PoolMetrics`](crate::PoolMetrics) and the Prometheus endpoint
+/// call the later ones `name#2`, `name#3` and so on, each in the order in which it came to watch them: one
+/// pool may have a different number in each, and after the next start. The spans of all, and the pool's own
+/// errors, have the plain name.
 pub const POOL_NAME: &str = "db.client.connection.pool.name";
 /// `idle` or `used`, of [`COUNT`].
 pub const STATE: &str = "db.client.connection.state";
@@ -81,10 +87,30 @@ impl Metric {
     }
 }
 
-/// The name of an attribute in Prometheus.
+/// The name of an attribute in Prometheus, in which what may not be in one is an underscore.
+///
+/// ```
+/// use pool_monitor::catalogue::prometheus_label;
+///
+/// assert_eq!(prometheus_label("pool.close-reason:x"), "pool_close_reason_x");
+/// ```
 #[must_use]
 pub fn prometheus_label(name: &str) -> String {
-    name.replace('.', "_")
+    let mut label = String::new();
+    push_legal(&mut label, name, |_| false);
+    label
+}
+
+/// Writes a name with underscores for what may not be in one, so that no name breaks out of its line.
+pub(crate) fn push_legal(to: &mut String, name: &str, is_legal: impl Fn(char) -> bool) {
+    if name.starts_with(|it: char| it.is_ascii_digit()) {
+        to.push('_');
+    }
+    let is_legal = |it: char| it.is_ascii_alphanumeric() || it == '_' || is_legal(it);
+    for (index, legal) in name.split(|it| !is_legal(it)).enumerate() {
+        to.push_str(if index > 0 { "_" } else { "" });
+        to.push_str(legal);
+    }
 }
 
 /// Bounds for waits, in seconds. Under the SDK's own, of which the smallest is 5 s, every wait would

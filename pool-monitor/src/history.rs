@@ -2,6 +2,7 @@
 //! with how often the pool is looked at.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::window::Window;
@@ -16,8 +17,9 @@ const CALM_KEPT: Duration = Duration::from_hours(24);
 /// What happened to a pool in the last quarter of an hour, in cells of at least 15 s.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Oldest first; the last is still growing.
-    cells: VecDeque<Window>,
+    /// Oldest first; the last is still growing. Who looked before has the others, too: they are not copied
+    /// when the next look adds to this.
+    cells: VecDeque<Arc<Window>>,
     /// Of cells that are forgotten, the last that was calm: a pool that is too small for a quarter of an
     /// hour would otherwise have nothing left to be compared with.
     calm: Option<Calm>,
@@ -49,9 +51,9 @@ impl History {
         self.calm = self.calm.filter(|calm| calm.ago < CALM_KEPT);
         match self.cells.back_mut() {
             Some(last) if last.span < CELL => {
-                *last = Window::merge([&*last, &window].into_iter());
+                *last = Arc::new(Window::merge([&**last, &window].into_iter()));
             }
-            _ => self.cells.push_back(window),
+            _ => self.cells.push_back(Arc::new(window)),
         }
         while let Some(first) = self.cells.front() {
             let rest = self.span() - first.span;
@@ -65,8 +67,7 @@ impl History {
 
     /// The calm times of it; if there were none, the latest before it.
     pub(crate) fn calm(&self) -> Option<Calm> {
-        let is_calm = |cell: &&Window| cell.is_calm();
-        let calm = Window::merge(self.cells.iter().filter(is_calm));
+        let calm = Window::merge(self.cells().filter(|cell| cell.is_calm()));
         let since = self.cells.iter().rev().take_while(|cell| !cell.is_calm());
         Calm::of(&calm, since.map(|cell| cell.span).sum()).or(self.calm)
     }
@@ -74,7 +75,7 @@ impl History {
     /// The cells, oldest first. The last may be shorter than the others.
     #[must_use]
     pub fn cells(&self) -> impl DoubleEndedIterator<Item = &Window> + ExactSizeIterator + Clone {
-        self.cells.iter()
+        self.cells.iter().map(|cell| &**cell)
     }
 
     /// The last of it, as one: as many cells as make up `span`, or all there are.
@@ -87,7 +88,7 @@ impl History {
             is_needed
         });
         let first = self.cells.len() - enough.count();
-        Window::merge(self.cells.range(first..))
+        Window::merge(self.cells().skip(first))
     }
 
     /// How much of it there is.
@@ -99,8 +100,9 @@ impl History {
     /// Bytes it takes.
     #[cfg(test)]
     fn bytes(&self) -> usize {
-        let heap: usize = self.cells.iter().map(Window::heap).sum();
-        size_of::<Self>() + self.cells.capacity() * size_of::<Window>() + heap
+        let cell = |cell: &Window| size_of::<Window>() + 2 * size_of::<usize>() + cell.heap();
+        let cells: usize = self.cells().map(cell).sum();
+        size_of::<Self>() + self.cells.capacity() * size_of::<Arc<Window>>() + cells
     }
 }
 
@@ -128,6 +130,19 @@ mod tests {
         assert_eq!((last.span, last.opened), (30 * SEC, (30..60).sum()));
         assert_eq!(history.last(Duration::MAX).opened, (0..60).sum::<u64>());
         assert_eq!(History::default().last(SEC), Window::default());
+    }
+
+    #[test]
+    fn a_look_copies_no_cell_that_is_full() {
+        let mut history = Arc::new(History::default());
+        (0..4).for_each(|_| Arc::make_mut(&mut history).push(window(CELL, 1)));
+        let seen = Arc::clone(&history);
+        Arc::make_mut(&mut history).push(window(SEC, 1));
+        assert_eq!((seen.cells.len(), history.cells.len()), (4, 5));
+        assert!(seen.cells.iter().zip(&history.cells).all(|(then, now)| Arc::ptr_eq(then, now)));
+        let grown = history.clone();
+        Arc::make_mut(&mut history).push(window(SEC, 1));
+        assert_eq!((grown.last(SEC).span, history.last(SEC).span), (SEC, 2 * SEC));
     }
 
     #[test]

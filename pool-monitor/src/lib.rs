@@ -11,6 +11,7 @@ pub mod alerts;
 #[cfg(any(feature = "alerts", feature = "otlp"))]
 mod background;
 pub mod catalogue;
+mod closed;
 mod histogram;
 mod history;
 #[cfg(any(feature = "otlp", feature = "webhooks"))]

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use pool_core::{ControlHandle, Observer, PoolState, Subscription};
 
+use crate::closed::{Closed, make_room};
 use crate::names::free_name;
-
-/// Pools that are closed and were not shown since: where nobody collects, their ends are of use to nobody.
-const MOST_CLOSED: usize = 100;
 
 /// The pools that somebody shows, each with what counts its events.
 pub(crate) struct Registry<R>(Mutex<Vec<Arc<Entry<R>>>>);
@@ -21,6 +19,8 @@ pub(crate) struct Entry<R> {
     /// The pool's name, or the next that is free.
     name: Arc<str>,
     _events: Subscription,
+    /// It was shown closed.
+    was_closed: AtomicBool,
     /// Its end was shown.
     was_over: AtomicBool,
 }
@@ -33,65 +33,53 @@ impl<R> Default for Registry<R> {
 
 impl<R: Observer> Registry<R> {
     /// Adds `pool`, unless it is there. One that was closed leaves it its name.
-    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&str) -> R) {
-        self.make_room(pool.name());
+    pub(crate) fn add(&self, pool: &ControlHandle, recorder: impl FnOnce(&Arc<str>) -> R) {
         let mut entries = self.0.lock();
         if entries.iter().any(|entry| entry.pool.id() == pool.id()) {
             return;
         }
+        let forgotten = make_room(&mut *entries, pool.name(), |entry| entry.closed());
         let name = free_name(pool.name(), |name| entries.iter().any(|entry| &*entry.name == name));
         let recorder = Arc::new(recorder(&name));
         let events = pool.observe(recorder.clone());
         let pool = Arc::clone(pool);
-        let was_over = AtomicBool::new(false);
-        entries.push(Arc::new(Entry { pool, recorder, name, _events: events, was_over }));
-    }
-
-    /// Forgets the closed pool of this name, and the oldest of too many closed ones.
-    fn make_room(&self, name: &str) {
-        let mut entries = self.0.lock();
-        let closed = entries.iter().filter(|entry| entry.is_closed()).count();
-        let mut surplus = closed.saturating_sub(MOST_CLOSED);
-        let is_surplus = |entry: &mut Arc<Entry<R>>| {
-            if !entry.is_closed() {
-                return false;
-            }
-            let is_surplus = surplus > 0 || &*entry.name == name;
-            surplus = surplus.saturating_sub(usize::from(is_surplus));
-            is_surplus
-        };
-        let forgotten: Vec<_> = entries.extract_if(.., is_surplus).collect();
+        let (was_closed, was_over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let entry = Entry { pool, recorder, name, _events: events, was_closed, was_over };
+        entries.push(Arc::new(entry));
         drop(entries);
         // Ends subscriptions, outside the lock.
         drop(forgotten);
     }
 
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry<R>>> {
-        self.0.lock().clone()
-    }
-
-    /// Forgets pools that were closed when this was called before, so that the end of each is shown once.
-    pub(crate) fn forget_closed(&self) {
-        let forgotten: Vec<_> = self.0.lock().extract_if(.., |entry| entry.was_over()).collect();
+    /// Those that are to be shown now. One that was over when this was called before is forgotten, so that
+    /// its end is shown once.
+    pub(crate) fn shown(&self) -> Vec<Arc<Entry<R>>> {
+        let mut entries = self.0.lock();
+        let forgotten: Vec<_> = entries.extract_if(.., |entry| entry.was_over()).collect();
+        let shown = entries.clone();
+        drop(entries);
         // Ends subscriptions, outside the lock.
         drop(forgotten);
+        shown
     }
 }
 
 impl<R> Entry<R> {
-    /// Whether it is closed, though connections may still be out.
+    /// What is known of it, if it is closed, though connections may still be out.
+    fn closed(&self) -> Option<Closed<'_>> {
+        let is_told = self.was_closed.load(Ordering::Relaxed);
+        self.is_closed().then_some(Closed { name: &self.name, is_told })
+    }
+
     fn is_closed(&self) -> bool {
         self.pool.state() == PoolState::Closed
     }
 
-    /// Whether nothing will happen in it any more.
-    fn is_over(&self) -> bool {
-        self.is_closed() && self.pool.stats().open == 0
-    }
-
-    /// Whether that was so when this was asked before.
+    /// Whether nothing would happen in it any more when it was shown before. It is shown now, if not.
     fn was_over(&self) -> bool {
-        let is_over = self.is_over();
+        let is_closed = self.is_closed();
+        self.was_closed.store(is_closed, Ordering::Relaxed);
+        let is_over = is_closed && self.pool.stats().open == 0;
         self.was_over.swap(is_over, Ordering::Relaxed) && is_over
     }
 }

@@ -88,6 +88,11 @@ impl Notification {
         format!("{severity} {}: {state} for {of_which}", self.rule)
     }
 
+    /// Whether there is anything to tell: alerts may be over, and forgotten, before it is delivered.
+    pub(crate) fn has_alerts(&self) -> bool {
+        !self.alerts.is_empty()
+    }
+
     /// Takes over what an older one of the same rule would have told that this one does not: what is
     /// over. An older one's alert that fires and is not in this one fires no more.
     pub(crate) fn supersede(&mut self, older: Self) {

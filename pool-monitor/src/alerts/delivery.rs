@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::select;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::alert::Notification;
+use super::alert::{Alert, Notification};
 use super::sinks::{DeliveryError, Sink};
 
 /// Bound on one attempt, from connecting to the answer.
@@ -36,9 +34,17 @@ pub struct DeliveryStats {
     pub sink: String,
     /// Notifications that it took.
     pub delivered: u64,
-    /// Notifications that it refused, or that were given up after an hour of trying.
+    /// Those of them that did not reach everybody they were for, such as all recipients of a mail, be it
+    /// after an hour of trying. They are not told again in minutes, as those that failed are: most have
+    /// them.
+    pub partly: u64,
+    /// Notifications that it refused, or that were given up after an hour of trying. What is still so,
+    /// or was to say that it is over, is told again five minutes later, if a pool is looked at by then:
+    /// a word lost when the last pool is gone is told again, or reported, by
+    /// [`AlertManager::shutdown`](super::AlertManager::shutdown) only.
     pub failed: u64,
-    /// Notifications that were thrown away, since too many waited or the manager had been shut down.
+    /// Notifications that were thrown away, since too many waited, which are told again likewise, or the
+    /// manager had been shut down.
     pub dropped: u64,
     /// Attempts after which the same was to be tried again.
     pub retried: u64,
@@ -56,15 +62,21 @@ pub(crate) struct Queue {
     inner: Mutex<Inner>,
     /// Told when there is something to do, or nothing will come any more.
     changed: Notify,
-    /// Told when nothing will come any more.
-    closed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     waiting: VecDeque<Waiting>,
     in_flight: Option<Waiting>,
+    /// What the sink will not get, until that is taken note of.
+    lost: Vec<Notification>,
     is_closed: bool,
+    /// Attempts in a row that found the receiver away or busy; none if it is there.
+    failures: u32,
+    /// Until when it is left alone after the last of them.
+    away_until: Option<Instant>,
+    /// The last of what went wrong for some only that was said; none if all went well since.
+    said: Option<String>,
     stats: DeliveryStats,
 }
 
@@ -72,26 +84,47 @@ struct Inner {
 struct Waiting {
     notification: Notification,
     since: Instant,
+    /// Not before that; and who has waited longer for its turn goes first.
+    turn: Instant,
+    /// Whether some of those it is for have it.
+    is_with_some: bool,
+}
+
+impl Waiting {
+    /// How long it has to wait after that, apart from all others; none if it is not tried again.
+    fn pause_before_next(&self, error: &DeliveryError) -> Option<Duration> {
+        let age = self.since.elapsed();
+        let pause = match error {
+            // All wait then.
+            DeliveryError::Retry { .. } => Some(Duration::ZERO),
+            // As long as it has been tried already, so that the pauses double.
+            DeliveryError::Partly { again: true, .. } => {
+                Some(age.clamp(FIRST_PAUSE, LONGEST_PAUSE))
+            }
+            DeliveryError::Partly { .. } | DeliveryError::Refused { .. } => None,
+        };
+        pause.filter(|_| age < GIVE_UP_AFTER)
+    }
 }
 
 impl Queue {
     pub(crate) fn new(sink: &str) -> Self {
         let stats = DeliveryStats { sink: sink.to_owned(), ..DeliveryStats::default() };
         let inner = Inner { stats, ..Inner::default() };
-        Self {
-            sink: sink.to_owned(),
-            inner: Mutex::new(inner),
-            changed: Notify::new(),
-            closed: Notify::new(),
-        }
+        Self { sink: sink.to_owned(), inner: Mutex::new(inner), changed: Notify::new() }
     }
 
-    /// Adds a notification, in place of one of the same rule that still waits.
+    /// Adds a notification, in place of one of the same rule that still waits, or is lost and has not
+    /// been taken note of.
     pub(crate) fn put(&self, mut notification: Notification) {
         let mut inner = self.inner.lock();
         if inner.is_closed {
             inner.stats.dropped += 1;
             return;
+        }
+        let rule = Arc::clone(&notification.rule);
+        for lost in inner.lost.extract_if(.., |lost| lost.rule == rule) {
+            notification.supersede(lost);
         }
         let is_same = |older: &Waiting| older.notification.rule == notification.rule;
         let same = inner.waiting.iter().position(is_same);
@@ -99,10 +132,13 @@ impl Queue {
             notification.supersede(older.notification);
         } else if inner.waiting.len() >= MOST_WAITING {
             // The oldest: it is the most likely to be no longer so.
-            inner.waiting.pop_front();
+            let oldest = inner.waiting.pop_front();
+            inner.lost.extend(oldest.map(|oldest| oldest.notification));
             inner.stats.dropped += 1;
         }
-        inner.waiting.push_back(Waiting { notification, since: Instant::now() });
+        let now = Instant::now();
+        let waiting = Waiting { notification, since: now, turn: now, is_with_some: false };
+        inner.waiting.push_back(waiting);
         drop(inner);
         self.changed.notify_one();
     }
@@ -115,80 +151,166 @@ impl Queue {
 
     /// Takes nothing any more, and has what waits tried at once.
     pub(crate) fn close(&self) {
-        self.inner.lock().is_closed = true;
+        let mut inner = self.inner.lock();
+        inner.is_closed = true;
+        inner.away_until = None;
+        let now = Instant::now();
+        inner.waiting.iter_mut().for_each(|it| it.turn = it.turn.min(now));
+        drop(inner);
         self.changed.notify_one();
-        self.closed.notify_one();
+    }
+
+    /// Takes an alert that is over out of what waits and of what will be tried again, for a sink that
+    /// does not want to know: it would hear of it as if it were still so.
+    pub(crate) fn forget(&self, alert: &Alert) {
+        let mut inner = self.inner.lock();
+        let Inner { waiting, in_flight, .. } = &mut *inner;
+        for Waiting { notification, .. } in waiting.iter_mut().chain(in_flight) {
+            if notification.rule == alert.rule {
+                notification.alerts.retain(|it| it.pool != alert.pool);
+            }
+        }
+        waiting.retain(|it| it.notification.has_alerts());
+    }
+
+    /// Takes away what was lost, to be told again later; nothing when closed, since there is no later.
+    pub(crate) fn take_lost(&self) -> Vec<Notification> {
+        let mut inner = self.inner.lock();
+        if inner.is_closed { Vec::new() } else { std::mem::take(&mut inner.lost) }
     }
 
     /// Takes away what was not delivered.
     pub(crate) fn take_rest(&self) -> Vec<Notification> {
         let mut inner = self.inner.lock();
-        let rest = inner.in_flight.take().into_iter().chain(std::mem::take(&mut inner.waiting));
-        rest.map(|waiting| waiting.notification).collect()
+        let Inner { waiting, in_flight, lost, .. } = &mut *inner;
+        let rest = in_flight.take().into_iter().chain(std::mem::take(waiting));
+        let rest = std::mem::take(lost).into_iter().chain(rest.map(|it| it.notification));
+        rest.filter(Notification::has_alerts).collect()
     }
 
-    /// The next one, once there is one; none after the last, when closed.
-    async fn next(&self) -> Option<Notification> {
+    /// The next one, once it is its turn; none after the last, when closed.
+    pub(crate) async fn next(&self) -> Option<Notification> {
         loop {
-            {
+            let turn = {
                 let mut inner = self.inner.lock();
-                inner.in_flight = inner.waiting.pop_front();
-                if inner.in_flight.is_some() || inner.is_closed {
-                    return inner.in_flight.as_ref().map(|next| next.notification.clone());
+                match inner.next_turn() {
+                    Some((turn, at)) if turn <= Instant::now() => {
+                        inner.in_flight = inner.waiting.remove(at);
+                        return inner.in_flight.as_ref().map(|next| next.notification.clone());
+                    }
+                    Some((turn, _)) => Some(turn),
+                    None if inner.is_closed => return None,
+                    None => None,
                 }
+            };
+            let changed = self.changed.notified();
+            match turn {
+                // Over or not: it looks again.
+                Some(turn) => drop(timeout_at(turn, changed).await),
+                None => changed.await,
             }
-            self.changed.notified().await;
         }
     }
 
     /// Counts the end of an attempt, and says what is worth it.
-    fn finish(&self, outcome: &Outcome) {
-        let remark = self.inner.lock().finish(outcome);
-        if let Some(remark) = remark {
-            remark.log(&self.sink);
-        }
+    pub(crate) fn finish(&self, outcome: &Outcome) {
+        let remarks = self.inner.lock().finish(outcome);
+        remarks.into_iter().flatten().for_each(|remark| remark.log(&self.sink));
     }
 }
 
 impl Inner {
-    /// What is to be tried again goes behind what waits, so that each rule has its turn, unless there
-    /// is a newer one by now.
-    fn finish<'a>(&mut self, outcome: &'a Outcome) -> Option<Remark<'a>> {
+    /// When something may be tried, and which of those that wait.
+    fn next_turn(&self) -> Option<(Instant, usize)> {
+        let turns = self.waiting.iter().enumerate().map(|(at, it)| (it.turn, at));
+        let (turn, at) = turns.min()?;
+        Some((self.away_until.map_or(turn, |until| turn.max(until)), at))
+    }
+
+    fn finish<'a>(&mut self, outcome: &'a Outcome) -> [Option<Remark<'a>>; 2] {
         // None if it was reported as not delivered while it was tried.
-        let tried = self.in_flight.take()?;
-        let Self { stats, waiting, .. } = self;
-        let had_failed = stats.last_error.is_some();
-        stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        let Some(tried) = self.in_flight.take() else { return [None, None] };
+        self.stats.last_error = outcome.as_ref().err().map(ToString::to_string);
+        [self.judge_receiver(outcome), self.settle(tried, outcome)]
+    }
+
+    /// Takes note of whether the receiver is there. What it refuses says nothing of that.
+    fn judge_receiver<'a>(&mut self, outcome: &'a Outcome) -> Option<Remark<'a>> {
+        let was_away = self.failures > 0;
         match outcome {
-            Ok(()) => {
-                stats.delivered += 1;
-                had_failed.then_some(Remark::Again)
+            Ok(()) | Err(DeliveryError::Partly { .. }) => {
+                self.failures = 0;
+                was_away.then_some(Remark::Again)
             }
-            Err(DeliveryError::Refused { why }) => {
-                stats.failed += 1;
-                Some(Remark::Refused(why))
-            }
-            Err(DeliveryError::Retry { why, .. }) if tried.since.elapsed() >= GIVE_UP_AFTER => {
-                stats.failed += 1;
-                Some(Remark::GivenUp(why))
-            }
-            Err(DeliveryError::Retry { why, .. }) => {
-                stats.retried += 1;
-                let rule = &tried.notification.rule;
-                match waiting.iter_mut().find(|newer| newer.notification.rule == *rule) {
-                    Some(newer) => newer.notification.supersede(tried.notification),
-                    None => waiting.push_back(tried),
-                }
+            Err(DeliveryError::Refused { .. }) => None,
+            Err(DeliveryError::Retry { why, after }) => {
+                self.failures += 1;
+                // Whoever shuts down has no time for long pauses.
+                let failures = if self.is_closed { 1 } else { self.failures };
+                let pause = pause(failures, *after, fastrand::f64());
+                self.away_until = Some(Instant::now() + pause);
                 // Once, and not for each attempt.
-                (!had_failed).then_some(Remark::Fails(why))
+                (!was_away).then_some(Remark::Fails(why))
             }
         }
+    }
+
+    /// Decides what becomes of what was tried.
+    fn settle<'a>(&mut self, mut tried: Waiting, outcome: &'a Outcome) -> Option<Remark<'a>> {
+        let Err(error) = outcome else {
+            self.stats.delivered += 1;
+            self.said = None;
+            return None;
+        };
+        let (DeliveryError::Retry { why, .. }
+        | DeliveryError::Partly { why, .. }
+        | DeliveryError::Refused { why }) = error;
+        let is_partly = matches!(error, DeliveryError::Partly { .. });
+        tried.is_with_some |= is_partly;
+        if let Some(pause) = tried.pause_before_next(error) {
+            self.stats.retried += 1;
+            // Behind what waits, so that each rule has its turn.
+            tried.turn = Instant::now() + pause;
+            let tried = self.unless_newer(tried);
+            // If it is over for all of them by now, there is nothing to try.
+            self.waiting.extend(tried.filter(|it| it.notification.has_alerts()));
+            is_partly.then(|| self.say_partly(why)).flatten()
+        } else if tried.is_with_some {
+            self.stats.delivered += 1;
+            self.stats.partly += 1;
+            self.say_partly(why)
+        } else if tried.notification.has_alerts() {
+            self.stats.failed += 1;
+            let lost = self.unless_newer(tried);
+            self.lost.extend(lost.map(|it| it.notification));
+            let is_refused = matches!(error, DeliveryError::Refused { .. });
+            Some(if is_refused { Remark::Refused(why) } else { Remark::GivenUp(why) })
+        } else {
+            None
+        }
+    }
+
+    /// Once, and not for each notification: who is unknown stays unknown.
+    fn say_partly<'a>(&mut self, why: &'a str) -> Option<Remark<'a>> {
+        let is_new = self.said.as_deref() != Some(why);
+        self.said = Some(why.to_owned());
+        is_new.then_some(Remark::Partly(why))
+    }
+
+    /// Has a newer one of the same rule that waits tell what this one would have; returns it if there is
+    /// none.
+    fn unless_newer(&mut self, tried: Waiting) -> Option<Waiting> {
+        let is_newer = |it: &&mut Waiting| it.notification.rule == tried.notification.rule;
+        let Some(newer) = self.waiting.iter_mut().find(is_newer) else { return Some(tried) };
+        newer.notification.supersede(tried.notification);
+        None
     }
 }
 
 /// What the log is told of an attempt.
 enum Remark<'a> {
     Again,
+    Partly(&'a str),
     Refused(&'a str),
     GivenUp(&'a str),
     Fails(&'a str),
@@ -198,6 +320,9 @@ impl Remark<'_> {
     fn log(self, sink: &str) {
         match self {
             Self::Again => tracing::info!(sink, "alerts are delivered again"),
+            Self::Partly(why) => {
+                tracing::warn!(sink, error = why, "an alert has not reached everybody");
+            }
             Self::Refused(why) => tracing::warn!(sink, error = why, "an alert was refused"),
             Self::GivenUp(why) => tracing::warn!(sink, error = why, "an alert was given up"),
             Self::Fails(why) => {
@@ -207,26 +332,14 @@ impl Remark<'_> {
     }
 }
 
-type Outcome = Result<(), DeliveryError>;
+pub(crate) type Outcome = Result<(), DeliveryError>;
 
 /// Delivers what is in `queue` until that is closed and empty, with a pause between two messages.
 pub(crate) async fn deliver(queue: Arc<Queue>, sink: Arc<dyn Sink>, between: Duration) {
-    let mut failures = 0;
     while let Some(notification) = queue.next().await {
         let outcome = attempt(&*sink, &notification).await;
         queue.finish(&outcome);
-        match outcome {
-            Ok(()) | Err(DeliveryError::Refused { .. }) => {
-                failures = 0;
-                sleep(between).await;
-            }
-            Err(DeliveryError::Retry { after, .. }) => {
-                failures += 1;
-                let pause = pause(failures, after, fastrand::f64());
-                // Whoever shuts down has no time for a pause.
-                select(pin!(sleep(pause)), pin!(queue.closed.notified())).await;
-            }
-        }
+        sleep(between).await;
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! A group waits for a moment after its first change, so that what comes together is told together.
 //! What came and went in that moment is not told at all, and a group that fires is told again from time
-//! to time.
+//! to time, and soon if the last time was in vain.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,9 +14,13 @@ use std::time::Duration;
 
 use pool_core::runtime::Instant;
 
-use super::alert::Alert;
+use super::alert::{Alert, Notification};
 use super::engine::Engine;
 use super::rule::Severity;
+
+/// After how long a group is told again of which a notification was lost: as Alertmanager's default
+/// `group_interval`, after which that tries again what it could not deliver.
+const AFTER_LOSS: Duration = Duration::from_mins(5);
 
 /// What decides whether and when a sink is told.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +46,7 @@ struct Group {
     alerts: BTreeMap<Arc<str>, Told>,
     /// When what has changed is told.
     due: Option<Instant>,
-    /// When it was told last.
+    /// When it was told last; none before the first time, and if that was lost.
     told: Option<Instant>,
 }
 
@@ -68,11 +72,31 @@ impl Grouping {
         if alert.is_firing() || (is_told && self.manner.send_resolved) {
             let told = Told { alert: alert.clone(), is_told };
             group.alerts.insert(Arc::clone(&alert.pool), told);
+            group.is_due_by(now.after(self.manner.group_wait));
         } else {
             group.alerts.remove(&alert.pool);
         }
-        let due = group.due.unwrap_or(now.after(self.manner.group_wait));
-        group.due = group.has_news().then_some(due);
+        group.due = group.due.filter(|_| group.has_news());
+        self.forget_empty();
+    }
+
+    /// Takes note of what the sink was not told after all. It is told again, with the rest of its group,
+    /// if it is still so, or was to say that it is over.
+    pub(crate) fn lost(&mut self, now: Instant, lost: Notification) {
+        let Manner { group_wait, repeat, .. } = self.manner;
+        let group = self.groups.entry(lost.rule).or_default();
+        let mut is_missed = false;
+        for alert in lost.alerts {
+            let pool = Arc::clone(&alert.pool);
+            if !alert.is_firing() {
+                group.alerts.entry(Arc::clone(&pool)).or_insert(Told { alert, is_told: true });
+            }
+            is_missed |= group.alerts.contains_key(&pool);
+        }
+        if is_missed {
+            group.told = None;
+            group.is_due_by(now.after(AFTER_LOSS.max(group_wait).min(repeat)));
+        }
         self.forget_empty();
     }
 
@@ -107,9 +131,13 @@ impl Grouping {
 }
 
 impl Group {
-    /// Whether the sink believes something that is not so.
+    /// Whether the sink believes something that is not so, or may, since it was told in vain.
     fn has_news(&self) -> bool {
-        self.alerts.values().any(|it| it.alert.is_firing() != it.is_told)
+        self.told.is_none() || self.alerts.values().any(|it| it.alert.is_firing() != it.is_told)
+    }
+
+    fn is_due_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
     fn is_to_be_repeated(&self, now: Instant, repeat: Duration) -> bool {

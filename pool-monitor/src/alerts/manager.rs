@@ -18,7 +18,7 @@ use super::alert::{Alert, Moment, Notification};
 use super::delivery::{DeliveryStats, Queue, deliver};
 use super::engine::{Engine, Look, WatchedRules};
 use super::grouping::Grouping;
-use super::options::AlertOptions;
+use super::options::{AlertOptions, SinkOptions};
 use super::rule::Severity;
 use crate::background::Background;
 use crate::monitor::Subscriber;
@@ -110,6 +110,7 @@ struct State {
 /// A sink's way out.
 struct Lane {
     queue: Arc<Queue>,
+    send_resolved: bool,
     repeat: Duration,
     /// Ends the delivery where it is.
     end: AbortHandle,
@@ -134,7 +135,8 @@ impl AlertManager {
             let pause = options.sink.habits().pause;
             let delivery = deliver(Arc::clone(&queue), options.sink, pause);
             let (delivery, end) = abortable(delivery);
-            lanes.push(Lane { queue, repeat: options.repeat, end });
+            let SinkOptions { send_resolved, repeat, .. } = options;
+            lanes.push(Lane { queue, send_resolved, repeat, end });
             let alive = alive.clone();
             background.spawn(async move {
                 let _aborted = delivery.await;
@@ -178,8 +180,8 @@ impl AlertManager {
         self.0.lanes.iter().map(|lane| lane.queue.stats()).collect()
     }
 
-    /// Tries to deliver what there is to be told, at most until the deadline, and returns what was not
-    /// delivered. Nothing is delivered after that.
+    /// Tries to deliver what there is to be told, and once more what was lost, at most until the deadline,
+    /// and returns what was not delivered, nor told again since. Nothing is delivered after that.
     ///
     /// Blocks the thread. Alerts that fire are not resolved by it: they are still so.
     #[must_use]
@@ -188,10 +190,15 @@ impl AlertManager {
         let mut state = self.0.state.lock();
         let State { engine, groupings } = &mut *state;
         for (grouping, lane) in groupings.iter_mut().zip(&self.0.lanes) {
+            for lost in lane.queue.take_lost() {
+                // Whenever it is due, it is told now.
+                grouping.lost(Instant::EPOCH, lost);
+            }
             self.0.put(lane, at, grouping.rest(engine));
+            // Before anybody else looks: what is lost from now on is to be found here.
+            lane.queue.close();
         }
         drop(state);
-        self.0.lanes.iter().for_each(|lane| lane.queue.close());
         let ended = self.0.ended.lock().take();
         if let Some(mut ended) = ended {
             // Nothing is ever sent: it ends when the last sender is gone.
@@ -213,14 +220,22 @@ impl Inner {
         let at = Moment { now, wall: SystemTime::now() };
         let mut state = self.state.lock();
         let State { engine, groupings } = &mut *state;
+        let was_idle = engine.is_idle();
         let changes = change(engine, at);
+        // When the last pool is gone, nobody may tell the time any more. If somebody does, what was lost
+        // has its pause as ever.
+        let is_last = !was_idle && engine.is_idle();
         for (grouping, lane) in groupings.iter_mut().zip(&self.lanes) {
+            for lost in lane.queue.take_lost() {
+                grouping.lost(now, lost);
+            }
             for alert in &changes {
                 grouping.change(now, alert);
+                if !alert.is_firing() && !lane.send_resolved {
+                    lane.queue.forget(alert);
+                }
             }
-            // When the last pool is gone, nobody tells the time any more.
-            let groups =
-                if engine.is_idle() { grouping.rest(engine) } else { grouping.due(now, engine) };
+            let groups = if is_last { grouping.rest(engine) } else { grouping.due(now, engine) };
             self.put(lane, at.wall, groups);
         }
         drop(state);

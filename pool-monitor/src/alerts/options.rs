@@ -136,13 +136,15 @@ pub struct SinkOptions {
     /// What is less bad is not for it. Default: that of its [`Sink`], a warning for most,
     /// critical for a mail.
     pub minimum_severity: Severity,
-    /// Whether it is told when it is over. Default: yes.
+    /// Whether it is told when it is over. Default: yes. If not, it is never told of what was over
+    /// before that could be delivered.
     pub send_resolved: bool,
     /// How long alerts of one rule are gathered before it is told. Default: that of its [`Sink`],
     /// 10 s for most.
     pub group_wait: Duration,
     /// After how long it is told again of what goes on firing. Default: that of its [`Sink`], four
-    /// hours for most. At most 30 days.
+    /// hours for most. At most 30 days. What could not be delivered is told again after five minutes, or
+    /// after `group_wait` if that is longer, but not later than this.
     pub repeat: Duration,
     /// What it is.
     pub sink: Arc<dyn Sink>,

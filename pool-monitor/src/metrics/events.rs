@@ -94,8 +94,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(instruments: &Instruments, lookup: Lookup, pool: &str) -> Self {
-        let pool = KeyValue::new(POOL_NAME, Arc::<str>::from(pool));
+    pub(super) fn new(instruments: &Instruments, lookup: Lookup, pool: &Arc<str>) -> Self {
+        let pool = KeyValue::new(POOL_NAME, Arc::clone(pool));
         let of_pool = |histogram| PoolHistogram::new(histogram, lookup, &pool);
         // A counter that begins with its first leak has not grown, to those who ask by how much.
         instruments.leaks_suspected.add(0, slice::from_ref(&pool));

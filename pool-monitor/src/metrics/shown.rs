@@ -40,9 +40,8 @@ impl Shown {
     }
 
     fn read(&self) -> Readings {
-        self.pools.forget_closed();
         let read =
             |entry: Arc<Entry<Events>>| (entry.recorder.pool.clone(), Reading::of(&*entry.pool));
-        self.pools.entries().into_iter().map(read).collect()
+        self.pools.shown().into_iter().map(read).collect()
     }
 }

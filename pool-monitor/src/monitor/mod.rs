@@ -21,6 +21,7 @@ use self::log::LogLines;
 use self::subscribers::Subscribers;
 pub use self::subscribers::{MonitorSubscription, Subscriber};
 use self::watched::{Seen, Watched};
+use crate::closed::make_room;
 use crate::history::HISTORY_SPAN;
 use crate::view::PoolView;
 
@@ -74,7 +75,9 @@ pub enum MonitorError {
 /// Looks at pools at a steady interval, keeps the last quarter of an hour of each, and tells
 /// subscribers. Dropping it ends that.
 ///
-/// It does not keep pools open: one that is closed is told of once more, and forgotten.
+/// It does not keep pools open. One that is closed is told of until its last connection is back, at least
+/// once, and then forgotten. Of those that were told of as closed, at most a hundred are kept: the oldest
+/// is forgotten when another pool comes to be watched.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -136,7 +139,8 @@ impl PoolMonitor {
     }
 
     /// Looks at this pool, too, from now on. A pool that is watched already stays as it is; one that has
-    /// the name of another is called `name#2`, unless that other is closed: then it takes its place.
+    /// the name of another is called `name#2` ([why not to](crate::catalogue::POOL_NAME)), unless that other is
+    /// closed: then it takes its place.
     pub fn watch(&self, pool: &ControlHandle) {
         // Foreign code, which may look at the monitor.
         let metadata = pool.metadata();
@@ -144,13 +148,12 @@ impl PoolMonitor {
         if pools.iter().any(|other| other.is_of(pool)) {
             return;
         }
-        let is_replaced = |other: &mut Watched| other.is_closed() && other.is_called(pool.name());
-        let replaced: Vec<_> = pools.extract_if(.., is_replaced).collect();
+        let forgotten = make_room(&mut *pools, pool.name(), Watched::closed);
         let watched = Watched::new(pool, metadata, &pools, self.inner.runtime.now());
         pools.push(watched);
         drop(pools);
-        // Ends a subscription, outside the lock.
-        drop(replaced);
+        // Ends subscriptions, outside the lock.
+        drop(forgotten);
     }
 
     /// Tells `subscriber` of every pool after every look, until the subscription is dropped. It is called

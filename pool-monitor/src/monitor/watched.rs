@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pool_core::runtime::Instant;
 use pool_core::{ControlHandle, Metadata, PoolState, Subscription};
 
+use crate::closed::Closed;
 use crate::history::History;
 use crate::names::free_name;
 use crate::recorder::{Recorder, Sample};
@@ -64,12 +65,12 @@ impl Watched {
         self.pool.id() == pool.id()
     }
 
-    pub(super) fn is_called(&self, name: &str) -> bool {
-        &*self.name == name
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.pool.state() == PoolState::Closed
+    /// What is known of it, if it is closed.
+    pub(super) fn closed(&self) -> Option<Closed<'_>> {
+        let is_told =
+            self.view.as_ref().is_some_and(|view| view.snapshot.stats.state == PoolState::Closed);
+        let is_closed = self.pool.state() == PoolState::Closed;
+        is_closed.then_some(Closed { name: &self.name, is_told })
     }
 
     /// Whether nothing will happen to it any more.

@@ -26,6 +26,7 @@ mod health;
 mod http;
 mod metrics;
 mod options;
+mod providers;
 mod sender;
 mod settings;
 mod spans;
@@ -35,8 +36,9 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::global;
+use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
@@ -52,21 +54,28 @@ pub use self::health::TelemetryState;
 pub use self::options::{Environment, OtlpOptions, Protocol};
 
 use self::exporters::{Exporters, Processor, Reader};
+use self::providers::{End, LastData, Providers, TracerOfPools};
 use self::settings::Settings;
 
 /// How many sets of attributes a metric may have before the SDK lumps the rest together. Its own 2000
 /// are too few for a thousand pools: connections closed have eight reasons a pool.
 const CARDINALITY: usize = 10_000;
 
-/// Exporters that run. They go on without this handle as long as a provider of theirs is in use, and
-/// when the last one is dropped, the SDK waits for the last data, five seconds at most for each signal.
-/// [`shutdown`](Self::shutdown) waits as long as you say and tells what arrived.
+/// Exporters that run. They go on without this handle as long as a provider of theirs or the traces of
+/// a pool are in use; its metrics alone do not keep them.
+///
+/// [`shutdown`](Self::shutdown) is what has the last data delivered: it waits as long as you say and tells
+/// what arrived. A drop without it waits a second at most, which a collector that is well does not need;
+/// what one that is slow has not taken by then is still tried for ten seconds, unless the program ends
+/// first, and nobody is told. Whoever drops the traces of a pool after it waits for nothing. A provider that
+/// you have cloned and drop last waits for those ten seconds itself, as the SDK does.
 #[derive(Debug)]
 #[must_use = "whoever shuts it down loses none of the last data"]
 pub struct Telemetry {
     exporters: Arc<Exporters>,
-    meter_provider: SdkMeterProvider,
-    tracer_provider: SdkTracerProvider,
+    providers: Arc<Providers>,
+    /// Behind the providers: fields are dropped in their order.
+    _last_data: LastData,
 }
 
 impl Telemetry {
@@ -83,43 +92,46 @@ impl Telemetry {
             tracing::warn!(%warning, "a variable is ignored");
         }
         let exporters = Exporters::start(&mut settings)?;
+        let end = End::start().map_err(OtlpError::Thread)?;
         let resource = resource(&settings);
-        Ok(Self {
-            meter_provider: meter_provider(&exporters, resource.clone()),
-            tracer_provider: tracer_provider(&exporters, resource, &settings),
-            exporters,
-        })
+        let (providers, last_data) = end.of(
+            meter_provider(&exporters, resource.clone()),
+            tracer_provider(&exporters, resource, &settings),
+        );
+        Ok(Self { exporters, providers, _last_data: last_data })
     }
 
     /// Where meters come from.
     #[must_use]
     pub fn meter_provider(&self) -> &SdkMeterProvider {
-        &self.meter_provider
+        self.providers.meters()
     }
 
     /// Where tracers come from.
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
-        &self.tracer_provider
+        self.providers.tracers()
     }
 
     /// Metrics of pools to this collector: of [`meter_provider`](Self::meter_provider), whose SDK is known,
     /// and therefore at the least cost.
     pub fn pool_metrics(&self) -> PoolMetrics {
-        PoolMetrics::bound(&self.meter_provider.meter_with_scope(scope()))
+        PoolMetrics::bound(&self.meter_provider().meter_with_scope(scope()))
     }
 
     /// Traces of pools to this collector.
     #[must_use]
     pub fn pool_traces(&self, options: TraceOptions) -> PoolTraces {
-        PoolTraces::new(&self.tracer_provider, options)
+        let tracer = self.tracer_provider().tracer_with_scope(scope());
+        let tracer = TracerOfPools::new(tracer, &self.providers);
+        PoolTraces::by(BoxedTracer::new(Box::new(tracer)), options)
     }
 
     /// Makes both providers those of the whole program. To be called before anything takes a meter:
     /// instruments that are older stay without effect.
     pub fn install_global(&self) {
-        global::set_meter_provider(self.meter_provider.clone());
-        global::set_tracer_provider(self.tracer_provider.clone());
+        global::set_meter_provider(self.meter_provider().clone());
+        global::set_tracer_provider(self.tracer_provider().clone());
     }
 
     /// How delivery goes.
@@ -140,8 +152,8 @@ impl Telemetry {
     pub fn shutdown(&self, deadline: Duration) -> Delivery {
         let delivery = self.exporters.shutdown(deadline);
         // Their exporters are gone, so there is nothing to wait for and nothing that can fail.
-        let _tracers = self.tracer_provider.shutdown();
-        let _meters = self.meter_provider.shutdown();
+        let _tracers = self.tracer_provider().shutdown();
+        let _meters = self.meter_provider().shutdown();
         delivery
     }
 }

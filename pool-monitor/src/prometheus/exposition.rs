@@ -1,6 +1,11 @@
 //! Metrics as Prometheus reads them: the text format 0.0.4, and OpenMetrics 1.0.0.
 
-use std::fmt::{self, Write};
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write};
+use std::iter::once;
+use std::sync::Arc;
+
+use crate::catalogue::push_legal;
 
 /// A metric with the values that it has for different labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,14 +32,44 @@ pub enum Samples {
     Histogram(Vec<(Labels, Buckets)>),
 }
 
-/// Names and values, in the order in which they are written.
-pub type Labels = Vec<(String, String)>;
+/// A name and a value. What may not be in a name is written as an underscore: that makes a label's name of an
+/// attribute's.
+pub type Label = (Cow<'static, str>, Cow<'static, str>);
+
+/// The labels of a value, in the order in which they are written; they can be collected.
+///
+/// ```
+/// use pool_monitor::prometheus::Labels;
+///
+/// let labels: Labels = [("pool".into(), "orders".into())].into_iter().collect();
+/// assert_eq!(labels.iter().count(), 1);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Labels {
+    /// Those that many values have: there once for all of them.
+    pub shared: Arc<[Label]>,
+    /// One more, of this value alone.
+    pub own: Option<Label>,
+}
+
+impl Labels {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Label> {
+        self.shared.iter().chain(&self.own)
+    }
+}
+
+impl FromIterator<Label> for Labels {
+    fn from_iter<I: IntoIterator<Item = Label>>(labels: I) -> Self {
+        Self { shared: labels.into_iter().collect(), own: None }
+    }
+}
 
 /// A histogram's values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Buckets {
     /// The upper bounds of all buckets but the last, which has none; ascending.
-    pub bounds: Vec<f64>,
+    pub bounds: Cow<'static, [f64]>,
     /// How many values each bucket has: one number more than there are bounds.
     pub counts: Vec<u64>,
     /// The sum of all values.
@@ -72,18 +107,17 @@ impl Format {
     pub(super) fn write(self, families: &[Family]) -> String {
         let mut text = String::new();
         for family in families {
-            self.describe(&mut text, family);
+            let name = metric_name(&family.name);
+            self.describe(&mut text, &name, family);
+            let mut lines = Lines { text: &mut text, name: &name, labels: String::new() };
             match &family.samples {
                 Samples::Counter(samples) | Samples::Gauge(samples) => {
                     for (labels, value) in samples {
-                        line(&mut text, &family.name, labels, None, &number(*value));
+                        lines.label(labels);
+                        lines.value("", Number(*value));
                     }
                 }
-                Samples::Histogram(samples) => {
-                    for (labels, buckets) in samples {
-                        histogram(&mut text, &family.name, labels, buckets);
-                    }
-                }
+                Samples::Histogram(samples) => lines.histograms(samples),
             }
         }
         if self == Self::OpenMetrics {
@@ -92,95 +126,143 @@ impl Format {
         text
     }
 
-    fn describe(self, text: &mut String, family: &Family) {
-        let name = metric_name(&family.name);
+    fn describe(self, text: &mut String, name: &str, family: &Family) {
         let (name, kind) = match (&family.samples, self) {
             // There, a counter's name has no `_total`, but its value's has.
             (Samples::Counter(_), Self::OpenMetrics) => {
-                (name.trim_end_matches("_total").to_owned(), "counter")
+                (name.trim_end_matches("_total"), "counter")
             }
             (Samples::Counter(_), Self::Text) => (name, "counter"),
             (Samples::Gauge(_), _) => (name, "gauge"),
             (Samples::Histogram(_), _) => (name, "histogram"),
         };
-        let help = match self {
-            Self::Text => family.help.replace('\\', "\\\\").replace('\n', "\\n"),
-            Self::OpenMetrics => escaped(&family.help),
-        };
-        put(text, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        put(text, format_args!("# HELP {name} "));
+        escape(text, &family.help, self == Self::OpenMetrics);
+        put(text, format_args!("\n# TYPE {name} {kind}\n"));
         if let (Self::OpenMetrics, Some(unit)) = (self, family.unit) {
             put(text, format_args!("# UNIT {name} {unit}\n"));
         }
     }
 }
 
-/// Buckets count what is in those before, too.
-fn histogram(text: &mut String, name: &str, labels: &Labels, buckets: &Buckets) {
-    let bounds = buckets.bounds.iter().map(|bound| canonical(*bound));
-    let bounds = bounds.chain(["+Inf".to_owned()]);
-    let mut count = 0;
-    let bucket = format!("{name}_bucket");
-    for (bound, in_bucket) in bounds.zip(&buckets.counts) {
-        count += in_bucket;
-        line(text, &bucket, labels, Some(&bound), &count.to_string());
-    }
-    line(text, &format!("{name}_sum"), labels, None, &number(buckets.sum));
-    line(text, &format!("{name}_count"), labels, None, &count.to_string());
+/// Writes the lines of one metric. Of a thousand pools there are a hundred thousand, so it writes nothing
+/// twice that lines have in common.
+struct Lines<'a> {
+    text: &'a mut String,
+    name: &'a str,
+    /// The present labels, as they are written: `name="value",other="value"`.
+    labels: String,
 }
 
-/// `name{label="value",le="bound"} value`
-fn line(text: &mut String, name: &str, labels: &Labels, bound: Option<&str>, value: &str) {
-    text.push_str(&metric_name(name));
-    let written = labels.iter().map(|(name, value)| (label_name(name), escaped(value)));
-    let written = written.chain(bound.map(|bound| ("le".to_owned(), bound.to_owned())));
-    for (index, (name, value)) in written.enumerate() {
-        let before = if index == 0 { '{' } else { ',' };
-        put(text, format_args!("{before}{name}=\"{value}\""));
+impl Lines<'_> {
+    /// Makes these the labels of the next lines.
+    fn label(&mut self, labels: &Labels) {
+        self.labels.clear();
+        for (index, (name, value)) in labels.iter().enumerate() {
+            if index > 0 {
+                self.labels.push(',');
+            }
+            push_legal(&mut self.labels, name, |_| false);
+            self.labels.push_str("=\"");
+            escape(&mut self.labels, value, true);
+            self.labels.push('"');
+        }
     }
-    let after = if labels.is_empty() && bound.is_none() { "" } else { "}" };
-    put(text, format_args!("{after} {value}\n"));
+
+    /// `name_suffix{labels} value`
+    fn value(&mut self, suffix: &str, value: impl Display) {
+        self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        if !self.labels.is_empty() {
+            self.text.push('{');
+            self.text.push_str(&self.labels);
+            self.text.push('}');
+        }
+        put(self.text, format_args!(" {value}\n"));
+    }
+
+    /// `name_bucket{labels,le="bound"} count`
+    fn bucket(&mut self, bound: &str, count: u64) {
+        self.text.push_str(self.name);
+        self.text.push_str("_bucket{");
+        self.text.push_str(&self.labels);
+        let comma = if self.labels.is_empty() { "" } else { "," };
+        put(self.text, format_args!("{comma}le=\"{bound}\"}} {count}\n"));
+    }
+
+    fn histograms(&mut self, samples: &[(Labels, Buckets)]) {
+        // Mostly, all have the same.
+        let mut bounds: &[f64] = &[];
+        let mut written = written_bounds(bounds);
+        for (labels, buckets) in samples {
+            if bounds != &*buckets.bounds {
+                bounds = &buckets.bounds;
+                written = written_bounds(bounds);
+            }
+            self.label(labels);
+            // Buckets count what is in those before, too.
+            let mut count = 0;
+            for (bound, in_bucket) in written.iter().zip(&buckets.counts) {
+                count += in_bucket;
+                self.bucket(bound, count);
+            }
+            self.value("_sum", Number(buckets.sum));
+            self.value("_count", count);
+        }
+    }
 }
 
 fn put(text: &mut String, more: fmt::Arguments<'_>) {
     text.write_fmt(more).expect("bug: a String takes all");
 }
 
-fn number(value: f64) -> String {
-    if value == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if value == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        value.to_string()
+/// A value as both formats write it.
+struct Number(f64);
+
+impl Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Up to here, a whole number has no digits to look for.
+        const EXACT: f64 = 9e15;
+        match self.0 {
+            f64::INFINITY => f.write_str("+Inf"),
+            f64::NEG_INFINITY => f.write_str("-Inf"),
+            // Most values are counts.
+            whole if whole.abs() < EXACT && whole.fract() == 0.0 => (whole as i64).fmt(f),
+            value => value.fmt(f),
+        }
     }
+}
+
+/// The bounds of all buckets, with that of the last.
+fn written_bounds(bounds: &[f64]) -> Vec<String> {
+    bounds.iter().map(|bound| canonical(*bound)).chain(once("+Inf".to_owned())).collect()
 }
 
 /// A bound is a label's value, by which series are told apart: in both formats the same, with the point
 /// that OpenMetrics demands.
 fn canonical(bound: f64) -> String {
-    let number = number(bound);
+    let number = Number(bound).to_string();
     let is_whole = number.bytes().all(|byte| byte.is_ascii_digit());
     if is_whole { format!("{number}.0") } else { number }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+/// Quotes are left alone only in the text format's help.
+fn escape(to: &mut String, text: &str, with_quotes: bool) {
+    for it in text.chars() {
+        match it {
+            '\\' => to.push_str("\\\\"),
+            '\n' => to.push_str("\\n"),
+            '"' if with_quotes => to.push_str("\\\""),
+            _ => to.push(it),
+        }
+    }
 }
 
 fn metric_name(name: &str) -> String {
+    let mut legal = String::new();
     // A colon is for what rules make of metrics, which may be exposed again.
-    legal(name, |byte| byte == ':')
-}
-
-fn label_name(name: &str) -> String {
-    legal(name, |_| false)
-}
-
-/// A name with underscores for what may not be in one, so that no name breaks out of its line.
-fn legal(name: &str, is_legal: impl Fn(char) -> bool) -> String {
-    let name =
-        name.replace(|it: char| !it.is_ascii_alphanumeric() && it != '_' && !is_legal(it), "_");
-    if name.starts_with(|it: char| it.is_ascii_digit()) { format!("_{name}") } else { name }
+    push_legal(&mut legal, name, |it| it == ':');
+    legal
 }
 
 #[cfg(test)]
@@ -188,18 +270,25 @@ mod tests {
     use super::*;
 
     fn labels<const N: usize>(labels: [(&str, &str); N]) -> Labels {
-        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        labels
+            .map(|(name, value)| (name.to_owned().into(), value.to_owned().into()))
+            .into_iter()
+            .collect()
     }
 
     fn families() -> Vec<Family> {
         let pool = labels([("pool", "a \"b\" \\ c\nd")]);
-        let count = vec![(labels([("pool", "orders"), ("state", "idle")]), 3.0), (pool, 0.5)];
+        let idle =
+            Labels { own: Some(("state".into(), "idle".into())), ..labels([("pool", "orders")]) };
+        let count = vec![(idle, 3.0), (pool, 0.5)];
+        let waits = Buckets { bounds: (&[0.0001, 1.0]).into(), counts: vec![2, 0, 1], sum: 7.25 };
+        let others = Buckets { bounds: vec![5.0].into(), counts: vec![1, 0], sum: 2.0 };
         vec![
             Family {
                 name: "timeouts_total".to_owned(),
                 help: "How many \"timeouts\",\nof \\ all".to_owned(),
                 unit: None,
-                samples: Samples::Counter(vec![(Labels::new(), 7.0)]),
+                samples: Samples::Counter(vec![(Labels::default(), 7.0)]),
             },
             Family {
                 name: "count".to_owned(),
@@ -211,10 +300,10 @@ mod tests {
                 name: "wait_seconds".to_owned(),
                 help: "Waits".to_owned(),
                 unit: Some("seconds"),
-                samples: Samples::Histogram(vec![(
-                    labels([("pool", "orders")]),
-                    Buckets { bounds: vec![0.0001, 1.0], counts: vec![2, 0, 1], sum: 7.25 },
-                )]),
+                samples: Samples::Histogram(vec![
+                    (labels([("pool", "orders")]), waits),
+                    (Labels::default(), others),
+                ]),
             },
         ]
     }
@@ -235,6 +324,10 @@ wait_seconds_bucket{pool="orders",le="1.0"} 2
 wait_seconds_bucket{pool="orders",le="+Inf"} 3
 wait_seconds_sum{pool="orders"} 7.25
 wait_seconds_count{pool="orders"} 3
+wait_seconds_bucket{le="5.0"} 1
+wait_seconds_bucket{le="+Inf"} 1
+wait_seconds_sum 2
+wait_seconds_count 1
 "#;
         assert_eq!(Format::Text.write(&families()), expected);
     }
@@ -254,10 +347,13 @@ wait_seconds_count{pool="orders"} 3
 
     #[test]
     fn what_is_no_number_or_no_name_is_written_legally() {
-        let [infinite, unknown] = [f64::NEG_INFINITY, f64::NAN].map(number);
-        assert_eq!((&*infinite, &*unknown), ("-Inf", "NaN"));
+        let written = [f64::NEG_INFINITY, f64::NAN, -3.0, 1e15, 2.5e16, 1e-7]
+            .map(|value| Number(value).to_string());
+        assert_eq!(
+            written,
+            ["-Inf", "NaN", "-3", "1000000000000000", "25000000000000000", "0.0000001"]
+        );
         assert_eq!(metric_name("9 lives{a}:b"), "_9_lives_a_:b");
-        assert_eq!(label_name("db.pool:x"), "db_pool_x");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use pool_core::ControlHandle;
 
-use super::exposition::{Family, Labels, Samples};
+use super::exposition::{Family, Label, Labels, Samples};
 use super::tally::Tally;
-use crate::catalogue::{ALL, Kind, Metric, POOL_NAME, prometheus_label};
+use crate::catalogue::{ALL, Kind, Metric};
 use crate::reading::{Attribute, Reading};
 use crate::registry::Registry;
 
@@ -41,18 +41,17 @@ impl PrometheusMetrics {
     /// Shows this pool, too, from now on. A pool that is shown already stays as it is; one that has the
     /// name of another is called `name#2`.
     pub fn watch(&self, pool: &ControlHandle) {
-        self.pools.add(pool, Tally::new);
+        self.pools.add(pool, |name| Tally::new(name));
     }
 
     /// What an endpoint asks at each scrape.
     pub fn families(&self) -> impl Fn() -> Vec<Family> + Send + Sync + use<> {
         let pools = Arc::clone(&self.pools);
         move || {
-            pools.forget_closed();
             let read = |entry: Arc<crate::registry::Entry<Tally>>| {
                 (Arc::clone(&entry.recorder), Reading::of(&*entry.pool))
             };
-            let read: Vec<_> = pools.entries().into_iter().map(read).collect();
+            let read: Vec<_> = pools.shown().into_iter().map(read).collect();
             ALL.iter().map(|metric| family(metric, &read)).collect()
         }
     }
@@ -91,7 +90,7 @@ fn family(metric: &Metric, pools: &[(Arc<Tally>, Reading)]) -> Family {
     }
 }
 
-fn labels(pool: &str, attribute: Attribute) -> Labels {
-    let attribute = attribute.map(|(name, value)| (prometheus_label(name), value.to_owned()));
-    [(prometheus_label(POOL_NAME), pool.to_owned())].into_iter().chain(attribute).collect()
+fn labels(pool: &Arc<[Label]>, attribute: Attribute) -> Labels {
+    let own = attribute.map(|(name, value)| (name.into(), value.into()));
+    Labels { shared: Arc::clone(pool), own }
 }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 
 use pool_endpoint::{Endpoint, EndpointOptions};
 
-pub use self::exposition::{Buckets, Family, Labels, Samples};
+pub use self::exposition::{Buckets, Family, Label, Labels, Samples};
 pub use self::metrics::PrometheusMetrics;
 pub use self::options::{PrometheusError, PrometheusOptions};
 
@@ -25,7 +25,7 @@ pub use self::options::{PrometheusError, PrometheusOptions};
 /// connections, and waits at most a quarter of a second for answers that are under way.
 ///
 /// ```
-/// use pool_monitor::prometheus::{Family, PrometheusEndpoint, PrometheusOptions, Samples};
+/// use pool_monitor::prometheus::{Family, Labels, PrometheusEndpoint, PrometheusOptions, Samples};
 ///
 /// let address = "127.0.0.1:0".parse()?;
 /// let options = PrometheusOptions { address, ..PrometheusOptions::default() };
@@ -34,7 +34,7 @@ pub use self::options::{PrometheusError, PrometheusOptions};
 ///         name: "answers_total".to_owned(),
 ///         help: "Answers".to_owned(),
 ///         unit: None,
-///         samples: Samples::Counter(vec![(Vec::new(), 42.0)]),
+///         samples: Samples::Counter(vec![(Labels::default(), 42.0)]),
 ///     }]
 /// })?;
 /// println!("scrape http://{}/metrics", endpoint.address());

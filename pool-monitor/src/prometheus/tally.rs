@@ -1,5 +1,6 @@
 //! What is counted as it happens, in the buckets of the catalogue.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use pool_core::{
     OpenFailed, PoolReconfigured, ReconfigureRefused,
 };
 
-use super::exposition::Buckets;
-use crate::catalogue::{self, ERROR_TYPE, Kind, Metric};
+use super::exposition::{Buckets, Label};
+use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME};
 use crate::reading::Attribute;
 
 /// Counts the events of one pool.
 pub(super) struct Tally {
-    pub(super) pool: String,
+    /// The label that names it.
+    pub(super) pool: Arc<[Label]>,
     wait_time: BucketCounts,
     wait_time_failed: [BucketCounts; AcquireErrorKind::ALL.len()],
     wait_time_cancelled: BucketCounts,
@@ -33,7 +35,7 @@ impl Tally {
     pub(super) fn new(pool: &str) -> Self {
         let of = BucketCounts::new;
         Self {
-            pool: pool.to_owned(),
+            pool: [(POOL_NAME.into(), pool.to_string().into())].into(),
             wait_time: of(&catalogue::WAIT_TIME),
             wait_time_failed: std::array::from_fn(|_| of(&catalogue::WAIT_TIME)),
             wait_time_cancelled: of(&catalogue::WAIT_TIME),
@@ -81,8 +83,8 @@ impl Tally {
             catalogue::CREATE_TIME => (&self.create_time, Vec::new()),
             _ => return Vec::new(),
         };
-        let ill = ill.into_iter().map(|(name, counts)| (Some(error(name)), counts.buckets()));
-        let ill = ill.filter(|(_, buckets)| buckets.counts.iter().any(|count| *count > 0));
+        let ill = ill.into_iter().filter(|(_, counts)| !counts.is_empty());
+        let ill = ill.map(|(name, counts)| (Some(error(name)), counts.buckets()));
         [(None, well.buckets())].into_iter().chain(ill).collect()
     }
 }
@@ -171,9 +173,13 @@ impl BucketCounts {
         self.nanos.fetch_add(duration.as_nanos() as u64, Ordering::Relaxed);
     }
 
+    fn is_empty(&self) -> bool {
+        self.counts.iter().all(|count| count.load(Ordering::Relaxed) == 0)
+    }
+
     fn buckets(&self) -> Buckets {
         Buckets {
-            bounds: self.bounds.to_vec(),
+            bounds: self.bounds.into(),
             counts: self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
             sum: Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64(),
         }

@@ -102,7 +102,7 @@ impl PoolTraces {
         Self::by(BoxedTracer::new(Box::new(provider.tracer_with_scope(scope()))), options)
     }
 
-    fn by(tracer: BoxedTracer, options: TraceOptions) -> Self {
+    pub(crate) fn by(tracer: BoxedTracer, options: TraceOptions) -> Self {
         let is_recording = !is_noop(&tracer);
         Self { tracer: Arc::new(tracer), is_recording, options }
     }

@@ -19,11 +19,13 @@ use crate::sql::{Dialect, Statement as Sql};
 
 /// Traces one pool.
 pub(super) struct Tracing {
+    /// Before the tracer, for fields are dropped in their order: a span holds the provider too, and if
+    /// it were the last that does, the SDK would shut down on the thread that drops this.
+    running: Running,
     /// `None` if no provider is there.
     tracer: Option<Arc<BoxedTracer>>,
     options: TraceOptions,
     database: Database,
-    running: Running,
 }
 
 impl Tracing {
@@ -33,7 +35,7 @@ impl Tracing {
         options: &TraceOptions,
     ) -> Self {
         let (options, database) = (options.clone(), Database::of(&**pool));
-        Self { tracer, options, database, running: Running::default() }
+        Self { running: Running::default(), tracer, options, database }
     }
 
     /// Begins a span, if it is recorded. What it costs to describe comes after that is known; a

@@ -2,8 +2,8 @@
 
 use opentelemetry_sdk::metrics::Temporality;
 use pool_core::PoolConfig;
-use pool_monitor::catalogue::{self, Kind, POOL_NAME, prometheus_label};
-use pool_monitor::prometheus::{Family, PrometheusMetrics, Samples};
+use pool_monitor::catalogue::{self, Kind, POOL_NAME};
+use pool_monitor::prometheus::{Family, Labels, PrometheusMetrics, Samples};
 use pool_testkit::{Answer, Call};
 
 use crate::metrics::{Points, Provider, points};
@@ -11,14 +11,14 @@ use crate::rig::{MS, Rig, SEC};
 
 /// The values of a family for the pool, by what their other labels say.
 fn scraped(family: &Family) -> Points {
-    let key = |labels: &Vec<(String, String)>| {
-        let others = labels.iter().filter(|(name, _)| *name != prometheus_label(POOL_NAME));
-        others.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
+    let key = |labels: &Labels| {
+        let others = labels.iter().filter(|(name, _)| name != POOL_NAME);
+        others.map(|(_, value)| &**value).collect::<Vec<_>>().join(",")
     };
     match &family.samples {
         Samples::Counter(values) => {
             // Through OpenTelemetry, a counter that nobody has added to is not told.
-            let told = values.iter().filter(|(labels, value)| labels.len() == 1 || *value > 0.0);
+            let told = values.iter().filter(|(labels, value)| labels.own.is_none() || *value > 0.0);
             told.map(|(labels, value)| (key(labels), *value)).collect()
         }
         Samples::Gauge(values) => values.iter().map(|(labels, it)| (key(labels), *it)).collect(),
@@ -69,7 +69,11 @@ fn every_metric_has_the_same_values_either_way() {
         if let (Kind::Histogram(bounds), Samples::Histogram(values)) =
             (metric.kind, &family.samples)
         {
-            assert!(values.iter().all(|(_, buckets)| buckets.bounds == *bounds), "{}", metric.name);
+            assert!(
+                values.iter().all(|(_, buckets)| *buckets.bounds == *bounds),
+                "{}",
+                metric.name
+            );
         }
     }
 }

@@ -13,10 +13,10 @@ use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider,
     Temporality,
 };
-use pool_core::{Observer, PoolConfig};
+use pool_core::{Observer, Pool, PoolConfig, PoolOptions};
 use pool_monitor::PoolMetrics;
 use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME};
-use pool_testkit::{Answer, Call};
+use pool_testkit::{Answer, Call, FakeDriver};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -240,6 +240,31 @@ fn a_pool_that_is_opened_anew_goes_on_under_the_name_of_the_closed_one() {
     drop(one.sim.block_on(one.pool.close(SEC)));
     metrics.watch(&anew.pool.control());
     assert_eq!(provider.points(&catalogue::MAX, "fake"), of([("", 2.0)]));
+}
+
+#[test]
+fn every_closed_pool_is_shown_once_and_those_that_never_drain_do_not_pile_up_for_ever() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let metrics = provider.metrics();
+    let Rig { sim, server, .. } = Rig::with_max_open(1);
+    let watch_one_that_never_drains = |number: usize| {
+        let name = Some(number.to_string().into());
+        let options =
+            PoolOptions { name, runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
+        let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
+        metrics.watch(&pool.control());
+        std::mem::forget(sim.block_on(pool.acquire()).expect("opened"));
+    };
+    let shown = || {
+        let collected = provider.collect();
+        let is_shown =
+            |number: &usize| !points(&collected, &catalogue::MAX, &number.to_string()).is_empty();
+        (0..=150).filter(is_shown).collect::<Vec<_>>()
+    };
+    (0..150).for_each(watch_one_that_never_drains);
+    assert_eq!(shown(), (0..150).collect::<Vec<_>>());
+    watch_one_that_never_drains(150);
+    assert_eq!(shown(), (51..=150).collect::<Vec<_>>());
 }
 
 fn max_open(max_open: usize) -> PoolConfig {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::PoolConfig;
+use pool_core::{Observer, Pool, PoolConfig, PoolOptions, PoolState};
 use pool_monitor::{HISTORY_SPAN, MonitorError, MonitorOptions, PoolMonitor, Signal};
-use pool_testkit::{Answer, Call, Sim};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -98,6 +98,72 @@ fn a_closed_pool_is_told_of_once_more_and_forgotten() {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].snapshot.since_last.acquires.succeeded(), 1);
     assert!(rig.monitor.views().is_empty());
+}
+
+#[test]
+fn a_closed_pool_is_told_of_until_its_connections_are_back_and_leaves_nothing_behind() {
+    let rig = Rig::with_max_open(1);
+    let witness = Arc::new(Witness);
+    rig.pool.control().observe(witness.clone()).keep();
+    let held = rig.acquire();
+    let report = rig.sim.block_on(rig.pool.close(SEC));
+    assert!(!report.drained, "{report}");
+    drop(rig.pool);
+    rig.sim.advance(HISTORY_SPAN);
+    let stats = rig.monitor.view("fake").expect("still told of").snapshot.stats.clone();
+    assert_eq!((stats.state, stats.in_use), (PoolState::Closed, 1));
+    drop(held);
+    rig.sim.advance(2 * SEC);
+    assert!(rig.monitor.views().is_empty());
+    assert_eq!(Arc::strong_count(&witness), 1, "the pool is gone from memory");
+}
+
+/// In memory for as long as the pool that it observes.
+struct Witness;
+
+impl Observer for Witness {}
+
+#[test]
+fn closed_pools_whose_connections_never_come_back_do_not_pile_up_for_ever() {
+    let Rig { sim, server, monitor, .. } = Rig::with_max_open(1);
+    for number in 0..110 {
+        watch_a_pool_that_never_drains(&monitor, &sim, &server, number);
+        monitor.look();
+    }
+    let views = monitor.views();
+    let names: Vec<_> = views.iter().map(|view| &*view.snapshot.pool).collect();
+    let expected: Vec<_> = (10..110).map(|number| number.to_string()).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn every_closed_pool_is_told_of_however_many_close_between_two_looks() {
+    let Rig { sim, server, monitor, .. } = Rig::with_max_open(1);
+    monitor.look();
+    let seen = Seen::default();
+    let _subscription = monitor.subscribe(seen.note());
+    for number in 0..200 {
+        watch_a_pool_that_never_drains(&monitor, &sim, &server, number);
+    }
+    monitor.look();
+    let names: Vec<_> = seen.take().iter().map(|view| view.snapshot.pool.to_string()).collect();
+    let expected: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    assert_eq!(names, expected);
+}
+
+/// One that is closed, while whoever has its connection forgot it.
+fn watch_a_pool_that_never_drains(
+    monitor: &PoolMonitor,
+    sim: &Sim,
+    server: &FakeServer,
+    number: usize,
+) {
+    let name = Some(number.to_string().into());
+    let options =
+        PoolOptions { name, runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
+    let pool = Pool::new(FakeDriver::new(server), options).expect("valid");
+    monitor.watch(&pool.control());
+    std::mem::forget(sim.block_on(pool.acquire()).expect("opened"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use pool_core::Secret;
-use pool_monitor::prometheus::{Buckets, Family, Samples};
+use pool_monitor::prometheus::{Buckets, Family, Labels, Samples};
 use pool_monitor::{PrometheusEndpoint, PrometheusError, PrometheusOptions};
 use pool_testkit::receivers::{Prometheus, Promtool, Scraping};
 
@@ -14,8 +14,9 @@ const TOKEN: &str = "canary-0123456789";
 
 /// Names that want escaping, and a kind each.
 fn families() -> Vec<Family> {
-    let pool = |name: &str| vec![("pool".to_owned(), name.to_owned())];
-    let buckets = Buckets { bounds: vec![0.001, 1.0], counts: vec![98, 1, 1], sum: 31.0 };
+    let pool =
+        |name: &str| [("pool".into(), name.to_owned().into())].into_iter().collect::<Labels>();
+    let buckets = Buckets { bounds: vec![0.001, 1.0].into(), counts: vec![98, 1, 1], sum: 31.0 };
     vec![
         Family {
             name: "pool_timeouts_total".to_owned(),
@@ -27,7 +28,7 @@ fn families() -> Vec<Family> {
             name: "pool_open".to_owned(),
             help: "Open connections".to_owned(),
             unit: None,
-            samples: Samples::Gauge(vec![(pool("orders"), 3.0), (Vec::new(), 0.25)]),
+            samples: Samples::Gauge(vec![(pool("orders"), 3.0), (Labels::default(), 0.25)]),
         },
         Family {
             name: "pool_wait_seconds".to_owned(),

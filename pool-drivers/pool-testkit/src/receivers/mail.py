@@ -1,5 +1,5 @@
 """An SMTP server on loopback. Its first line of input says how it is wanted, each later one how to
-answer a mail; it ends with its input. What it receives, it prints as JSON, a line each."""
+answer a mail or, as `RCPT address answer`, a recipient; it ends with its input. What it receives, it prints as JSON, a line each."""
 
 import asyncio
 import collections
@@ -12,6 +12,7 @@ import sys
 from aiosmtpd.smtp import SMTP, AuthResult
 
 answers = collections.deque()
+recipients = collections.defaultdict(collections.deque)
 
 
 def tell(**what):
@@ -19,6 +20,13 @@ def tell(**what):
 
 
 class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if recipients[address]:
+            return recipients[address].popleft()
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         texts = [
@@ -86,7 +94,12 @@ async def serve():
     server = await loop.create_server(session, "127.0.0.1", 0)
     tell(port=server.sockets[0].getsockname()[1])
     while order := await orders.readline():
-        answers.append(order.decode().strip())
+        order = order.decode().strip()
+        if order.startswith("RCPT "):
+            _, address, answer = order.split(" ", 2)
+            recipients[address].append(answer)
+        else:
+            answers.append(order)
 
 
 asyncio.run(serve())

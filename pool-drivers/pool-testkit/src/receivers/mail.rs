@@ -96,6 +96,15 @@ impl MailSink {
         self.daemon.tell(answer)
     }
 
+    /// This recipient is answered so the next time, after what was said before: `550 5.1.1 unknown`.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn answer_recipient(&self, address: &str, answer: &str) -> Result<(), ReceiverError> {
+        self.daemon.tell(&format!("RCPT {address} {answer}"))
+    }
+
     /// The oldest mail that was not asked for yet; waits for one.
     ///
     /// # Errors

@@ -287,7 +287,12 @@ const ROTEL: [Source; 2] = [
         programs: &["rotel"],
         without: &[],
     }),
-    debian(&["libpython3.11"], &["libpython3.11-", "python3.11", "libc6", "media-types"]),
+    Source::Debian(Packages {
+        names: &["libpython3.11"],
+        // Parts of a Python that came as an update are installed in another version than these need.
+        suite: Suite::OursInFull,
+        without: &["libpython3.11-", "python3.11", "libc6", "media-types"],
+    }),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use std::time::SystemTime;
 
 use pool_core::async_trait;
 use tokio::sync::mpsc;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::super::alert::Alert;
 use super::super::rule::Severity;
@@ -75,6 +78,10 @@ fn refused() -> Reply {
     Reply::Answer(Err(DeliveryError::Refused { why: "no".to_owned() }))
 }
 
+fn partly(why: &str, again: bool) -> Reply {
+    Reply::Answer(Err(DeliveryError::Partly { why: why.to_owned(), again }))
+}
+
 /// Of alerts by their pools, which fire or are over.
 fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
     let alert = |(pool, is_firing): &(&str, bool)| Alert {
@@ -95,6 +102,10 @@ fn notification(id: &str, rule: &str, alerts: &[(&str, bool)]) -> Notification {
         repeat: Duration::from_hours(1),
         labels: Arc::new(BTreeMap::new()),
     }
+}
+
+fn ids(notifications: Vec<Notification>) -> Vec<String> {
+    notifications.into_iter().map(|it| it.id).collect()
 }
 
 fn pools(notification: &Notification) -> Vec<(&str, bool)> {
@@ -164,6 +175,9 @@ async fn what_is_refused_is_not_tried_again_and_holds_up_nothing() {
         rig.queue.put(notification(id, rule, &[("a", true)]));
     }
     assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["one", "two"]);
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), ["one", "two"]);
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0], "said once");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.retried), (2, 0));
     assert_eq!(stats.last_error.as_deref(), Some("the sink panicked"));
@@ -199,6 +213,7 @@ async fn what_waits_for_an_hour_is_given_up() {
     while let Ok((at, _)) = timeout(2 * LONGEST_PAUSE, rig.given()).await {
         last = at;
     }
+    assert_eq!(ids(rig.queue.take_lost()), ["one"]);
     assert!((3600.0..=3660.0).contains(&last), "{last}");
     let stats = rig.end().await;
     assert_eq!((stats.failed, stats.waiting), (1, 0));
@@ -227,6 +242,7 @@ async fn of_too_many_rules_the_oldest_notification_is_dropped_and_counted() {
     }
     let stats = queue.stats();
     assert_eq!((stats.waiting, stats.dropped), (MOST_WAITING, 3));
+    assert_eq!(ids(queue.take_lost()), ["0", "1", "2"]);
     assert_eq!(queue.next().await.map(|it| it.id).as_deref(), Some("3"));
 }
 
@@ -276,4 +292,211 @@ async fn what_is_taken_away_while_it_is_tried_counts_as_not_delivered() {
         rig.end().await,
         DeliveryStats { sink: "sink".to_owned(), ..DeliveryStats::default() }
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_after_closing_is_left_for_whoever_asks_what_was_not_delivered() {
+    let mut rig = rig([Reply::Hang, refused()], Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    rig.given().await;
+    rig.queue.close();
+    rig.given().await;
+    tokio::task::yield_now().await;
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    assert_eq!(ids(rig.queue.take_rest()), ["one"]);
+    assert_eq!(rig.end().await.failed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_and_forgotten_is_neither_tried_again_nor_told_with_the_rest() {
+    let mut rig = rig([busy(None), busy(None), busy(None)], Duration::ZERO);
+    let over = |rule, pool| notification("over", rule, &[(pool, false)]).alerts.swap_remove(0);
+    rig.queue.put(notification("one", "rule", &[("a", true), ("b", true)]));
+    rig.queue.put(notification("two", "other", &[("a", true)]));
+    assert_eq!(rig.given().await.1.alerts.len(), 2);
+    // While it is tried.
+    rig.queue.forget(&over("rule", "a"));
+    assert_eq!(rig.given().await.1.id, "two");
+    tokio::task::yield_now().await;
+    // While it waits.
+    rig.queue.forget(&over("other", "a"));
+    let (_, given) = rig.given().await;
+    assert_eq!((&*given.id, pools(&given)), ("one", vec![("b", true)]));
+    rig.queue.forget(&over("rule", "b"));
+    let stats = rig.end().await;
+    assert_eq!((stats.retried, stats.delivered, stats.failed), (3, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_reach_everybody_is_tried_again_only_where_that_helps_and_is_never_lost() {
+    let for_ever = std::iter::repeat_with(|| partly("busy", true)).take(200);
+    let script = [partly("no", false), partly("busy", true)].into_iter();
+    let mut rig = rig(script.chain([Reply::Answer(Ok(()))]).chain(for_ever), Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    assert_eq!(rig.given().await.1.id, "one");
+    rig.queue.put(notification("two", "rule", &[("a", true)]));
+    assert_eq!([rig.given().await.1.id, rig.given().await.1.id], ["two", "two"]);
+    tokio::task::yield_now().await;
+    let stats = rig.queue.stats();
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (2, 1, 1));
+    rig.queue.put(notification("three", "rule", &[("a", true)]));
+    while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.failed, stats.waiting), (3, 2, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_with_some_holds_up_nothing_while_the_others_are_tried_again() {
+    let script = std::iter::repeat_with(|| partly("busy", true)).take(8);
+    let mut rig = rig(script.chain([Reply::Answer(Ok(()))]), Duration::ZERO);
+    rig.queue.put(notification("one", "rule", &[("a", true)]));
+    let mut last = 0.0;
+    for _ in 0..8 {
+        last = rig.given().await.0;
+    }
+    tokio::task::yield_now().await;
+    rig.queue.put(notification("two", "other", &[("a", true)]));
+    let (at, given) = rig.given().await;
+    assert_eq!(given.id, "two");
+    assert!(at - last < 0.1, "{at} after {last}");
+    let (at, given) = rig.given().await;
+    assert_eq!(given.id, "one");
+    assert!((30.0..=60.01).contains(&(at - last)), "{at} after {last}");
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (2, 0, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_tries_at_once_what_is_with_some_of_each_rule() {
+    let busy_for_long = std::iter::repeat_with(|| partly("busy", true)).take(13);
+    let mut rig = rig(busy_for_long, Duration::ZERO);
+    for rule in ["a", "b"] {
+        rig.queue.put(notification(rule, rule, &[("a", true)]));
+    }
+    let mut last = 0.0;
+    for _ in 0..12 {
+        last = rig.given().await.0;
+    }
+    tokio::task::yield_now().await;
+    rig.queue.close();
+    for _ in 0..2 {
+        let (at, _) = rig.given().await;
+        assert!(at - last < 0.1, "{at} after {last}");
+    }
+    // The first of them was busy once more.
+    rig.given().await;
+    assert_eq!(rig.end().await.delivered, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_with_some_and_finds_nobody_later_is_not_lost() {
+    let refused_later = [partly("busy", true), Reply::Hang, refused()];
+    let away = std::iter::repeat_with(|| busy(None)).take(200);
+    let mut rig =
+        rig(refused_later.into_iter().chain([partly("busy", true)]).chain(away), Duration::ZERO);
+    for id in ["one", "two"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    }
+    assert_eq!(ids(rig.queue.take_lost()), [""; 0]);
+    let stats = rig.end().await;
+    assert_eq!((stats.delivered, stats.partly, stats.failed), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_told_by_a_newer_one_and_not_lost() {
+    let queue = Queue::new("sink");
+    let refused = Err(DeliveryError::Refused { why: "no".to_owned() });
+    queue.put(notification("one", "rule", &[("a", false), ("b", true)]));
+    queue.next().await;
+    // One comes while it is tried, one after that, before anybody has heard of the loss.
+    queue.put(notification("two", "rule", &[("b", false)]));
+    queue.finish(&refused);
+    assert_eq!(ids(queue.take_lost()), [""; 0]);
+    queue.next().await;
+    queue.finish(&refused);
+    queue.put(notification("three", "rule", &[("c", true)]));
+    assert_eq!(ids(queue.take_lost()), [""; 0]);
+    let three = queue.next().await.expect("waits");
+    assert_eq!(pools(&three), [("a", false), ("b", false), ("c", true)]);
+    assert_eq!(queue.stats().failed, 2);
+}
+
+#[tokio::test]
+async fn what_is_over_and_forgotten_while_it_is_tried_does_not_fail() {
+    let queue = Queue::new("sink");
+    let told = notification("one", "rule", &[("a", true)]);
+    queue.put(told.clone());
+    queue.next().await;
+    queue.forget(&told.alerts[0]);
+    queue.finish(&Err(DeliveryError::Refused { why: "no".to_owned() }));
+    assert_eq!((queue.stats().failed, queue.take_rest()), (0, Vec::new()));
+}
+
+/// What is said in the log, with the words of what went wrong.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        #[derive(Default)]
+        struct Said(String, Option<String>);
+        impl Visit for Said {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+
+            fn record_str(&mut self, field: &Field, value: &str) {
+                if field.name() == "error" {
+                    self.1 = Some(value.to_owned());
+                }
+            }
+        }
+        let mut said = Said::default();
+        event.record(&mut said);
+        let Said(message, error) = said;
+        self.0.lock().push(error.map_or(message.clone(), |error| format!("{message}: {error}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_nothing_reaches_is_named_once_and_not_for_each_notification() {
+    let log = Log::default();
+    let _listening = tracing_subscriber::registry().with(log.clone()).set_default();
+    let script = ["a", "a", "b", "a"].map(|why| partly(why, false));
+    let mut rig = rig(script, Duration::ZERO);
+    for id in ["one", "two", "three", "four"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        assert_eq!(rig.given().await.1.id, id);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.end().await.partly, 4);
+    assert_eq!(*log.0.lock(), ["a", "b", "a"].map(|why| format!("{MISSED}: {why}")));
+}
+
+const MISSED: &str = "an alert has not reached everybody";
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_said_though_somebody_is_never_reached_and_who_is_reached_later_is_no_outage()
+{
+    let log = Log::default();
+    let _listening = tracing_subscriber::registry().with(log.clone()).set_default();
+    let outage = [partly("a", false), busy(None), busy(None), partly("a", false)];
+    let partial = [partly("b", true), partly("b", true)];
+    let mut rig = rig(outage.into_iter().chain(partial), Duration::ZERO);
+    for id in ["one", "two", "three"] {
+        rig.queue.put(notification(id, "rule", &[("a", true)]));
+        while timeout(2 * LONGEST_PAUSE, rig.given()).await.is_ok() {}
+    }
+    assert_eq!(rig.end().await.delivered, 3);
+    let all = [
+        &*format!("{MISSED}: a"),
+        "alerts cannot be delivered for now: busy",
+        "alerts are delivered again",
+        &*format!("{MISSED}: b"),
+    ];
+    assert_eq!(*log.0.lock(), all);
 }

@@ -1,21 +1,20 @@
 //! Mails, by SMTP.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::io;
-use std::iter::successors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
+use lettre::Address;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message, MessageBuilder};
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use parking_lot::Mutex;
 use pool_core::{ConfigError, Problem, Secret, async_trait};
 
+use super::smtp::{Rejected, Server, outcome};
 use super::{DeliveryError, Habits, MISSING, Sink, text};
 use crate::alerts::Notification;
 use crate::alerts::document::{Table, read_text};
@@ -63,19 +62,36 @@ pub struct MailOptions {
     pub password: Option<Secret>,
     /// The sender, such as `Pools <pools@example.com>`. Default: none, which is an error.
     pub from: String,
-    /// Who gets it. Default: nobody, which is an error.
+    /// Who gets it. Default: nobody, which is an error. One address with other letters than those of
+    /// ASCII keeps a mail from all where the server knows no `SMTPUTF8`, since its header names them all.
     pub to: Vec<String>,
     /// Authorities that are trusted besides the system's, as PEM. Default: none.
     pub root_certificates: Option<PathBuf>,
 }
 
 /// Mails to people. By default only of what is critical.
+///
+/// One mail goes to all recipients. Those whom the server refuses keep it from nobody else: it is
+/// delivered, and counted in [`DeliveryStats::partly`](crate::DeliveryStats::partly), unless all are
+/// refused. Whom the server wants later, and nobody else, it is sent to again.
 pub struct Mail {
     server: Server,
     /// From and to whom.
     envelope: MessageBuilder,
+    to: Vec<Address>,
     /// Behind the `@` of the messages' ids.
     domain: String,
+    /// By rules, the mail that is to be sent again, but not to all: one, since what is newer takes the
+    /// place of what waits.
+    begun: Mutex<BTreeMap<Arc<str>, Begun>>,
+}
+
+/// A mail that the server wants later for some.
+struct Begun {
+    /// The notification's.
+    id: String,
+    /// Who has not got it. All others have.
+    rejected: Vec<Rejected>,
 }
 
 impl Mail {
@@ -100,44 +116,32 @@ impl Mail {
         let port = options.port.unwrap_or(options.tls.port());
         let server = Server { host: options.server.clone(), port, tls, credentials };
         let domain = from.email.domain().to_owned();
+        let addresses = to.iter().map(|it| it.email.clone()).collect();
         let envelope = to.into_iter().fold(Message::builder().from(from), MessageBuilder::to);
-        Ok(Self { server, envelope, domain })
-    }
-}
-
-/// Who takes the mails. Each has a session of its own, bounded by whoever delivers.
-struct Server {
-    host: String,
-    port: u16,
-    tls: Tls,
-    credentials: Option<Credentials>,
-}
-
-impl Server {
-    async fn send(&self, mail: &Message) -> Result<(), Error> {
-        let mut session = self.connect().await?;
-        session.send(mail.envelope(), &mail.formatted()).await?;
-        // Says farewell and waits for no answer: the mail was taken, and whoever waits in vain would send
-        // it again.
-        let _answered = session.quit().now_or_never();
-        Ok(())
+        Ok(Self { server, envelope, to: addresses, domain, begun: Mutex::default() })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let (server, name) = ((&*self.host, self.port), ClientId::default());
-        let at_once = match &self.tls {
-            Tls::Wrapper(parameters) => Some(parameters.clone()),
-            _ => None,
-        };
-        let connect = AsyncSmtpConnection::connect_tokio1(server, None, &name, at_once, None);
-        let mut session = connect.await?;
-        if let Tls::Required(parameters) = &self.tls {
-            session.starttls(parameters.clone(), &name).await?;
+    /// Who has not got it of those it was sent to before.
+    fn rejected(&self, notification: &Notification) -> Option<Vec<Rejected>> {
+        let begun = self.begun.lock();
+        let begun = begun.get(&notification.rule).filter(|begun| begun.id == notification.id);
+        begun.map(|begun| begun.rejected.clone())
+    }
+
+    /// Takes note of who has not got it by now, and says what that means for all.
+    fn note(
+        &self,
+        notification: &Notification,
+        rejected: Vec<Rejected>,
+    ) -> Result<(), DeliveryError> {
+        let outcome = outcome_of(&rejected, rejected.len() < self.to.len());
+        let (rule, mut begun) = (&notification.rule, self.begun.lock());
+        if rejected.iter().all(|it| it.is_permanent) {
+            begun.remove(rule);
+        } else {
+            begun.insert(Arc::clone(rule), Begun { id: notification.id.clone(), rejected });
         }
-        if let Some(credentials) = &self.credentials {
-            session.auth(DEFAULT_MECHANISMS, credentials).await?;
-        }
-        Ok(session)
+        outcome
     }
 }
 
@@ -158,12 +162,39 @@ impl Sink for Mail {
             .header(ContentType::TEXT_PLAIN)
             .body(body);
         let mail = mail.map_err(|error| DeliveryError::Refused { why: error.to_string() })?;
-        self.server.send(&mail).await.map_err(|error| failure(&error))
+        let (mut rejected, to) = match self.rejected(notification) {
+            None => (Vec::new(), self.to.clone()),
+            Some(rejected) => {
+                let (for_good, for_later): (Vec<_>, Vec<_>) =
+                    rejected.into_iter().partition(|it| it.is_permanent);
+                (for_good, for_later.into_iter().map(|it| it.address).collect())
+            }
+        };
+        rejected.extend(self.server.send(&mail, &to).await?);
+        self.note(notification, rejected)
     }
 
     fn habits(&self) -> Habits {
         Habits { minimum_severity: Severity::Critical, ..Habits::default() }
     }
+}
+
+/// What it means for a mail that these did not get it, and perhaps some others did.
+fn outcome_of(rejected: &[Rejected], is_with_some: bool) -> Result<(), DeliveryError> {
+    let for_later = rejected.iter().find(|it| !it.is_permanent);
+    let Some(Rejected { address, why, is_permanent }) = for_later.or(rejected.first()) else {
+        return Ok(());
+    };
+    let others = match rejected.len() - 1 {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    let why = format!("{why}; not for {address}{others}");
+    Err(if is_with_some {
+        DeliveryError::Partly { why, again: !is_permanent }
+    } else {
+        outcome(why, *is_permanent)
+    })
 }
 
 /// A pool may be called anything; what follows a line's end would be another header.
@@ -243,45 +274,6 @@ fn credentials(options: &MailOptions, problems: &mut Vec<Problem>) -> Option<Cre
             problems.push(Problem::invalid("user", "", MISSING, "one, or no password"));
             None
         }
-    }
-}
-
-/// What went wrong. What the server said is not repeated but for its code: it may hold what it was
-/// told.
-fn failure(error: &Error) -> DeliveryError {
-    let Some(code) = error.status() else { return failure_without_code(error) };
-    let code = code.to_string();
-    let meaning = match &*code {
-        "530" => ": it demands a user and a password",
-        "534" | "535" => ": it refused the user or the password",
-        "550" | "551" | "553" => ": it refused an address",
-        _ => "",
-    };
-    let why = format!("SMTP {code}{meaning}");
-    outcome(why, error.is_permanent())
-}
-
-/// Words of the system or of TLS are shown; lettre's others may be the server's.
-fn failure_without_code(error: &Error) -> DeliveryError {
-    let what = match error {
-        error if error.is_response() => "the answer is not understood",
-        error if error.is_client() => {
-            let why = "it offers no STARTTLS, or no way to log in that is known here";
-            return outcome(why.to_owned(), true);
-        }
-        error if error.is_tls() => "no TLS",
-        _ => "no connection",
-    };
-    let causes = successors(error.source(), |&cause| cause.source());
-    let cause = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
-    outcome(cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}")), false)
-}
-
-const fn outcome(why: String, is_permanent: bool) -> DeliveryError {
-    if is_permanent {
-        DeliveryError::Refused { why }
-    } else {
-        DeliveryError::Retry { why, after: None }
     }
 }
 

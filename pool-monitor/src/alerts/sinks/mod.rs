@@ -8,6 +8,8 @@ mod http;
 mod mail;
 #[cfg(feature = "webhooks")]
 mod slack;
+#[cfg(feature = "mail")]
+mod smtp;
 #[cfg(any(feature = "webhooks", feature = "mail"))]
 mod text;
 #[cfg(feature = "webhooks")]
@@ -93,7 +95,20 @@ pub enum DeliveryError {
         /// How long it wishes to be left alone.
         after: Option<Duration>,
     },
-    /// The receiver will never take it: trying again would only annoy it.
+    /// It is with some of those it is for, and is not to be sent to these again.
+    ///
+    /// With `again` the sink is given the same notification again, by its
+    /// [`id`](Notification::id), and must itself leave out those who have it. Whatever goes wrong then,
+    /// it counts as delivered to some and is not told again as lost.
+    #[error("{why}")]
+    Partly {
+        /// What went wrong for the others.
+        why: String,
+        /// Whether the others may take it later.
+        again: bool,
+    },
+    /// The receiver will never take it: trying again at once would only annoy it. What is still so is
+    /// told again in a few minutes, as after any loss.
     #[error("{why}")]
     Refused {
         /// What went wrong.

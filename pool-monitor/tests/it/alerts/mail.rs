@@ -69,13 +69,13 @@ fn a_wrong_password_is_reported_and_not_tried_again() {
     let stats = wait_for(&alerts, |stats| stats.failed == 1);
     let why = "SMTP 535: it refused the user or the password";
     assert_eq!((stats.last_error.as_deref(), stats.retried), (Some(why), 0));
-    assert!(alerts.shutdown(AGES).is_empty());
     // It says so in a process of its own.
     let began = Instant::now();
     while sink.refused().is_empty() && began.elapsed() < AGES {
         std::thread::yield_now();
     }
     assert_eq!(sink.refused(), [USER], "each mechanism is one more try: one is enough");
+    assert_eq!(alerts.shutdown(AGES).len(), 1);
 }
 
 #[test]
@@ -126,6 +126,127 @@ fn a_server_that_asks_for_patience_gets_the_same_mail_again() {
     assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
     let stats = wait_for(&alerts, |stats| stats.delivered == 1);
     assert_eq!((stats.retried, stats.failed), (1, 0));
+}
+
+const UNKNOWN: &str = "550 5.1.1 nobody of that name";
+
+#[test]
+fn a_refused_recipient_keeps_the_mail_from_nobody_else() {
+    let sink = MailSink::start().expect("started");
+    let alerts = mails_by(&options(&sink));
+    for in_use in [11.0, 0.0] {
+        sink.answer_recipient("a@there.example", UNKNOWN).expect("told");
+        see(&alerts, "orders", in_use);
+        assert_eq!(sink.next(AGES).expect("sent").to, ["b@there.example"]);
+    }
+    let stats = wait_for(&alerts, |stats| stats.delivered == 2);
+    assert_eq!((stats.partly, stats.failed, stats.retried), (2, 0, 0));
+    let why = "SMTP 550: it refused an address; not for a@there.example";
+    assert_eq!(stats.last_error.as_deref(), Some(why));
+    assert!(alerts.shutdown(AGES).is_empty());
+}
+
+#[test]
+fn a_mail_whose_recipients_are_all_refused_is_lost() {
+    let sink = MailSink::start().expect("started");
+    // And once more at the shutdown.
+    for address in ["a@there.example", "b@there.example", "a@there.example", "b@there.example"] {
+        sink.answer_recipient(address, UNKNOWN).expect("told");
+    }
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let stats = wait_for(&alerts, |stats| stats.failed == 1);
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (0, 0, 0));
+    let why = "SMTP 550: it refused an address; not for a@there.example and 1 more";
+    assert_eq!(stats.last_error.as_deref(), Some(why));
+    assert_eq!(alerts.shutdown(AGES).len(), 1);
+    assert_eq!(sink.rest(), []);
+}
+
+#[test]
+fn a_recipient_that_is_to_be_tried_later_is_and_the_others_are_not() {
+    let sink = MailSink::start().expect("started");
+    sink.answer_recipient("a@there.example", "450 4.2.0 greylisted").expect("told");
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let (first, second) = (sink.next(AGES).expect("sent"), sink.next(AGES).expect("sent"));
+    assert_eq!(
+        (&*first.to, &*second.to),
+        (&["b@there.example".into()][..], &["a@there.example".into()][..])
+    );
+    assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
+    assert_eq!(first.header("To"), second.header("To"));
+    let stats = wait_for(&alerts, |stats| stats.delivered == 1);
+    assert_eq!((stats.partly, stats.retried, stats.last_error), (0, 1, None));
+    see(&alerts, "orders", 0.0);
+    assert_eq!(sink.next(AGES).expect("sent").to.len(), 2);
+}
+
+#[test]
+fn a_recipient_that_is_refused_when_it_is_tried_later_leaves_the_mail_with_the_others() {
+    let sink = MailSink::start().expect("started");
+    for answer in ["450 4.2.0 greylisted", UNKNOWN] {
+        sink.answer_recipient("a@there.example", answer).expect("told");
+    }
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    assert_eq!(sink.next(AGES).expect("sent").to, ["b@there.example"]);
+    let stats = wait_for(&alerts, |stats| stats.delivered == 1);
+    assert_eq!((stats.partly, stats.retried, stats.failed), (1, 1, 0));
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert_eq!(sink.rest(), []);
+}
+
+#[test]
+fn who_is_refused_for_good_is_not_asked_again_with_those_who_are_tried_later() {
+    let sink = MailSink::start().expect("started");
+    sink.answer_recipient("a@there.example", UNKNOWN).expect("told");
+    sink.answer_recipient("b@there.example", "450 4.2.0 greylisted").expect("told");
+    let mut options = options(&sink);
+    options.to.push("c@there.example".to_owned());
+    let alerts = mails_by(&options);
+    see(&alerts, "orders", 11.0);
+    // Asked again, the first would be taken now.
+    for to in ["c@there.example", "b@there.example"] {
+        assert_eq!(sink.next(AGES).expect("sent").to, [to]);
+    }
+    let stats = wait_for(&alerts, |stats| stats.delivered == 1);
+    assert_eq!((stats.partly, stats.retried, stats.failed), (1, 1, 0));
+    let why = "SMTP 550: it refused an address; not for a@there.example";
+    assert_eq!(stats.last_error.as_deref(), Some(why));
+}
+
+#[test]
+fn a_mail_that_some_are_to_get_later_and_the_others_never_is_with_nobody_until_then() {
+    let sink = MailSink::start().expect("started");
+    sink.answer_recipient("a@there.example", UNKNOWN).expect("told");
+    for answer in ["450 4.2.0 greylisted", UNKNOWN] {
+        sink.answer_recipient("b@there.example", answer).expect("told");
+    }
+    // At the shutdown.
+    for address in ["a@there.example", "b@there.example"] {
+        sink.answer_recipient(address, UNKNOWN).expect("told");
+    }
+    let alerts = mails_by(&options(&sink));
+    see(&alerts, "orders", 11.0);
+    let stats = wait_for(&alerts, |stats| stats.failed == 1);
+    assert_eq!((stats.delivered, stats.partly, stats.retried), (0, 0, 1));
+    let why = "SMTP 550: it refused an address; not for a@there.example and 1 more";
+    assert_eq!(stats.last_error.as_deref(), Some(why));
+    assert_eq!(alerts.shutdown(AGES).len(), 1);
+    assert_eq!(sink.rest(), []);
+}
+
+#[test]
+fn a_server_that_knows_only_ascii_is_not_sent_other_addresses() {
+    let sink = MailSink::start().expect("started");
+    let to = vec!["größe@there.example".to_owned()];
+    let alerts = mails_by(&MailOptions { to, ..options(&sink) });
+    see(&alerts, "orders", 11.0);
+    let stats = wait_for(&alerts, |stats| stats.failed == 1);
+    let why = "it takes no addresses with other letters than those of ASCII (no SMTPUTF8)";
+    assert_eq!(stats.last_error.as_deref(), Some(why));
+    assert_eq!(sink.rest(), []);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant as StdInstant};
 
 use pool_core::async_trait;
@@ -14,8 +15,10 @@ use pool_monitor::{
 
 use pool_core::{CloseReason, PoolConfig};
 use pool_testkit::{Answer, Call};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{AGES, at_once, busy, see, start};
+use super::{AGES, at_once, busy, see, start, wait_for};
 use crate::rig::{Rig, SEC};
 
 /// Keeps what it is told.
@@ -34,6 +37,32 @@ impl Sink for Own {
         self.0.lock().expect("no panic").send(notification.clone()).expect("the test listens");
         Ok(())
     }
+}
+
+/// Tells of each attempt, and answers by script; then takes everything.
+struct Scripted {
+    told: Arc<Own>,
+    script: Mutex<Vec<DeliveryError>>,
+}
+
+impl Scripted {
+    /// With what it answers last first.
+    fn new(script: Vec<DeliveryError>) -> (Arc<Self>, Receiver<Notification>) {
+        let (own, told) = Own::new();
+        (Arc::new(Self { told: own, script: Mutex::new(script) }), told)
+    }
+}
+
+#[async_trait]
+impl Sink for Scripted {
+    async fn deliver(&self, notification: &Notification) -> Result<(), DeliveryError> {
+        self.told.deliver(notification).await?;
+        self.script.lock().expect("no panic").pop().map_or(Ok(()), Err)
+    }
+}
+
+fn refused() -> DeliveryError {
+    DeliveryError::Refused { why: "no".to_owned() }
 }
 
 /// Never answers.
@@ -235,6 +264,164 @@ fn a_sink_that_never_answers_holds_up_neither_the_others_nor_the_shutdown() {
     assert_eq!(undelivered.sink, "deaf");
     assert_eq!(undelivered.notification.title(), "CRITICAL busy: firing for the pool orders");
     assert!(alerts.shutdown(Duration::ZERO).is_empty(), "said once");
+}
+
+/// Lets it see a pool so many seconds later.
+fn see_at(alerts: &AlertManager, seconds: u64, in_use: f64) {
+    let at = Instant::EPOCH.after(Duration::from_secs(seconds));
+    alerts.observe(at, "orders", &|_, _| Some(in_use));
+}
+
+#[test]
+fn what_a_sink_did_not_get_it_is_told_again_within_minutes_and_no_other_is() {
+    let (sink, told) = Scripted::new(vec![refused()]);
+    let (other, told_other) = Own::new();
+    let alerts = start(vec![at_once("scripted", sink), at_once("other", other)]);
+    see_at(&alerts, 0, 11.0);
+    let lost = next(&told);
+    wait_for(&alerts, |stats| stats.failed == 1);
+    for seconds in [1, 300, 301] {
+        see_at(&alerts, seconds, 11.0);
+    }
+    let again = next(&told);
+    assert_ne!(again.id, lost.id);
+    assert_eq!(again.title(), "CRITICAL busy: firing for the pool orders");
+    see_at(&alerts, 602, 11.0);
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert!(next(&told_other).is_firing());
+    assert!(told.try_recv().is_err() && told_other.try_recv().is_err(), "told once more");
+}
+
+#[test]
+fn shutdown_tries_once_more_what_was_lost_and_reports_what_is_lost_then() {
+    let (sink, told) = Scripted::new(vec![refused(), refused()]);
+    let alerts = start(vec![at_once("scripted", sink)]);
+    see_at(&alerts, 0, 11.0);
+    wait_for(&alerts, |stats| stats.failed == 1);
+    see_at(&alerts, 1, 11.0);
+    let [undelivered] = &*alerts.shutdown(AGES) else { panic!("one") };
+    let [_, second] = [next(&told), next(&told)];
+    assert_eq!(undelivered.notification.id, second.id);
+    assert_eq!(alerts.delivery()[0].failed, 2);
+}
+
+#[test]
+fn a_sink_that_refuses_all_is_left_alone_while_the_last_pool_is_seen_to_be_closed() {
+    let (sink, told) = Scripted::new(vec![refused(), refused(), refused(), refused()]);
+    let alerts = start(vec![at_once("scripted", sink)]);
+    see_at(&alerts, 0, 11.0);
+    wait_for(&alerts, |stats| stats.failed == 1);
+    for (look, seconds) in (1..=10).map(|look| (look, 5 * look)) {
+        alerts.withdraw(Instant::EPOCH.after(Duration::from_secs(seconds)), "orders");
+        wait_for(&alerts, |stats| stats.waiting == 0);
+        assert_eq!(alerts.delivery()[0].failed, 2, "at look {look}");
+    }
+    assert_eq!(alerts.shutdown(AGES).len(), 1);
+    assert_eq!([next(&told), next(&told)].map(|it| it.is_firing()), [true, false]);
+}
+
+#[test]
+fn the_last_pool_that_goes_silently_takes_what_was_to_be_told_of_it_along() {
+    let (sink, told) = Own::new();
+    let alerts = start(vec![SinkOptions { group_wait: SEC, ..SinkOptions::new("own", sink) }]);
+    for seconds in [0, 1] {
+        see_at(&alerts, seconds, 11.0);
+    }
+    assert!(next(&told).is_firing());
+    see_at(&alerts, 2, 0.0);
+    alerts.withdraw(Instant::EPOCH.after(2 * SEC), "orders");
+    assert!(!next(&told).is_firing());
+}
+
+#[test]
+fn shutdown_tells_at_once_what_was_lost_and_reports_each_alert_once() {
+    let (sink, told) = Scripted::new(vec![refused()]);
+    let alerts = start(vec![at_once("scripted", sink)]);
+    see_at(&alerts, 0, 11.0);
+    wait_for(&alerts, |stats| stats.failed == 1);
+    assert_eq!(alerts.shutdown(AGES), []);
+    assert_ne!(next(&told).id, next(&told).id);
+}
+
+/// Refuses everything.
+struct Unwilling;
+
+#[async_trait]
+impl Sink for Unwilling {
+    async fn deliver(&self, _: &Notification) -> Result<(), DeliveryError> {
+        Err(refused())
+    }
+}
+
+#[test]
+fn what_was_lost_is_reported_by_shutdown_also_if_somebody_looks_at_that_moment() {
+    for _ in 0..20 {
+        // Many, since the moment is short.
+        let sinks = (0..100).map(|sink| at_once(&sink.to_string(), Arc::new(Unwilling)));
+        let alerts = start(sinks.collect());
+        see_at(&alerts, 0, 11.0);
+        let began = StdInstant::now();
+        while alerts.delivery().iter().any(|stats| stats.failed == 0) {
+            assert!(began.elapsed() < AGES);
+            thread::yield_now();
+        }
+        let looking = alerts.clone();
+        let looking = thread::spawn(move || (1..100).for_each(|_| see_at(&looking, 1, 11.0)));
+        assert_eq!(alerts.shutdown(AGES).len(), 100);
+        looking.join().expect("no panic");
+    }
+}
+
+#[test]
+fn who_does_not_want_to_know_that_it_is_over_is_not_told_late_that_it_fired() {
+    let later = DeliveryError::Retry { why: "busy".to_owned(), after: None };
+    let (sink, told) = Scripted::new(vec![later]);
+    let options = SinkOptions { send_resolved: false, ..at_once("scripted", sink) };
+    let alerts = start(vec![options]);
+    see_at(&alerts, 0, 11.0);
+    assert!(next(&told).is_firing());
+    see_at(&alerts, 1, 0.0);
+    assert!(alerts.shutdown(AGES).is_empty());
+    assert!(told.try_recv().is_err());
+}
+
+/// Asks the manager about everything when it logs something, and then says which part of it did.
+#[derive(Clone)]
+struct Curious {
+    alerts: Arc<OnceLock<AlertManager>>,
+    heard: Arc<Mutex<Sender<(String, u64)>>>,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Curious {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        let Some(part) = event.metadata().target().strip_prefix("pool_monitor::alerts::") else {
+            return;
+        };
+        let alerts = self.alerts.get().expect("nothing is logged before it is there");
+        assert_eq!(alerts.firing().len(), 1);
+        let failed = alerts.delivery()[0].failed;
+        let heard = self.heard.lock().expect("no panic");
+        heard.send((part.to_owned(), failed)).expect("the test listens");
+    }
+}
+
+#[test]
+fn whoever_listens_to_the_log_may_ask_the_manager_while_it_speaks() {
+    let (heard, told) = channel();
+    let curious = Curious { alerts: Arc::default(), heard: Arc::new(Mutex::new(heard)) };
+    // In a thread of its own: if it is locked there, the test fails and does not hang.
+    thread::spawn(move || {
+        let _listening = tracing_subscriber::registry().with(curious.clone()).set_default();
+        let (sink, _told) = Scripted::new(vec![refused()]);
+        let alerts = start(vec![at_once("scripted", sink)]);
+        curious.alerts.set(alerts.clone()).expect("set once");
+        see(&alerts, "orders", 11.0);
+        wait_for(&alerts, |stats| stats.failed == 1);
+    });
+    let mut parts: Vec<_> = (0..2).map(|_| told.recv_timeout(AGES).expect("said")).collect();
+    parts.sort();
+    let [(delivery, failed), (manager, _)] = &*parts else { panic!("{parts:?}") };
+    assert_eq!((&**delivery, *failed, &**manager), ("delivery", 1, "manager"));
 }
 
 #[test]

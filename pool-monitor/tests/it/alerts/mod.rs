@@ -45,7 +45,6 @@ fn see(alerts: &AlertManager, pool: &str, in_use: f64) {
 }
 
 /// The statistics of the first sink, once they are so.
-#[cfg(any(feature = "webhooks", feature = "mail"))]
 #[track_caller]
 fn wait_for(
     alerts: &AlertManager,

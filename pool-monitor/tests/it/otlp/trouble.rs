@@ -2,12 +2,15 @@
 
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use pool_core::{Pool, PoolConfig, PoolOptions};
+use pool_monitor::TraceOptions;
 use pool_monitor::otlp::{ExportError, OtlpOptions, Telemetry};
 use pool_testkit::receivers::{HttpSink, Reply};
+use pool_testkit::{FakeDriver, FakeServer, Sim};
 
 use super::seen::Seen;
 use super::{AGES, end_spans, metrics, options, spans, to};
@@ -119,6 +122,63 @@ fn a_collector_that_hangs_holds_up_nobody_and_what_has_no_room_is_counted() {
     assert_eq!(delivery.error, Some(ExportError::TimedOut(Duration::from_millis(50))));
     assert_eq!(telemetry.state().spans_dropped, 1005);
     end_spans(&telemetry, 1);
+}
+
+#[test]
+fn who_drops_it_beside_a_collector_that_hangs_goes_on_soon() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let telemetry = to(&sink);
+    end_spans(&telemetry, 1);
+    count_once(&telemetry);
+    goes_on_soon(telemetry);
+    sink.next(AGES).expect("tried");
+}
+
+#[test]
+fn who_drops_the_traces_of_a_pool_after_it_waits_for_nothing() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    // The quickest of a few: the machine may do much else.
+    let took = (0..5).map(|_| {
+        let telemetry = to(&sink);
+        end_spans(&telemetry, 1);
+        let traces = telemetry.pool_traces(TraceOptions::default());
+        drop(telemetry);
+        let began = Instant::now();
+        drop(traces);
+        let took = began.elapsed();
+        assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1);
+        took
+    });
+    let took = took.min().expect("five");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
+fn who_drops_the_traces_of_a_pool_in_the_middle_of_a_statement_goes_on_as_soon() {
+    let sink = HttpSink::start().expect("started");
+    sink.otherwise(Reply::Hang);
+    let sim = Sim::new(1);
+    let options = PoolOptions { runtime: Some(sim.runtime()), ..PoolConfig::default().into() };
+    let driver = FakeDriver::new(&FakeServer::new(sim.runtime()));
+    let pool = Pool::new(driver, options).expect("valid");
+    let guard = sim.block_on(pool.acquire()).expect("opened");
+    let telemetry = to(&sink);
+    let traced = telemetry.pool_traces(TraceOptions::default()).watch(&pool.control());
+    let _running = guard.statements().start(Some("SELECT 1")).expect("somebody listens");
+    drop(telemetry);
+    goes_on_soon(traced);
+    assert_eq!(spans(&sink.next(AGES).expect("tried")).len(), 1, "the one under way");
+}
+
+/// The SDK waits for five seconds and more.
+#[track_caller]
+fn goes_on_soon(dropped: impl Sized) {
+    let began = Instant::now();
+    drop(dropped);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pool_monitor::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME, prometheus_label};
+use pool_monitor::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME};
 use pool_monitor::prometheus::{Buckets, Family, Samples};
 use pool_monitor::{PrometheusEndpoint, PrometheusOptions};
 use pool_testkit::receivers::{Prometheus, Scraping};
@@ -17,13 +17,13 @@ fn family(metric: &Metric, looks: u64) -> Family {
     let attributes = [POOL_NAME].iter().chain(metric.attributes);
     // A word that the expressions which choose by it choose.
     let value = |name: &str| if name == ERROR_TYPE { "timeout" } else { "idle" };
-    let labels = attributes.map(|name| (prometheus_label(name), value(name).to_owned())).collect();
+    let labels = attributes.map(|name| ((*name).into(), value(name).into())).collect();
     let value = looks as f64;
     let samples = match metric.kind {
         Kind::Counter => Samples::Counter(vec![(labels, value)]),
         Kind::Histogram(bounds) => {
             let counts = vec![looks; bounds.len() + 1];
-            let buckets = Buckets { bounds: bounds.to_vec(), counts, sum: value };
+            let buckets = Buckets { bounds: bounds.into(), counts, sum: value };
             Samples::Histogram(vec![(labels, buckets)])
         }
         _ => Samples::Gauge(vec![(labels, value)]),

@@ -26,7 +26,8 @@ struct Alert {
     /// How long it goes on when it is better; likewise.
     keep_firing: &'static str,
     severity: &'static str,
-    summary: String,
+    /// With `{pool}` for the pool's name.
+    summary: &'static str,
     /// What to do.
     description: &'static str,
     trial: Trial,
@@ -108,10 +109,7 @@ fn shortages() -> Vec<Alert> {
             lasting: "1m",
             keep_firing: "1m",
             severity: "warning",
-            summary: format!(
-                "{{{{ $value | humanizePercentage }}}} of the connections of the pool {} are in use",
-                pool()
-            ),
+            summary: "{{ $value | humanizePercentage }} of the connections of the pool {pool} are in use",
             description: "Before long acquires will wait. Raise max_open, or hold connections for less time.",
             trial: Trial {
                 bad: by_each_name(&UTILISATION, "0.5 0.95x10"),
@@ -126,7 +124,7 @@ fn shortages() -> Vec<Alert> {
             lasting: "5m",
             keep_firing: "1m",
             severity: "critical",
-            summary: format!("the pool {} has been full for five minutes", pool()),
+            summary: "the pool {pool} has been full for five minutes",
             description: "Every acquire waits for another to end. Look who holds connections, then at max_open.",
             trial: Trial {
                 bad: by_each_name(&UTILISATION, "1x10"),
@@ -141,11 +139,8 @@ fn shortages() -> Vec<Alert> {
             lasting: "",
             keep_firing: "1m",
             severity: "critical",
-            summary: format!(
-                "{{{{ $value | humanizePercentage }}}} of max_waiters wait for the pool {}: beyond it \
+            summary: "{{ $value | humanizePercentage }} of max_waiters wait for the pool {pool}: beyond it \
                  acquires fail at once",
-                pool()
-            ),
             description: "Far more is asked of the pool than it serves. Shed load, or look why it is slow.",
             trial: Trial {
                 bad: vec![queue("90x10")],
@@ -161,25 +156,7 @@ fn faults() -> Vec<Alert> {
     let reason = prometheus_label(CLOSE_REASON);
     let leaks = LEAKS_SUSPECTED.prometheus_name();
     vec![
-        Alert {
-            name: "PoolConnectsFail",
-            // Not the rate of failures: one is in it for longer than `for`, and would be enough.
-            expression: format!("{} > 0", ratio(&CIRCUIT_OPEN, "")),
-            lasting: "1m",
-            keep_firing: "2m",
-            severity: "critical",
-            summary: format!("the pool {} cannot open connections", pool()),
-            description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
-            trial: Trial {
-                bad: by_each_name(&CIRCUIT_OPEN, "0x3 1x10"),
-                told: "the pool orders cannot open connections",
-                // One failure, which was over when it was looked at next.
-                fine: vec![vec![
-                    (counter(&OPEN_FAILURES, ERROR_TYPE, "refused"), "0x8 1x10"),
-                    (one(&CIRCUIT_OPEN.prometheus_name(), ""), "0x8 1 0x10"),
-                ]],
-            },
-        },
+        connects_fail(),
         Alert {
             name: "PoolCheckFailures",
             expression: format!(
@@ -189,11 +166,8 @@ fn faults() -> Vec<Alert> {
             lasting: "",
             keep_firing: "2m",
             severity: "warning",
-            summary: format!(
-                "connections of the pool {} die while they are idle: {{{{ $value | humanize }}}} a minute \
+            summary: "connections of the pool {pool} die while they are idle: {{ $value | humanize }} a minute \
                  fail their check",
-                pool()
-            ),
             description: "Something closes idle connections. Set max_idle_time or max_lifetime below its limit.",
             trial: Trial {
                 bad: vec![vec![(counter(&CLOSED, CLOSE_REASON, "check_failed"), "0+6x10")]],
@@ -211,7 +185,7 @@ fn faults() -> Vec<Alert> {
             lasting: "",
             keep_firing: "",
             severity: "warning",
-            summary: format!("connections of the pool {} are held suspiciously long", pool()),
+            summary: "connections of the pool {pool} are held suspiciously long",
             description: "They were held for longer than leak_after. The program's log says where.",
             trial: Trial {
                 bad: vec![vec![(one(&leaks, ""), "0x7 1x3")]],
@@ -225,6 +199,39 @@ fn faults() -> Vec<Alert> {
         },
         churn(),
     ]
+}
+
+fn connects_fail() -> Alert {
+    let (acquired, failed) =
+        (counter(&ACQUIRES, OUTCOME, "failed"), counter(&OPEN_FAILURES, ERROR_TYPE, "refused"));
+    let asked = |acquires: &'static str, mut circuit: Vec<Series>| {
+        circuit.push((acquired.clone(), acquires));
+        circuit
+    };
+    let open = by_each_name(&CIRCUIT_OPEN, "0x3 1x10");
+    let circuit = |values| (one(&CIRCUIT_OPEN.prometheus_name(), ""), values);
+    Alert {
+        name: "PoolConnectsFail",
+        // Not the rate of failures: one is in it for longer than `for`, and would be enough. Where nobody
+        // asks, nobody tries again, and one failure is all that is known.
+        expression: format!("{} > 0 and {ACQUIRE_RATE} * 60 >= 3", ratio(&CIRCUIT_OPEN, "")),
+        lasting: "1m",
+        keep_firing: "2m",
+        severity: "critical",
+        summary: "the pool {pool} cannot open connections",
+        description: "The database is down or full, or refuses us. Acquires fail once no connection is left.",
+        trial: Trial {
+            bad: open.into_iter().map(|circuit| asked("0+3x10", circuit)).collect(),
+            told: "the pool orders cannot open connections",
+            fine: vec![
+                // One failure, which was over when it was looked at next.
+                asked("0+60x10", vec![(failed.clone(), "0x8 1x10"), circuit("0x8 1 0x10")]),
+                // One failure, and nobody has asked since.
+                asked("0x3 1x10", vec![(failed, "0x3 1x10"), circuit("0x3 1x10")]),
+                asked("0+2x10", vec![circuit("0x3 1x10")]),
+            ],
+        },
+    }
 }
 
 fn slow_waits() -> Alert {
@@ -252,10 +259,7 @@ fn slow_waits() -> Alert {
         lasting: "",
         keep_firing: "1m",
         severity: "critical",
-        summary: format!(
-            "one acquire in a hundred of the pool {} waits {{{{ $value | humanizeDuration }}}} or longer",
-            pool()
-        ),
+        summary: "one acquire in a hundred of the pool {pool} waits {{ $value | humanizeDuration }} or longer",
         description: "The pool is too small, or the database too slow: see whether holds grow as well.",
         trial: Trial {
             bad: vec![waits("0+60x10"), [waits("0+60x10"), refused].concat()],
@@ -278,10 +282,7 @@ fn churn() -> Alert {
         lasting: "5m",
         keep_firing: "5m",
         severity: "warning",
-        summary: format!(
-            "the pool {} opens {{{{ $value | humanize }}}} connections a minute without growing",
-            pool()
-        ),
+        summary: "the pool {pool} opens {{ $value | humanize }} connections a minute without growing",
         description: "They are closed as surplus or idle, and opened anew. Raise max_idle or idle_grace.",
         trial: Trial {
             bad: vec![churned("0+120x10", "surplus", "0+120x10")],
@@ -307,11 +308,6 @@ fn by_each_name(metric: &Metric, values: &'static str) -> Vec<Vec<Series>> {
     [name.clone(), format!("{name}_ratio")].map(|name| vec![(one(&name, ""), values)]).into()
 }
 
-/// The pool's name in a message.
-fn pool() -> String {
-    format!("{{{{ $labels.{} }}}}", prometheus_label(POOL_NAME))
-}
-
 /// A series of the pool `orders`.
 fn one(name: &str, more: &str) -> String {
     format!("{name}{{instance=\"a\",{}=\"orders\"{more}}}", prometheus_label(POOL_NAME))
@@ -330,6 +326,7 @@ pub(super) fn written() -> String {
     for Record { name, expression } in records() {
         put(format!("      - record: {name}\n        expr: {}", quoted(&expression)));
     }
+    let pool = format!("{{{{ $labels.{} }}}}", prometheus_label(POOL_NAME));
     for alert in alerts() {
         put(format!("      - alert: {}\n        expr: {}", alert.name, quoted(&alert.expression)));
         for (field, value) in [("for", alert.lasting), ("keep_firing_for", alert.keep_firing)] {
@@ -338,7 +335,8 @@ pub(super) fn written() -> String {
             }
         }
         put(format!("        labels:\n          severity: {}", alert.severity));
-        put(format!("        annotations:\n          summary: {}", quoted(&alert.summary)));
+        let summary = alert.summary.replace("{pool}", &pool);
+        put(format!("        annotations:\n          summary: {}", quoted(&summary)));
         put(format!("          description: {}", quoted(alert.description)));
     }
     text

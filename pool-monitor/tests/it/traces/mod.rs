@@ -107,15 +107,17 @@ fn error(description: &str) -> Status {
     Status::error(description.to_owned())
 }
 
-/// A pool of one connection to a database in memory, in which there is a table `fruit`.
-async fn orchard() -> Pool<SqliteDriver> {
+/// A pool of one connection to a database in memory, in which there is a table `fruit`, and the spans of
+/// what comes after that.
+async fn orchard(options: TraceOptions) -> (Pool<SqliteDriver>, Spans) {
     let driver = SqliteDriver::new(SqliteOptions::private_memory());
     let config = PoolConfig { max_open: 1, ..driver.pool_defaults(PoolConfig::default()) };
     let pool = Pool::new(driver, config).expect("valid");
     let mut connection = pool.acquire().await.expect("opened");
     connection.execute_batch("CREATE TABLE fruit (name TEXT UNIQUE)").await.expect("created");
     drop(connection);
-    pool
+    let spans = Spans::watching(&pool, options);
+    (pool, spans)
 }
 
 /// A pool over the scripted driver in virtual time.

@@ -39,8 +39,7 @@ fn expect_children(spans: &[SpanData], parents: &[SpanId], each: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_is_a_child_of_what_is_current_in_its_task() {
-    let pool = orchard().await;
-    let spans = Spans::watching(&pool, TraceOptions::default());
+    let (pool, spans) = orchard(TraceOptions::default()).await;
     let (apples, apples_id) = spans.parent("apples");
     let (pears, pears_id) = spans.parent("pears");
     let tasks = [
@@ -60,8 +59,7 @@ async fn a_statement_is_a_child_of_what_is_current_in_its_task() {
 
 /// The same by spans of `tracing`, with and without its layer making them current.
 async fn traced_work(is_activating: bool) {
-    let pool = orchard().await;
-    let spans = Spans::watching(&pool, TraceOptions::default());
+    let (pool, spans) = orchard(TraceOptions::default()).await;
     let layer = tracing_opentelemetry::layer()
         .with_tracer(spans.tracer())
         .with_context_activation(is_activating);

@@ -7,12 +7,11 @@ use pool_core::{Observer, PoolConfig, SqlComment, StatementOutcome};
 use pool_monitor::TraceOptions;
 use pool_testkit::Hand;
 
-use super::{MS, Rig, Spans, attribute, error, lasting, names, orchard, text};
+use super::{MS, Rig, attribute, error, lasting, names, orchard, text};
 
 #[tokio::test]
 async fn a_span_names_what_a_statement_does_and_shows_no_literal() {
-    let pool = orchard().await;
-    let spans = Spans::watching(&pool, TraceOptions::default());
+    let (pool, spans) = orchard(TraceOptions::default()).await;
     let mut connection = pool.acquire().await.expect("idle");
     let sql = "INSERT INTO fruit /* canary */ VALUES ('canary'), ('pear')";
     connection.execute_batch(sql).await.expect("inserted");
@@ -42,8 +41,7 @@ async fn a_span_names_what_a_statement_does_and_shows_no_literal() {
 
 #[tokio::test]
 async fn a_failed_statement_has_the_databases_code_and_not_its_words() {
-    let pool = orchard().await;
-    let spans = Spans::watching(&pool, TraceOptions::default());
+    let (pool, spans) = orchard(TraceOptions::default()).await;
     let mut connection = pool.acquire().await.expect("idle");
     let sql = "INSERT INTO fruit VALUES ('fig'), ('fig')";
     connection.execute_batch(sql).await.expect_err("not unique");
@@ -59,9 +57,8 @@ async fn a_failed_statement_has_the_databases_code_and_not_its_words() {
 
 #[tokio::test]
 async fn the_text_is_left_out_on_request_and_the_name_is_not() {
-    let pool = orchard().await;
-    let spans =
-        Spans::watching(&pool, TraceOptions { query_text: false, ..TraceOptions::default() });
+    let (pool, spans) =
+        orchard(TraceOptions { query_text: false, ..TraceOptions::default() }).await;
     let mut connection = pool.acquire().await.expect("idle");
     connection.execute_batch("DELETE FROM fruit").await.expect("deleted");
     let span = spans.only();
@@ -70,8 +67,7 @@ async fn the_text_is_left_out_on_request_and_the_name_is_not() {
 
 #[tokio::test]
 async fn a_statement_that_is_given_up_is_cancelled() {
-    let pool = orchard().await;
-    let spans = Spans::watching(&pool, TraceOptions::default());
+    let (pool, spans) = orchard(TraceOptions::default()).await;
     let mut connection = pool.acquire().await.expect("idle");
     let endless =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";

@@ -29,6 +29,8 @@ pub(crate) struct Packages {
 pub(crate) enum Suite {
     /// This machine's own: they use the libraries that are installed.
     Ours,
+    /// The same, with all that they ask for, be it installed or not: they look for it beside themselves.
+    OursInFull,
     /// The one that moves: they bring every library along, the C library included.
     Unstable,
 }
@@ -52,7 +54,7 @@ pub(super) fn available() -> Result<(), String> {
     mirror().map(drop)
 }
 
-/// Downloads `packages` and what they need beyond what is installed, and unpacks it into `root`.
+/// Downloads `packages` and what they need, of which the [`Suite`] says how much, and unpacks it into `root`.
 pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(), ServerError> {
     let task = format!("fetch {what}");
     let mirror = mirror().map_err(|problem| ServerError::Input {
@@ -99,7 +101,7 @@ fn prepared(work: &Path, mirror: &Mirror, suite: Suite) -> Result<Vec<String>, S
     fs::write(&sources, mirror.line(suite)).trying("write", &sources)?;
     let status = match suite {
         Suite::Ours => PathBuf::from("/var/lib/dpkg/status"),
-        Suite::Unstable => {
+        Suite::OursInFull | Suite::Unstable => {
             let nothing = work.join("status");
             fs::write(&nothing, "").trying("write", &nothing)?;
             nothing
@@ -148,7 +150,7 @@ impl Mirror {
     fn line(&self, suite: Suite) -> String {
         let Self { uri, suite: ours, components, signed_by } = self;
         let suite = match suite {
-            Suite::Ours => ours,
+            Suite::Ours | Suite::OursInFull => ours,
             Suite::Unstable => "unstable",
         };
         let key = signed_by.as_ref().map_or_else(String::new, |key| format!("[signed-by={key}] "));

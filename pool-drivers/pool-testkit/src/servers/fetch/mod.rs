@@ -41,7 +41,7 @@ impl Source {
     /// The command that mends it where it cannot be fetched, if there is one.
     pub(crate) fn remedy(&self) -> Option<String> {
         match self {
-            Self::Debian(Packages { names, suite: Suite::Ours, .. }) => {
+            Self::Debian(Packages { names, suite: Suite::Ours | Suite::OursInFull, .. }) => {
                 Some(format!("on Debian: apt-get install {}", names.join(" ")))
             }
             Self::Debian(Packages { suite: Suite::Unstable, .. }) => None,

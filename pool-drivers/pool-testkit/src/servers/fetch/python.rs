@@ -7,13 +7,23 @@ use super::apt::{self, Packages, Suite};
 use crate::servers::cache;
 use crate::servers::error::ServerError;
 use crate::servers::installation::library_path;
+use crate::servers::program::{PATIENCE, run_for};
 
 /// The folder of the cache.
-const NAME: &str = "python";
+const NAME: &str = "python-with-pip";
 
-/// What it takes beyond what is installed: all of Python, or pip alone.
-const PACKAGES: Packages =
-    Packages { names: &["python3", "python3-pip"], suite: Suite::Ours, without: &["libc6"] };
+/// All of Python, whatever is installed of it: an interpreter finds no half of its library elsewhere.
+const PACKAGES: Packages = Packages {
+    names: &["python3", "python3-pip"],
+    suite: Suite::OursInFull,
+    without: &["libc6", "perl", "debconf"],
+};
+
+/// What runs with pip alone.
+const PIP: [&str; 3] = ["-m", "pip", "--version"];
+/// What runs with the whole standard library alone, of which Debian has a minimal one.
+#[cfg(feature = "receivers")]
+const LIBRARY: [&str; 2] = ["-c", "import asyncio, ssl"];
 
 /// An interpreter, and where it finds what was fetched for it.
 #[derive(Clone, Debug)]
@@ -25,7 +35,7 @@ pub(crate) struct Python {
 impl Python {
     /// Whether there is one with pip, or one can be fetched; otherwise why not.
     pub(super) fn available() -> Result<(), String> {
-        if Self::has_pip() || Self::cached().is_some() {
+        if Self::of_the_machine().runs(&PIP) || Self::cached().is_some() {
             return Ok(());
         }
         apt::available().map_err(|why| format!("`python3 -m pip` is not there, and {why}"))
@@ -33,44 +43,44 @@ impl Python {
 
     /// One with pip, fetched if need be.
     pub(super) fn with_pip() -> Result<Self, ServerError> {
-        if Self::has_pip() {
-            return Ok(Self::of_the_machine());
+        let ours = Self::of_the_machine();
+        if ours.runs(&PIP) {
+            return Ok(ours);
         }
-        cache::get_or_make(NAME, |root| apt::unpack(&PACKAGES, "Python with pip", root))?;
-        Ok(Self::cached().unwrap_or_else(Self::of_the_machine))
+        let root = cache::get_or_make(NAME, |root| {
+            apt::unpack(&PACKAGES, "Python with pip", root)?;
+            // One that does not run is not taken into the cache.
+            run_for("try Python with pip", Self::at(root).command(&PIP), "", PATIENCE).map(drop)
+        })?;
+        Ok(Self::at(&root))
     }
 
     /// One that runs scripts, if there is any: this machine's, or else the cache's.
+    #[cfg(feature = "receivers")]
     pub(crate) fn present() -> Option<Self> {
         let ours = Self::of_the_machine();
-        let is_there = ours.command(&["--version"]).output().is_ok();
-        if is_there { Some(ours) } else { Self::cached() }
+        if ours.runs(&LIBRARY) { Some(ours) } else { Self::cached() }
     }
 
     fn of_the_machine() -> Self {
         Self { program: "python3".into(), environment: Vec::new() }
     }
 
-    fn has_pip() -> bool {
-        let pip = Self::of_the_machine().command(&["-m", "pip", "--version"]).output();
-        pip.is_ok_and(|output| output.status.success())
-    }
-
+    /// The cache's, if it runs here.
     fn cached() -> Option<Self> {
         let root = cache::folder().join(NAME);
-        root.exists().then(|| Self::at(&root))
+        root.exists().then(|| Self::at(&root)).filter(|cached| cached.runs(&PIP))
     }
 
-    /// The one in `root`, or this machine's with the pip in it.
     fn at(root: &Path) -> Self {
-        let (usr, own) = (root.join("usr"), root.join("usr/bin/python3"));
-        if !own.exists() {
-            let pip = usr.join("lib/python3/dist-packages");
-            return Self { environment: vec![("PYTHONPATH", pip)], ..Self::of_the_machine() };
-        }
-        let libraries = library_path(root).into();
-        let environment = vec![("PYTHONHOME", usr), ("LD_LIBRARY_PATH", libraries)];
-        Self { program: own, environment }
+        let environment =
+            vec![("PYTHONHOME", root.join("usr")), ("LD_LIBRARY_PATH", library_path(root).into())];
+        Self { program: root.join("usr/bin/python3"), environment }
+    }
+
+    /// Whether such a call of it succeeds.
+    fn runs(&self, arguments: &[&str]) -> bool {
+        self.command(arguments).output().is_ok_and(|output| output.status.success())
     }
 
     /// A call of it.

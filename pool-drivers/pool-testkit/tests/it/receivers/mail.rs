@@ -84,6 +84,16 @@ fn a_mail_can_be_refused_once() {
 }
 
 #[test]
+fn a_recipient_can_be_refused_once() {
+    let sink = MailSink::start_as(Tls::Off).expect("started");
+    sink.answer_recipient("b@there.example", "550 5.1.1 unknown").expect("told");
+    for to in [&["a@there.example"][..], &["a@there.example", "b@there.example"]] {
+        send(&sink, None, PASSWORD).expect("sent to one at least");
+        assert_eq!(sink.next(AGES).expect("received").to, to);
+    }
+}
+
+#[test]
 fn a_certificate_of_another_host_is_not_trusted() {
     let sink = MailSink::start_as(Tls::OfAnotherHost).expect("started");
     let refusal = send(&sink, sink.authority(), PASSWORD).expect_err("refused");
