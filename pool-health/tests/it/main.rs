@@ -6,3 +6,4 @@ mod probes;
 mod reload;
 mod rig;
 mod route;
+mod told;
