@@ -10,7 +10,7 @@ use pool_core::{
 };
 
 use super::exposition::Buckets;
-use crate::catalogue::{self, ERROR_TYPE, Kind, Metric};
+use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, REFUSED};
 use crate::reading::Attribute;
 
 /// Counts the events of one pool.
@@ -59,7 +59,7 @@ impl Tally {
             catalogue::LEAKS_SUSPECTED => vec![(None, get(&self.leaks_suspected))],
             catalogue::RECONFIGURATIONS => vec![
                 (None, get(&self.reconfigurations)),
-                (Some(error("refused")), get(&self.reconfigurations_refused)),
+                (Some(error(REFUSED)), get(&self.reconfigurations_refused)),
             ],
             _ => Vec::new(),
         }
