@@ -175,6 +175,9 @@ fn counts_are_those_of_the_pool_in(way: usize) {
     assert_eq!(points(&catalogue::WAIT_TIME), of([("", 3.0), ("timeout", 1.0)]));
     assert_eq!(points(&catalogue::USE_TIME), of([("", 2.0)]));
     assert_eq!(points(&catalogue::CREATE_TIME), of([("", 2.0)]));
+    // There before the first, so that it is growth.
+    assert_eq!(points(&catalogue::LEAKS_SUSPECTED), of([("", 0.0)]));
+    assert_eq!(points(&catalogue::RECONFIGURATIONS), of([("refused", 0.0)]));
     let acquires = points(&catalogue::ACQUIRES);
     let ended: f64 = acquires.values().sum();
     assert!((ended - 4.0).abs() < 1e-9, "{acquires:?}");
