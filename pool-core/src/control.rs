@@ -10,6 +10,7 @@ use crate::capability::CapabilitySet;
 use crate::config::{ConfigError, PoolConfig, Reconfigured};
 use crate::driver::{Driver, Metadata};
 use crate::error::{CloseReport, Holder, OpenError};
+use crate::health::{HealthState, ToldHealth};
 use crate::listeners::Subscription;
 use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
@@ -90,6 +91,15 @@ pub trait Control: sealed::Sealed + Send + Sync {
 
     /// Tells `observer` what happens, until the subscription is dropped.
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription;
+
+    /// Has the pool's observers told, by [`Observer::health_changed`], what whoever checks it has found;
+    /// also whoever asks for [`health`](Self::health) afterwards. To say the same again tells nobody.
+    ///
+    /// Of two who check one pool, what is told last counts.
+    fn tell_health(&self, state: HealthState, probe_circuit: Circuit, reasons: &[String]);
+
+    /// What was told last; `None` if nobody has told anything yet.
+    fn health(&self) -> Option<ToldHealth>;
 
     /// What the driver can say about its server, through [`probe`](Self::probe).
     fn capabilities(&self) -> CapabilitySet;
@@ -191,6 +201,15 @@ impl<D: Driver> Control for Handle<D> {
 
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription {
         self.shared.observers.subscribe(observer)
+    }
+
+    fn tell_health(&self, state: HealthState, probe_circuit: Circuit, reasons: &[String]) {
+        let health = ToldHealth { state, probe_circuit };
+        self.shared.health.tell(health, reasons, &self.shared.observers);
+    }
+
+    fn health(&self) -> Option<ToldHealth> {
+        self.shared.health.last()
     }
 
     fn capabilities(&self) -> CapabilitySet {

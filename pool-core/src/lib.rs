@@ -21,6 +21,7 @@ mod control;
 mod driver;
 mod error;
 mod guard;
+mod health;
 mod lent;
 mod listeners;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
@@ -64,6 +65,7 @@ pub use self::error::{
     TryAcquireError,
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
+pub use self::health::{HealthState, ToldHealth};
 pub use self::lent::LentConnection;
 pub use self::listeners::Subscription;
 #[cfg(feature = "manager")]
@@ -75,8 +77,8 @@ pub use self::manager::{
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
     ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
-    LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused, Served,
-    StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    HealthChanged, LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused,
+    Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;

@@ -4,49 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use pool_core::HealthState;
 use pool_core::{Circuit, PoolState, Role};
 
 use crate::check::Finding;
-
-/// How well a pool and its database can serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HealthState {
-    /// Nothing was found out yet.
-    Unknown,
-    /// Nothing is wrong.
-    Healthy,
-    /// It serves, and something wants to be looked at: it is saturated, lagging, paused, or a probe has
-    /// failed and not enough of them to be sure.
-    Degraded,
-    /// It cannot serve.
-    Unhealthy,
-}
-
-impl HealthState {
-    /// The name used in reports and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-
-    /// Whether it is worth sending requests to.
-    #[must_use]
-    pub const fn serves(self) -> bool {
-        matches!(self, Self::Healthy | Self::Degraded)
-    }
-}
-
-impl fmt::Display for HealthState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// What one check found last.
 #[derive(Clone, Debug, PartialEq, Eq)]

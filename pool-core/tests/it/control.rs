@@ -10,6 +10,8 @@ use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
 
+const MINUTE: Duration = Duration::from_mins(1);
+
 #[test]
 fn a_paused_pool_lets_acquires_wait_and_serves_them_in_order_when_resumed() {
     let rig = Rig::with_max_open(2);

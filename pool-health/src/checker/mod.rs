@@ -18,7 +18,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use pool_core::runtime::{Instant, Runtime, default_runtime};
 use pool_core::{
-    Brief, CircuitChanged, ControlHandle, Frequent, Observer, PoolState, Subscription,
+    Brief, Circuit, CircuitChanged, ControlHandle, Frequent, Observer, PoolState, Subscription,
 };
 
 use self::look::unknown;
@@ -36,7 +36,8 @@ const CHANGES: usize = 100;
 /// Asks a pool's database how it is, at a steady interval, on a connection of its own that is counted in
 /// [`PoolStats::probes`](pool_core::PoolStats::probes) and taken from nobody. Dropping it ends that.
 ///
-/// What it found is read in a few nanoseconds and without waiting, however the database is.
+/// What it found is read in a few nanoseconds and without waiting, however the database is. The pool's
+/// observers are told of each change, by [`Observer::health_changed`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -100,11 +101,14 @@ impl HealthChecker {
             scheduled: Mutex::new(scheduled),
             schedule_task: AtomicWaker::new(),
         });
+        inner.tell(&inner.current.load());
         let (timer, prober) = (runtime.timer()?, Prober::new(Arc::clone(&inner)));
-        runtime.spawn(Box::pin(task::run(Arc::clone(&inner), prober, timer)))?;
-        runtime.spawn(Box::pin(schedule::run(Arc::clone(&inner), runtime.timer()?)))?;
         let events = pool.observe(Arc::new(Alarm(Arc::downgrade(&inner))));
-        Ok(Self { inner, _events: events })
+        // Dropped for an error, it ends the tasks that were started.
+        let checker = Self { inner: Arc::clone(&inner), _events: events };
+        runtime.spawn(Box::pin(task::run(Arc::clone(&inner), prober, timer)))?;
+        runtime.spawn(Box::pin(schedule::run(inner, runtime.timer()?)))?;
+        Ok(checker)
     }
 
     /// The latest snapshot. If the checker's task has not run for long, because its runtime is stuck or
@@ -191,8 +195,24 @@ impl Inner {
             }
             changes.push_back(change);
         }
-        self.current.store(Arc::new(health));
+        let health = Arc::new(health);
+        self.current.store(Arc::clone(&health));
         self.looked_at.store(self.runtime.now().as_nanos(), Ordering::Release);
+        self.tell(&health);
+    }
+
+    /// Tells the pool's observers. At each look, so that another checker that ends does not leave its last
+    /// word in force; what they know already, they are not told again.
+    fn tell(&self, health: &Health) {
+        self.pool.tell_health(health.state, health.probe_circuit, &health.reasons);
+    }
+}
+
+/// The last of its tasks has ended, by itself or with its runtime.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let why = ["the checker has ended".to_owned()];
+        self.pool.tell_health(HealthState::Unknown, Circuit::Closed, &why);
     }
 }
 

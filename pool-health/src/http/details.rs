@@ -38,7 +38,7 @@ fn pool(health: &Health) -> Value {
         "status": match health.state {
             HealthState::Healthy => "pass",
             HealthState::Degraded => "warn",
-            HealthState::Unhealthy | HealthState::Unknown => "fail",
+            _ => "fail",
         },
         "time": rfc3339(health.at),
         // These names are ours.

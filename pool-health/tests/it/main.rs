@@ -11,3 +11,4 @@ mod probes;
 mod reload;
 mod rig;
 mod route;
+mod told;
