@@ -53,7 +53,7 @@ pub struct Health {
     pub at: SystemTime,
 }
 
-/// A line: `orders: degraded for 12s: saturated ...`.
+/// A line: `orders: degraded: saturated for 12.0 s: ...`.
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.pool, self.state)?;

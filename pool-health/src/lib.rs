@@ -21,6 +21,11 @@ mod route;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod serve;
 
+/// The guide's code is tested.
+#[cfg(all(doctest, unix, feature = "grpc", feature = "http", feature = "manager"))]
+#[doc = include_str!("../../docs/health.md")]
+struct Guide;
+
 pub use self::check::{
     Check, CustomCheck, Finding, Headroom, LagBelow, OldestTransaction, Ping, QuickCheck, RoleIs,
     WalBelow,

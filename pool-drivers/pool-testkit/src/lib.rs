@@ -11,7 +11,8 @@
 //! - `hostile` (feature `hostile`): texts for property tests of parsers.
 //! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
-//! - [`run_as_shown`]: an example is what the README shows, and what comes of it.
+//! - [`run_as_shown`]: an example is what the README shows, and what comes of it; [`built_example`] is its
+//!   program.
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
@@ -29,7 +30,7 @@ pub mod servers;
 mod shown;
 mod sim;
 
-pub use self::example::run_as_shown;
+pub use self::example::{built_example, run_as_shown};
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};
 pub use self::not_tried::{NOT_TRIED_VARIABLE, not_tried};
 pub use self::shown::{Shown, percent_encoded};

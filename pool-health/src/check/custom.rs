@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pool_core::{Probe, async_trait};
 
-use super::{Check, Finding};
+use super::{Check, Finding, causes};
 
 /// A check by a closure.
 ///
@@ -40,6 +41,47 @@ impl CustomCheck {
         ask: impl for<'a> Fn(&'a mut dyn Probe) -> BoxFuture<'a, Finding> + Send + Sync + 'static,
     ) -> Self {
         Self { name: name.into(), every: None, limit: Duration::from_mins(1), ask: Box::new(ask) }
+    }
+
+    /// One that asks on the driver's own connection. What it leaves behind there is cleaned; nothing is known
+    /// if that fails, or if the pool's driver has another type of connections.
+    ///
+    /// ```
+    /// # use pool_testkit::FakeConnection as DriversConnection;
+    /// use pool_health::{CustomCheck, Finding};
+    ///
+    /// let jobs = CustomCheck::on_connection("jobs", |connection: &mut DriversConnection| {
+    ///     Box::pin(async move {
+    ///         match connection.query("select ...") {
+    ///             Ok(()) => Finding::Fine,
+    ///             Err(error) => Finding::Unknown(error.to_string()),
+    ///         }
+    ///     })
+    /// });
+    /// # let _ = jobs;
+    /// ```
+    pub fn on_connection<C: Send + 'static>(
+        name: impl Into<Cow<'static, str>>,
+        ask: impl for<'a> Fn(&'a mut C) -> BoxFuture<'a, Finding> + Send + Sync + 'static,
+    ) -> Self {
+        let ask = Arc::new(ask);
+        Self::new(name, move |probe| {
+            let ask = Arc::clone(&ask);
+            Box::pin(async move {
+                let mut lent = match probe.lend() {
+                    Ok(lent) => lent,
+                    Err(error) => return Finding::Unknown(causes(&*error)),
+                };
+                let finding = match lent.connection() {
+                    Some(connection) => ask(connection).await,
+                    None => Finding::Unknown("the pool's driver has other connections".to_owned()),
+                };
+                match lent.give_back().await {
+                    Ok(()) => finding,
+                    Err(error) => Finding::Unknown(causes(&*error)),
+                }
+            })
+        })
     }
 
     /// The same, asked only this often, for at most this long.

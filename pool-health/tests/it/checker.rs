@@ -9,7 +9,7 @@ use pool_health::{
     Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
 };
-use pool_testkit::{Answer, Call};
+use pool_testkit::{Answer, Call, FakeConnection};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -215,6 +215,29 @@ fn what_cannot_be_found_out_degrades() {
     let health = rig.health();
     assert_eq!(health.state, HealthState::Degraded);
     assert_eq!(health.reasons[1], "lag: unknown: scripted failure of Ask");
+}
+
+#[test]
+fn a_question_on_the_drivers_own_connection_leaves_it_clean() {
+    let question = CustomCheck::on_connection("question", |connection: &mut FakeConnection| {
+        Box::pin(async move {
+            connection.begin();
+            Finding::Degraded(format!("asked on {}", connection.id()))
+        })
+    });
+    let other =
+        CustomCheck::on_connection("other", |_: &mut String| Box::pin(async { Finding::Fine }));
+    let rig = Rig::new(HealthOptions {
+        checks: vec![Arc::new(question), Arc::new(other)],
+        ..HealthOptions::default()
+    });
+    rig.sim.run();
+    let reasons = rig.health().reasons.clone();
+    let unknown = "other: unknown: the pool's driver has other connections";
+    assert_eq!(reasons[1..], [unknown]);
+    rig.sim.advance(60 * SEC / 2);
+    assert_eq!(rig.health().reasons, reasons, "on the same connection");
+    assert_eq!((rig.server.started(Call::Connect), rig.server.started(Call::Reset) > 1), (1, true));
 }
 
 #[test]

@@ -4,8 +4,11 @@
 mod checker;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod guide;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(all(feature = "http", feature = "reload", unix))]
+mod kubernetes;
 mod probes;
 #[cfg(all(feature = "reload", unix))]
 mod reload;
