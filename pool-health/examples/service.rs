@@ -44,7 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let endpoint = HealthEndpoint::start(&probes_at, &probes)?;
     println!("probes at {}", endpoint.address());
-    let _reloader = Reloader::start(&manager, &file, &ReloadOptions::default())?;
+    let reloader = Reloader::start(&manager, &file, &ReloadOptions::default())?;
+    probes.note(reloader.note());
 
     let listener = TcpListener::bind(env::var("SERVICE_ADDRESS")?).await?;
     println!("serves at {}", listener.local_addr()?);

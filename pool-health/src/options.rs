@@ -46,7 +46,8 @@ pub struct HealthOptions {
     /// Default: no.
     pub learn_role: bool,
     /// How old the checker's own connection gets before it is replaced, so that it is not the last one to
-    /// a server which its name no longer means. Default: a minute.
+    /// a server which its name no longer means; it is kept, and the health degraded, while another cannot
+    /// be opened. Default: a minute.
     pub fresh_after: Duration,
     /// How long acquires must have waited for a full pool until it is called saturated. Default: 5 s.
     pub saturated_after: Duration,

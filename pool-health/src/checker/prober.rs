@@ -20,6 +20,8 @@ pub(super) struct Prober {
     asked: Vec<Asked>,
     /// What the server said of its role, if the latest probe learnt it.
     pub(super) role: Option<Role>,
+    /// Why the connection was kept although it is old.
+    unfreshened: Option<String>,
     /// Why the latest probe failed as a whole: no connection, no time.
     trouble: Option<String>,
     pub(super) probed: Option<(SystemTime, Duration)>,
@@ -33,6 +35,13 @@ struct Connection {
     opened: Instant,
 }
 
+impl Connection {
+    async fn open(inner: &Inner) -> Result<Self, String> {
+        let probe = inner.pool.probe().await.map_err(|error| causes(&error))?;
+        Ok(Self { probe, opened: inner.runtime.now() })
+    }
+}
+
 impl Prober {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         let ping: Arc<dyn Check> = Arc::new(Ping);
@@ -43,6 +52,7 @@ impl Prober {
             judge: Judge::new(inner.options.rise, inner.options.fall),
             asked: asked.collect(),
             role: None,
+            unfreshened: None,
             trouble: None,
             probed: None,
             jitter: fastrand::Rng::with_seed(inner.runtime.seed()),
@@ -55,10 +65,7 @@ impl Prober {
     pub(super) async fn probe(&mut self) {
         self.trouble = None;
         self.role = None;
-        let now = self.inner.runtime.now();
-        let fresh_after = self.inner.options.fresh_after;
-        // Dropped before it is replaced: it is one connection.
-        self.connection.take_if(|connection| connection.opened.after(fresh_after) <= now);
+        self.freshen().await;
         for index in 0..self.asked.len() {
             self.ask(index).await;
             if self.trouble.is_some() || self.asked[index].has_failed() {
@@ -69,6 +76,19 @@ impl Prober {
         }
         if self.inner.options.learn_role {
             self.learn_role().await;
+        }
+    }
+
+    /// Replaces the connection if it is old. It is kept if that cannot be: where others have taken all
+    /// connections that a server has, it still tells how the server is for those who have theirs.
+    async fn freshen(&mut self) {
+        self.unfreshened = None;
+        let (now, fresh_after) = (self.inner.runtime.now(), self.inner.options.fresh_after);
+        if self.connection.as_ref().is_some_and(|it| it.opened.after(fresh_after) <= now) {
+            match Connection::open(&self.inner).await {
+                Ok(fresh) => self.connection = Some(fresh),
+                Err(why) => self.unfreshened = Some(format!("no fresh connection: {why}")),
+            }
         }
     }
 
@@ -94,8 +114,7 @@ impl Prober {
 
     async fn connect(&mut self) -> Result<(), String> {
         if self.connection.is_none() {
-            let probe = self.inner.pool.probe().await.map_err(|error| causes(&error))?;
-            self.connection = Some(Connection { probe, opened: self.inner.runtime.now() });
+            self.connection = Some(Connection::open(&self.inner).await?);
         }
         Ok(())
     }
@@ -165,6 +184,7 @@ impl Prober {
         let overdue = overdue.filter(|scheduled| scheduled.overdue <= now);
         let overdue =
             overdue.map(|Scheduled { name, .. }| format!("{name}: no answer for too long"));
-        self.reports().into_iter().filter_map(complaint).chain(overdue).collect()
+        let unfreshened = self.unfreshened.clone().into_iter();
+        unfreshened.chain(self.reports().into_iter().filter_map(complaint)).chain(overdue).collect()
     }
 }

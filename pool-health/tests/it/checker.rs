@@ -305,6 +305,19 @@ fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_
 }
 
 #[test]
+fn a_server_without_room_for_a_fresh_connection_still_serves() {
+    let rig = Rig::well(HealthOptions::default());
+    let _held = rig.acquire();
+    rig.server.set_max_sockets(2);
+    rig.sim.advance(100 * SEC);
+    let health = rig.health();
+    assert_eq!((health.state, rig.pool.stats().probes), (HealthState::Degraded, 1), "{health}");
+    assert!(health.reasons[0].starts_with("no fresh connection: "), "{health}");
+    rig.server.heal();
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
 fn nothing_is_known_once_its_runtime_is_gone() {
     let rig = Rig::well(HealthOptions::default());
     rig.sim.shut_down();
