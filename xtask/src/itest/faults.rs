@@ -25,7 +25,7 @@ const FAULTS: [(&str, &[&str]); 13] = [
     ("password changed, twice", &[POSTGRES, MARIADB]),
     ("file edited 10 times in 1 s", &[POSTGRES, POSTGRES, POSTGRES]),
     ("storm of 500 SIGHUPs", &[POSTGRES]),
-    ("reconfigured 40 times, full load", &[POSTGRES, MARIADB, SQLITE]),
+    ("reconfigured 20 times, full load", &[POSTGRES, MARIADB, SQLITE]),
 ];
 
 /// What is known of faults.

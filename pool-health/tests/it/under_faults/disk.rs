@@ -1,6 +1,6 @@
-//! A disk that is full, truly: a file system of two megabytes in memory, which others have filled.
+//! A disk that is full, truly: a file system of 16 MB in memory, which others have filled.
 //!
-//! It is mounted where only the test sees it: the test runs itself again in a mount namespace of its own,
+//! There is room in it for a write-ahead log as large as it gets. It is mounted where only the test sees it: the test runs itself again in a mount namespace of its own,
 //! for which it need not be root.
 
 use std::env;
@@ -26,7 +26,7 @@ use super::{
 /// Names the folder with a small disk of its own, once there is one.
 const SMALL_DISK: &str = "POOL_HEALTH_SMALL_DISK";
 
-const FAULT: &str = "disk full (tmpfs of 2 MB)";
+const FAULT: &str = "disk full (tmpfs of 16 MB)";
 
 /// Requests a second.
 const RATE: u32 = 100;
@@ -93,7 +93,7 @@ async fn sqlite_disk_full() {
 /// Runs a test in a process of its own, with a small disk.
 fn again_on_a_small_disk(test: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mount = "mount -t tmpfs -o size=2m none \"$0\" && exec \"$@\"";
+    let mount = "mount -t tmpfs -o size=16m none \"$0\" && exec \"$@\"";
     let alone = ["--user", "--map-root-user", "--mount", "--", "sh", "-c"];
     let unshared = |words: &[&str]| {
         let mut command = Command::new("unshare");
