@@ -23,7 +23,7 @@ const FAULTS: [(&str, &[&str]); 13] = [
     ("black hole on the way", &[POSTGRES, MARIADB]),
     ("disk full", &[SQLITE]),
     ("password changed, twice", &[POSTGRES, MARIADB]),
-    ("file edited 10 times in 1 s", &[POSTGRES, POSTGRES, POSTGRES]),
+    ("10 edits of a file in 1 s", &[POSTGRES, POSTGRES, POSTGRES]),
     ("storm of 500 SIGHUPs", &[POSTGRES]),
     ("reconfigured 20 times, full load", &[POSTGRES, MARIADB, SQLITE]),
 ];

@@ -25,10 +25,12 @@ pub(super) enum Fate {
     Acknowledged,
     /// It was sent, and nobody said what became of it.
     InDoubt,
-    /// It was sent, and the server does not write.
+    /// It was sent, and the database has said why it does not write it.
     Rejected,
     /// It was not sent: it got no connection.
     Refused(AcquireErrorKind),
+    /// It was not sent: its acquire took longer than its deadline, which must not be.
+    Overdue,
     /// It was not sent: there was no server to send it to.
     Unrouted,
 }
@@ -128,6 +130,23 @@ impl Ledger {
         self.having(|entry| entry.fate == fate)
     }
 
+    /// How many met which fate.
+    fn fates(&self) -> BTreeMap<String, usize> {
+        self.entries.values().fold(BTreeMap::new(), |mut fates, entry| {
+            *fates.entry(format!("{:?}", entry.fate)).or_default() += 1;
+            fates
+        })
+    }
+
+    /// That no request failed, but that many may be in doubt.
+    #[track_caller]
+    pub(super) fn expect_none_failed(&self, in_doubt: usize) {
+        let kept = self.of(Fate::Acknowledged).len() + self.of(Fate::InDoubt).len();
+        let fates = self.fates();
+        assert_eq!(kept, self.entries.len(), "{fates:?}");
+        assert!(self.of(Fate::InDoubt).len() <= in_doubt, "{fates:?}, allowed are {in_doubt}");
+    }
+
     /// That requests that were turned away were so for these reasons.
     #[track_caller]
     pub(super) fn expect_refused_for(&self, kinds: &[AcquireErrorKind]) {
@@ -155,6 +174,7 @@ impl Ledger {
     pub(super) fn balance(&self, rows: &[i64]) -> FaultRow {
         let there: BTreeSet<_> = rows.iter().copied().collect();
         assert_eq!(there.len(), rows.len(), "a row is there twice");
+        assert!(self.of(Fate::Overdue).is_empty(), "{:?}", self.fates());
         let (acknowledged, in_doubt) = (self.of(Fate::Acknowledged), self.of(Fate::InDoubt));
         let lost: Vec<_> = acknowledged.difference(&there).collect();
         let known: BTreeSet<_> = acknowledged.union(&in_doubt).copied().collect();

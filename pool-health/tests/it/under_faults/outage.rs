@@ -10,6 +10,7 @@ use pool_testkit::servers::Server;
 use tokio::time::sleep_until;
 
 use super::ledger::PROOF;
+use super::machine::steadily;
 use super::subject::Served;
 use super::{
     Program, RATE, SOON, befall, expect_detected, expect_recovered, health_options, pool_on,
@@ -79,20 +80,20 @@ async fn killed<S: Served>() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_held_still() {
-    still::<PostgresDriver>().await;
+    steadily(still::<PostgresDriver>).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql_held_still() {
-    still::<MysqlDriver>().await;
+    steadily(still::<MysqlDriver>).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_killed_and_started_again() {
-    killed::<PostgresDriver>().await;
+    steadily(killed::<PostgresDriver>).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql_killed_and_started_again() {
-    killed::<MysqlDriver>().await;
+    steadily(killed::<MysqlDriver>).await;
 }

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 
-use pool_core::Driver;
+use pool_core::{Driver, ErrorClass};
 use pool_mysql::MysqlDriver;
 use pool_postgres::PostgresDriver;
-use pool_sqlite::SqliteDriver;
+use pool_sqlite::rusqlite::ErrorCode;
+use pool_sqlite::{SqliteDriver, SqliteError};
 use pool_testkit::servers::{Access, Family};
 
 use super::{befall, until};
@@ -18,6 +19,11 @@ pub(super) trait Subject: Driver {
         connection: &mut Self::Connection,
         number: i64,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether the database has said that nothing is written, and why.
+    fn has_rejected(&self, error: &Self::Error) -> bool {
+        self.classify(error) == ErrorClass::RoleChanged
+    }
 }
 
 /// One that is a server's.
@@ -129,6 +135,10 @@ impl Subject for SqliteDriver {
 
     async fn write(connection: &mut Self::Connection, number: i64) -> Result<(), Self::Error> {
         connection.execute(&format!("{INSERT}(?1)"), [number]).await.map(drop)
+    }
+
+    fn has_rejected(&self, error: &SqliteError) -> bool {
+        error.code() == Some(ErrorCode::DiskFull)
     }
 }
 
