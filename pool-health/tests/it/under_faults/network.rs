@@ -1,10 +1,9 @@
 //! What can befall a server on the way to it: connections that are half open, and packets that vanish.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pool_core::AcquireErrorKind;
-use pool_health::HealthState;
+use pool_health::{HealthChecker, HealthState};
 use pool_mysql::MysqlDriver;
 use pool_postgres::PostgresDriver;
 use pool_testkit::FaultRow;
@@ -13,10 +12,9 @@ use pool_testkit::servers::{Behaviour, Proxy};
 use super::ledger::PROOF;
 use super::machine::steadily;
 use super::subject::Served;
-use super::watch::Watch;
 use super::{
     Program, RATE, SOON, befall, expect_detected, expect_noticed, expect_recovered, health_options,
-    pool_on, prepare, rows, start,
+    pool_on, prepare, rows, start, until,
 };
 
 /// How long `ready` may take, of a hundred times 99.
@@ -28,34 +26,46 @@ async fn half_open<S: Served>() {
     prepare(server.access());
     let proxy = befall(|| Proxy::before(server.access()));
     let program = Program::start(pool_on::<S>(&proxy.access()), health_options()).await;
-    let seen = Arc::clone(&program.checker);
-    let state = Watch::start(move || seen.health().state);
     let load = program.load(RATE).await;
 
-    let begun = Instant::now();
+    let begun = SystemTime::now();
     let connections = program.pool.stats().open;
     befall(|| proxy.behave(Behaviour::HalfOpen));
     // Those that are open stay so; new ones find the server.
     befall(|| proxy.behave(Behaviour::Through));
-    let degraded = state.until(|state| *state == HealthState::Degraded).await;
-    expect_noticed(degraded - begun);
-    let healthy = state.until(|state| *state == HealthState::Healthy).await;
-    expect_recovered(healthy - degraded);
-    load.is_served_since(healthy + SOON, PROOF).await;
+    // It is soon over: the next probe has a connection that is whole.
+    let degraded = changed(&program.checker, HealthState::Degraded, begun).await;
+    let healthy = changed(&program.checker, HealthState::Healthy, degraded).await;
+    let between = |from: SystemTime, to: SystemTime| to.duration_since(from).unwrap_or_default();
+    let (detected, recovered) = (between(begun, degraded), between(degraded, healthy));
+    expect_noticed(detected);
+    expect_recovered(recovered);
+    let whole = Instant::now() + SOON;
+    load.is_served_since(whole, PROOF).await;
 
     assert_eq!(program.ready.told(), [true]);
     let ledger = load.end().await;
-    ledger.expect_served_since(healthy + SOON);
+    ledger.expect_served_since(whole);
     ledger.expect_none_failed(connections);
     FaultRow {
         fault: "connections half open".to_owned(),
         server: server.access().product.to_string(),
         ready: "stays".to_owned(),
-        detected: Some(degraded - begun),
-        recovered: Some(healthy - degraded),
+        detected: Some(detected),
+        recovered: Some(recovered),
         ..ledger.balance(&rows(server.access()))
     }
     .tell();
+}
+
+/// Waits until the state has changed to that one since then, and says when.
+async fn changed(checker: &HealthChecker, to: HealthState, since: SystemTime) -> SystemTime {
+    let change = || {
+        let changes = checker.changes().into_iter();
+        changes.map(|change| (change.to, change.at)).find(|found| found.0 == to && found.1 >= since)
+    };
+    until(|| change().is_some()).await;
+    change().expect("it was there").1
 }
 
 /// With the pool exhausted, too, `ready` answers at once, and tells the truth in time.
