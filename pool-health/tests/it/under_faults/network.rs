@@ -27,6 +27,8 @@ async fn half_open<S: Served>() {
     let proxy = befall(|| Proxy::before(server.access()));
     let program = Program::start(pool_on::<S>(&proxy.access()), health_options()).await;
     let load = program.load(RATE).await;
+    // A busy machine may have been late with the first connections.
+    until(|| program.checker.health().state == HealthState::Healthy).await;
 
     let begun = SystemTime::now();
     let connections = program.pool.stats().open;
