@@ -103,13 +103,12 @@ async fn password_changed<S: Served>() {
     let renewed = || pool.stats().closed.total();
     let (mut applied, mut replaced) = (Duration::ZERO, Duration::ZERO);
     for password in ["the-first-one", "the-second-one"] {
-        let before = renewed();
+        let (before, all) = (renewed(), pool.stats().open as u64);
         run(&root, &S::change_password(&managed.user.user, password));
         password.clone_into(&mut managed.user.password);
         let begun = Instant::now();
         fs::write(managed.path(), text(&managed.user, OPEN)).expect("written");
         until(|| renewed() > before).await;
-        let all = pool.stats().open as u64;
         let first = Instant::now();
         applied = applied.max(first - begun);
         until(|| renewed() >= before + all).await;
