@@ -40,6 +40,7 @@ impl Python {
         Ok(Self::cached().unwrap_or_else(Self::of_the_machine))
     }
 
+    #[cfg(feature = "receivers")]
     /// One that runs scripts, if there is any: this machine's, or else the cache's.
     pub(crate) fn present() -> Option<Self> {
         let ours = Self::of_the_machine();
