@@ -1,6 +1,7 @@
 //! Reads to replicas, writes to the primary: whichever of the servers that is at present.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "manager")]
@@ -57,7 +58,11 @@ impl Default for RouterOptions {
 #[derive(Debug)]
 pub struct Router<D: Driver> {
     members: Vec<Member<D>>,
+    /// Which of them took writes last, while there is one; [`NOBODY`] before.
+    primary: AtomicUsize,
 }
+
+const NOBODY: usize = usize::MAX;
 
 #[derive(Debug)]
 struct Member<D: Driver> {
@@ -119,7 +124,8 @@ impl<D: Driver> Router<D> {
             let checker = HealthChecker::start(&pool.control(), health.clone())?;
             Ok(Member { pool, checker: Arc::new(checker) })
         };
-        Ok(Self { members: pools.into_iter().map(member).collect::<Result<_, HealthError>>()? })
+        let members = pools.into_iter().map(member).collect::<Result<_, HealthError>>()?;
+        Ok(Self { members, primary: AtomicUsize::new(NOBODY) })
     }
 
     /// The same for the pools of a manager's route, `[routes.NAME]` in its file, whose drivers are a `D`.
@@ -143,25 +149,39 @@ impl<D: Driver> Router<D> {
         Ok(Self::start(pools, options)?)
     }
 
-    /// The pool whose server takes writes.
+    /// The pool whose server takes writes. One that did stays that while a probe of it fails, until it is
+    /// down, or another one takes writes.
     ///
     /// # Errors
     ///
     /// No server does, or more than one.
     pub fn write(&self) -> Result<&Pool<D>, RouteError> {
-        let is_primary = |member: &&Member<D>| {
+        let is_primary = |(_, member): &(usize, &Member<D>)| {
             let health = member.checker.health();
             health.state.serves() && health.role == Some(Role::ReadWrite)
         };
-        let primaries: Vec<_> = self.members.iter().filter(is_primary).collect();
+        let primaries: Vec<_> = self.members.iter().enumerate().filter(is_primary).collect();
         match *primaries {
-            [primary] => Ok(&primary.pool),
-            [] => Err(RouteError::NoPrimary { states: self.states() }),
+            [(index, primary)] => {
+                self.primary.store(index, Ordering::Relaxed);
+                Ok(&primary.pool)
+            }
+            [] => self
+                .doubtful_primary()
+                .ok_or_else(|| RouteError::NoPrimary { states: self.states() }),
             _ => {
-                let pools = primaries.iter().map(|member| member.checker.pool().name().to_owned());
+                let pools = primaries.iter().map(|(_, it)| it.checker.pool().name().to_owned());
                 Err(RouteError::SeveralPrimaries { pools: pools.collect() })
             }
         }
+    }
+
+    /// Who took writes last, if its latest probe did not come as far as to hear of that again, and it is
+    /// not down for it.
+    fn doubtful_primary(&self) -> Option<&Pool<D>> {
+        let last = self.members.get(self.primary.load(Ordering::Relaxed))?;
+        let health = last.checker.health();
+        (health.state.serves() && health.role.is_none()).then_some(&last.pool)
     }
 
     /// Of the pools whose servers are replicas that are well and not behind, the one with the fewest

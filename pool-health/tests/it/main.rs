@@ -1,5 +1,5 @@
 //! What health checkers find, when, and what it costs whom: in virtual time, on the scripted driver. What
-//! endpoints tell of it: on real sockets.
+//! endpoints tell of it: on real sockets. What becomes of both while something befalls a real server.
 
 mod checker;
 #[cfg(feature = "grpc")]
@@ -15,3 +15,5 @@ mod reload;
 mod rig;
 mod route;
 mod told;
+#[cfg(target_os = "linux")]
+mod under_faults;

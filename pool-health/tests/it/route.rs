@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pool_core::{Pool, PoolConfig, PoolOptions, ReplicationLag, Role};
-use pool_health::{HealthOptions, RouteError, Router, RouterOptions};
+use pool_health::{HealthOptions, HealthState, RouteError, Router, RouterOptions};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::SEC;
@@ -97,6 +97,22 @@ fn replicas_that_are_down_or_behind_are_not_read_from() {
     let error = cluster.read().expect_err("none is left").to_string();
     assert!(error.starts_with("no server can be read from: a: unhealthy: "), "{error}");
     assert!(error.contains("c: degraded: lag: the replica is behind by 11.0 s"), "{error}");
+}
+
+#[test]
+fn one_failed_probe_costs_no_primary() {
+    let cluster = Cluster::new(&["a", "b"]);
+    assert_eq!(cluster.written().as_deref(), Ok("a"));
+    cluster.servers[0].always(Call::Check, Answer::Error);
+    cluster.sim.advance(SEC);
+    let health = cluster.router.checkers().next().expect("the first").health();
+    assert_eq!((health.role, health.state), (None, HealthState::Degraded), "{health}");
+    assert_eq!(cluster.written().as_deref(), Ok("a"));
+    // Another one says that it is, now: the one in doubt gives way.
+    cluster.follow(1, None);
+    cluster.servers[0].always(Call::Connect, Answer::Error);
+    cluster.sim.advance(SEC);
+    assert_eq!(cluster.written().as_deref(), Ok("b"));
 }
 
 #[test]
