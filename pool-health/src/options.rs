@@ -128,6 +128,14 @@ impl HealthOptions {
         );
         demand(*rise > 0, "rise = 0 must be at least 1".to_owned());
         demand(*fall > 0, "fall = 0 must be at least 1".to_owned());
+        for check in &self.checks {
+            let (every, name) = (check.every(), check.name());
+            demand(
+                every.is_none_or(|every| every >= Duration::from_secs(1)),
+                format!("the check {name} is asked every {every:?}: choose 1s or more"),
+            );
+            demand(!check.limit().is_zero(), format!("the check {name} has no time: limit = 0"));
+        }
         if problems.is_empty() { Ok(()) } else { Err(HealthError::Options(problems)) }
     }
 }

@@ -61,7 +61,8 @@ impl Prober {
                 if stats.state == PoolState::Paused {
                     reasons.push(format!("the pool is paused, {} acquires wait", stats.waiting));
                 }
-                if stats.circuit != Circuit::Closed {
+                // One that nobody asks finds out nothing by itself.
+                if stats.circuit != Circuit::Closed && !self.has_connected {
                     reasons.push("the pool's latest connect failed".to_owned());
                 }
                 reasons.extend(self.complaints(self.inner.runtime.now()));

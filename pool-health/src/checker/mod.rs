@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use futures_util::task::AtomicWaker;
@@ -154,13 +154,33 @@ impl fmt::Debug for HealthChecker {
 
 impl Drop for HealthChecker {
     fn drop(&mut self) {
-        self.inner.has_ended.store(true, Ordering::Release);
-        self.inner.task.wake();
-        self.inner.schedule_task.wake();
+        self.inner.end();
     }
 }
 
 impl Inner {
+    /// Has the tasks end.
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.task.wake();
+        self.schedule_task.wake();
+    }
+
+    /// The task has ended. Of a pool that is closed everything is known.
+    fn part(&self) {
+        let last = self.current.load_full();
+        if last.pool_state != PoolState::Closed {
+            self.publish(Health {
+                state: HealthState::Unknown,
+                reasons: vec!["the checker has ended".to_owned()],
+                probe_circuit: Circuit::Closed,
+                role: None,
+                at: SystemTime::now(),
+                ..(*last).clone()
+            });
+        }
+    }
+
     fn ask(&self) {
         self.is_asked.store(true, Ordering::Release);
         self.task.wake();
@@ -205,14 +225,6 @@ impl Inner {
     /// word in force; what they know already, they are not told again.
     fn tell(&self, health: &Health) {
         self.pool.tell_health(health.state, health.probe_circuit, &health.reasons);
-    }
-}
-
-/// The last of its tasks has ended, by itself or with its runtime.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let why = ["the checker has ended".to_owned()];
-        self.pool.tell_health(HealthState::Unknown, Circuit::Closed, &why);
     }
 }
 

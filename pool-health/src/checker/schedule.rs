@@ -38,6 +38,7 @@ pub(super) async fn run(inner: Arc<Inner>, mut timer: Box<dyn Timer>) {
         Some(Entry { asked: Asked::new(Arc::clone(check)), every, due: Instant::EPOCH })
     });
     let mut entries: Vec<_> = scheduled.collect();
+    let mut jitter = fastrand::Rng::with_seed(inner.runtime.seed());
     loop {
         let next = entries.iter().enumerate().min_by_key(|(_, entry)| entry.due);
         let Some((index, due)) = next.map(|(index, entry)| (index, entry.due)) else { return };
@@ -52,12 +53,11 @@ pub(super) async fn run(inner: Arc<Inner>, mut timer: Box<dyn Timer>) {
         match within(&inner, &inner.schedule_task, &mut *timer, entry.ask(&inner)).await {
             Bounded::Done => {}
             Bounded::TimedOut => {
-                let why = format!("no answer within {}", Brief(limit));
-                entry.asked.heard(Finding::Unknown(why), limit);
+                entry.not_known(format!("no answer within {}", Brief(limit)), limit);
             }
             Bounded::Ended => return,
         }
-        entry.conclude(&inner, index);
+        entry.conclude(&inner, index, jitter.f64());
     }
 }
 
@@ -68,15 +68,24 @@ impl Entry {
                 let _is_lost = self.asked.ask(inner, &mut *probe).await;
             }
             // That is for probes to judge.
-            Err(error) => self.asked.heard(Finding::Unknown(causes(&error)), Duration::ZERO),
+            Err(error) => self.not_known(causes(&error), Duration::ZERO),
         }
     }
 
-    /// Shows what was found, and says when to ask again.
-    fn conclude(&mut self, inner: &Inner, index: usize) {
+    /// What failed goes on failing until an answer says something else.
+    fn not_known(&mut self, why: String, took: Duration) {
+        if !self.asked.has_failed() {
+            self.asked.heard(Finding::Unknown(why), took);
+        }
+    }
+
+    /// Shows what was found, and says when to ask again: sooner by up to a tenth, by `chance`, so that the
+    /// programs of a fleet do not ask in step.
+    fn conclude(&mut self, inner: &Inner, index: usize, chance: f64) {
         let now = inner.runtime.now();
         let serves = matches!(self.asked.finding(), Some(Finding::Fine | Finding::Degraded(_)));
-        self.due = now.after(if serves { self.every } else { self.every.min(AGAIN) });
+        let pause = if serves { self.every } else { self.every.min(AGAIN) };
+        self.due = now.after(pause.mul_f64(1.0 - 0.1 * chance));
         let shown = &mut inner.scheduled.lock()[index];
         shown.report.clone_from(&self.asked.report);
         if serves {

@@ -26,6 +26,7 @@ enum Woken {
 pub(super) async fn run(inner: Arc<Inner>, mut prober: Prober, mut timer: Box<dyn Timer>) {
     let mut probe_at = inner.runtime.now();
     let mut last_probe = Instant::EPOCH;
+    let _parting = Parting(Arc::clone(&inner));
     loop {
         let now = inner.runtime.now();
         if probe_at <= now {
@@ -39,6 +40,7 @@ pub(super) async fn run(inner: Arc<Inner>, mut prober: Prober, mut timer: Box<dy
         let is_over = health.pool_state == PoolState::Closed;
         inner.publish(health);
         if is_over {
+            inner.end();
             return;
         }
         timer.reset(probe_at.min(inner.runtime.now().after(LOOK)));
@@ -49,6 +51,15 @@ pub(super) async fn run(inner: Arc<Inner>, mut prober: Prober, mut timer: Box<dy
             }
             Woken::Due => {}
         }
+    }
+}
+
+/// Says at the task's end, by whatever it came, that nothing is known any more.
+struct Parting(Arc<Inner>);
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        self.0.part();
     }
 }
 

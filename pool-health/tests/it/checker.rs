@@ -9,7 +9,7 @@ use pool_health::{
     Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
 };
-use pool_testkit::{Answer, Call, FakeConnection};
+use pool_testkit::{Answer, Call, FakeConnection, Hand};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -61,14 +61,13 @@ fn what_is_back_is_up_within_rise_times_the_interval() {
     let up = half + rig.until_it_is(HealthState::Healthy);
     assert!(up <= bound, "{up:?}");
     let changes: Vec<_> = rig.checker.changes().iter().map(ToString::to_string).collect();
-    let check = "ping: scripted failure of Check";
-    let connect = "the first connect failed after 0 ns: scripted failure of Connect";
+    let why = "ping: pool fake: the first connect failed after 0 ns: scripted failure of Connect";
     assert_eq!(
         changes,
         [
             "unknown -> healthy".to_owned(),
-            format!("healthy -> degraded: {check} (probe 1 of 3 to fail)"),
-            format!("degraded -> unhealthy: pool fake: {connect}"),
+            format!("healthy -> degraded: {why} (probe 1 of 3 to fail)"),
+            format!("degraded -> unhealthy: {why}"),
             "unhealthy -> healthy".to_owned(),
         ]
     );
@@ -86,7 +85,7 @@ fn a_server_that_takes_connections_and_cannot_serve_is_down() {
 #[test]
 fn one_bad_probe_changes_nothing_for_those_who_are_served() {
     let rig = Rig::well(HealthOptions::default());
-    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.server.next(Call::Check, &[Answer::Error; 2]);
     rig.until_it_is(HealthState::Degraded);
     assert!(rig.health().state.serves());
     let soon = rig.until_it_is(HealthState::Healthy);
@@ -159,6 +158,7 @@ fn a_server_in_another_role_is_unhealthy_and_its_connections_are_retired() {
     assert_eq!(rig.health().reasons, [why]);
     rig.server.set_read_only(false);
     rig.until_it_is(HealthState::Healthy);
+    assert_eq!(rig.pool.stats().idle, 0, "what was opened to it since leads there, too");
 }
 
 #[test]
@@ -305,6 +305,70 @@ fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_
 }
 
 #[test]
+fn one_lost_connection_of_its_own_is_no_bad_probe() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.server.next(Call::Check, &[Answer::Error]);
+    rig.sim.advance(20 * SEC);
+    let changes: Vec<_> = rig.checker.changes().iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["unknown -> healthy"]);
+}
+
+#[test]
+fn a_check_that_cannot_be_asked_or_takes_too_long_says_nothing_against_the_database() {
+    let rig = Rig::well(with(vec![Arc::new(LagBelow::bytes(100)), Arc::new(WalBelow(1))]));
+    rig.server.always(Call::Ask, Answer::Never);
+    rig.sim.advance(120 * SEC);
+    let health = rig.health();
+    assert_eq!(health.state, HealthState::Degraded, "{health}");
+    assert!(health.reasons[0].starts_with("lag: unknown: "), "{health}");
+    assert!(health.reasons[1].starts_with("wal: unknown: "), "{health}");
+    // The server has room for no more than the one connection, which each such question costs.
+    rig.server.always(Call::Ask, Answer::Error);
+    rig.sim.advance(20 * SEC);
+    assert!(rig.health().state.serves(), "{}", rig.health());
+}
+
+#[test]
+fn connects_that_hang_leave_it_the_connection_it_has() {
+    let rig = Rig::well(HealthOptions::default());
+    let _held = rig.acquire();
+    rig.server.always(Call::Connect, Answer::Never);
+    rig.sim.advance(120 * SEC);
+    let health = rig.health();
+    assert_eq!(health.reasons, ["no fresh connection: no answer within 3.00 s"]);
+    assert_eq!((health.state, rig.pool.stats().probes), (HealthState::Degraded, 1));
+}
+
+#[test]
+fn where_no_connection_can_be_opened_a_pool_that_has_none_cannot_serve() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.server.always(Call::Connect, Answer::Permanent);
+    let down = rig.until_it_is(HealthState::Unhealthy);
+    assert!(down <= 90 * SEC, "{down:?}");
+    let why = &rig.health().reasons[0];
+    assert!(why.starts_with("no connection can be opened, and the pool has none: "), "{why}");
+    rig.server.heal();
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn an_idle_pool_is_well_once_connects_succeed_again_though_it_has_not_tried() {
+    let rig = Rig::well(HealthOptions::default());
+    rig.server.always(Call::Connect, Answer::Error);
+    let failing = rig.sim.spawn({
+        let pool = rig.pool.clone();
+        async move { pool.acquire_owned().await.map(drop) }
+    });
+    rig.until(|health| health.circuit != Circuit::Closed);
+    rig.until_it_is(HealthState::Unhealthy);
+    drop(failing);
+    rig.sim.advance(60 * SEC);
+    rig.server.heal();
+    rig.until_it_is(HealthState::Healthy);
+    assert_ne!(rig.health().circuit, Circuit::Closed);
+}
+
+#[test]
 fn a_server_without_room_for_a_fresh_connection_still_serves() {
     let rig = Rig::well(HealthOptions::default());
     let _held = rig.acquire();
@@ -318,15 +382,20 @@ fn a_server_without_room_for_a_fresh_connection_still_serves() {
 }
 
 #[test]
-fn nothing_is_known_once_its_runtime_is_gone() {
+fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
     let rig = Rig::well(HealthOptions::default());
-    rig.sim.shut_down();
-    rig.sim.advance(10 * SEC);
-    assert_eq!(rig.health().state, HealthState::Healthy);
-    rig.sim.advance(10 * SEC);
-    let health = rig.health();
+    let mut later = Hand::new(rig.sim.sleep(20 * SEC));
+    later.pending();
+    // Time passes, and no task runs.
+    while later.wakes() == 0 {
+        assert!(rig.sim.skip_to_next_timer());
+    }
     let why = "fake: unknown: the checker has not run for 20.0 s: its runtime is stuck";
-    assert_eq!(health.to_string(), why);
+    assert_eq!(rig.health().to_string(), why);
+    rig.sim.run();
+    assert_eq!(rig.health().state, HealthState::Healthy);
+    rig.sim.shut_down();
+    assert_eq!(rig.health().to_string(), "fake: unknown: the checker has ended");
 }
 
 #[test]
