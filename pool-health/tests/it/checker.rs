@@ -46,6 +46,30 @@ fn what_fails_is_down_within_fall_times_the_interval_and_a_timeout() {
 }
 
 #[test]
+fn the_bounds_hold_with_no_room_between_probes_right_after_a_good_one() {
+    for seed in 0..20 {
+        let options = HealthOptions {
+            interval: SEC,
+            doubt_interval: SEC,
+            timeout: SEC,
+            ..HealthOptions::default()
+        };
+        let rig = Rig::seeded(seed, options);
+        rig.sim.run();
+        for call in [Call::Connect, Call::Check] {
+            rig.server.always(call, Answer::Never);
+        }
+        let down = rig.until_it_is(HealthState::Unhealthy);
+        assert!(down > 2 * SEC && down <= 4 * SEC, "seed {seed}: down after {down:?}");
+        // In the midst of a probe that will be given up.
+        rig.sim.advance(300 * MS);
+        rig.server.heal();
+        let up = rig.until_it_is(HealthState::Healthy);
+        assert!(up <= 3 * SEC, "seed {seed}: up after {up:?}");
+    }
+}
+
+#[test]
 fn what_is_back_is_up_within_rise_times_the_interval() {
     let options = HealthOptions::default();
     let bound = options.interval * options.rise;

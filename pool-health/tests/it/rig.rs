@@ -19,7 +19,12 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(options: HealthOptions) -> Self {
-        let sim = Sim::new(1);
+        Self::seeded(1, options)
+    }
+
+    /// One whose jitter is another.
+    pub(crate) fn seeded(seed: u64, options: HealthOptions) -> Self {
+        let sim = Sim::new(seed);
         let server = FakeServer::new(sim.runtime());
         let config = PoolConfig { max_open: 2, ..PoolConfig::default() };
         let with = PoolOptions { runtime: Some(sim.runtime()), ..config.into() };
