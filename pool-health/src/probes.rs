@@ -9,10 +9,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use pool_core::runtime::{NoRuntime, Runtime, default_runtime};
-use pool_core::{Brief, CloseReport, ControlHandle};
+use pool_core::{Brief, CloseReport, ControlHandle, Driver};
 
 use crate::checker::HealthChecker;
 use crate::health::Health;
+use crate::route::Router;
 
 /// Whether a program is ready for requests, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub struct Probes {
 #[derive(Default)]
 struct Inner {
     pools: Mutex<Vec<Watched>>,
+    routes: Mutex<Vec<Arc<Note>>>,
     notes: Mutex<Vec<Arc<Note>>>,
     has_started: AtomicBool,
     is_ending: AtomicBool,
@@ -79,6 +81,15 @@ impl Probes {
     /// The program is ready only while this pool serves.
     pub fn require(&self, checker: Arc<HealthChecker>) {
         self.inner.pools.lock().push(Watched { checker, is_required: true });
+    }
+
+    /// The program is ready only while a server of this route takes writes, whichever that is: a primary
+    /// that was lost does not matter any more once another was promoted. Its pools are shown in details.
+    pub fn require_route<D: Driver>(&self, router: &Arc<Router<D>>) {
+        let route = Arc::clone(router);
+        let lacks_primary = move || route.write().err().map(|error| error.to_string());
+        self.inner.routes.lock().push(Arc::new(lacks_primary));
+        router.checkers().for_each(|checker| self.show(checker));
     }
 
     /// This pool is shown in details; the program is ready without it.
@@ -110,9 +121,10 @@ impl Probes {
         let pools = self.inner.pools.lock();
         let required = pools.iter().filter(|watched| watched.is_required);
         let health = required.map(|watched| watched.checker.health());
-        let reasons: Vec<_> =
+        let mut reasons: Vec<_> =
             health.filter(|health| !health.state.serves()).map(|it| it.to_string()).collect();
         drop(pools);
+        reasons.extend(self.inner.routes.lock().iter().filter_map(|route| route()));
         let is_ready = reasons.is_empty();
         if is_ready {
             self.inner.has_started.store(true, Ordering::Release);
