@@ -12,7 +12,7 @@ use pool_core::runtime::{NoRuntime, Runtime, default_runtime};
 use pool_core::{Brief, CloseReport, ControlHandle, Driver};
 
 use crate::checker::HealthChecker;
-use crate::health::Health;
+use crate::health::{Health, HealthState};
 use crate::route::Router;
 
 /// Whether a program is ready for requests, and why not.
@@ -98,7 +98,8 @@ impl Probes {
     }
 
     /// Shows in details what `note` says, as long as it says something: a configuration that is refused,
-    /// for example. The program stays ready.
+    /// for example. The program stays ready. It must be quick and wait for nothing: who asks for details
+    /// is answered by the thread that answers all probes.
     pub fn note(&self, note: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.inner.notes.lock().push(Arc::new(note));
     }
@@ -109,33 +110,37 @@ impl Probes {
         true
     }
 
-    /// Whether requests should be sent to it.
+    /// Whether requests should be sent to it; not while nothing is required or shown, as a program that has
+    /// not come so far has begun, no more.
     #[must_use]
     pub fn ready(&self) -> Readiness {
+        let not_ready = |why: &str| Readiness { is_ready: false, reasons: vec![why.to_owned()] };
         if self.inner.is_ending.load(Ordering::Acquire) {
-            return Readiness {
-                is_ready: false,
-                reasons: vec!["the program is ending".to_owned()],
-            };
+            return not_ready("the program is ending");
         }
         let pools = self.inner.pools.lock();
+        if pools.is_empty() && self.inner.routes.lock().is_empty() {
+            return not_ready("nothing is required or shown yet");
+        }
         let required = pools.iter().filter(|watched| watched.is_required);
         let health = required.map(|watched| watched.checker.health());
         let mut reasons: Vec<_> =
             health.filter(|health| !health.state.serves()).map(|it| it.to_string()).collect();
         drop(pools);
         reasons.extend(self.inner.routes.lock().iter().filter_map(|route| route()));
-        let is_ready = reasons.is_empty();
-        if is_ready {
-            self.inner.has_started.store(true, Ordering::Release);
-        }
-        Readiness { is_ready, reasons }
+        Readiness { is_ready: reasons.is_empty(), reasons }
     }
 
-    /// Whether it has been ready once.
+    /// Whether the program has found out how its pools are, once; not whether they are well. Who does not
+    /// start in time is started anew, and that helps no database that is down.
     #[must_use]
     pub fn started(&self) -> bool {
-        self.inner.has_started.load(Ordering::Acquire) || self.ready().is_ready
+        let pools = self.inner.pools.lock();
+        let is_known = |watched: &Watched| watched.checker.health().state != HealthState::Unknown;
+        if !pools.is_empty() && pools.iter().all(is_known) {
+            self.inner.has_started.store(true, Ordering::Release);
+        }
+        self.inner.has_started.load(Ordering::Acquire)
     }
 
     /// What is said by those who were given to [`note`](Self::note).
