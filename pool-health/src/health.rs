@@ -70,6 +70,9 @@ impl fmt::Display for Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthChange {
+    /// Its place among all changes that the checker has seen, counted from 1: what comes later has a
+    /// greater one, whatever the clock says.
+    pub number: u64,
     /// When.
     pub at: SystemTime,
     /// What it was before.
