@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pool_endpoint::{ClientServer, Kept, Place};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tonic::codegen::Service as _;
 use tonic::{Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -29,6 +29,8 @@ use crate::serve::ServeError;
 
 /// How long a client may take for its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
+/// How long a request may take from its headers until its answer begins: as long as its message takes.
+const REQUEST: Duration = Duration::from_secs(5);
 /// Requests of one client at once.
 const STREAMS: u32 = 16;
 /// How much the headers of a request may be.
@@ -126,7 +128,11 @@ async fn serve(stream: TcpStream, place: Place, answers: Answers) {
     let has_asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         has_asked.store(true, Ordering::Relaxed);
-        server.clone().call(request)
+        let answered = timeout(REQUEST, server.clone().call(request));
+        async {
+            let late = |_| Ok(Status::deadline_exceeded("the request took too long").into_http());
+            answered.await.unwrap_or_else(late)
+        }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
     let is_silent = async {

@@ -47,6 +47,8 @@ pub struct Health {
     /// Whether probes succeed: open from the probe on that made it unhealthy, also for a server that
     /// accepts connections and cannot serve; half open while it seems to come back.
     pub probe_circuit: Circuit,
+    /// Whether the latest probe spoke against the state, or none has ended yet: a few more decide.
+    pub is_in_doubt: bool,
     /// When the latest probe ended, and how long it took.
     pub probed: Option<(SystemTime, Duration)>,
     /// When this was looked at.
@@ -68,6 +70,9 @@ impl fmt::Display for Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthChange {
+    /// Its place among all changes that the checker has seen, counted from 1: what comes later has a
+    /// greater one, whatever the clock says.
+    pub number: u64,
     /// When.
     pub at: SystemTime,
     /// What it was before.

@@ -9,10 +9,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use pool_core::runtime::{NoRuntime, Runtime, default_runtime};
-use pool_core::{Brief, CloseReport, ControlHandle};
+use pool_core::{Brief, CloseReport, ControlHandle, Driver};
 
 use crate::checker::HealthChecker;
-use crate::health::Health;
+use crate::health::{Health, HealthState};
+use crate::route::Router;
 
 /// Whether a program is ready for requests, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub struct Probes {
 #[derive(Default)]
 struct Inner {
     pools: Mutex<Vec<Watched>>,
+    routes: Mutex<Vec<Arc<Note>>>,
     notes: Mutex<Vec<Arc<Note>>>,
     has_started: AtomicBool,
     is_ending: AtomicBool,
@@ -81,13 +83,23 @@ impl Probes {
         self.inner.pools.lock().push(Watched { checker, is_required: true });
     }
 
+    /// The program is ready only while a server of this route takes writes, whichever that is: a primary
+    /// that was lost does not matter any more once another was promoted. Its pools are shown in details.
+    pub fn require_route<D: Driver>(&self, router: &Arc<Router<D>>) {
+        let route = Arc::clone(router);
+        let lacks_primary = move || route.write().err().map(|error| error.to_string());
+        self.inner.routes.lock().push(Arc::new(lacks_primary));
+        router.checkers().for_each(|checker| self.show(checker));
+    }
+
     /// This pool is shown in details; the program is ready without it.
     pub fn show(&self, checker: Arc<HealthChecker>) {
         self.inner.pools.lock().push(Watched { checker, is_required: false });
     }
 
     /// Shows in details what `note` says, as long as it says something: a configuration that is refused,
-    /// for example. The program stays ready.
+    /// for example. The program stays ready. It must be quick and wait for nothing: who asks for details
+    /// is answered by the thread that answers all probes.
     pub fn note(&self, note: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.inner.notes.lock().push(Arc::new(note));
     }
@@ -98,32 +110,37 @@ impl Probes {
         true
     }
 
-    /// Whether requests should be sent to it.
+    /// Whether requests should be sent to it; not while nothing is required or shown, as a program that has
+    /// not come so far has begun, no more.
     #[must_use]
     pub fn ready(&self) -> Readiness {
+        let not_ready = |why: &str| Readiness { is_ready: false, reasons: vec![why.to_owned()] };
         if self.inner.is_ending.load(Ordering::Acquire) {
-            return Readiness {
-                is_ready: false,
-                reasons: vec!["the program is ending".to_owned()],
-            };
+            return not_ready("the program is ending");
         }
         let pools = self.inner.pools.lock();
+        if pools.is_empty() && self.inner.routes.lock().is_empty() {
+            return not_ready("nothing is required or shown yet");
+        }
         let required = pools.iter().filter(|watched| watched.is_required);
         let health = required.map(|watched| watched.checker.health());
-        let reasons: Vec<_> =
+        let mut reasons: Vec<_> =
             health.filter(|health| !health.state.serves()).map(|it| it.to_string()).collect();
         drop(pools);
-        let is_ready = reasons.is_empty();
-        if is_ready {
-            self.inner.has_started.store(true, Ordering::Release);
-        }
-        Readiness { is_ready, reasons }
+        reasons.extend(self.inner.routes.lock().iter().filter_map(|route| route()));
+        Readiness { is_ready: reasons.is_empty(), reasons }
     }
 
-    /// Whether it has been ready once.
+    /// Whether the program has found out how its pools are, once; not whether they are well. Who does not
+    /// start in time is started anew, and that helps no database that is down.
     #[must_use]
     pub fn started(&self) -> bool {
-        self.inner.has_started.load(Ordering::Acquire) || self.ready().is_ready
+        let pools = self.inner.pools.lock();
+        let is_known = |watched: &Watched| watched.checker.health().state != HealthState::Unknown;
+        if !pools.is_empty() && pools.iter().all(is_known) {
+            self.inner.has_started.store(true, Ordering::Release);
+        }
+        self.inner.has_started.load(Ordering::Acquire)
     }
 
     /// What is said by those who were given to [`note`](Self::note).

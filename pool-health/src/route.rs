@@ -1,12 +1,11 @@
 //! Reads to replicas, writes to the primary: whichever of the servers that is at present.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pool_core::{Circuit, Driver, Pool, PoolState, PoolStats, Role};
 #[cfg(feature = "manager")]
 use pool_core::{ConnectionManager, PoolLookupError, Problem};
-use pool_core::{Driver, Pool, Role};
 
 use crate::check::{Finding, LagBelow};
 use crate::checker::HealthChecker;
@@ -58,11 +57,7 @@ impl Default for RouterOptions {
 #[derive(Debug)]
 pub struct Router<D: Driver> {
     members: Vec<Member<D>>,
-    /// Which of them took writes last, while there is one; [`NOBODY`] before.
-    primary: AtomicUsize,
 }
-
-const NOBODY: usize = usize::MAX;
 
 #[derive(Debug)]
 struct Member<D: Driver> {
@@ -125,7 +120,7 @@ impl<D: Driver> Router<D> {
             Ok(Member { pool, checker: Arc::new(checker) })
         };
         let members = pools.into_iter().map(member).collect::<Result<_, HealthError>>()?;
-        Ok(Self { members, primary: AtomicUsize::new(NOBODY) })
+        Ok(Self { members })
     }
 
     /// The same for the pools of a manager's route, `[routes.NAME]` in its file, whose drivers are a `D`.
@@ -149,57 +144,54 @@ impl<D: Driver> Router<D> {
         Ok(Self::start(pools, options)?)
     }
 
-    /// The pool whose server takes writes. One that did stays that while a probe of it fails, until it is
-    /// down, or another one takes writes.
+    /// The pool whose server takes writes. One that did stays that while probes of it fail, until it is
+    /// down, or the latest probe of another one says that that one does.
     ///
     /// # Errors
     ///
     /// No server does, or more than one.
     pub fn write(&self) -> Result<&Pool<D>, RouteError> {
-        let is_primary = |(_, member): &(usize, &Member<D>)| {
-            let health = member.checker.health();
-            health.state.serves() && health.role == Some(Role::ReadWrite)
-        };
-        let primaries: Vec<_> = self.members.iter().enumerate().filter(is_primary).collect();
-        match *primaries {
-            [(index, primary)] => {
-                self.primary.store(index, Ordering::Relaxed);
-                Ok(&primary.pool)
+        self.primary().map_err(|claims| {
+            if claims.is_empty() {
+                return RouteError::NoPrimary { states: self.states() };
             }
-            [] => self
-                .doubtful_primary()
-                .ok_or_else(|| RouteError::NoPrimary { states: self.states() }),
-            _ => {
-                let pools = primaries.iter().map(|(_, it)| it.checker.pool().name().to_owned());
-                Err(RouteError::SeveralPrimaries { pools: pools.collect() })
-            }
+            let pools = claims.iter().map(|it| it.checker.pool().name().to_owned());
+            RouteError::SeveralPrimaries { pools: pools.collect() }
+        })
+    }
+
+    /// The pool of the server that takes writes; or all that claim to, if that is not one.
+    fn primary(&self) -> Result<&Pool<D>, Vec<&Member<D>>> {
+        let claim = |member| claims_writes(member).map(|is_in_doubt| (member, is_in_doubt));
+        let claims: Vec<_> = self.members.iter().filter_map(claim).collect();
+        if let [(only, _)] = claims[..] {
+            return Ok(&only.pool);
+        }
+        // One that cannot be asked any more was replaced, most likely.
+        let mut sure = claims.iter().filter(|(_, is_in_doubt)| !is_in_doubt);
+        match (sure.next(), sure.next()) {
+            (Some((sure, _)), None) => Ok(&sure.pool),
+            _ => Err(claims.iter().map(|(member, _)| *member).collect()),
         }
     }
 
-    /// Who took writes last, if its latest probe did not come as far as to hear of that again, and it is
-    /// not down for it.
-    fn doubtful_primary(&self) -> Option<&Pool<D>> {
-        let last = self.members.get(self.primary.load(Ordering::Relaxed))?;
-        let health = last.checker.health();
-        (health.state.serves() && health.role.is_none()).then_some(&last.pool)
-    }
-
     /// Of the pools whose servers are replicas that are well and not behind, the one with the fewest
-    /// connections in use and acquires waiting; that of the primary if there is no such replica.
+    /// connections in use and acquires waiting; that of the primary if there is no such replica. A pool
+    /// that is paused, or whose latest connect failed, is taken only if there is no other: nothing is in
+    /// use there because it hands out nothing.
     ///
     /// # Errors
     ///
     /// No server serves.
     pub fn read(&self) -> Result<&Pool<D>, RouteError> {
         let replicas = self.members.iter().filter(|it| is_readable_replica(&it.checker.health()));
-        let load = |member: &&Member<D>| {
-            let stats = member.pool.stats();
-            stats.in_use + stats.waiting
-        };
-        match replicas.min_by_key(load) {
-            Some(replica) => Ok(&replica.pool),
-            None => self.write().map_err(|_| RouteError::NoServer { states: self.states() }),
-        }
+        let replicas = replicas.map(|replica| (false, &replica.pool));
+        let primary = self.primary().ok().map(|primary| (true, primary));
+        let best = replicas.chain(primary).min_by_key(|(is_primary, pool)| {
+            let stats = pool.stats();
+            (is_impeded(&stats), *is_primary, stats.in_use + stats.waiting)
+        });
+        best.map(|(_, pool)| pool).ok_or_else(|| RouteError::NoServer { states: self.states() })
     }
 
     /// The checkers of its pools, for [`Probes`](crate::Probes).
@@ -219,6 +211,18 @@ impl<D: Driver> Router<D> {
         };
         self.members.iter().map(state).collect()
     }
+}
+
+/// Whether a server claims to take writes; if so, whether its latest probe leaves that in doubt.
+fn claims_writes<D: Driver>(member: &Member<D>) -> Option<bool> {
+    let health = member.checker.health();
+    let is_claimed = health.state.serves() && health.role == Some(Role::ReadWrite);
+    is_claimed.then_some(health.is_in_doubt)
+}
+
+/// Whether a pool hands out no connections, or only those that it still has.
+fn is_impeded(stats: &PoolStats) -> bool {
+    stats.state != PoolState::Open || stats.circuit != Circuit::Closed
 }
 
 fn is_readable_replica(health: &Health) -> bool {

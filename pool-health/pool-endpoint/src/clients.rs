@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::sleep;
@@ -58,11 +58,14 @@ impl ClientServer {
         serve: impl Fn(TcpStream, Place) -> F + Send + 'static,
     ) -> Result<Self, EndpointError> {
         let listen = |source| EndpointError::Listen { address, source };
-        let listener = TcpListener::bind(address).map_err(listen)?;
+        let listener = std::net::TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let thread = ServerThread::start(name, move |ended| run(listener, ended, refusal, serve))
-            .map_err(EndpointError::Thread)?;
+        let thread = ServerThread::start(
+            name,
+            move || TcpListener::from_std(listener).map_err(listen),
+            move |listener, ended| run(listener, ended, refusal, serve),
+        )?;
         Ok(Self { address, _thread: thread })
     }
 
@@ -138,14 +141,6 @@ async fn run<F: Future<Output = ()> + Send + 'static>(
     refusal: &'static [u8],
     serve: impl Fn(TcpStream, Place) -> F,
 ) {
-    // Within the runtime, as this needs its reactor.
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(target: "pool_endpoint", %error, "nothing listens for clients");
-            return;
-        }
-    };
     let end = watch::Sender::new(false);
     let mut clients = Clients { places: VecDeque::new(), tasks: JoinSet::new() };
     loop {

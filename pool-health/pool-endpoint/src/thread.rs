@@ -1,16 +1,17 @@
 //! A thread for a server, so that it answers whatever the program's own runtime does.
 
 use std::future::Future;
-use std::io;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::dispatcher;
 use tracing::subscriber::NoSubscriber;
+
+use crate::EndpointError;
 
 /// How long answers are waited for that are under way at the end.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
@@ -28,30 +29,48 @@ pub struct ServerThread {
 pub type Ended = oneshot::Receiver<()>;
 
 impl ServerThread {
-    /// Starts the thread; `serve` runs until it has ended.
+    /// Starts the thread; `serve` runs until it has ended, with what `listen` gave within its runtime: what
+    /// it fails by is told here.
     ///
     /// # Errors
     ///
-    /// The system has no thread or no descriptors left.
-    pub fn start<F: Future<Output = ()>>(
+    /// Those of `listen`; or the system has no thread or no descriptors left.
+    pub fn start<L: Send + 'static, F: Future<Output = ()>>(
         name: &str,
-        serve: impl FnOnce(Ended) -> F + Send + 'static,
-    ) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        listen: impl FnOnce() -> Result<L, EndpointError>,
+        serve: impl FnOnce(L, Ended) -> F + Send + 'static,
+    ) -> Result<Self, EndpointError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(EndpointError::Thread)?;
+        let listener = match within(&runtime, listen) {
+            Ok(listener) => listener,
+            Err(error) => {
+                // Who calls may be in a runtime, where none may be waited for.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let (end, ended) = oneshot::channel();
         let (alive, done) = mpsc::channel::<()>();
         let subscriber = dispatcher::get_default(Clone::clone);
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let started = thread.spawn(move || {
             let _alive = alive;
             // Whoever sees what is said where it was started, sees what is said here. If that is
             // nobody, a subscriber for all threads may still come.
             let is_seen = !subscriber.is::<NoSubscriber>();
             let _seen = is_seen.then(|| dispatcher::set_default(&subscriber));
-            runtime.block_on(serve(ended));
+            runtime.block_on(serve(listener, ended));
             runtime.shutdown_background();
-        })?;
+        });
+        started.map_err(EndpointError::Thread)?;
         Ok(Self { end: Some(end), done })
     }
+}
+
+fn within<T>(runtime: &Runtime, act: impl FnOnce() -> T) -> T {
+    let _inside = runtime.enter();
+    act()
 }
 
 /// Waits for what is under way, at most as long as answers are waited for.

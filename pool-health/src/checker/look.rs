@@ -21,6 +21,7 @@ pub(super) fn unknown(pool: &ControlHandle) -> Health {
         pool_state: pool.state(),
         circuit: pool.circuit(),
         probe_circuit: Circuit::Closed,
+        is_in_doubt: true,
         probed: None,
         at: now,
     }
@@ -43,6 +44,7 @@ impl Prober {
             pool_state: figures.state,
             circuit: figures.circuit,
             probe_circuit: self.judge.circuit(),
+            is_in_doubt: self.judge.is_in_doubt(),
             probed: self.probed,
             at: now,
         }

@@ -202,18 +202,21 @@ impl Inner {
         if before.state == health.state {
             health.since = before.since;
         } else {
+            let mut changes = self.changes.lock();
             let change = HealthChange {
+                number: changes.back().map_or(1, |latest| latest.number + 1),
                 at: health.at,
                 from: before.state,
                 to: health.state,
                 reasons: health.reasons.clone(),
             };
-            look::tell(&health.pool, &change);
-            let mut changes = self.changes.lock();
             if changes.len() == CHANGES {
                 changes.pop_front();
             }
-            changes.push_back(change);
+            changes.push_back(change.clone());
+            drop(changes);
+            // Foreign code, outside the lock.
+            look::tell(&health.pool, &change);
         }
         let health = Arc::new(health);
         self.current.store(Arc::clone(&health));

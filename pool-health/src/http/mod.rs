@@ -46,9 +46,10 @@ impl Default for HttpOptions {
 
 /// Answers `/livez`, `/readyz` and `/startupz`: 200 if it is so, 503 if not.
 ///
-/// Everybody is told that, and nothing else: `{"status":"pass"}` or `{"status":"fail"}`. Who shows the
-/// token is also told of each pool and each of its checks, as `application/health+json`; the status is
-/// `warn` there where the program is ready and a pool is not healthy.
+/// Everybody is told that, and nothing else: `{"status":"pass"}` or `{"status":"fail"}`; who shows a wrong
+/// token, also that it is wrong. Who shows the right one is told of each pool and each of its checks, as
+/// `application/health+json`; the status is `warn` there where the program is ready and a pool is not
+/// healthy.
 ///
 /// It answers in a thread of its own, whatever the program's runtime does, by what is known already: no
 /// database is asked. It answers who asks also while clients that send nothing take all 64 places.
@@ -93,11 +94,6 @@ impl HealthEndpoint {
 }
 
 fn answer(asked: Asked<'_>, probes: &Probes) -> Answer {
-    // An orchestrator has no token; who shows a wrong one is to learn that it is wrong.
-    if asked.credential == Credential::Wrong {
-        let answer = plain(StatusCode::UNAUTHORIZED, "the token is wrong");
-        return with(answer, WWW_AUTHENTICATE, "Bearer");
-    }
     let ask: fn(&Probes) -> bool = match asked.path {
         "/livez" => Probes::live,
         "/readyz" => |probes| probes.ready().is_ready,
@@ -109,14 +105,19 @@ fn answer(asked: Asked<'_>, probes: &Probes) -> Answer {
         return with(answer, ALLOW, "GET, HEAD");
     }
     let passes = ask(probes);
-    // Whether it lives has nothing to do with its pools.
-    let is_detailed = asked.credential == Credential::Shown && asked.path != "/livez";
-    let told = if is_detailed {
-        details::of(passes, probes)
-    } else {
-        json!({ "status": if passes { "pass" } else { "fail" } })
-    };
-    health_json(passes, &told)
+    let status = if passes { "pass" } else { "fail" };
+    match asked.credential {
+        // Whether it lives has nothing to do with its pools.
+        _ if asked.path == "/livez" => health_json(passes, &json!({ "status": status })),
+        Credential::Shown => health_json(passes, &details::of(passes, probes)),
+        // Not refused: whoever probes may send what it sends to the program itself, and would take a
+        // refusal for the program's state. A person learns that the token is wrong.
+        Credential::Wrong => {
+            let told = json!({ "status": status, "notes": ["the token is wrong"] });
+            with(health_json(passes, &told), WWW_AUTHENTICATE, "Bearer")
+        }
+        _ => health_json(passes, &json!({ "status": status })),
+    }
 }
 
 fn health_json(passes: bool, told: &Value) -> Answer {

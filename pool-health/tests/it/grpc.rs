@@ -19,6 +19,12 @@ use crate::rig::Rig;
 
 const AGES: Duration = Duration::from_mins(1);
 
+/// What a client of HTTP/2 begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+/// The type of a frame of headers.
+const HEADERS: u8 = 1;
+
 fn options() -> GrpcOptions {
     GrpcOptions { address: "127.0.0.1:0".parse().expect("an address") }
 }
@@ -191,8 +197,6 @@ fn watches_are_bounded_and_leave_room_for_those_who_check() {
 
 #[test]
 fn who_never_asks_is_let_go() {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
     let served = Served::well();
     let began = Instant::now();
     let says = [b"".to_vec(), PREFACE[..10].to_vec(), [PREFACE, SETTINGS].concat()];
@@ -208,6 +212,41 @@ fn who_never_asks_is_let_go() {
     }
     let took = began.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(30)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_request_whose_message_never_comes_is_answered() {
+    let served = Served::well();
+    let field = |name: &[u8], value: &str| {
+        let length = u8::try_from(value.len()).expect("short");
+        [name, &[length], value.as_bytes()].concat()
+    };
+    // As in RFC 7541: POST and http by their numbers, four fields that are not indexed.
+    let headers = [
+        vec![0x83, 0x86],
+        field(&[0x04], "/grpc.health.v1.Health/Check"),
+        field(&[0x01], "localhost"),
+        field(&[0x0f, 0x10], "application/grpc"),
+        field(&[0x00, 0x02, b't', b'e'], "trailers"),
+    ]
+    .concat();
+    let length = u8::try_from(headers.len()).expect("short");
+    // All headers, and not the end of the first stream.
+    let frame = [&[0, 0, length, HEADERS, 0x04, 0, 0, 0, 1], &headers[..]].concat();
+    let mut client = served.connect();
+    let began = Instant::now();
+    client.write_all(&[PREFACE, SETTINGS, &frame].concat()).expect("sent");
+    loop {
+        let mut head = [0; 9];
+        client.read_exact(&mut head).expect("an answer");
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        client.read_exact(&mut vec![0; length]).expect("all of it");
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    let took = began.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_secs(15)).contains(&took), "{took:?}");
 }
 
 #[test]

@@ -242,10 +242,18 @@ fn who_is_not_meant_is_refused_and_nothing_secret_is_shown() {
     let options = HttpOptions { token: Some(Secret::new(TOKEN)), ..options() };
     let served = Served::new(Rig::well(HealthOptions::default()), &options);
     for wrong in ["Bearer guessed-0123456789", "Basic Y2FuYXJ5", ""] {
-        let answer = served.get("/readyz", &format!("Authorization: {wrong}\r\n"));
-        assert_eq!(status(&answer), "401", "{wrong}");
-        assert!(answer.contains("www-authenticate: Bearer\r\n"), "{answer}");
-        shown.note_text(&answer);
+        let header = format!("Authorization: {wrong}\r\n");
+        for path in ["/readyz", "/startupz"] {
+            let answer = served.get(path, &header);
+            assert_eq!(status(&answer), "200", "a mesh may send what is meant for the program");
+            let told = serde_json::json!({ "status": "pass", "notes": ["the token is wrong"] });
+            assert_eq!(body(&answer), told, "{wrong}");
+            assert!(answer.contains("www-authenticate: Bearer\r\n"), "{answer}");
+            shown.note_text(&answer);
+        }
+        let answer = served.get("/livez", &header);
+        assert_eq!(status(&answer), "200", "{wrong}");
+        assert_eq!(body(&answer), serde_json::json!({ "status": "pass" }));
     }
     let stranger = format!(
         "GET /readyz HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"

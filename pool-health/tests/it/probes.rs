@@ -29,6 +29,29 @@ fn ready_follows_the_required_pools_and_live_does_not() {
 }
 
 #[test]
+fn nothing_is_ready_or_started_before_something_is_required_or_shown() {
+    let probes = Probes::new();
+    assert_eq!(probes.ready().reasons, ["nothing is required or shown yet"]);
+    assert!(!probes.ready().is_ready && !probes.started() && probes.live());
+    let rig = Rig::new(HealthOptions::default());
+    probes.require(Arc::clone(&rig.checker));
+    assert!(!probes.ready().is_ready && !probes.started());
+    rig.sim.run();
+    assert!(probes.ready().is_ready && probes.started());
+}
+
+#[test]
+fn a_program_beside_a_database_that_is_down_has_started_and_is_not_ready() {
+    let rig = Rig::new(HealthOptions::default());
+    rig.server.always(Call::Connect, Answer::Error);
+    let probes = Probes::new();
+    probes.require(Arc::clone(&rig.checker));
+    assert!(!probes.started(), "it has not found out yet");
+    rig.until_it_is(HealthState::Unhealthy);
+    assert!(probes.started() && !probes.ready().is_ready);
+}
+
+#[test]
 fn a_shutdown_is_not_ready_first_serves_on_and_then_waits_for_those_in_use() {
     let rig = Rig::well(HealthOptions::default());
     let probes = Probes::new();

@@ -1,9 +1,10 @@
 //! Which pool reads and writes go to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pool_core::{Pool, PoolConfig, PoolOptions, ReplicationLag, Role};
-use pool_health::{HealthOptions, HealthState, RouteError, Router, RouterOptions};
+use pool_core::{Circuit, Pool, PoolConfig, PoolOptions, ReplicationLag, Role};
+use pool_health::{Health, HealthOptions, HealthState, Probes, RouteError, Router, RouterOptions};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::SEC;
@@ -11,7 +12,8 @@ use crate::rig::SEC;
 struct Cluster {
     sim: Sim,
     servers: Vec<FakeServer>,
-    router: Router<FakeDriver>,
+    pools: Vec<Pool<FakeDriver>>,
+    router: Arc<Router<FakeDriver>>,
 }
 
 impl Cluster {
@@ -28,8 +30,8 @@ impl Cluster {
         let pools: Vec<_> = names.iter().zip(&servers).map(pool).collect();
         let mut options = RouterOptions::default();
         options.health = HealthOptions { runtime: Some(sim.runtime()), ..options.health };
-        let router = Router::start(pools, options).expect("started");
-        let cluster = Self { sim, servers, router };
+        let router = Arc::new(Router::start(pools.clone(), options).expect("started"));
+        let cluster = Self { sim, servers, pools, router };
         for index in 1..names.len() {
             cluster.follow(index, Some(Duration::ZERO));
         }
@@ -51,6 +53,24 @@ impl Cluster {
         for call in [Call::Connect, Call::Check] {
             self.servers[index].always(call, Answer::Error);
         }
+    }
+
+    /// Has a server refuse new connections. Its pool has found out, and has one that is idle.
+    fn refuse_connections(&self, index: usize) {
+        let pool = &self.pools[index];
+        let only = self.sim.block_on(pool.acquire()).expect("acquired");
+        self.servers[index].always(Call::Connect, Answer::Error);
+        let refused = self.sim.block_on(pool.acquire());
+        assert!(refused.is_err(), "{refused:?}");
+        drop(only);
+        self.sim.advance(2 * SEC);
+        let health = self.health(index);
+        assert_eq!(health.state, HealthState::Degraded, "{health}");
+        assert_ne!(health.circuit, Circuit::Closed, "{health}");
+    }
+
+    fn health(&self, index: usize) -> Arc<Health> {
+        self.router.checkers().nth(index).expect("a member").health()
     }
 
     fn written(&self) -> Result<String, RouteError> {
@@ -100,18 +120,44 @@ fn replicas_that_are_down_or_behind_are_not_read_from() {
 }
 
 #[test]
+fn replicas_that_hand_out_no_connections_are_the_last_that_are_read_from() {
+    let cluster = Cluster::new(&["a", "b", "c"]);
+    cluster.refuse_connections(1);
+    let busy = cluster.sim.block_on(cluster.pools[2].acquire()).expect("acquired");
+    assert_eq!(cluster.read().as_deref(), Ok("c"), "though b has nothing in use");
+    cluster.pools[2].control().pause();
+    assert_eq!(cluster.read().as_deref(), Ok("a"), "the primary serves");
+    cluster.fail(0);
+    cluster.sim.advance(5 * SEC);
+    assert_eq!(cluster.read().as_deref(), Ok("b"), "both hand out none, and c is in use");
+    cluster.pools[2].control().resume();
+    assert_eq!(cluster.read().as_deref(), Ok("c"));
+    drop(busy);
+}
+
+#[test]
 fn one_failed_probe_costs_no_primary() {
     let cluster = Cluster::new(&["a", "b"]);
-    assert_eq!(cluster.written().as_deref(), Ok("a"));
     cluster.servers[0].always(Call::Check, Answer::Error);
     cluster.sim.advance(SEC);
-    let health = cluster.router.checkers().next().expect("the first").health();
-    assert_eq!((health.role, health.state), (None, HealthState::Degraded), "{health}");
+    let health = cluster.health(0);
+    let kept = (Some(Role::ReadWrite), HealthState::Degraded, true);
+    assert_eq!((health.role, health.state, health.is_in_doubt), kept, "{health}");
     assert_eq!(cluster.written().as_deref(), Ok("a"));
-    // Another one says that it is, now: the one in doubt gives way.
+}
+
+#[test]
+fn a_primary_in_doubt_gives_way_to_one_that_is_not() {
+    let cluster = Cluster::new(&["a", "b"]);
+    // Slow to fail, as one that is cut off, so that it stays in doubt while the other is promoted.
+    for call in [Call::Connect, Call::Check] {
+        cluster.servers[0].always(call, Answer::Never);
+    }
     cluster.follow(1, None);
-    cluster.servers[0].always(Call::Connect, Answer::Error);
-    cluster.sim.advance(SEC);
+    cluster.sim.advance(2 * SEC + SEC / 2);
+    let [old, new] = [0, 1].map(|index| cluster.health(index));
+    assert_eq!((old.role, old.is_in_doubt), (Some(Role::ReadWrite), true), "{old}");
+    assert_eq!((new.role, new.is_in_doubt), (Some(Role::ReadWrite), false), "{new}");
     assert_eq!(cluster.written().as_deref(), Ok("b"));
 }
 
@@ -134,6 +180,21 @@ fn after_a_failover_writes_go_to_the_promoted_one() {
     cluster.follow(0, Some(Duration::ZERO));
     cluster.sim.advance(2 * SEC);
     assert_eq!(cluster.routes(), ["b", "a"]);
-    let health = cluster.router.checkers().next().expect("the first").health();
-    assert_eq!(health.role, Some(Role::ReadOnly));
+    assert_eq!(cluster.health(0).role, Some(Role::ReadOnly));
+}
+
+#[test]
+fn a_required_route_is_ready_while_it_has_a_primary_whoever_that_is() {
+    let cluster = Cluster::new(&["a", "b"]);
+    let probes = Probes::new();
+    probes.require_route(&cluster.router);
+    assert!(probes.ready().is_ready);
+    assert_eq!(probes.health().len(), 2, "its pools are shown");
+    cluster.fail(0);
+    cluster.sim.advance(5 * SEC);
+    let reasons = probes.ready().reasons;
+    assert!(reasons[0].starts_with("no server takes writes: a: unhealthy"), "{reasons:?}");
+    cluster.follow(1, None);
+    cluster.sim.advance(2 * SEC);
+    assert!(probes.ready().is_ready, "though the old primary is dead");
 }

@@ -99,3 +99,18 @@ fn a_checker_that_takes_the_place_of_another_has_the_last_word() {
     assert_eq!(next.health().state, HealthState::Healthy);
     assert!(pool.control().health().is_some_and(|told| told.state == HealthState::Healthy));
 }
+
+#[test]
+fn changes_are_numbered_whichever_are_still_remembered() {
+    let rig = Rig::well(HealthOptions { rise: 1, fall: 1, ..HealthOptions::default() });
+    for _ in 0..60 {
+        for call in [Call::Connect, Call::Check] {
+            rig.server.always(call, Answer::Error);
+        }
+        rig.until_it_is(HealthState::Unhealthy);
+        rig.server.heal();
+        rig.until_it_is(HealthState::Healthy);
+    }
+    let numbers: Vec<_> = rig.checker.changes().iter().map(|change| change.number).collect();
+    assert_eq!(numbers, (22..=121).collect::<Vec<_>>(), "the first one, and two of each round");
+}

@@ -21,8 +21,10 @@ pub(super) struct HealthWatch {
     state: HealthState,
     /// When the load began.
     began: Option<SystemTime>,
-    /// Up to when changes were told.
-    told: SystemTime,
+    /// The latest change before the load.
+    before: u64,
+    /// The latest change that was told.
+    told: u64,
     /// How the pool was when the load began; from its end on also what became of it.
     seen: Vec<HealthEvent>,
 }
@@ -59,7 +61,8 @@ impl HealthWatch {
             checker: Some(checker),
             state: HealthState::Unknown,
             began: None,
-            told: SystemTime::UNIX_EPOCH,
+            before: 0,
+            told: 0,
             seen: Vec::new(),
         })
     }
@@ -71,21 +74,25 @@ impl HealthWatch {
     /// What is worth telling and was not told yet.
     pub(super) fn news(&mut self, progress: &Progress) -> Vec<HealthEvent> {
         let Some(checker) = self.checker.take() else { return Vec::new() };
+        // Before the state: what changes in between is told, twice rather than not at all.
+        let mut changes = checker.changes();
         let health = checker.health();
         self.state = health.state;
+        let latest = changes.last().map_or(0, |change| change.number);
         let Some(began) = self.began else {
             self.checker = Some(checker);
+            self.before = latest;
+            self.told = latest;
             return self.begin(&health, progress.elapsed);
         };
-        let mut changes = checker.changes();
-        changes.retain(|change| change.at > began);
+        changes.retain(|change| change.number > self.before);
         if progress.ended {
             self.seen.extend(changes.iter().map(|change| event(change, began)));
         } else {
             self.checker = Some(checker);
         }
-        changes.retain(|change| change.at > self.told);
-        self.told = changes.last().map_or(self.told, |change| change.at);
+        changes.retain(|change| change.number > self.told);
+        self.told = latest;
         // That a pool is found to be as it should be says nothing.
         let first_answer = (HealthState::Unknown, HealthState::Healthy);
         changes.retain(|change| (change.from, change.to) != first_answer);
@@ -96,7 +103,6 @@ impl HealthWatch {
     fn begin(&mut self, health: &Health, elapsed: Duration) -> Vec<HealthEvent> {
         let (now, state) = (SystemTime::now(), health.state.name());
         self.began = Some(now.checked_sub(elapsed).unwrap_or(now));
-        self.told = health.at;
         let start = HealthEvent { at_seconds: 0.0, state, reasons: health.reasons.clone() };
         self.seen.push(start.clone());
         let is_news = !matches!(health.state, HealthState::Healthy | HealthState::Unknown);
