@@ -275,8 +275,8 @@ impl ConnectionManager {
     ///
     /// [`ConfigError`] with every problem of every pool; nothing has changed then.
     pub fn reconfigure(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
-        let plan = self.preview(&sources).inspect_err(|error| self.tell_refused(error))?;
-        Ok(plan.apply())
+        let plan = ManagerPlan::new(self, sources);
+        plan.inspect_err(|error| self.tell_refused(error)).map(ManagerPlan::apply)
     }
 
     /// What [`reconfigure`](Self::reconfigure) would do now, ready to be [applied](ManagerPlan::apply).
@@ -286,7 +286,7 @@ impl ConnectionManager {
     ///
     /// [`ConfigError`] with every problem of every pool.
     pub fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
-        ManagerPlan::new(self, sources)
+        ManagerPlan::new(self, sources.clone())
     }
 
     /// Has the observers of every pool told that a configuration is refused, for whoever does in two

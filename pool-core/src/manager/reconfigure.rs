@@ -233,7 +233,7 @@ impl ManagerPlan {
     /// What `sources` say, once it is known to be valid as a whole. Nothing has changed yet.
     pub(super) fn new(
         manager: &ConnectionManager,
-        sources: &NamedSources,
+        sources: NamedSources,
     ) -> Result<Self, ConfigError> {
         let inner = &manager.inner;
         let there: Vec<_> = inner.pools.iter().map(|managed| &*managed.name).collect();
@@ -270,7 +270,7 @@ impl ManagerPlan {
             pools: there.chain(added).collect(),
             routes_changed: routes != inner.routes,
             manager: manager.clone(),
-            sources: sources.clone(),
+            sources,
             steps,
         })
     }
