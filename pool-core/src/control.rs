@@ -72,10 +72,13 @@ pub trait Control: sealed::Sealed + Send + Sync {
     /// Replaces every connection there is, one at a time, without anybody noticing: each is closed
     /// once the one that replaces it is open. Returns how many. For rotated credentials.
     ///
-    /// While connects fail, those there are go on. Where there is no room for both, one is closed first,
+    /// While connects fail, those there are go on; for who has to wait it is an outage as any other, so
+    /// that waiting ends once nobody has brought one back for the
+    /// [`outage_grace`](PoolConfig::outage_grace). Where there is no room for both, one is closed first,
     /// an idle one or one that comes back; the next only after its replacement is open. So a pool of
-    /// one connection is without while its replacement is being opened. About four are replaced each
-    /// second. Those that must not be used any longer are to be [invalidated](Self::invalidate).
+    /// one connection is without while its replacement is being opened, and as long as that fails. About
+    /// four are replaced each second. Those that must not be used any longer are to be
+    /// [invalidated](Self::invalidate).
     fn renew(&self) -> usize;
 
     /// Lets acquires wait (for their deadline at most) instead of serving them. Connections in use

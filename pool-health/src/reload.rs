@@ -1,15 +1,17 @@
 //! A manager's configuration that follows its file: while the program runs, and only if it is right.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use pool_core::{ConfigError, ConnectionManager, ManagerReconfigured, NamedSources, PoolOutcome};
+use pool_core::{
+    ConfigError, ConnectionManager, ManagerPlan, ManagerReconfigured, NamedSources, PoolOutcome,
+};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -17,9 +19,6 @@ use tokio::time::sleep;
 
 /// How long a changed file has to stay as it is, so that it is whole.
 const SETTLED: Duration = Duration::from_millis(100);
-
-/// As much as a configuration may be.
-const MOST_BYTES: u64 = 1024 * 1024;
 
 /// How a [`Reloader`] works.
 #[derive(Clone, Debug)]
@@ -105,16 +104,19 @@ pub struct Reloader {
 struct Watch {
     manager: ConnectionManager,
     path: PathBuf,
-    /// What was read last.
-    seen: Mutex<Option<Content>>,
+    /// What was read last. Held from reading until it is applied, so that what was read first is not
+    /// applied last. Foreign code runs meanwhile.
+    seen: Mutex<Option<Reading>>,
+    /// Never held while foreign code runs, which may ask for it.
     status: Mutex<ReloadStatus>,
 }
 
-/// What a file holds, or why that is not known.
-#[derive(Clone, PartialEq, Eq)]
-enum Content {
-    Text(String),
-    Unreadable(io::ErrorKind),
+/// What was read at one time.
+#[derive(PartialEq)]
+struct Reading {
+    sources: NamedSources,
+    /// What they come to, with the files that they name for URLs.
+    plan: Result<ManagerPlan, ConfigError>,
 }
 
 /// When to look again.
@@ -174,16 +176,26 @@ impl Reloader {
     }
 
     /// Reads the file now, and applies what it says, in the calling thread. Reads a file and may run
-    /// observers; asks no database.
+    /// observers; asks no database. Waits for another reload that is under way, so an observer must not
+    /// call it.
     ///
     /// # Errors
     ///
     /// Every problem of the file; nothing has changed then.
     pub fn reload(&self) -> Result<ManagerReconfigured, ConfigError> {
-        let content = read(&self.watch.path);
-        let sources = self.watch.sources(&content);
-        *self.watch.seen.lock() = Some(content);
-        self.watch.apply(sources)
+        let _reading = self.watch.seen.lock();
+        match self.watch.read().plan {
+            Ok(plan) => {
+                self.watch.note_restart(&plan);
+                Ok(self.watch.apply(plan))
+            }
+            Err(error) => {
+                self.watch.note_refused(&error.to_string());
+                // Each time: whoever asked for it is answered.
+                self.watch.manager.tell_refused(&error);
+                Err(error)
+            }
+        }
     }
 
     /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note).
@@ -236,55 +248,71 @@ async fn follow(
             }
         };
         next = tokio::select! {
-            () = due => watch.look(),
+            () = due => watch.contain(Watch::look),
             // Whoever sends it says that the file is whole. Those that come meanwhile are one.
-            () = told => {
-                let content = read(&watch.path);
-                let sources = watch.sources(&content);
-                *watch.seen.lock() = Some(content);
-                watch.follow(sources);
-                Next::AsUsual
-            }
+            () = told => watch.contain(Watch::look_once),
         };
     }
 }
 
 impl Watch {
-    /// Follows the file, if it is the same as when it was read last.
+    /// Keeps a panic of foreign code (drivers) from ending the thread: nobody would follow the file.
+    fn contain(&self, look: fn(&Self) -> Next) -> Next {
+        catch_unwind(AssertUnwindSafe(|| look(self))).unwrap_or_else(|_| {
+            self.note_refused("a driver panicked; see what it said then");
+            Next::AsUsual
+        })
+    }
+
+    /// Follows what is read, if it is the same as when it was read last.
     fn look(&self) -> Next {
-        let content = read(&self.path);
-        let before = self.seen.lock().replace(content.clone());
-        if before.as_ref() != Some(&content) {
+        let mut seen = self.seen.lock();
+        let reading = self.read();
+        if seen.as_ref() != Some(&reading) {
+            *seen = Some(reading);
             return Next::Soon;
         }
-        self.follow(self.sources(&content));
+        self.follow(reading.plan);
         Next::AsUsual
     }
 
+    /// Follows what is read.
+    fn look_once(&self) -> Next {
+        let _reading = self.seen.lock();
+        self.follow(self.read().plan);
+        Next::AsUsual
+    }
+
+    /// Reads the file, and those that it names.
+    fn read(&self) -> Reading {
+        let sources = self.manager.sources().toml_file(&self.path);
+        let plan = self.manager.preview(&sources);
+        Reading { sources, plan }
+    }
+
     /// Applies what differs from what is in force. What is wrong is said once.
-    fn follow(&self, sources: NamedSources) {
-        match self.manager.preview(&sources) {
+    fn follow(&self, plan: Result<ManagerPlan, ConfigError>) {
+        match plan {
             Ok(plan) => {
-                let restart = if plan.needs_restart() { plan.to_string() } else { String::new() };
-                self.note_restart(restart.trim_end());
-                if !plan.changes_anything() {
+                self.note_restart(&plan);
+                if plan.changes_anything() {
+                    // Said where it is done.
+                    let _done = self.apply(plan);
+                } else {
                     self.note_mended();
-                    return;
                 }
             }
             Err(error) => {
-                let why = error.to_string();
-                let refused = &self.status.lock().refused;
-                if refused.as_ref().is_some_and(|(_, known)| *known == why) {
-                    return;
+                if self.note_refused(&error.to_string()) {
+                    self.manager.tell_refused(&error);
                 }
             }
         }
-        // Said where it is done.
-        let _done = self.apply(sources);
     }
 
-    fn note_restart(&self, wanted: &str) {
+    fn note_restart(&self, plan: &ManagerPlan) {
+        let wanted = if plan.needs_restart() { plan.to_string() } else { String::new() };
+        let wanted = wanted.trim_end();
         let known = std::mem::replace(&mut self.status.lock().needs_restart, wanted.to_owned());
         if !wanted.is_empty() && known != wanted {
             tracing::warn!(target: "pool_health", wanted, "a part of the configuration takes a restart");
@@ -299,57 +327,39 @@ impl Watch {
         }
     }
 
-    fn sources(&self, content: &Content) -> NamedSources {
-        let sources = self.manager.sources();
-        match content {
-            Content::Text(text) => sources.toml(&self.path.to_string_lossy(), text),
-            // Says why it cannot be read.
-            Content::Unreadable(_) => sources.toml_file(&self.path),
+    /// Notes what is wrong; whether that is news.
+    fn note_refused(&self, why: &str) -> bool {
+        let mut status = self.status.lock();
+        if status.refused.as_ref().is_some_and(|(_, known)| known == why) {
+            return false;
         }
+        status.refused = Some((SystemTime::now(), why.to_owned()));
+        drop(status);
+        tracing::error!(
+            target: "pool_health", path = %self.path.display(), why,
+            "the configuration is refused, the one before it goes on"
+        );
+        true
     }
 
-    /// Foreign code runs in it: observers, drivers.
-    fn apply(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
-        let outcome = self.manager.reconfigure(sources);
-        let (now, path) = (SystemTime::now(), self.path.display());
-        match &outcome {
-            Ok(outcome) => {
-                let is_changed = |it: &PoolOutcome| it.applied.is_some() || it.renewed.is_some();
-                let has_changed = outcome.pools.iter().any(is_changed);
-                let outcome = outcome.to_string();
-                {
-                    let mut status = self.status.lock();
-                    status.refused = None;
-                    if has_changed {
-                        status.applied += 1;
-                        status.last_applied = Some(now);
-                    }
-                }
-                tracing::info!(
-                    target: "pool_health", %path, outcome = outcome.trim_end(),
-                    "the configuration is applied"
-                );
-            }
-            Err(error) => {
-                let why = error.to_string();
-                self.status.lock().refused = Some((now, why.clone()));
-                tracing::error!(
-                    target: "pool_health", %path, why,
-                    "the configuration is refused, the one before it goes on"
-                );
+    fn apply(&self, plan: ManagerPlan) -> ManagerReconfigured {
+        let outcome = plan.apply();
+        let is_changed = |it: &PoolOutcome| {
+            it.applied.is_some() || it.renewed.is_some() || it.invalidated.is_some()
+        };
+        {
+            let mut status = self.status.lock();
+            status.refused = None;
+            if outcome.pools.iter().any(is_changed) {
+                status.applied += 1;
+                status.last_applied = Some(SystemTime::now());
             }
         }
+        let (shown, path) = (outcome.to_string(), self.path.display());
+        tracing::info!(
+            target: "pool_health", %path, outcome = shown.trim_end(),
+            "the configuration is applied"
+        );
         outcome
-    }
-}
-
-fn read(path: &Path) -> Content {
-    let mut text = String::new();
-    let whole =
-        File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
-    match whole {
-        Ok(_) if text.len() as u64 > MOST_BYTES => Content::Unreadable(io::ErrorKind::FileTooLarge),
-        Ok(_) => Content::Text(text),
-        Err(error) => Content::Unreadable(error.kind()),
     }
 }

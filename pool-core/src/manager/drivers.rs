@@ -116,6 +116,12 @@ impl<D: Driver> AnyDriver for D {
     }
 }
 
+/// What becomes of how many connections once a driver has taken over a changed URL.
+pub(super) enum TakenOver {
+    Renewed(usize),
+    Invalidated(usize),
+}
+
 /// A pool whose driver's type only itself knows.
 pub(super) trait AnyPool: Send + Sync {
     fn as_any(&self) -> &dyn Any;
@@ -138,13 +144,17 @@ pub(super) trait AnyPool: Send + Sync {
     /// Whether its driver can take over what `successor` was made from.
     fn can_take_over(&self, successor: &dyn AnyDriver) -> bool;
 
-    /// Has its driver take over what a driver that it can take over was made from, and every connection
-    /// replaced. Returns how many; what is left to be done wakes somebody.
+    /// Whether what `successor` was made from names another database than its driver has.
+    fn leads_elsewhere(&self, successor: &dyn AnyDriver) -> bool;
+
+    /// Has its driver take over what a driver that it can take over was made from. Every connection is
+    /// renewed, or invalidated if they lead elsewhere now. What is left to be done wakes somebody, and
+    /// may call observers and the driver.
     fn take_over(
         &self,
         successor: Box<dyn AnyDriver>,
         now: Instant,
-    ) -> (usize, Box<dyn FnOnce() + '_>);
+    ) -> (TakenOver, Box<dyn FnOnce() + '_>);
 
     /// Tells observers of a configuration that is not applied.
     fn tell_refused(&self, error: &ConfigError);
@@ -182,17 +192,28 @@ impl<D: Driver> AnyPool for Pool<D> {
         successor.is_some_and(|successor| self.driver().can_take_over(successor))
     }
 
+    fn leads_elsewhere(&self, successor: &dyn AnyDriver) -> bool {
+        let successor = successor.as_any().downcast_ref::<D>();
+        successor.is_some_and(|successor| successor.metadata() != self.driver().metadata())
+    }
+
     fn take_over(
         &self,
         successor: Box<dyn AnyDriver>,
         now: Instant,
-    ) -> (usize, Box<dyn FnOnce() + '_>) {
+    ) -> (TakenOver, Box<dyn FnOnce() + '_>) {
+        let elsewhere = self.leads_elsewhere(&*successor);
         let successor = successor.into_any().downcast::<D>();
         self.driver().take_over(*successor.expect("bug: of a driver that cannot be taken over"));
         let shared = self.shared();
-        let (renewed, effects) =
-            shared.transition_alone(|state, effects| state.renew(now, effects));
-        (renewed, Box::new(move || shared.carry_out(effects)))
+        let (taken_over, effects) = shared.transition_alone(|state, effects| {
+            if elsewhere {
+                TakenOver::Invalidated(state.invalidate(now, effects))
+            } else {
+                TakenOver::Renewed(state.renew(now, effects))
+            }
+        });
+        (taken_over, Box::new(move || shared.carry_out(effects)))
     }
 
     fn tell_refused(&self, error: &ConfigError) {

@@ -255,8 +255,10 @@ impl ConnectionManager {
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
     /// force, now and without touching a connection in use. A changed URL goes for every connection that
-    /// is opened afterwards, and those there are are [renewed](crate::Control::renew), if the driver [can
-    /// take it over](Driver::can_take_over). Whatever else differs (a URL that it cannot, a pool too many
+    /// is opened afterwards, if the driver [can take it over](Driver::can_take_over): those there are are
+    /// [renewed](crate::Control::renew) if it leads to the same database as before, by
+    /// [`metadata`](Driver::metadata), and else [invalidated](crate::Control::invalidate), so that not
+    /// two databases are written to for longer than their users take. Whatever else differs (a URL that it cannot, a pool too many
     /// or too few) is reported as what needs a restart. Of two callers that change the
     /// [`sources`](Self::sources) at the same time, the later one wins.
     ///
@@ -273,16 +275,26 @@ impl ConnectionManager {
     ///
     /// [`ConfigError`] with every problem of every pool; nothing has changed then.
     pub fn reconfigure(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
-        self.inner.reconfigure(sources)
+        let plan = ManagerPlan::new(self, sources);
+        plan.inspect_err(|error| self.tell_refused(error)).map(ManagerPlan::apply)
     }
 
-    /// What [`reconfigure`](Self::reconfigure) would do now. Nothing changes, and nobody is told.
+    /// What [`reconfigure`](Self::reconfigure) would do now, ready to be [applied](ManagerPlan::apply).
+    /// Nothing changes, and nobody is told.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] with every problem of every pool.
     pub fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
-        self.inner.preview(sources)
+        ManagerPlan::new(self, sources.clone())
+    }
+
+    /// Has the observers of every pool told that a configuration is refused, for whoever does in two
+    /// steps, [`preview`](Self::preview) and [`ManagerPlan::apply`], what
+    /// [`reconfigure`](Self::reconfigure) does in one.
+    pub fn tell_refused(&self, error: &ConfigError) {
+        // Refused for one pool, it is refused for all.
+        self.inner.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
     }
 
     /// Closes every pool for good, all at the same time, and waits at most `deadline` for the

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::drivers::AnyDriver;
+use super::drivers::{AnyDriver, TakenOver};
 use super::prepare::Prepared;
 use super::sources::{Asked, NamedSources, Read, join_problems};
-use super::{Current, Inner, Managed};
+use super::{ConnectionManager, Current, Inner, Managed};
 use crate::config::{Change, ConfigError, Reconfigured, Resolved, Secret};
 
 /// What a manager's reconfiguration did.
@@ -29,9 +29,12 @@ pub struct PoolOutcome {
     pub pool: Arc<str>,
     /// What was applied, and what waits for connections to come back; `None` if no setting differs.
     pub applied: Option<Reconfigured>,
-    /// How many connections are being replaced because the driver has taken over a changed URL; `None`
-    /// if it has not.
+    /// How many connections are being replaced, one at a time, because the driver has taken over a
+    /// changed URL of the same database; `None` if it has not.
     pub renewed: Option<usize>,
+    /// How many connections are closed, idle ones now and others when they come back, because the
+    /// driver has taken over the URL of another database; `None` if it has not.
+    pub invalidated: Option<usize>,
     /// What takes effect when the program starts anew.
     pub restart: Option<RestartReason>,
 }
@@ -92,6 +95,8 @@ impl fmt::Display for PoolOutcome {
             }
         }
         parts.extend(self.renewed.map(|count| format!("new URL, {count} open to be replaced")));
+        let moved = |count| format!("new URL of another database, {count} open are retired");
+        parts.extend(self.invalidated.map(moved));
         parts.extend(self.restart.map(|reason| reason.to_string()));
         write_line(f, &self.pool, &parts)
     }
@@ -102,8 +107,10 @@ fn write_line(f: &mut fmt::Formatter<'_>, pool: &str, parts: &[String]) -> fmt::
     write!(f, "{pool}: {parts}")
 }
 
-/// What a manager's reconfiguration would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a manager's reconfiguration would do, with all it takes to do it: nothing is read again.
+///
+/// Two are equal if the sources said the same both times, the files that they name for URLs as well, and
+/// so did the pools.
 #[non_exhaustive]
 #[must_use]
 pub struct ManagerPlan {
@@ -112,6 +119,10 @@ pub struct ManagerPlan {
     pub pools: Vec<PoolPlan>,
     /// Whether the routes differ, which would take effect when the program starts anew.
     pub routes_changed: bool,
+    manager: ConnectionManager,
+    sources: NamedSources,
+    /// For each pool there is; `None` if the sources no longer name it.
+    steps: Vec<Option<Step>>,
 }
 
 /// What a manager's reconfiguration would do to one pool.
@@ -122,8 +133,11 @@ pub struct PoolPlan {
     pub pool: Arc<str>,
     /// The settings that would change.
     pub changes: Vec<Change>,
-    /// Whether the driver would take over a changed URL, and every connection be replaced.
+    /// Whether the driver would take over a changed URL of the same database, and every connection be
+    /// replaced, one at a time.
     pub renews: bool,
+    /// Whether the driver would take over the URL of another database, and every connection be closed.
+    pub invalidates: bool,
     /// What would take effect when the program starts anew.
     pub restart: Option<RestartReason>,
 }
@@ -132,13 +146,32 @@ impl ManagerPlan {
     /// Whether anything would change now. What needs a restart does not.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.pools.iter().any(|pool| pool.renews || !pool.changes.is_empty())
+        let changes = |it: &PoolPlan| it.renews || it.invalidates || !it.changes.is_empty();
+        self.pools.iter().any(changes)
     }
 
     /// Whether anything would need a restart to take effect.
     #[must_use]
     pub fn needs_restart(&self) -> bool {
         self.routes_changed || self.pools.iter().any(|pool| pool.restart.is_some())
+    }
+}
+
+impl PartialEq for ManagerPlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.pools == other.pools
+            && self.routes_changed == other.routes_changed
+            && self.sources == other.sources
+            && self.steps == other.steps
+    }
+}
+
+impl fmt::Debug for ManagerPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerPlan")
+            .field("pools", &self.pools)
+            .field("routes_changed", &self.routes_changed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,26 +187,25 @@ impl fmt::Display for PoolPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<_> = self.changes.iter().map(ToString::to_string).collect();
         parts.extend(self.renews.then(|| "new URL".to_owned()));
+        parts.extend(self.invalidates.then(|| "new URL of another database".to_owned()));
         parts.extend(self.restart.map(|reason| reason.to_string()));
         write_line(f, &self.pool, &parts)
     }
 }
 
-/// What the sources say, ready to be applied.
-struct Plan {
-    /// For each pool there is; `None` if they no longer name it.
-    steps: Vec<Option<Step>>,
-    /// The names of those that are new.
-    added: Vec<Arc<str>>,
-    routes_changed: bool,
-}
-
-/// What the sources say of a pool there is.
+/// What the sources say of a pool there is, ready to be applied.
 struct Step {
     settings: Resolved,
     url: Secret,
     /// The driver for the URL, if that of the pool can take it over.
     successor: Option<Box<dyn AnyDriver>>,
+}
+
+/// The driver is made from the URL, which the settings hold.
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
 }
 
 impl Step {
@@ -182,34 +214,93 @@ impl Step {
         let refused = self.successor.is_none() && self.url != *url;
         refused.then_some(RestartReason::UrlChanged)
     }
+
+    /// What it would do to a pool with a driver made from `url`.
+    fn preview(&self, managed: &Managed, url: &Secret) -> PoolPlan {
+        let successor = self.successor.as_deref().filter(|_| self.url != *url);
+        let elsewhere = successor.map(|successor| managed.pool.leads_elsewhere(successor));
+        PoolPlan {
+            changes: Change::between(&managed.pool.control().config(), self.settings.config()),
+            renews: elsewhere == Some(false),
+            invalidates: elsewhere == Some(true),
+            restart: self.restart(url),
+            ..PoolPlan::new(&managed.name)
+        }
+    }
 }
 
-impl Inner {
-    pub(super) fn reconfigure(
-        &self,
+impl ManagerPlan {
+    /// What `sources` say, once it is known to be valid as a whole. Nothing has changed yet.
+    pub(super) fn new(
+        manager: &ConnectionManager,
         sources: NamedSources,
-    ) -> Result<ManagerReconfigured, ConfigError> {
-        // Refused for one pool, it is refused for all.
-        let refuse = |error: &ConfigError| {
-            self.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
-        };
-        let Plan { steps, added, routes_changed } = self.plan(&sources).inspect_err(refuse)?;
-        let mut outcomes = Vec::with_capacity(steps.len() + added.len());
-        let now = self.runtime.now();
+    ) -> Result<Self, ConfigError> {
+        let inner = &manager.inner;
+        let there: Vec<_> = inner.pools.iter().map(|managed| &*managed.name).collect();
+        let Read { asked, routes, mut problems } = sources.read(&there);
+        let mut failed = Vec::new();
+        let mut steps = Vec::with_capacity(inner.pools.len());
+        for managed in &inner.pools {
+            let asked = asked.iter().find(|asked| asked.name == *managed.name);
+            match asked.map(|asked| inner.step(managed, asked)).transpose() {
+                Ok(step) => steps.push(step),
+                Err(error) => failed.push((&*managed.name, error)),
+            }
+        }
+        let mut added = Vec::new();
+        for asked in asked.iter().filter(|asked| !there.contains(&&*asked.name)) {
+            match Prepared::new(&inner.drivers, asked) {
+                Ok(prepared) => added.push(prepared.name),
+                Err(error) => failed.push((&*asked.name, error)),
+            }
+        }
+        problems.extend(join_problems(asked.len(), &failed));
+        ConfigError::from_problems(problems)?;
+        let urls = inner.asked.lock().urls.clone();
+        let there = inner.pools.iter().zip(urls).zip(&steps).map(|((managed, url), step)| {
+            let removed = Some(RestartReason::Removed);
+            step.as_ref().map_or_else(
+                || PoolPlan { restart: removed, ..PoolPlan::new(&managed.name) },
+                |step| step.preview(managed, &url),
+            )
+        });
+        let restart = Some(RestartReason::Added);
+        let added = added.iter().map(|name| PoolPlan { restart, ..PoolPlan::new(name) });
+        Ok(Self {
+            pools: there.chain(added).collect(),
+            routes_changed: routes != inner.routes,
+            manager: manager.clone(),
+            sources,
+            steps,
+        })
+    }
+
+    /// Does it, as [`ConnectionManager::reconfigure`] would. What has been changed meanwhile is changed
+    /// to what this says.
+    pub fn apply(self) -> ManagerReconfigured {
+        let Self { pools, routes_changed, manager, sources, steps } = self;
+        let inner = &*manager.inner;
+        let added = pools.into_iter().skip(steps.len());
+        let mut outcomes = Vec::with_capacity(inner.pools.len());
+        let now = inner.runtime.now();
         // Held over all of them: of two reconfigurations one is wholly the later one.
-        let mut asked = self.asked.lock();
+        let mut asked = inner.asked.lock();
         let Current { resolved, urls, sources: in_force } = &mut *asked;
         *in_force = sources;
         let mut left = Vec::new();
-        for (((managed, kept), url), step) in self.pools.iter().zip(resolved).zip(urls).zip(steps) {
+        let there = inner.pools.iter().zip(resolved).zip(urls);
+        for (((managed, kept), url), step) in there.zip(steps) {
             let mut outcome = PoolOutcome::new(&managed.name);
             outcomes.push(match step {
                 None => PoolOutcome { restart: Some(RestartReason::Removed), ..outcome },
                 Some(step) => {
                     outcome.restart = step.restart(url);
                     if let Some(successor) = step.successor.filter(|_| step.url != *url) {
-                        let (renewed, rest) = managed.pool.take_over(successor, now);
-                        outcome.renewed = Some(renewed);
+                        let (taken_over, rest) = managed.pool.take_over(successor, now);
+                        match taken_over {
+                            TakenOver::Renewed(count) => outcome.renewed = Some(count),
+                            TakenOver::Invalidated(count) => outcome.invalidated = Some(count),
+                        }
                         left.push(rest);
                         *url = step.url;
                     }
@@ -229,56 +320,12 @@ impl Inner {
             rest();
         }
         let restart = Some(RestartReason::Added);
-        outcomes.extend(added.iter().map(|name| PoolOutcome { restart, ..PoolOutcome::new(name) }));
-        Ok(ManagerReconfigured { pools: outcomes, routes_changed })
+        outcomes.extend(added.map(|it| PoolOutcome { restart, ..PoolOutcome::new(&it.pool) }));
+        ManagerReconfigured { pools: outcomes, routes_changed }
     }
+}
 
-    pub(super) fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
-        let Plan { steps, added, routes_changed } = self.plan(sources)?;
-        let urls = self.asked.lock().urls.clone();
-        let there = self.pools.iter().zip(urls).zip(steps).map(|((managed, url), step)| {
-            let plan = PoolPlan::new(&managed.name);
-            let Some(step) = step else {
-                return PoolPlan { restart: Some(RestartReason::Removed), ..plan };
-            };
-            let config = managed.pool.control().config();
-            PoolPlan {
-                changes: Change::between(&config, step.settings.config()),
-                renews: step.successor.is_some() && step.url != url,
-                restart: step.restart(&url),
-                ..plan
-            }
-        });
-        let restart = Some(RestartReason::Added);
-        let added = added.iter().map(|name| PoolPlan { restart, ..PoolPlan::new(name) });
-        Ok(ManagerPlan { pools: there.chain(added).collect(), routes_changed })
-    }
-
-    /// What the sources say, once it is known to be valid as a whole. Nothing has changed yet.
-    fn plan(&self, sources: &NamedSources) -> Result<Plan, ConfigError> {
-        let there: Vec<_> = self.pools.iter().map(|managed| &*managed.name).collect();
-        let Read { asked, routes, mut problems } = sources.read(&there);
-        let mut failed = Vec::new();
-        let mut steps = Vec::with_capacity(self.pools.len());
-        for managed in &self.pools {
-            let asked = asked.iter().find(|asked| asked.name == *managed.name);
-            match asked.map(|asked| self.step(managed, asked)).transpose() {
-                Ok(step) => steps.push(step),
-                Err(error) => failed.push((&*managed.name, error)),
-            }
-        }
-        let mut added = Vec::new();
-        for asked in asked.iter().filter(|asked| !there.contains(&&*asked.name)) {
-            match Prepared::new(&self.drivers, asked) {
-                Ok(prepared) => added.push(prepared.name),
-                Err(error) => failed.push((&*asked.name, error)),
-            }
-        }
-        problems.extend(join_problems(asked.len(), &failed));
-        ConfigError::from_problems(problems)?;
-        Ok(Plan { steps, added, routes_changed: routes != self.routes })
-    }
-
+impl Inner {
     /// What is to be done with a pool that the sources still name: its settings must do for the
     /// driver it has, and a new URL for the driver it will have.
     fn step(&self, managed: &Managed, asked: &Asked) -> Result<Step, ConfigError> {
@@ -295,13 +342,25 @@ impl Inner {
 impl PoolOutcome {
     /// That nothing differs.
     fn new(pool: &Arc<str>) -> Self {
-        Self { pool: Arc::clone(pool), applied: None, renewed: None, restart: None }
+        Self {
+            pool: Arc::clone(pool),
+            applied: None,
+            renewed: None,
+            invalidated: None,
+            restart: None,
+        }
     }
 }
 
 impl PoolPlan {
     /// That nothing differs.
     fn new(pool: &Arc<str>) -> Self {
-        Self { pool: Arc::clone(pool), changes: Vec::new(), renews: false, restart: None }
+        Self {
+            pool: Arc::clone(pool),
+            changes: Vec::new(),
+            renews: false,
+            invalidates: false,
+            restart: None,
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(super) const NAME: &str = "a name of a-z, 0-9 and single - or _, such as ord
 /// them. Its tables `[routes.NAME]` say which `pools` stand in for each other, such as a primary and its
 /// replicas. `POOL_MAX_OPEN` and so on go for all of them, too, `POOL_ORDERS_MAX_OPEN` for the pool
 /// called `orders`. Only the URL of a pool must be its own: one for all of them is a problem.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedSources {
     preset: Option<Preset>,
     file: Option<File>,
@@ -33,14 +33,14 @@ pub struct NamedSources {
     code: Vec<Code>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct File {
     name: Arc<str>,
     /// Its text, or why there is none.
     text: Result<Secret, Problem>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Code {
     pool: Option<String>,
     name: String,

@@ -69,7 +69,7 @@ impl<C> State<C> {
                 }
             } else if !idle && self.is_saturated() {
                 // At their ends, all that were born together would come back to be closed together.
-                self.slots.get_mut(index).retire_at = now;
+                self.slots.get_mut(index).retire_on_return();
             } else {
                 self.file_again(index, end.min(now.after(APART)));
             }
@@ -115,7 +115,7 @@ impl<C> State<C> {
         }
         let slot = self.slots.get_mut(index);
         slot.outdated |= slot.stale;
-        slot.retire_at = slot.retire_at.min(now);
+        slot.retire_on_return();
         let reason = slot.age_reason();
         self.lifetimes.remove(slot.due);
         slot.due = Instant::NEVER;

@@ -64,7 +64,7 @@ impl<C> State<C> {
                 self.start_replacement(id, now);
                 self.retire_idle(index, CloseReason::Invalidated, now, effects);
             }
-            Way::CloseFirst => self.slots.get_mut(index).retire_at = now,
+            Way::CloseFirst => self.slots.get_mut(index).retire_on_return(),
             Way::Later => self.give_turn(index, now.after(APART)),
         }
     }

@@ -80,6 +80,12 @@ impl<C> Slot<C> {
         if self.outdated { CloseReason::Invalidated } else { CloseReason::Lifetime }
     }
 
+    /// Has a connection in use retired when it comes back: then by a cheap clock, which may be behind
+    /// the time at which that was decided.
+    pub(super) const fn retire_on_return(&mut self) {
+        self.retire_at = Instant::EPOCH;
+    }
+
     /// When an idle connection last was known to be alive.
     pub(super) fn verified(&self) -> Instant {
         self.since.max(self.checked)

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pool_core::{Circuit, CloseReason, PoolConfig};
-use pool_testkit::{Answer, Call};
+use pool_core::runtime::{Instant, NoRuntime, Runtime, Task, Timer};
+use pool_core::{Circuit, CloseReason, Pool, PoolConfig, PoolOptions};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -152,6 +153,55 @@ fn those_in_use_are_closed_when_they_come_back() {
         rig.sim.advance(SEC);
         assert_eq!(invalidated(&rig), 3, "of at most {max_open}");
         assert!(ids(&rig).iter().all(|id| *id > 3));
+    }
+}
+
+/// The simulated runtime with a clock that can be put back, as the cheap one is behind the exact one.
+#[derive(Debug)]
+struct PutBack {
+    sim: Sim,
+    nanos: Arc<AtomicU64>,
+}
+
+impl Runtime for PutBack {
+    fn spawn(&self, task: Task) -> Result<(), NoRuntime> {
+        Runtime::spawn(&self.sim, task)
+    }
+    fn timer(&self) -> Result<Box<dyn Timer>, NoRuntime> {
+        self.sim.timer()
+    }
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.sim.now().as_nanos() - self.nanos.load(Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn one_that_comes_back_by_a_clock_from_before_its_turn_is_replaced_all_the_same() {
+    for max_open in [2, 3] {
+        let (sim, nanos) = (Sim::new(1), Arc::new(AtomicU64::new(0)));
+        let server = FakeServer::new(sim.runtime());
+        let config = PoolConfig {
+            max_open,
+            max_lifetime: None,
+            max_idle_time: None,
+            ..PoolConfig::default()
+        };
+        let runtime = PutBack { sim: sim.clone(), nanos: Arc::clone(&nanos) };
+        let options = PoolOptions { runtime: Some(Arc::new(runtime)), ..config.into() };
+        let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
+        let held: Vec<_> =
+            (0..2).map(|_| sim.block_on(pool.acquire()).expect("acquired")).collect();
+        sim.advance(SEC);
+        pool.control().renew();
+        // The turn of each comes: without room it waits for its user, with room it is replaced before.
+        sim.advance(SEC);
+        nanos.store((2 * SEC).as_nanos() as u64, Ordering::Relaxed);
+        drop(held);
+        nanos.store(0, Ordering::Relaxed);
+        sim.advance(5 * SEC);
+        let stats = pool.stats();
+        assert_eq!(stats.closed.of(CloseReason::Invalidated), 2, "{stats:?}");
+        assert_eq!(stats.closed.total(), 2, "{stats:?}");
     }
 }
 

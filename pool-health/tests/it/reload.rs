@@ -1,13 +1,15 @@
 //! A manager that follows its file.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use pool_core::runtime::TokioRuntime;
 use pool_core::{
     ConnectionManager, Drivers, ManagerOptions, NamedSources, Observer, PoolReconfigured,
@@ -45,13 +47,21 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("pools.toml"), text(1)).expect("written");
+        Self::asking(folder, &text(1), |_url| {})
+    }
+
+    /// With `asked` called for each URL that a driver is made from.
+    fn asking(folder: TempDir, text: &str, asked: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let path = folder.path().join("pools.toml");
+        fs::write(&path, text).expect("written");
         let (sender, told) = channel();
         let server = FakeServer::new(Arc::new(TokioRuntime::new()));
-        let path = folder.path().join("pools.toml");
+        let factory = move |url: &str| {
+            asked(url);
+            Ok(FakeDriver::new(&server))
+        };
         let manager = ConnectionManager::new(ManagerOptions {
-            drivers: Drivers::default()
-                .register(&["fake"], move |_url| Ok(FakeDriver::new(&server))),
+            drivers: Drivers::default().register(&["fake"], factory),
             sources: NamedSources::default().toml_file(path),
             observers: vec![Arc::new(Told(sender))],
             ..ManagerOptions::default()
@@ -133,20 +143,28 @@ fn a_bad_file_changes_nothing_and_is_told_once() {
 fn whichever_way_a_file_is_replaced_what_it_says_last_holds() {
     let rig = Rig::new();
     let _reloader = rig.follow();
-    let settle = |max_open| {
-        while rig.next() != Ok(max_open) {}
-        assert_eq!(rig.max_open(), max_open);
+    // Nothing half written is applied on the way, and nothing refused.
+    let settle = |allowed: RangeInclusive<usize>| {
+        let last = *allowed.end();
+        loop {
+            let max_open = rig.next().expect("never refused");
+            assert!(allowed.contains(&max_open), "{max_open} of {allowed:?}");
+            if max_open == last {
+                break;
+            }
+        }
+        assert_eq!(rig.max_open(), last);
     };
     for max_open in 2..=11 {
         rig.write(&text(max_open));
     }
-    settle(11);
+    settle(2..=11);
     for max_open in 12..=21 {
         let new = rig.folder.path().join("new.toml");
         fs::write(&new, text(max_open)).expect("written");
         fs::rename(&new, rig.path()).expect("renamed");
     }
-    settle(21);
+    settle(12..=21);
     // As Kubernetes mounts a map: a link to a link to a folder, which is turned.
     let data = rig.folder.path().join("..data");
     let folder = |number: usize| {
@@ -156,14 +174,98 @@ fn whichever_way_a_file_is_replaced_what_it_says_last_holds() {
         folder
     };
     symlink(folder(21), &data).expect("linked");
-    fs::remove_file(rig.path()).expect("removed");
-    symlink("..data/pools.toml", rig.path()).expect("linked");
+    let link = rig.folder.path().join("link");
+    symlink("..data/pools.toml", &link).expect("linked");
+    fs::rename(&link, rig.path()).expect("renamed");
     for number in 22..=31 {
         let new = rig.folder.path().join("..data_tmp");
         symlink(folder(number), &new).expect("linked");
         fs::rename(&new, &data).expect("renamed");
     }
-    settle(31);
+    settle(22..=31);
+}
+
+/// Has the file at `path` hold a URL that sets `max_open`.
+fn write_url(path: &Path, max_open: usize) {
+    let url = format!("fake://db/{max_open}?pool_max_open={max_open}\n");
+    fs::write(path, url).expect("written");
+}
+
+#[test]
+fn a_url_kept_in_a_file_is_followed_once_it_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = folder.path().join("url");
+    write_url(&url, 1);
+    let file = format!("[pools.orders]\nurl_file = '{}'\n", url.display());
+    let written = url.clone();
+    // It is written in pieces: whenever somebody has read it, it says something else.
+    let rig = Rig::asking(folder, &file, move |url| {
+        let number: usize = url.rsplit_once('/').expect("a path").1.parse().expect("a number");
+        if (2..6).contains(&number) {
+            write_url(&written, number + 1);
+        }
+    });
+    let reloader = rig.follow();
+    write_url(&url, 2);
+    assert_eq!((rig.next(), rig.max_open()), (Ok(6), 6));
+    until(|| reloader.status().applied == 1);
+    fs::remove_file(&url).expect("removed");
+    let why = rig.next().expect_err("no URL");
+    assert!(why.contains("url_file"), "{why}");
+    write_url(&url, 6);
+    until(|| reloader.status().refused.is_none());
+    assert_eq!(reloader.status().applied, 1);
+}
+
+#[test]
+fn what_was_read_first_is_not_applied_last() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (entered, is_entered) = channel();
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let rig = Rig::asking(folder, &text(1), move |url| {
+        if url.ends_with("/slow") {
+            entered.send(()).expect("the test runs");
+            gate.lock().recv().expect("the test runs");
+        }
+    });
+    let options = ReloadOptions { interval: None, on_hangup: false };
+    let reloader = Reloader::start(&rig.manager, rig.path(), &options).expect("started");
+    let (done, is_done) = channel();
+    std::thread::scope(|scope| {
+        rig.write(&text(2).replace("db/orders", "db/slow"));
+        let slow = scope.spawn(|| reloader.reload());
+        is_entered.recv_timeout(AGES).expect("read");
+        rig.write(&text(3));
+        let quick = scope.spawn(|| {
+            let outcome = reloader.reload();
+            done.send(()).expect("the test runs");
+            outcome
+        });
+        // It waits for the first, or is done before it.
+        let early = is_done.recv_timeout(Duration::from_millis(300));
+        assert_eq!(reloader.status().applied, u64::from(early.is_ok()), "known meanwhile");
+        open.send(()).expect("waited for");
+        assert!(slow.join().expect("no panic").is_ok());
+        assert!(quick.join().expect("no panic").is_ok());
+    });
+    assert_eq!(rig.max_open(), 3);
+}
+
+#[test]
+fn a_driver_that_panics_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rig = Rig::asking(folder, &text(1), |url| {
+        assert!(!url.ends_with("/panics"), "scripted panic");
+    });
+    let reloader = rig.follow();
+    rig.write(&text(2).replace("db/orders", "db/panics"));
+    let is_told = |why: &str| reloader.status().refused.is_some_and(|(_, told)| told.contains(why));
+    until(|| is_told("panicked"));
+    assert_eq!(rig.max_open(), 1);
+    rig.write(&text(3));
+    assert_eq!(rig.next(), Ok(3));
+    until(|| reloader.status().refused.is_none());
 }
 
 #[test]

@@ -73,6 +73,54 @@ fn a_changed_url_is_taken_over_and_every_connection_replaced_while_it_is_used() 
 }
 
 #[test]
+fn a_url_of_another_database_retires_every_connection_at_once() {
+    let rig = Rig::new();
+    let manager = rig.manager(FILE);
+    let users: Pool<FakeDriver> = manager.pool("users").expect("there");
+    rig.sim.block_on(users.warm_up(3, SEC)).expect("opened");
+    let held = rig.sim.block_on(users.acquire()).expect("acquired");
+    let sources = manager.sources().toml("pools.toml", &changed("@db/users", "@db/moved"));
+    let plan = manager.preview(&sources).expect("valid");
+    assert!(plan.changes_anything() && plan.pools[1].invalidates && !plan.pools[1].renews);
+    assert!(plan.to_string().contains("users: new URL of another database\n"), "{plan}");
+    let outcome = plan.apply();
+    assert_eq!((outcome.pools[1].renewed, outcome.pools[1].invalidated), (None, Some(3)));
+    assert_eq!(
+        outcome.to_string(),
+        "orders: unchanged\nusers: new URL of another database, 3 open are retired\n\
+         audit-log: unchanged\n"
+    );
+    rig.sim.run();
+    assert_eq!(rig.fake.sockets(), 1, "but for the one in use");
+    drop(held);
+    rig.sim.run();
+    assert_eq!(rig.fake.sockets(), 0);
+    drop(rig.sim.block_on(users.acquire()).expect("acquired"));
+    assert_eq!((rig.fake.sockets(), rig.other.sockets()), (0, 1));
+}
+
+#[test]
+fn a_plan_is_applied_as_it_was_previewed_whatever_became_of_the_files() {
+    let rig = Rig::new();
+    let path = std::env::temp_dir().join(format!("pool-core-manager-plan-{}", std::process::id()));
+    let write = |text: &str| std::fs::write(&path, text).expect("written");
+    write("fake://app:hunter2@db/orders?pool_max_open=5\n");
+    let file = format!("[pools.orders]\nurl_file = '{}'\n", path.display());
+    let manager = rig.from(NamedSources::default().toml("pools.toml", &file));
+    let preview = || manager.preview(&manager.sources()).expect("valid");
+    assert_eq!(preview(), preview());
+    write("fake://app:changed@db/orders?pool_max_open=6\n");
+    let plan = preview();
+    write("fake://app:again@db/orders?pool_max_open=6\n");
+    assert_ne!(plan, preview(), "another password");
+    write("fake://app");
+    assert!(!format!("{plan:?}").contains("app:"), "{plan:?}");
+    assert_eq!(plan.apply().pools[0].renewed, Some(0));
+    assert_eq!(config(&manager, "orders").max_open, 6);
+    std::fs::remove_file(&path).expect("removed");
+}
+
+#[test]
 fn a_url_that_the_driver_cannot_take_over_needs_a_restart() {
     let rig = Rig::new();
     let manager = rig.manager(FILE);

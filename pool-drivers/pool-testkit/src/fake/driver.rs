@@ -53,13 +53,20 @@ impl FakeError {
 #[derive(Debug)]
 pub struct FakeDriver {
     /// Where it connects to. Whoever took it over changes it.
-    server: Mutex<FakeServer>,
+    place: Mutex<Place>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    server: FakeServer,
+    /// What the database is called there.
+    namespace: Option<String>,
 }
 
 impl Clone for FakeDriver {
     /// A driver of its own, which nobody else's successor changes.
     fn clone(&self) -> Self {
-        Self::new(&self.server())
+        Self { place: Mutex::new(self.place.lock().clone()) }
     }
 }
 
@@ -67,11 +74,18 @@ impl FakeDriver {
     /// A driver that connects to `server`.
     #[must_use]
     pub fn new(server: &FakeServer) -> Self {
-        Self { server: Mutex::new(server.clone()) }
+        Self { place: Mutex::new(Place { server: server.clone(), namespace: None }) }
+    }
+
+    /// A driver that connects to the database called `namespace` at `server`.
+    #[must_use]
+    pub fn of_database(server: &FakeServer, namespace: &str) -> Self {
+        let namespace = Some(namespace.to_owned());
+        Self { place: Mutex::new(Place { server: server.clone(), namespace }) }
     }
 
     fn server(&self) -> FakeServer {
-        self.server.lock().clone()
+        self.place.lock().server.clone()
     }
 }
 
@@ -187,7 +201,9 @@ impl Driver for FakeDriver {
     }
 
     fn metadata(&self) -> Metadata {
-        Metadata::new("fake")
+        let mut metadata = Metadata::new("fake");
+        metadata.namespace.clone_from(&self.place.lock().namespace);
+        metadata
     }
 
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
@@ -205,7 +221,7 @@ impl Driver for FakeDriver {
     }
 
     fn take_over(&self, successor: Self) {
-        *self.server.lock() = successor.server.into_inner();
+        *self.place.lock() = successor.place.into_inner();
     }
 }
 
