@@ -38,7 +38,7 @@ pub struct Health {
     /// What each check found last; one that was not run yet is not there.
     pub checks: Vec<CheckReport>,
     /// What the server said of its role last, if it is asked for
-    /// ([`HealthOptions::learn_role`](crate::HealthOptions::learn_role)) and the latest probe learnt it.
+    /// ([`HealthOptions::learn_role`](crate::HealthOptions::learn_role)), until it is down.
     pub role: Option<Role>,
     /// Whether the pool serves acquires.
     pub pool_state: PoolState,

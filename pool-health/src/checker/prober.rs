@@ -25,7 +25,7 @@ pub(super) struct Prober {
     asked: Vec<Asked>,
     /// How far the latest probe has come.
     stage: Stage,
-    /// What the server said of its role, if the latest probe learnt it.
+    /// What the server said of its role last, until it is down.
     pub(super) role: Option<Role>,
     /// Whether the latest probe has opened a connection.
     pub(super) has_connected: bool,
@@ -80,7 +80,6 @@ impl Prober {
     /// Asks all that is asked each time.
     pub(super) async fn probe(&mut self) {
         self.stage = Stage::Ping;
-        self.role = None;
         self.has_connected = false;
         self.unfreshened = None;
         if !self.ping().await {
@@ -130,7 +129,8 @@ impl Prober {
 
     async fn learn_role(&mut self) {
         if let Some(connection) = &mut self.connection {
-            self.role = connection.probe.role().await.and_then(Result::ok);
+            let said = connection.probe.role().await.and_then(Result::ok);
+            self.role = said.or(self.role);
             self.connection.take_if(|connection| connection.probe.is_lost());
         }
     }
@@ -205,6 +205,7 @@ impl Prober {
         if self.judge.verdict() == Verdict::Down {
             // A server that fails is asked on a fresh connection, which may lead to another one.
             self.connection = None;
+            self.role = None;
         }
     }
 
