@@ -1,5 +1,7 @@
 //! The engine and the grouping against what is obviously right, over random series in virtual time.
 
+mod losses;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,8 +16,6 @@ use super::engine::{Engine, WatchedRules};
 use super::grouping::{Grouping, Manner};
 use super::rule::{Bound, Rule, Rules, Severity};
 use crate::signal::Signal;
-
-mod losses;
 
 /// What is seen of a pool, so many seconds after the last time.
 #[derive(Clone, Debug)]
