@@ -24,12 +24,11 @@ pub(crate) fn make_room<T>(
     name: &str,
     closed: impl Fn(&T) -> Option<Closed<'_>>,
 ) -> Vec<T> {
-    let count = |is_told| {
-        kept.iter().filter_map(&closed).filter(|closed| closed.is_told == is_told).count()
-    };
+    let are_told: Vec<_> = kept.iter().filter_map(&closed).map(|closed| closed.is_told).collect();
+    let count = are_told.iter().filter(|is_told| **is_told).count();
     // The one that comes is one of them some day.
-    let mut told = (count(true) + 1).saturating_sub(MOST_TOLD);
-    let mut untold = (count(false) + 1).saturating_sub(MOST_UNTOLD);
+    let mut told = (count + 1).saturating_sub(MOST_TOLD);
+    let mut untold = (are_told.len() - count + 1).saturating_sub(MOST_UNTOLD);
     let leaves = |pool: &mut T| {
         let Some(closed) = closed(pool) else { return false };
         let surplus = if closed.is_told { &mut told } else { &mut untold };
