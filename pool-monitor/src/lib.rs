@@ -11,6 +11,7 @@ pub mod alerts;
 #[cfg(any(feature = "alerts", feature = "otlp"))]
 mod background;
 pub mod catalogue;
+mod causes;
 mod closed;
 mod histogram;
 mod history;

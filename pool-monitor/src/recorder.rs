@@ -1,7 +1,5 @@
 //! What a pool's statistics lack, counted as it happens: how long each wait, hold and connect took.
 
-use std::error::Error;
-use std::iter::successors;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +12,7 @@ use pool_core::{
     LeakSuspected, Observer, OpenFailed, PoolStats, ReconfigureRefused,
 };
 
+use crate::causes::in_one_line;
 use crate::histogram::{Histogram, Totals};
 
 /// Counts for one pool, from any thread.
@@ -177,10 +176,7 @@ impl Observer for Recorder {
     }
 
     fn open_failed(&self, event: &OpenFailed<'_>) {
-        let first: &dyn Error = event.error;
-        let causes = successors(Some(first), |error: &&dyn Error| (*error).source());
-        let said = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        *self.last_connect_error.lock() = Some(said.into());
+        *self.last_connect_error.lock() = Some(in_one_line(event.error).into());
     }
 
     fn checked(&self, event: &ConnectionChecked<'_>) {

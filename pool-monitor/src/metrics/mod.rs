@@ -25,8 +25,9 @@ use crate::scope::scope;
 /// they happen. A pool that is closed is forgotten after the next collection. What then remains is the
 /// SDK's: with cumulative temporality, it goes on to report the pool's histograms and rare events unchanged.
 ///
-/// It shows pools for as long as it exists. Make it once, after the provider has been installed: what is made before stays without effect. The
-/// SDK keeps no more than 2000 sets of attributes a metric, unless told so (the feature `otlp` does).
+/// It shows pools for as long as it exists. Make it once, after the provider has been installed: what is
+/// made before stays without effect. The SDK keeps no more than 2000 sets of attributes a metric, unless
+/// told so (the feature `otlp` does).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

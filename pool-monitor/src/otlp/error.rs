@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use pool_core::ConfigError;
 
+use crate::causes::causes;
+
 /// Why [`Telemetry::start`](super::Telemetry::start) failed. Nothing of it runs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,11 +62,8 @@ pub enum ExportError {
 
 impl ExportError {
     /// Of the last error that caused `error`: it says what happened, the others where.
-    pub(super) fn connection(error: &dyn Error) -> Self {
-        let mut root = error;
-        while let Some(source) = root.source() {
-            root = source;
-        }
-        Self::Connection { reason: root.to_string() }
+    pub(super) fn connection(error: &(dyn Error + 'static)) -> Self {
+        let reason = causes(error).last().map(ToString::to_string).unwrap_or_default();
+        Self::Connection { reason }
     }
 }

@@ -84,7 +84,7 @@ fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, Problem> {
 }
 
 /// Of a host that no certificate can name, or of files that have changed since they were read.
-fn no_tls(target: &Target, error: &dyn Error) -> Problem {
+fn no_tls(target: &Target, error: &(dyn Error + 'static)) -> Problem {
     let why = ExportError::connection(error).to_string();
     Problem::invalid("endpoint", target.endpoint.peer(), why, "a host that a certificate can name")
 }

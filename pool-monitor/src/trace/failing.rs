@@ -1,7 +1,6 @@
 //! What a span says of an error.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 
 use opentelemetry::KeyValue;
@@ -9,6 +8,7 @@ use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span as _, Status};
 use pool_core::{AcquireErrorKind, AcquirePhase, DriverFault, ErrorClass};
 
+use crate::causes::causes;
 use crate::sql::beginning;
 
 /// Bytes of a description.
@@ -40,24 +40,6 @@ pub(super) fn error_type(
         }
     });
     known.unwrap_or_else(|| otherwise.to_owned())
-}
-
-/// An error and its causes in one line.
-pub(super) fn in_one_line(error: &(dyn Error + 'static)) -> String {
-    causes(error).fold(String::new(), |mut line, cause| {
-        let separator = if line.is_empty() { "" } else { ": " };
-        write!(line, "{separator}{cause}").expect("a String takes it");
-        line
-    })
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
 }
 
 /// As telemetry writes it.

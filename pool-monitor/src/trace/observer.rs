@@ -15,6 +15,7 @@ use pool_core::{
 use super::database::Database;
 use super::running::{Running, Statement};
 use super::{TraceOptions, failing, parent};
+use crate::causes::in_one_line;
 use crate::sql::{Dialect, Statement as Sql};
 
 /// Traces one pool.
@@ -163,7 +164,7 @@ impl Observer for Tracing {
         if self.database.dialect == Dialect::Other {
             failing::mark(&mut span, &error_type, &error_type);
         } else {
-            failing::mark(&mut span, &error_type, &failing::in_one_line(event.error));
+            failing::mark(&mut span, &error_type, &in_one_line(event.error));
         }
     }
 

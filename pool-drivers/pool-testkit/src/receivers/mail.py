@@ -1,5 +1,6 @@
 """An SMTP server on loopback. Its first line of input says how it is wanted, each later one how to
-answer a mail or, as `RCPT address answer`, a recipient; it ends with its input. What it receives, it prints as JSON, a line each."""
+answer a mail or, as `RCPT address answer`, a recipient; it ends with its input. What it receives, it
+prints as JSON, a line each."""
 
 import asyncio
 import collections

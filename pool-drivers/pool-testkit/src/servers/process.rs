@@ -88,7 +88,7 @@ impl Process {
         Ok(())
     }
 
-    /// Holds it and all that it started still, and says whom.
+    /// Holds it and all that it started still, waits until they are, and says whom.
     pub(crate) fn hold(&self) -> io::Result<Vec<Pid>> {
         let mut held = Vec::new();
         // Those who were started before their parent was held are seen by the next look.
@@ -101,6 +101,8 @@ impl Process {
             for pid in &fresh {
                 signal(*pid, Signal::STOP)?;
             }
+            // Each thread stops when it next runs; until then, it may give an answer.
+            await_stillness(&fresh)?;
             held.extend(fresh);
         }
     }
@@ -148,6 +150,29 @@ pub(crate) fn kill_all_in(folder: &Path) -> io::Result<()> {
         }
         thread::sleep(BETWEEN_LOOKS);
     }
+}
+
+/// Waits until no thread of these runs.
+fn await_stillness(processes: &[Pid]) -> io::Result<()> {
+    let deadline = Instant::now() + LAST_MOMENTS;
+    while let Some(pid) = processes.iter().find(|pid| !is_still(**pid)) {
+        if Instant::now() > deadline {
+            return Err(io::Error::other(format!("process {pid} goes on though told to stop")));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(())
+}
+
+/// Whether each of its threads is stopped or has ended.
+fn is_still(pid: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| fs::read_to_string(thread.path().join("stat")).unwrap_or_default()).all(
+        |status| {
+            let state = after_name(&status).and_then(|mut words| words.next());
+            state.is_none_or(|state| matches!(state, "T" | "t" | "Z" | "X"))
+        },
+    )
 }
 
 /// A process and its descendants, parents first.
@@ -203,6 +228,24 @@ mod tests {
     fn the_parent_stands_after_a_name_of_any_form() {
         assert_eq!(parent("12 (a) b) S 7 12 12 0"), Pid::from_raw(7));
         assert_eq!(parent(""), None);
+    }
+
+    #[test]
+    fn a_held_process_is_still_even_where_it_seldom_runs() {
+        let spinning = |niceness| {
+            let mut command = Command::new("nice");
+            command.args(["-n", niceness, "sh", "-c", "while :; do :; done"]);
+            Process::spawn(command, Farewell::Kill).expect("started")
+        };
+        let cores = thread::available_parallelism().map_or(4, usize::from);
+        let _busy: Vec<_> = (0..cores).map(|_| spinning("0")).collect();
+        let process = spinning("19");
+        for _ in 0..20 {
+            process.hold().expect("held");
+            let status = status(process.pid);
+            assert_eq!(after_name(&status).and_then(|mut words| words.next()), Some("T"));
+            process.release().expect("released");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What all sinks by HTTP share: a client that follows no redirects, and what answers mean.
 
-use std::error::Error as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -10,6 +9,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use rustls::ClientConfig;
 
 use super::{DeliveryError, MISSING, tls};
+use crate::causes::causes;
 use crate::http::{self, is_loopback, retry_after};
 
 const ALLOWED: &str = "an https:// URL, or http:// on loopback";
@@ -95,11 +95,8 @@ fn answer(response: &Response, now: SystemTime) -> Result<(), DeliveryError> {
 /// What went wrong, in the words of its first cause: those of others hold the URL.
 fn failure(error: &reqwest::Error) -> String {
     let what = if error.is_connect() { "cannot connect" } else { "no answer" };
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(|cause| cause.source()) {
-        cause = Some(next);
-    }
-    cause.map_or(what.to_owned(), |cause| format!("{what}: {cause}"))
+    let first = causes(error).skip(1).last();
+    first.map_or(what.to_owned(), |cause| format!("{what}: {cause}"))
 }
 
 /// `problems` as an error.

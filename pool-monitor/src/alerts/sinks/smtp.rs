@@ -1,8 +1,6 @@
 //! A conversation with a mail server: which recipients it takes, and what its answers mean.
 
-use std::error::Error as _;
 use std::io;
-use std::iter::successors;
 
 use futures_util::FutureExt as _;
 use lettre::Address;
@@ -15,6 +13,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::transport::smtp::response::Code;
 
 use super::DeliveryError;
+use crate::causes::causes;
 
 /// Who takes the mails. Each has a session of its own, bounded by whoever delivers.
 pub(super) struct Server {
@@ -155,8 +154,7 @@ fn failure_without_code(error: &Error) -> DeliveryError {
         error if error.is_tls() => "no TLS",
         _ => "no connection",
     };
-    let causes = successors(error.source(), |&cause| cause.source());
-    let cause = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
+    let cause = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
     outcome(cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}")), false)
 }
 
