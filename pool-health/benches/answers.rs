@@ -16,12 +16,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use pool_core::runtime::TokioRuntime;
-use pool_core::{
-    ConnectContext, ControlHandle, Driver, Metadata, OwnedPoolGuard, Pool, PoolConfig, Released,
-    async_trait,
-};
+use pool_core::{ControlHandle, OwnedPoolGuard, Pool, PoolConfig};
 use pool_health::{HealthChecker, HealthEndpoint, HealthOptions, HealthState, HttpOptions, Probes};
-use pool_testkit::{Answer, Call, FakeDriver, FakeServer};
+use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Nothing};
 use tokio::runtime::{Builder, Runtime};
 
 /// Clients that never finish their headers.
@@ -328,41 +325,4 @@ fn throughput(pool: &Pool<Nothing>) -> f64 {
         turns += 1000;
     }
     f64::from(turns) / began.elapsed().as_secs_f64()
-}
-
-/// A driver that does nothing at all.
-struct Nothing;
-
-#[derive(Debug, thiserror::Error)]
-#[error("never")]
-struct Never;
-
-#[async_trait]
-impl Driver for Nothing {
-    type Connection = Arc<()>;
-    type Error = Never;
-
-    async fn connect(&self, _context: ConnectContext) -> Result<Arc<()>, Never> {
-        Ok(Arc::new(()))
-    }
-
-    async fn check(&self, connection: Arc<()>) -> Result<Arc<()>, Never> {
-        Ok(connection)
-    }
-
-    async fn reset(&self, connection: Arc<()>) -> Result<Arc<()>, Never> {
-        Ok(connection)
-    }
-
-    async fn close(&self, _connection: Arc<()>) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn released(&self, _connection: &mut Arc<()>) -> Released {
-        Released::Clean
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::new("nothing")
-    }
 }
