@@ -3,6 +3,9 @@
 //! A [`HealthChecker`] asks a pool's database on a connection of its own, at a steady interval, and keeps
 //! what it found where it is read at no cost. [`Probes`] make of it what Kubernetes asks a program: does
 //! it live, is it ready, has it started. Nothing here touches a database when it is asked.
+//!
+//! Features, none of which is on by default: `http` and `grpc` answer probes; `reload` has a manager follow
+//! its file; `manager` takes the pools of a [`Router`] from a manager's routes. `docs/health.md` is the guide.
 #![forbid(unsafe_code)]
 
 mod check;

@@ -131,8 +131,9 @@ impl Probes {
         Readiness { is_ready: reasons.is_empty(), reasons }
     }
 
-    /// Whether the program has found out how its pools are, once; not whether they are well. Who does not
-    /// start in time is started anew, and that helps no database that is down.
+    /// Whether the program has found out how its pools are, once, those that are only shown as well; not
+    /// whether they are well. Who does not start in time is started anew, and that helps no database that
+    /// is down. Not while nothing is required or shown.
     #[must_use]
     pub fn started(&self) -> bool {
         let pools = self.inner.pools.lock();

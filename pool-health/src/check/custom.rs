@@ -84,7 +84,7 @@ impl CustomCheck {
         })
     }
 
-    /// The same, asked only this often, for at most this long.
+    /// The same, asked only this often, at least a second apart, and for at most this long.
     #[must_use]
     pub fn every(self, interval: Duration, limit: Duration) -> Self {
         Self { every: Some(interval), limit, ..self }

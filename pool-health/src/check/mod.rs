@@ -82,19 +82,19 @@ pub trait Check: Send + Sync + 'static {
     fn name(&self) -> Cow<'static, str>;
 
     /// How often it is asked: `None` for with each probe, within its `timeout` and on its connection;
-    /// otherwise on a schedule and a connection of its own, so that it holds up no probe. One that has had
-    /// no answer for twice as long is overdue, which degrades the pool's health.
+    /// otherwise, a second or more, on a schedule and a connection of its own, so that it holds up no probe.
+    /// One that has had no answer for twice as long is overdue, which degrades the pool's health.
     fn every(&self) -> Option<Duration> {
         None
     }
 
-    /// How long it may take on a schedule.
+    /// How long it may take on a schedule; not nothing.
     fn limit(&self) -> Duration {
         Duration::from_mins(1)
     }
 
-    /// Whether what it finds failing is so because connections lead to the wrong server: then those
-    /// there are get retired.
+    /// Whether a failure that it finds says that connections lead to the wrong server: then every one
+    /// there is is retired, once, and those opened since when it is fine again.
     fn retires_connections(&self) -> bool {
         false
     }

@@ -45,7 +45,7 @@ impl Check for OldestTransaction {
 }
 
 /// Whether the write-ahead log of a database that is a file is smaller than this, in bytes. It grows as long
-/// as readers keep it from being written back.
+/// as readers keep it from being written back; its file keeps that size until a checkpoint truncates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalBelow(pub u64);
 

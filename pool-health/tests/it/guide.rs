@@ -77,6 +77,16 @@ fn every_check_is_there() {
     }
 }
 
+/// The check that it shows for a full disk is the one that meets such a disk.
+#[test]
+fn the_check_that_writes_is_the_one_that_is_tested() {
+    let tested = include_str!("under_faults/disk.rs");
+    let (_, check) = tested.split_once("shows it.\n\n").expect("the check");
+    let (check, _) = check.split_once("\n}\n").expect("its end");
+    assert!(check.contains("fn writes()"), "{check}");
+    expect_row(check);
+}
+
 #[test]
 fn the_manifest_is_shown() {
     let manifest = include_str!("../../shipped/kubernetes.yml");
