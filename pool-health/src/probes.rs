@@ -162,12 +162,13 @@ impl Probes {
         self.inner.is_ending.store(true, Ordering::Release);
     }
 
-    /// Ends in order: the program is not ready any more, and its pools open no more connections than they
-    /// have; after `notice` they are closed, and connections in use are waited for, at most for `drain`.
+    /// Ends in order: the program is not ready any more, and its pools serve as before for `notice`, as
+    /// requests still come from those who have not heard. Then the pools are closed: they open nothing any
+    /// more, and connections in use are waited for, at most for `drain`.
     ///
     /// # Errors
     ///
-    /// The calling thread is not inside an async runtime.
+    /// The calling thread is not inside an async runtime. The program is not ready nevertheless.
     ///
     /// # Cancel safety
     ///
@@ -177,15 +178,11 @@ impl Probes {
         pools: &[ControlHandle],
         options: ShutdownOptions,
     ) -> Result<ShutdownReport, NoRuntime> {
+        self.end();
         let ShutdownOptions { notice, drain, runtime } = options;
         let runtime = runtime.map_or_else(default_runtime, Ok)?;
         let began = runtime.now();
         let mut timer = runtime.timer()?;
-        self.end();
-        for pool in pools {
-            // One that has none still serves who comes until it is closed.
-            pool.set_opening_ceiling(Some(pool.stats().open.max(1)));
-        }
         timer.reset(began.after(notice));
         poll_fn(|cx| timer.poll_expired(cx)).await;
         let reports = join_all(pools.iter().map(|pool| pool.close(drain))).await;
