@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -148,7 +149,7 @@ impl Probes {
     pub fn notes(&self) -> Vec<String> {
         // Foreign code, outside the lock.
         let notes = self.inner.notes.lock().clone();
-        notes.iter().filter_map(|note| note()).collect()
+        notes.iter().filter_map(|note| said(&**note)).collect()
     }
 
     /// The health of every pool, in the order in which they were added.
@@ -189,6 +190,11 @@ impl Probes {
         let names = pools.iter().map(|pool| pool.name().into());
         Ok(ShutdownReport { took: runtime.now().since(began), pools: names.zip(reports).collect() })
     }
+}
+
+/// What a note says. One that panics is not to take a program out of rotation that is well.
+fn said(note: &Note) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(note)).unwrap_or_else(|_| Some("a note panicked".to_owned()))
 }
 
 impl fmt::Debug for Probes {

@@ -224,6 +224,18 @@ fn who_shows_the_token_is_told_of_each_pool_and_check() {
 }
 
 #[test]
+fn a_note_that_panics_costs_nothing_but_itself() {
+    let options = HttpOptions { token: Some(Secret::new(TOKEN)), ..options() };
+    let served = Served::new(Rig::well(HealthOptions::default()), &options);
+    served.probes.note(|| panic!("nothing to say"));
+    served.probes.note(|| Some("something else".to_owned()));
+    let answer = served.get("/readyz", &format!("Authorization: Bearer {TOKEN}\r\n"));
+    assert_eq!(status(&answer), "200");
+    let notes = serde_json::json!(["a note panicked", "something else"]);
+    assert_eq!((&body(&answer)["status"], &body(&answer)["notes"]), (&"warn".into(), &notes));
+}
+
+#[test]
 fn pools_of_one_name_are_told_apart_by_their_places() {
     let options = HttpOptions { token: Some(Secret::new(TOKEN)), ..options() };
     let served = Served::new(Rig::well(HealthOptions::default()), &options);
