@@ -323,12 +323,20 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 fn two_hundred_clients_that_take_their_time_do_not_delay_a_probe() {
     let served = Served::well();
     expect_quick("alone", &served.times(200, "200"));
-    let mut slow: Vec<_> = (0..200).map(|_| served.connect()).collect();
-    for slow in &mut slow {
-        // Some of them had to give way already.
-        let _sent = slow.write_all(b"GET /readyz HTTP/1.1\r\nHost: loc");
+    for (what, says) in [
+        ("beside 200 slow clients", "GET /readyz HTTP/1.1\r\nHost: loc"),
+        (
+            "beside 200 whose bodies never come",
+            "POST /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n",
+        ),
+    ] {
+        let mut slow: Vec<_> = (0..200).map(|_| served.connect()).collect();
+        for slow in &mut slow {
+            // Some of them had to give way already.
+            let _sent = slow.write_all(says.as_bytes());
+        }
+        expect_quick(what, &served.times(200, "200"));
     }
-    expect_quick("beside 200 slow clients", &served.times(200, "200"));
 }
 
 #[test]
