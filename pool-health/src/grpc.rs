@@ -71,8 +71,8 @@ impl Default for GrpcOptions {
 ///
 /// Services are the program itself, whose name is empty and which serves while it is ready; `live`,
 /// `started`; and each pool by its name, unless that is one of these, which serves while it is healthy or
-/// degraded. Everybody is told
-/// that, and nothing else: who knows a pool's name is told whether it serves, and not why not.
+/// degraded. Everybody is told that, and nothing else: who knows a pool's name is told whether it serves,
+/// and not why not.
 ///
 /// It answers in a thread of its own, whatever the program's runtime does, by what is known already: no
 /// database is asked. A watch looks once a second, and there are at most 32. Other connections give way

@@ -1,8 +1,8 @@
 //! A small HTTP server for what a program tells about itself: its metrics, its health.
 //!
 //! It is made for the network that it may be put on by mistake: it bounds what a client may send, for how
-//! long and how many of them, has those who send nothing give way to those who do, and answers only who asks for it by a name that is allowed. It has no TLS:
-//! where that is needed, something stands before it that has.
+//! long and how many of them, has those who send nothing give way to those who do, and answers only who asks
+//! for it by a name that is allowed. It has no TLS: where that is needed, something stands before it that has.
 #![forbid(unsafe_code)]
 
 mod access;
