@@ -16,6 +16,7 @@ use pool_sqlite::SqliteDriver;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 
 type Pool = pool_core::Pool<SqliteDriver>;
 
@@ -68,13 +69,21 @@ fn seconds(variable: &str) -> Result<Duration, Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener, pool: Pool) {
-    while let Ok((visitor, _)) = listener.accept().await {
-        let pool = pool.clone();
-        tokio::spawn(async move {
-            if let Err(error) = welcome(visitor, &pool).await {
-                tracing::error!(%error, "a visitor was not welcomed");
+    loop {
+        match listener.accept().await {
+            Ok((visitor, _)) => drop(tokio::spawn(welcome_or_tell(visitor, pool.clone()))),
+            Err(error) => {
+                tracing::error!(%error, "a visitor was not let in");
+                // Most likely too many files are open: tried again at once, it would be in vain.
+                sleep(Duration::from_millis(100)).await;
             }
-        });
+        }
+    }
+}
+
+async fn welcome_or_tell(visitor: TcpStream, pool: Pool) {
+    if let Err(error) = welcome(visitor, &pool).await {
+        tracing::error!(%error, "a visitor was not welcomed");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -149,7 +150,7 @@ impl Probes {
     pub fn notes(&self) -> Vec<String> {
         // Foreign code, outside the lock.
         let notes = self.inner.notes.lock().clone();
-        notes.iter().filter_map(|note| note()).collect()
+        notes.iter().filter_map(|note| said(&**note)).collect()
     }
 
     /// The health of every pool, in the order in which they were added.
@@ -163,12 +164,13 @@ impl Probes {
         self.inner.is_ending.store(true, Ordering::Release);
     }
 
-    /// Ends in order: the program is not ready any more, and its pools open no more connections than they
-    /// have; after `notice` they are closed, and connections in use are waited for, at most for `drain`.
+    /// Ends in order: the program is not ready any more, and its pools serve as before for `notice`, as
+    /// requests still come from those who have not heard. Then the pools are closed: they open nothing any
+    /// more, and connections in use are waited for, at most for `drain`.
     ///
     /// # Errors
     ///
-    /// The calling thread is not inside an async runtime.
+    /// The calling thread is not inside an async runtime. The program is not ready nevertheless.
     ///
     /// # Cancel safety
     ///
@@ -178,21 +180,22 @@ impl Probes {
         pools: &[ControlHandle],
         options: ShutdownOptions,
     ) -> Result<ShutdownReport, NoRuntime> {
+        self.end();
         let ShutdownOptions { notice, drain, runtime } = options;
         let runtime = runtime.map_or_else(default_runtime, Ok)?;
         let began = runtime.now();
         let mut timer = runtime.timer()?;
-        self.end();
-        for pool in pools {
-            // One that has none still serves who comes until it is closed.
-            pool.set_opening_ceiling(Some(pool.stats().open.max(1)));
-        }
         timer.reset(began.after(notice));
         poll_fn(|cx| timer.poll_expired(cx)).await;
         let reports = join_all(pools.iter().map(|pool| pool.close(drain))).await;
         let names = pools.iter().map(|pool| pool.name().into());
         Ok(ShutdownReport { took: runtime.now().since(began), pools: names.zip(reports).collect() })
     }
+}
+
+/// What a note says. One that panics is not to take a program out of rotation that is well.
+fn said(note: &Note) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(note)).unwrap_or_else(|_| Some("a note panicked".to_owned()))
 }
 
 impl fmt::Debug for Probes {

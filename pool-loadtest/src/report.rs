@@ -38,8 +38,8 @@ pub struct Report {
     /// What kind of load it was: `closed_loop`, in which a task asks again only after it has its
     /// answer. Arrivals that do not wait for each other would see longer times.
     pub load: &'static str,
-    /// The pool's settings when the load began. In JSON counts are numbers or `"unlimited"`, times are text such as
-    /// `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
+    /// The pool's settings when the load began. In JSON counts are numbers or `"unlimited"`, times are
+    /// text such as `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,

@@ -103,7 +103,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     /// # Cancel safety
     ///
     /// Dropping the future drops every operation under way and gives every connection back, but
-    /// what the workload has made stays, and so do changes of the pool. To end a run early, use [`run_until`](Self::run_until).
+    /// what the workload has made stays, and so do changes of the pool: also a pause. To end a run
+    /// early, use [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<Report, LoadError> {
         self.run_until(pending(), |_| {}).await
     }

@@ -72,9 +72,9 @@ fn check(pool: &str, report: &CheckReport) -> Value {
             Finding::Degraded(_) | Finding::Unknown(_) => "warn",
             Finding::Failed(_) => "fail",
         },
-        "observedValue": milliseconds(report.took),
-        "observedUnit": "ms",
         "time": rfc3339(report.at),
+        // Ours. As `observedValue` of a check called `lag` it would be a lag.
+        "tookMilliseconds": milliseconds(report.took),
     });
     if let Some(reason) = report.finding.reason() {
         entry["output"] = reason.into();

@@ -206,6 +206,8 @@ fn who_shows_the_token_is_told_of_each_pool_and_check() {
     let lag = &details["checks"]["fake:lag"][0];
     assert_eq!((&lag["status"], &lag["componentId"]), (&"warn".into(), &"fake".into()), "{lag}");
     assert!(lag["output"].as_str().expect("a reason").contains("11"), "{lag}");
+    // How long the check took is not what it measures.
+    assert!(lag.get("observedValue").is_none() && lag["tookMilliseconds"].is_number(), "{lag}");
 
     served.probes.note(|| Some("something else".to_owned()));
     assert_eq!(served.details("/readyz")["notes"], serde_json::json!(["something else"]));
@@ -221,6 +223,18 @@ fn who_shows_the_token_is_told_of_each_pool_and_check() {
     assert_eq!(details["checks"]["fake:role"][0]["status"], "fail");
     assert_eq!(served.details("/startupz")["status"], "warn");
     assert_eq!(served.details("/livez"), serde_json::json!({ "status": "pass" }));
+}
+
+#[test]
+fn a_note_that_panics_costs_nothing_but_itself() {
+    let options = HttpOptions { token: Some(Secret::new(TOKEN)), ..options() };
+    let served = Served::new(Rig::well(HealthOptions::default()), &options);
+    served.probes.note(|| panic!("nothing to say"));
+    served.probes.note(|| Some("something else".to_owned()));
+    let answer = served.get("/readyz", &format!("Authorization: Bearer {TOKEN}\r\n"));
+    assert_eq!(status(&answer), "200");
+    let notes = serde_json::json!(["a note panicked", "something else"]);
+    assert_eq!((&body(&answer)["status"], &body(&answer)["notes"]), (&"warn".into(), &notes));
 }
 
 #[test]
@@ -309,12 +323,20 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 fn two_hundred_clients_that_take_their_time_do_not_delay_a_probe() {
     let served = Served::well();
     expect_quick("alone", &served.times(200, "200"));
-    let mut slow: Vec<_> = (0..200).map(|_| served.connect()).collect();
-    for slow in &mut slow {
-        // Some of them had to give way already.
-        let _sent = slow.write_all(b"GET /readyz HTTP/1.1\r\nHost: loc");
+    for (what, says) in [
+        ("beside 200 slow clients", "GET /readyz HTTP/1.1\r\nHost: loc"),
+        (
+            "beside 200 whose bodies never come",
+            "POST /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n",
+        ),
+    ] {
+        let mut slow: Vec<_> = (0..200).map(|_| served.connect()).collect();
+        for slow in &mut slow {
+            // Some of them had to give way already.
+            let _sent = slow.write_all(says.as_bytes());
+        }
+        expect_quick(what, &served.times(200, "200"));
     }
-    expect_quick("beside 200 slow clients", &served.times(200, "200"));
 }
 
 #[test]

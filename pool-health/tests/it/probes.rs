@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use pool_health::{HealthOptions, HealthState, Probes, ShutdownOptions};
 use pool_testkit::{Answer, Call};
 
@@ -52,7 +53,7 @@ fn a_program_beside_a_database_that_is_down_has_started_and_is_not_ready() {
 }
 
 #[test]
-fn a_shutdown_is_not_ready_first_serves_on_and_then_waits_for_those_in_use() {
+fn a_shutdown_is_not_ready_first_serves_as_before_and_then_waits_for_those_in_use() {
     let rig = Rig::well(HealthOptions::default());
     let probes = Probes::new();
     probes.require(Arc::clone(&rig.checker));
@@ -65,9 +66,9 @@ fn a_shutdown_is_not_ready_first_serves_on_and_then_waits_for_those_in_use() {
     });
     rig.sim.advance(MS);
     assert_eq!(probes.ready().reasons, ["the program is ending"]);
-    drop(held);
     let late = rig.acquire();
-    assert_eq!(rig.pool.stats().open, 1, "by the connection there is");
+    assert_eq!(rig.pool.stats().open, 2, "there was none left for who comes late");
+    drop(held);
     rig.sim.advance(5 * SEC);
     assert!(rig.sim.block_on(rig.pool.acquire()).expect_err("closed").is_closed());
     rig.sim.advance(2 * SEC);
@@ -76,6 +77,17 @@ fn a_shutdown_is_not_ready_first_serves_on_and_then_waits_for_those_in_use() {
     let report = shutdown.take().expect("it has ended");
     assert!(report.drained());
     assert!((7 * SEC..8 * SEC).contains(&report.took), "{report}");
+}
+
+#[test]
+fn a_shutdown_that_cannot_wait_is_not_ready_either() {
+    let rig = Rig::well(HealthOptions::default());
+    let probes = Probes::new();
+    probes.require(Arc::clone(&rig.checker));
+    let pools = [rig.pool.control()];
+    let outside = probes.shutdown(&pools, ShutdownOptions::default());
+    assert!(outside.now_or_never().expect("at once").is_err());
+    assert_eq!(probes.ready().reasons, ["the program is ending"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which tests run against which servers and beside which receivers: those of each driver, the load
-//! tester's with it, the monitor's, those of health. A new driver is a row here, and a new server a word in one.
+//! tester's with it, the monitor's, those of health. A new driver is a row here, and a new server a word in
+//! one.
 
 use clap::ValueEnum;
 use pool_testkit::receivers::Tool;
