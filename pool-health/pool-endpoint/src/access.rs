@@ -26,10 +26,10 @@ pub(crate) struct Access {
 
 impl Access {
     /// Whether a request names this endpoint. A browser that was led here by a web site's own name
-    /// server still names that site.
+    /// server still names that site. What names nothing, as checks by HTTP/1.0 do, is no browser.
     pub(crate) fn is_asked_for(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        host.and_then(without_port).is_some_and(|name| {
+        let Some(host) = headers.get(HOST) else { return true };
+        host.to_str().ok().and_then(without_port).is_some_and(|name| {
             let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
             let is_same = |allowed: &str| allowed.eq_ignore_ascii_case(name);
             is_address || is_same("localhost") || self.hosts.iter().any(|host| is_same(host))
@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert!(!access.is_asked_for(&headers(HOST, host)), "{host}");
         }
-        assert!(!access.is_asked_for(&HeaderMap::new()), "without a name");
+        assert!(access.is_asked_for(&HeaderMap::new()), "no browser");
     }
 
     #[test]
