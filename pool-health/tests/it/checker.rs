@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pool_core::{Activity, Circuit, PoolState, ReplicationLag, Role, Storage};
 use pool_health::{
-    Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow,
+    Check, CustomCheck, Finding, Health, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
 };
 use pool_testkit::{Answer, Call, FakeConnection, Hand};
@@ -149,6 +149,43 @@ fn a_saturated_pool_is_degraded_and_never_unhealthy() {
     drop(held);
     rig.until_it_is(HealthState::Healthy);
     drop(waiting);
+}
+
+#[test]
+fn a_pool_that_may_not_grow_is_saturated_below_its_cap() {
+    let rig = Rig::well(HealthOptions::default());
+    let _held = rig.acquire();
+    rig.pool.control().set_opening_ceiling(Some(1));
+    let _waiting = rig.sim.spawn({
+        let pool = rig.pool.clone();
+        async move { pool.acquire_owned().await.map(drop) }
+    });
+    rig.until_it_is(HealthState::Degraded);
+    let reason = &rig.health().reasons[0];
+    let used = ": 1 connections are in use, no more can be opened, 1 acquires wait";
+    assert!(reason.starts_with("saturated for 5.") && reason.ends_with(used), "{reason}");
+    rig.pool.control().set_opening_ceiling(None);
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn a_pool_that_the_server_lets_grow_no_more_is_saturated() {
+    let rig = Rig::well(HealthOptions::default());
+    // There is room for the checker's connection and one of the pool's, which is passed on.
+    rig.server.set_max_sockets(2);
+    for _ in 0..3 {
+        let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+        let _user = rig.sim.spawn(async move {
+            loop {
+                let held = pool.acquire_owned().await.expect("passed on");
+                sim.sleep(100 * MS).await;
+                drop(held);
+            }
+        });
+    }
+    let is_told = |health: &Health| health.reasons.iter().any(|it| it.starts_with("saturated"));
+    rig.until(is_told);
+    assert!(rig.health().state.serves(), "{}", rig.health());
 }
 
 #[test]
