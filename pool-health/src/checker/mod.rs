@@ -238,8 +238,10 @@ impl Observer for Alarm {
         Frequent::NONE
     }
 
-    fn circuit_changed(&self, _event: &CircuitChanged<'_>) {
-        if let Some(inner) = self.0.upgrade() {
+    fn circuit_changed(&self, event: &CircuitChanged<'_>) {
+        // Each attempt of an outage opens it by half, and closes nothing.
+        let is_news = [event.from, event.to].contains(&Circuit::Closed);
+        if let Some(inner) = self.0.upgrade().filter(|_| is_news) {
             inner.ask();
         }
     }

@@ -133,6 +133,32 @@ fn failed_connects_of_the_pool_have_it_ask_at_once() {
 }
 
 #[test]
+fn attempts_of_the_pool_during_an_outage_do_not_have_it_ask_more_often() {
+    let rig = Rig::well(HealthOptions::default());
+    for call in [Call::Connect, Call::Check] {
+        rig.server.always(call, Answer::Error);
+    }
+    let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+    let _user = rig.sim.spawn(async move {
+        loop {
+            let failed = pool.acquire_owned().await.map(drop);
+            assert!(failed.is_err(), "an outage");
+            sim.sleep(100 * MS).await;
+        }
+    });
+    rig.until_it_is(HealthState::Unhealthy);
+    let mut asked = 0;
+    let mut latest = rig.health().probed;
+    for _ in 0..600 {
+        rig.sim.advance(100 * MS);
+        let probed = rig.health().probed;
+        asked += usize::from(probed != latest);
+        latest = probed;
+    }
+    assert!((5..=7).contains(&asked), "{asked} probes in a minute, the interval is 10 s");
+}
+
+#[test]
 fn a_saturated_pool_is_degraded_and_never_unhealthy() {
     let rig = Rig::well(HealthOptions::default());
     let held = [rig.acquire(), rig.acquire()];
