@@ -121,7 +121,8 @@ impl HealthChecker {
         }
         let why = format!("the checker has not run for {}: its runtime is stuck", Brief(unseen));
         let state = HealthState::Unknown;
-        Arc::new(Health { state, reasons: vec![why], ..(*health).clone() })
+        let since = if health.state == state { health.since } else { health.at };
+        Arc::new(Health { state, since, reasons: vec![why], ..(*health).clone() })
     }
 
     /// The latest hundred changes, the oldest first.

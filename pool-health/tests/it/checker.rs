@@ -432,6 +432,7 @@ fn a_server_without_room_for_a_fresh_connection_still_serves() {
 #[test]
 fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
     let rig = Rig::well(HealthOptions::default());
+    rig.sim.advance(5 * SEC);
     let mut later = Hand::new(rig.sim.sleep(20 * SEC));
     later.pending();
     // Time passes, and no task runs.
@@ -439,7 +440,8 @@ fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
         assert!(rig.sim.skip_to_next_timer());
     }
     let why = "fake: unknown: the checker has not run for 20.0 s: its runtime is stuck";
-    assert_eq!(rig.health().to_string(), why);
+    let stuck = rig.health();
+    assert_eq!((stuck.to_string().as_str(), stuck.since), (why, stuck.at));
     rig.sim.run();
     assert_eq!(rig.health().state, HealthState::Healthy);
     rig.sim.shut_down();
