@@ -198,11 +198,12 @@ impl Reloader {
         }
     }
 
-    /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note).
+    /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note);
+    /// nothing once the reloader is gone, which it does not keep.
     pub fn note(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
-        let watch = Arc::clone(&self.watch);
+        let watch = Arc::downgrade(&self.watch);
         move || {
-            let refused = watch.status.lock().refused.clone();
+            let refused = watch.upgrade()?.status.lock().refused.clone();
             refused.map(|(_, why)| format!("the configuration is refused: {why}"))
         }
     }
