@@ -312,9 +312,12 @@ impl Watch {
     }
 
     fn note_restart(&self, plan: &ManagerPlan) {
-        let wanted = if plan.needs_restart() { plan.to_string() } else { String::new() };
-        let wanted = wanted.trim_end();
-        let known = std::mem::replace(&mut self.status.lock().needs_restart, wanted.to_owned());
+        // Not with what is changed now: it would be said again once that is done.
+        let pools = plan.pools.iter();
+        let pools = pools.filter_map(|it| Some(format!("{}: {}", it.pool, it.restart?)));
+        let routes = plan.routes_changed.then(|| "the changed routes need a restart".to_owned());
+        let wanted = pools.chain(routes).collect::<Vec<_>>().join("\n");
+        let known = std::mem::replace(&mut self.status.lock().needs_restart, wanted.clone());
         if !wanted.is_empty() && known != wanted {
             tracing::warn!(target: "pool_health", wanted, "a part of the configuration takes a restart");
         }
