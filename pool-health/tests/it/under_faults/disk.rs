@@ -1,7 +1,7 @@
 //! A disk that is full, truly: a file system of 16 MB in memory, which others have filled.
 //!
-//! There is room in it for a write-ahead log as large as it gets. It is mounted where only the test sees it: the test runs itself again in a mount namespace of its own,
-//! for which it need not be root.
+//! There is room in it for a write-ahead log as large as it gets. It is mounted where only the test sees
+//! it: the test runs itself again in a mount namespace of its own, for which it need not be root.
 
 use std::env;
 use std::fs::{self, File};
@@ -163,6 +163,9 @@ async fn disk_full(folder: &Path) {
     let ledger = load.end().await;
     ledger.expect_served_since(rose + SOON);
     ledger.expect_refused_for(&[]);
+    let mut probe = program.pool.control().probe().await.expect("opened");
+    let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
+    assert_eq!(findings, [""; 0]);
     FaultRow {
         fault: FAULT.to_owned(),
         server: "sqlite".to_owned(),
@@ -172,9 +175,6 @@ async fn disk_full(folder: &Path) {
         ..ledger.balance(&rows(&path))
     }
     .tell();
-    let mut probe = program.pool.control().probe().await.expect("opened");
-    let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
-    assert_eq!(findings, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
