@@ -16,5 +16,5 @@ mod rig;
 mod route;
 mod schedule;
 mod told;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "reload", target_os = "linux"))]
 mod under_faults;
