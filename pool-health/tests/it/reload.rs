@@ -302,9 +302,7 @@ fn what_it_notes_for_probes_does_not_keep_the_pools() {
     let kept = Arc::new(());
     let gone = Arc::downgrade(&kept);
     let folder = tempfile::tempdir().expect("a folder");
-    let rig = Rig::asking(folder, &text(1), move |_url| {
-        let _driver = &kept;
-    });
+    let rig = Rig::asking(folder, &text(1), move |_url| assert_eq!(Arc::strong_count(&kept), 1));
     let probes = Probes::new();
     let reloader = rig.follow();
     probes.note(reloader.note());
