@@ -49,7 +49,8 @@ pub struct HealthOptions {
     /// a server which its name no longer means; it is kept, and the health degraded, while another cannot
     /// be opened. Default: a minute.
     pub fresh_after: Duration,
-    /// How long acquires must have waited for a full pool until it is called saturated. Default: 5 s.
+    /// How long acquires must have waited for a pool that is full, or cannot open what it may, until it is
+    /// called saturated. Default: 5 s.
     pub saturated_after: Duration,
     /// Instead of the default one.
     pub runtime: Option<Arc<dyn Runtime>>,

@@ -198,11 +198,12 @@ impl Reloader {
         }
     }
 
-    /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note).
+    /// What is wrong with the file as long as it is refused, for [`Probes::note`](crate::Probes::note);
+    /// nothing once the reloader is gone, which it does not keep.
     pub fn note(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
-        let watch = Arc::clone(&self.watch);
+        let watch = Arc::downgrade(&self.watch);
         move || {
-            let refused = watch.status.lock().refused.clone();
+            let refused = watch.upgrade()?.status.lock().refused.clone();
             refused.map(|(_, why)| format!("the configuration is refused: {why}"))
         }
     }
@@ -311,9 +312,12 @@ impl Watch {
     }
 
     fn note_restart(&self, plan: &ManagerPlan) {
-        let wanted = if plan.needs_restart() { plan.to_string() } else { String::new() };
-        let wanted = wanted.trim_end();
-        let known = std::mem::replace(&mut self.status.lock().needs_restart, wanted.to_owned());
+        // Not with what is changed now: it would be said again once that is done.
+        let pools = plan.pools.iter();
+        let pools = pools.filter_map(|it| Some(format!("{}: {}", it.pool, it.restart?)));
+        let routes = plan.routes_changed.then(|| "the changed routes need a restart".to_owned());
+        let wanted = pools.chain(routes).collect::<Vec<_>>().join("\n");
+        let known = std::mem::replace(&mut self.status.lock().needs_restart, wanted.clone());
         if !wanted.is_empty() && known != wanted {
             tracing::warn!(target: "pool_health", wanted, "a part of the configuration takes a restart");
         }

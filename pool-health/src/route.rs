@@ -9,7 +9,7 @@ use pool_core::{ConnectionManager, PoolLookupError, Problem};
 
 use crate::check::{Finding, LagBelow};
 use crate::checker::HealthChecker;
-use crate::health::{Health, HealthState};
+use crate::health::Health;
 use crate::options::{HealthError, HealthOptions};
 
 /// What a lag check is called in reports.
@@ -226,8 +226,10 @@ fn is_impeded(stats: &PoolStats) -> bool {
 }
 
 fn is_readable_replica(health: &Health) -> bool {
-    let lag = health.checks.iter().find(|report| &*report.check == LAG);
+    // The router's own, and whichever the user has beside it.
+    let mut lags = health.checks.iter().filter(|report| &*report.check == LAG).peekable();
     health.role == Some(Role::ReadOnly)
-        && matches!(health.state, HealthState::Healthy | HealthState::Degraded)
-        && lag.is_some_and(|report| report.finding == Finding::Fine)
+        && health.state.serves()
+        && lags.peek().is_some()
+        && lags.all(|report| report.finding == Finding::Fine)
 }

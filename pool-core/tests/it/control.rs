@@ -46,10 +46,12 @@ fn no_connect_starts_at_the_ceiling_and_existing_connections_stay() {
     let control = rig.pool.control();
     let guards = rig.acquire_many(3);
     control.set_opening_ceiling(Some(2));
+    assert_eq!((control.stats().opening_ceiling, control.stats().max_open), (2, 5));
     let mut waiter = rig.waiter();
     rig.sim.advance(SEC);
     assert_eq!((rig.pool.stats().open, rig.server.started(Call::Connect)), (3, 3));
     control.set_opening_ceiling(None);
+    assert_eq!(control.stats().opening_ceiling, 5);
     rig.sim.run();
     drop(waiter.ready().expect("served by a new connection"));
     drop(guards);

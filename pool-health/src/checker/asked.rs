@@ -36,7 +36,9 @@ impl Asked {
     /// Asks; whether the connection is of no use any more.
     pub(super) async fn ask(&mut self, inner: &Inner, probe: &mut dyn Probe) -> bool {
         let began = inner.runtime.now();
-        let run = AssertUnwindSafe(self.check.run(probe)).catch_unwind().await;
+        // Also what it does before it returns its future.
+        let run = async { self.check.run(probe).await };
+        let run = AssertUnwindSafe(run).catch_unwind().await;
         let has_panicked = run.is_err();
         let finding = run.unwrap_or_else(|_| Finding::Unknown("the check panicked".to_owned()));
         self.heard(finding, inner.runtime.now().since(began));

@@ -91,28 +91,31 @@ impl Prober {
         failures
     }
 
-    /// Whether acquires have waited for a full pool for long. A pool is not unhealthy for it: more
-    /// programs would only ask more of the same database.
+    /// Whether acquires have waited for long for a pool that is full, or cannot grow. A pool is not
+    /// unhealthy for it: more programs would only ask more of the same database.
     fn saturation(&mut self, stats: &PoolStats) -> Option<String> {
         let now = self.inner.runtime.now();
-        let is_full = stats.waiting > 0 && stats.idle == 0 && stats.open >= stats.max_open;
-        let since = if is_full {
-            *self.full_since.get_or_insert(now)
-        } else {
+        if !is_full(stats) {
             self.full_since = None;
             return None;
+        }
+        let full_for = now.since(*self.full_since.get_or_insert(now));
+        let PoolStats { in_use, open, max_open, waiting, .. } = *stats;
+        let used = if open >= max_open {
+            format!("{in_use} of {max_open} connections are in use")
+        } else {
+            format!("{in_use} connections are in use, no more can be opened")
         };
-        let full_for = now.since(since);
-        (full_for >= self.inner.options.saturated_after).then(|| {
-            format!(
-                "saturated for {}: {} of {} connections are in use, {} acquires wait",
-                Brief(full_for),
-                stats.in_use,
-                stats.max_open,
-                stats.waiting
-            )
-        })
+        (full_for >= self.inner.options.saturated_after)
+            .then(|| format!("saturated for {}: {used}, {waiting} acquires wait", Brief(full_for)))
     }
+}
+
+/// Whether acquires wait for nothing but each other: no connection is idle, and none can be opened, for a
+/// limit or because the server turns connects away.
+fn is_full(stats: &PoolStats) -> bool {
+    let is_at_limit = stats.open >= stats.opening_ceiling || stats.circuit != Circuit::Closed;
+    stats.state == PoolState::Open && stats.waiting > 0 && stats.idle == 0 && is_at_limit
 }
 
 /// A line in the log for a change of state.

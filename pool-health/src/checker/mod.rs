@@ -69,9 +69,8 @@ struct Inner {
     is_asked: AtomicBool,
     has_ended: AtomicBool,
     task: AtomicWaker,
-    /// What became of the checks on a schedule, in their order.
-    scheduled: Mutex<Vec<Scheduled>>,
-    schedule_task: AtomicWaker,
+    /// The checks on a schedule, each of which has a task.
+    scheduled: Vec<Scheduled>,
 }
 
 impl HealthChecker {
@@ -83,23 +82,20 @@ impl HealthChecker {
     pub fn start(pool: &ControlHandle, options: HealthOptions) -> Result<Self, HealthError> {
         options.validate()?;
         let runtime = options.runtime.clone().map_or_else(default_runtime, Ok)?;
-        let scheduled = options.checks.iter().filter_map(|check| {
-            let overdue = runtime.now().after(check.every()?.saturating_mul(2));
-            Some(Scheduled { name: check.name().into(), report: None, overdue })
-        });
-        let scheduled = scheduled.collect();
+        let now = runtime.now();
+        let scheduled = options.checks.iter().filter_map(|check| Scheduled::new(check, now));
+        let scheduled: Vec<_> = scheduled.collect();
         let inner = Arc::new(Inner {
             pool: Arc::clone(pool),
             runtime: Arc::clone(&runtime),
             current: ArcSwap::from_pointee(unknown(pool)),
-            looked_at: AtomicU64::new(runtime.now().as_nanos()),
+            looked_at: AtomicU64::new(now.as_nanos()),
             options,
             changes: Mutex::default(),
             is_asked: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             task: AtomicWaker::new(),
-            scheduled: Mutex::new(scheduled),
-            schedule_task: AtomicWaker::new(),
+            scheduled,
         });
         inner.tell(&inner.current.load());
         let (timer, prober) = (runtime.timer()?, Prober::new(Arc::clone(&inner)));
@@ -107,7 +103,10 @@ impl HealthChecker {
         // Dropped for an error, it ends the tasks that were started.
         let checker = Self { inner: Arc::clone(&inner), _events: events };
         runtime.spawn(Box::pin(task::run(Arc::clone(&inner), prober, timer)))?;
-        runtime.spawn(Box::pin(schedule::run(inner, runtime.timer()?)))?;
+        for index in 0..inner.scheduled.len() {
+            let task = schedule::run(Arc::clone(&inner), index, runtime.timer()?);
+            runtime.spawn(Box::pin(task))?;
+        }
         Ok(checker)
     }
 
@@ -122,7 +121,8 @@ impl HealthChecker {
         }
         let why = format!("the checker has not run for {}: its runtime is stuck", Brief(unseen));
         let state = HealthState::Unknown;
-        Arc::new(Health { state, reasons: vec![why], ..(*health).clone() })
+        let since = if health.state == state { health.since } else { health.at };
+        Arc::new(Health { state, since, reasons: vec![why], ..(*health).clone() })
     }
 
     /// The latest hundred changes, the oldest first.
@@ -163,7 +163,7 @@ impl Inner {
     fn end(&self) {
         self.has_ended.store(true, Ordering::Release);
         self.task.wake();
-        self.schedule_task.wake();
+        self.scheduled.iter().for_each(|scheduled| scheduled.task.wake());
     }
 
     /// The task has ended. Of a pool that is closed everything is known.
@@ -239,8 +239,10 @@ impl Observer for Alarm {
         Frequent::NONE
     }
 
-    fn circuit_changed(&self, _event: &CircuitChanged<'_>) {
-        if let Some(inner) = self.0.upgrade() {
+    fn circuit_changed(&self, event: &CircuitChanged<'_>) {
+        // Each attempt of an outage opens it by half, and closes nothing.
+        let is_news = [event.from, event.to].contains(&Circuit::Closed);
+        if let Some(inner) = self.0.upgrade().filter(|_| is_news) {
             inner.ask();
         }
     }

@@ -218,8 +218,7 @@ impl Prober {
     }
 
     pub(super) fn reports(&self) -> Vec<CheckReport> {
-        let scheduled = self.inner.scheduled.lock().clone();
-        let scheduled = scheduled.into_iter().filter_map(|scheduled| scheduled.report);
+        let scheduled = self.inner.scheduled.iter().filter_map(Scheduled::report);
         let regular = [&self.ping].into_iter().chain(&self.asked);
         regular.filter_map(|asked| asked.report.clone()).chain(scheduled).collect()
     }
@@ -248,10 +247,9 @@ impl Prober {
         };
         let unfreshened = self.unfreshened.iter().filter(|_| self.has_own());
         let unfreshened = unfreshened.map(|why| format!("no fresh connection: {why}"));
-        let overdue = self.inner.scheduled.lock().clone().into_iter();
-        let overdue = overdue.filter(|scheduled| scheduled.overdue <= now);
+        let overdue = self.inner.scheduled.iter().filter(|scheduled| scheduled.is_overdue(now));
         let overdue =
-            overdue.map(|Scheduled { name, .. }| format!("{name}: no answer for too long"));
+            overdue.map(|scheduled| format!("{}: no answer for too long", scheduled.name));
         unfreshened.chain(self.reports().into_iter().filter_map(complaint)).chain(overdue).collect()
     }
 

@@ -2,18 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pool_core::{Activity, Circuit, PoolState, ReplicationLag, Role, Storage};
 use pool_health::{
-    Check, CustomCheck, Finding, HealthChecker, HealthOptions, HealthState, LagBelow,
+    Check, CustomCheck, Finding, Health, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
 };
 use pool_testkit::{Answer, Call, FakeConnection, Hand};
 
 use crate::rig::{MS, Rig, SEC};
 
-fn with(checks: Vec<Arc<dyn Check>>) -> HealthOptions {
+pub(crate) fn with(checks: Vec<Arc<dyn Check>>) -> HealthOptions {
     HealthOptions { checks, ..HealthOptions::default() }
 }
 
@@ -134,6 +133,32 @@ fn failed_connects_of_the_pool_have_it_ask_at_once() {
 }
 
 #[test]
+fn attempts_of_the_pool_during_an_outage_do_not_have_it_ask_more_often() {
+    let rig = Rig::well(HealthOptions::default());
+    for call in [Call::Connect, Call::Check] {
+        rig.server.always(call, Answer::Error);
+    }
+    let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+    let _user = rig.sim.spawn(async move {
+        loop {
+            let failed = pool.acquire_owned().await.map(drop);
+            assert!(failed.is_err(), "an outage");
+            sim.sleep(100 * MS).await;
+        }
+    });
+    rig.until_it_is(HealthState::Unhealthy);
+    let mut asked = 0;
+    let mut latest = rig.health().probed;
+    for _ in 0..600 {
+        rig.sim.advance(100 * MS);
+        let probed = rig.health().probed;
+        asked += usize::from(probed != latest);
+        latest = probed;
+    }
+    assert!((5..=7).contains(&asked), "{asked} probes in a minute, the interval is 10 s");
+}
+
+#[test]
 fn a_saturated_pool_is_degraded_and_never_unhealthy() {
     let rig = Rig::well(HealthOptions::default());
     let held = [rig.acquire(), rig.acquire()];
@@ -150,6 +175,43 @@ fn a_saturated_pool_is_degraded_and_never_unhealthy() {
     drop(held);
     rig.until_it_is(HealthState::Healthy);
     drop(waiting);
+}
+
+#[test]
+fn a_pool_that_may_not_grow_is_saturated_below_its_cap() {
+    let rig = Rig::well(HealthOptions::default());
+    let _held = rig.acquire();
+    rig.pool.control().set_opening_ceiling(Some(1));
+    let _waiting = rig.sim.spawn({
+        let pool = rig.pool.clone();
+        async move { pool.acquire_owned().await.map(drop) }
+    });
+    rig.until_it_is(HealthState::Degraded);
+    let reason = &rig.health().reasons[0];
+    let used = ": 1 connections are in use, no more can be opened, 1 acquires wait";
+    assert!(reason.starts_with("saturated for 5.") && reason.ends_with(used), "{reason}");
+    rig.pool.control().set_opening_ceiling(None);
+    rig.until_it_is(HealthState::Healthy);
+}
+
+#[test]
+fn a_pool_that_the_server_lets_grow_no_more_is_saturated() {
+    let rig = Rig::well(HealthOptions::default());
+    // There is room for the checker's connection and one of the pool's, which is passed on.
+    rig.server.set_max_sockets(2);
+    for _ in 0..3 {
+        let (pool, sim) = (rig.pool.clone(), rig.sim.clone());
+        let _user = rig.sim.spawn(async move {
+            loop {
+                let held = pool.acquire_owned().await.expect("passed on");
+                sim.sleep(100 * MS).await;
+                drop(held);
+            }
+        });
+    }
+    let is_told = |health: &Health| health.reasons.iter().any(|it| it.starts_with("saturated"));
+    rig.until(is_told);
+    assert!(rig.health().state.serves(), "{}", rig.health());
 }
 
 #[test]
@@ -277,44 +339,6 @@ fn a_check_that_panics_is_contained_and_its_connection_replaced() {
 }
 
 #[test]
-fn a_check_on_a_schedule_is_asked_no_more_often_and_degrades_when_it_is_overdue() {
-    let slow = CustomCheck::new("slow", |_| Box::pin(async { Finding::Fine })).every(60 * SEC, SEC);
-    let never =
-        CustomCheck::new("never", |_| Box::pin(std::future::pending())).every(60 * SEC, 30 * SEC);
-    let rig = Rig::well(with(vec![Arc::new(slow)]));
-    let asked_at = rig.health().checks[1].at;
-    rig.sim.advance(40 * SEC);
-    assert_eq!(rig.health().checks[1].at, asked_at);
-
-    let rig = Rig::new(with(vec![Arc::new(never)]));
-    rig.sim.advance(29 * SEC);
-    assert_eq!(rig.health().state, HealthState::Healthy, "{}", rig.health());
-    assert_eq!(rig.pool.stats().probes, 2, "it holds up no probe");
-    rig.sim.advance(2 * SEC);
-    let why = "fake: degraded: never: unknown: no answer within 30.0 s";
-    assert_eq!(rig.health().to_string(), why);
-    rig.sim.advance(90 * SEC);
-    assert_eq!(rig.health().to_string(), format!("{why}; never: no answer for too long"));
-}
-
-#[test]
-fn a_check_on_a_schedule_that_fails_is_asked_again_in_a_minute() {
-    let wrong = Arc::new(AtomicBool::new(true));
-    let is_wrong = Arc::clone(&wrong);
-    let rare = CustomCheck::new("rare", move |_| {
-        let is_wrong = is_wrong.load(Ordering::Relaxed);
-        let finding = if is_wrong { Finding::Failed("torn".to_owned()) } else { Finding::Fine };
-        Box::pin(async { finding })
-    });
-    let rig = Rig::new(with(vec![Arc::new(rare.every(3600 * SEC, SEC))]));
-    rig.until_it_is(HealthState::Unhealthy);
-    assert_eq!(rig.health().reasons, ["rare: torn"]);
-    wrong.store(false, Ordering::Relaxed);
-    let back = rig.until_it_is(HealthState::Healthy);
-    assert!(back <= 75 * SEC, "{back:?}");
-}
-
-#[test]
 fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_dropped() {
     let rig = Rig::well(HealthOptions::default());
     let first = rig.server.started(Call::Connect);
@@ -408,6 +432,7 @@ fn a_server_without_room_for_a_fresh_connection_still_serves() {
 #[test]
 fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
     let rig = Rig::well(HealthOptions::default());
+    rig.sim.advance(5 * SEC);
     let mut later = Hand::new(rig.sim.sleep(20 * SEC));
     later.pending();
     // Time passes, and no task runs.
@@ -415,7 +440,8 @@ fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
         assert!(rig.sim.skip_to_next_timer());
     }
     let why = "fake: unknown: the checker has not run for 20.0 s: its runtime is stuck";
-    assert_eq!(rig.health().to_string(), why);
+    let stuck = rig.health();
+    assert_eq!((stuck.to_string().as_str(), stuck.since), (why, stuck.at));
     rig.sim.run();
     assert_eq!(rig.health().state, HealthState::Healthy);
     rig.sim.shut_down();

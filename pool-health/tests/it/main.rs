@@ -14,6 +14,7 @@ mod probes;
 mod reload;
 mod rig;
 mod route;
+mod schedule;
 mod told;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "reload", target_os = "linux"))]
 mod under_faults;

@@ -289,8 +289,26 @@ fn what_takes_a_restart_is_shown_and_not_done() {
     rig.write(&format!("{}[pools.more]\nurl = 'fake://db/more'\n", text(1)));
     until(|| !reloader.status().needs_restart.is_empty());
     let plan = reloader.status().needs_restart;
-    assert_eq!(plan, "orders: unchanged\nmore: the new pool needs a restart");
+    assert_eq!(plan, "more: the new pool needs a restart");
     assert_eq!(rig.manager.names().count(), 1);
+    // Together with what is changed it is the same.
+    rig.write(&format!("{}[pools.more]\nurl = 'fake://db/more'\n", text(2)));
+    assert_eq!(reloader.reload().expect("valid").to_string().lines().count(), 2);
+    assert_eq!((rig.max_open(), reloader.status().needs_restart), (2, plan));
+}
+
+#[test]
+fn what_it_notes_for_probes_does_not_keep_the_pools() {
+    let kept = Arc::new(());
+    let gone = Arc::downgrade(&kept);
+    let folder = tempfile::tempdir().expect("a folder");
+    let rig = Rig::asking(folder, &text(1), move |_url| assert_eq!(Arc::strong_count(&kept), 1));
+    let probes = Probes::new();
+    let reloader = rig.follow();
+    probes.note(reloader.note());
+    drop((reloader, rig));
+    until(|| gone.upgrade().is_none());
+    assert!(probes.notes().is_empty());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{Circuit, Pool, PoolConfig, PoolOptions, ReplicationLag, Role};
-use pool_health::{Health, HealthOptions, HealthState, Probes, RouteError, Router, RouterOptions};
+use pool_health::{
+    Check, Health, HealthOptions, HealthState, LagBelow, Probes, RouteError, Router, RouterOptions,
+};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::SEC;
@@ -19,6 +21,11 @@ struct Cluster {
 impl Cluster {
     /// Servers by these names, of which the first takes writes and the others replicate it.
     fn new(names: &[&str]) -> Self {
+        Self::checked(names, Vec::new())
+    }
+
+    /// The same with checks of the user's own.
+    fn checked(names: &[&str], checks: Vec<Arc<dyn Check>>) -> Self {
         let sim = Sim::new(1);
         let servers: Vec<_> = names.iter().map(|_| FakeServer::new(sim.runtime())).collect();
         let pool = |(name, server): (&&str, &FakeServer)| {
@@ -29,7 +36,7 @@ impl Cluster {
         };
         let pools: Vec<_> = names.iter().zip(&servers).map(pool).collect();
         let mut options = RouterOptions::default();
-        options.health = HealthOptions { runtime: Some(sim.runtime()), ..options.health };
+        options.health = HealthOptions { runtime: Some(sim.runtime()), checks, ..options.health };
         let router = Arc::new(Router::start(pools.clone(), options).expect("started"));
         let cluster = Self { sim, servers, pools, router };
         for index in 1..names.len() {
@@ -117,6 +124,21 @@ fn replicas_that_are_down_or_behind_are_not_read_from() {
     let error = cluster.read().expect_err("none is left").to_string();
     assert!(error.starts_with("no server can be read from: a: unhealthy: "), "{error}");
     assert!(error.contains("c: degraded: lag: the replica is behind by 11.0 s"), "{error}");
+}
+
+#[test]
+fn a_lag_check_of_the_users_own_does_not_take_the_place_of_the_routers() {
+    let bytes: Arc<dyn Check> = Arc::new(LagBelow::bytes(1000));
+    let cluster = Cluster::checked(&["a", "b"], vec![bytes]);
+    let behind = |time, bytes| {
+        let lag = ReplicationLag::Behind { time: Some(time), bytes: Some(bytes) };
+        cluster.servers[1].set_lag(lag);
+        cluster.sim.advance(2 * SEC);
+        cluster.read().expect("a server")
+    };
+    assert_eq!(behind(9 * SEC, 999), "b");
+    assert_eq!(behind(11 * SEC, 999), "a");
+    assert_eq!(behind(9 * SEC, 1000), "a");
 }
 
 #[test]

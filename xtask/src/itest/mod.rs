@@ -21,8 +21,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use pool_testkit::receivers::Tool;
 use pool_testkit::servers::{
-    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen,
-    provide, shared,
+    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, chosen, provide,
+    shared,
 };
 use pool_testkit::{FAULTS_VARIABLE, NOT_TRIED_VARIABLE};
 
@@ -199,9 +199,9 @@ impl<'a> Runner<'a> {
         }
         // Compiling is no part of how long the tests take.
         child::run(&mut test_command(suite, run, &["--no-run"]))?;
-        let [not_tried, faults] = ["not-tried", "faults"].map(|name| cache().join(name));
-        forget(&not_tried)?;
-        forget(&faults)?;
+        // Of this run alone: the cache is shared with others, which may go on at the same time.
+        let told = tempfile::tempdir().context("cannot create a folder for what tests tell")?;
+        let [not_tried, faults] = ["not-tried", "faults"].map(|name| told.path().join(name));
         let mut tests = test_command(suite, run, &[]);
         direct(&mut tests, &servers);
         tests.env(NOT_TRIED_VARIABLE, &not_tried).env(FAULTS_VARIABLE, &faults);
@@ -312,14 +312,6 @@ fn direct(tests: &mut Command, servers: &[Access]) {
     for server in servers {
         tests.envs(server.environment());
     }
-}
-
-fn forget(path: &std::path::Path) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

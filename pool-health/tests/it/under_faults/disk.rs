@@ -161,6 +161,9 @@ async fn disk_full(folder: &Path) {
     let ledger = load.end().await;
     ledger.expect_served_since(rose + SOON);
     ledger.expect_refused_for(&[]);
+    let mut probe = program.pool.control().probe().await.expect("opened");
+    let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
+    assert_eq!(findings, [""; 0]);
     FaultRow {
         fault: FAULT.to_owned(),
         server: "sqlite".to_owned(),
@@ -170,9 +173,6 @@ async fn disk_full(folder: &Path) {
         ..ledger.balance(&rows(&path))
     }
     .tell();
-    let mut probe = program.pool.control().probe().await.expect("opened");
-    let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
-    assert_eq!(findings, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

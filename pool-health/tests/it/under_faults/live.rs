@@ -75,6 +75,8 @@ impl<S: Served> Managed<S> {
         assert_eq!(self.program.ready.told(), [true]);
         let ledger = self.load.end().await;
         ledger.expect_none_failed(0);
+        assert_eq!(self.program.pool.stats().acquires.failed(), 0);
+        assert!(self.manager.close(LIMIT).await.drained());
         FaultRow {
             fault: fault.to_owned(),
             server: self.user.product.to_string(),
@@ -84,8 +86,6 @@ impl<S: Served> Managed<S> {
             ..ledger.balance(&rows(&self.user))
         }
         .tell();
-        assert_eq!(self.program.pool.stats().acquires.failed(), 0);
-        assert!(self.manager.close(LIMIT).await.drained());
     }
 }
 
@@ -233,6 +233,8 @@ pub(super) async fn reconfigured<S: Subject>(
     assert_eq!(program.ready.told(), [true]);
     let ledger = load.end().await;
     ledger.expect_none_failed(0);
+    assert_eq!(pool.stats().acquires.failed(), 0);
+    assert!(pool.db_stats().wait_count > 0, "it was never full");
     FaultRow {
         fault: format!("reconfigured {CHANGES} times, full load"),
         server,
@@ -242,8 +244,6 @@ pub(super) async fn reconfigured<S: Subject>(
         ..ledger.balance(&rows())
     }
     .tell();
-    assert_eq!(pool.stats().acquires.failed(), 0);
-    assert!(pool.db_stats().wait_count > 0, "it was never full");
 }
 
 async fn reconfigured_on<S: Served>() {

@@ -7,7 +7,6 @@ mod crowd;
 mod disk;
 mod failover;
 mod ledger;
-#[cfg(all(feature = "reload", unix))]
 mod live;
 mod machine;
 mod network;
