@@ -76,8 +76,9 @@ pub trait Control: sealed::Sealed + Send + Sync {
     /// that waiting ends once nobody has brought one back for the
     /// [`outage_grace`](PoolConfig::outage_grace). Where there is no room for both, one is closed first,
     /// an idle one or one that comes back; the next only after its replacement is open. So a pool of
-    /// one connection is without while its replacement is being opened, and as long as that fails. About
-    /// four are replaced each second. Those that must not be used any longer are to be
+    /// one connection is without while its replacement is being opened, and as long as that fails.
+    /// While more are open than an [opening ceiling](Self::set_opening_ceiling) allows, none is replaced.
+    /// About four are replaced each second. Those that must not be used any longer are to be
     /// [invalidated](Self::invalidate).
     fn renew(&self) -> usize;
 

@@ -22,7 +22,8 @@ use crate::stats::PoolState;
 /// connection at once.
 ///
 /// Each question is bounded by `check_timeout`, unless it says otherwise. After one that failed the
-/// connection is gone, and every further one fails. Dropping a question's future has the same effect.
+/// connection is gone, and every further one fails. Dropping a question's future has the same
+/// effect.
 pub trait Probe: Send {
     /// Whether the connection is gone.
     fn is_lost(&self) -> bool;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::sources::Asked;
 use crate::config::{ConfigError, Loaded, PoolConfig, Problem, Reconfigured, Resolved, url_scheme};
+use crate::contain::contain;
 use crate::control::ControlHandle;
 use crate::driver::Driver;
 use crate::error::OpenError;
@@ -149,12 +150,12 @@ pub(super) trait AnyPool: Send + Sync {
 
     /// Has its driver take over what a driver that it can take over was made from. Every connection is
     /// renewed, or invalidated if they lead elsewhere now. What is left to be done wakes somebody, and
-    /// may call observers and the driver.
+    /// may call observers and the driver. Nothing is done if the driver panics: `None`.
     fn take_over(
         &self,
         successor: Box<dyn AnyDriver>,
         now: Instant,
-    ) -> (TakenOver, Box<dyn FnOnce() + '_>);
+    ) -> Option<(TakenOver, Box<dyn FnOnce() + '_>)>;
 
     /// Tells observers of a configuration that is not applied.
     fn tell_refused(&self, error: &ConfigError);
@@ -201,10 +202,14 @@ impl<D: Driver> AnyPool for Pool<D> {
         &self,
         successor: Box<dyn AnyDriver>,
         now: Instant,
-    ) -> (TakenOver, Box<dyn FnOnce() + '_>) {
-        let elsewhere = self.leads_elsewhere(&*successor);
-        let successor = successor.into_any().downcast::<D>();
-        self.driver().take_over(*successor.expect("bug: of a driver that cannot be taken over"));
+    ) -> Option<(TakenOver, Box<dyn FnOnce() + '_>)> {
+        let elsewhere = contain(|| {
+            let elsewhere = self.leads_elsewhere(&*successor);
+            let successor = successor.into_any().downcast::<D>();
+            self.driver()
+                .take_over(*successor.expect("bug: of a driver that cannot be taken over"));
+            elsewhere
+        })?;
         let shared = self.shared();
         let (taken_over, effects) = shared.transition_alone(|state, effects| {
             if elsewhere {
@@ -213,7 +218,7 @@ impl<D: Driver> AnyPool for Pool<D> {
                 TakenOver::Renewed(state.renew(now, effects))
             }
         });
-        (taken_over, Box::new(move || shared.carry_out(effects)))
+        Some((taken_over, Box::new(move || shared.carry_out(effects))))
     }
 
     fn tell_refused(&self, error: &ConfigError) {

@@ -254,13 +254,14 @@ impl ConnectionManager {
     }
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
-    /// force, now and without touching a connection in use. A changed URL goes for every connection that
-    /// is opened afterwards, if the driver [can take it over](Driver::can_take_over): those there are are
+    /// force, now and without touching a connection in use. A changed URL goes for every connection
+    /// opened afterwards, if the driver [can take it over](Driver::can_take_over). The others are
     /// [renewed](crate::Control::renew) if it leads to the same database as before, by
-    /// [`metadata`](Driver::metadata), and else [invalidated](crate::Control::invalidate), so that not
-    /// two databases are written to for longer than their users take. Whatever else differs (a URL that
-    /// it cannot, a pool too many or too few) is reported as what needs a restart. Of two callers that
-    /// change the [`sources`](Self::sources) at the same time, the later one wins.
+    /// [`metadata`](Driver::metadata), and else [invalidated](crate::Control::invalidate), so that two
+    /// databases are not written to for longer than those who have a connection keep it. Whatever else
+    /// differs (a URL that it cannot take over, a pool too many or too few) is reported as what needs
+    /// a restart. Of two callers that change the [`sources`](Self::sources) at the same time, the later
+    /// one wins.
     ///
     /// ```no_run
     /// # use pool_core::{ConfigError, ConnectionManager};
@@ -280,8 +281,7 @@ impl ConnectionManager {
     }
 
     /// What [`reconfigure`](Self::reconfigure) would do now, ready to be [applied](ManagerPlan::apply).
-    /// Nothing changes, and nobody is told. Files that the sources name for URLs are read now; no database
-    /// is asked.
+    /// Nothing changes, and nobody is told.
     ///
     /// # Errors
     ///

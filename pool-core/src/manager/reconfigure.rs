@@ -8,6 +8,7 @@ use super::prepare::Prepared;
 use super::sources::{Asked, NamedSources, Read, join_problems};
 use super::{ConnectionManager, Current, Inner, Managed};
 use crate::config::{Change, ConfigError, Reconfigured, Resolved, Secret};
+use crate::runtime::Instant;
 
 /// What a manager's reconfiguration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct PoolOutcome {
 #[non_exhaustive]
 pub enum RestartReason {
     /// The URL differs from the one that the pool's driver was made from, and the driver cannot take it
-    /// over: it is for another database system, for example.
+    /// over: it is for another database system, for example. Or the driver panicked over it.
     UrlChanged,
     /// The sources name a pool that the manager does not have.
     Added,
@@ -227,6 +228,39 @@ impl Step {
             ..PoolPlan::new(&managed.name)
         }
     }
+
+    /// Does it to a pool with a driver made from `url`. What is left to be done calls foreign code.
+    fn apply<'a>(
+        self,
+        managed: &'a Managed,
+        kept: &mut Resolved,
+        url: &mut Secret,
+        now: Instant,
+        left: &mut Vec<Box<dyn FnOnce() + 'a>>,
+    ) -> PoolOutcome {
+        let restart = self.restart(url);
+        let mut outcome = PoolOutcome { restart, ..PoolOutcome::new(&managed.name) };
+        if let Some(successor) = self.successor.filter(|_| self.url != *url) {
+            if let Some((taken_over, rest)) = managed.pool.take_over(successor, now) {
+                match taken_over {
+                    TakenOver::Renewed(count) => outcome.renewed = Some(count),
+                    TakenOver::Invalidated(count) => outcome.invalidated = Some(count),
+                }
+                left.push(rest);
+                *url = self.url;
+            } else {
+                outcome.restart = Some(RestartReason::UrlChanged);
+            }
+        }
+        let config = self.settings.config().clone();
+        *kept = self.settings;
+        if config != managed.pool.control().config() {
+            let (applied, rest) = managed.pool.apply(config, now);
+            outcome.applied = Some(applied);
+            left.push(rest);
+        }
+        outcome
+    }
 }
 
 impl ManagerPlan {
@@ -290,29 +324,12 @@ impl ManagerPlan {
         let mut left = Vec::new();
         let there = inner.pools.iter().zip(resolved).zip(urls);
         for (((managed, kept), url), step) in there.zip(steps) {
-            let mut outcome = PoolOutcome::new(&managed.name);
             outcomes.push(match step {
-                None => PoolOutcome { restart: Some(RestartReason::Removed), ..outcome },
-                Some(step) => {
-                    outcome.restart = step.restart(url);
-                    if let Some(successor) = step.successor.filter(|_| step.url != *url) {
-                        let (taken_over, rest) = managed.pool.take_over(successor, now);
-                        match taken_over {
-                            TakenOver::Renewed(count) => outcome.renewed = Some(count),
-                            TakenOver::Invalidated(count) => outcome.invalidated = Some(count),
-                        }
-                        left.push(rest);
-                        *url = step.url;
-                    }
-                    let config = step.settings.config().clone();
-                    *kept = step.settings;
-                    if config != managed.pool.control().config() {
-                        let (applied, rest) = managed.pool.apply(config, now);
-                        outcome.applied = Some(applied);
-                        left.push(rest);
-                    }
-                    outcome
+                None => {
+                    let restart = Some(RestartReason::Removed);
+                    PoolOutcome { restart, ..PoolOutcome::new(&managed.name) }
                 }
+                Some(step) => step.apply(managed, kept, url, now, &mut left),
             });
         }
         drop(asked);

@@ -126,8 +126,8 @@ impl NamedSources {
         self
     }
 
-    /// What the sources say, each pool by itself. `there` are pools that run already: what is said about
-    /// one that the file does not name any more is no mistake.
+    /// What the sources say, each pool by itself. `there` are pools that run already: what is said
+    /// about one that the file does not name any more is no mistake.
     pub(super) fn read(&self, there: &[&str]) -> Read {
         let mut problems = Vec::new();
         let NamedPools { mut general, named, routes } = self.read_file(&mut problems);

@@ -58,7 +58,7 @@ impl<C> State<C> {
             Left::New | Left::Clean | Left::Dirty => self.retire_reason(slot, now),
         };
         if let Some(reason) = retire
-            && let Some(reason) = self.renew_returned(slot, reason, now)
+            && let Some(reason) = self.renew_returned(slot, reason, now, effects)
         {
             return self.retire(slot, connection, reason, now, effects);
         }

@@ -77,6 +77,7 @@ impl<C> State<C> {
         index: u32,
         reason: CloseReason,
         now: Instant,
+        effects: &mut Effects<C>,
     ) -> Option<CloseReason> {
         let slot = self.slots.get(index);
         let (id, end) = (slot.id, self.lifetime_end(index));
@@ -89,6 +90,7 @@ impl<C> State<C> {
         }
         self.slots.get_mut(index).retire_at = end;
         self.give_turn(index, now.after(APART));
+        self.wake_worker_by(self.slots.get(index).due, effects);
         None
     }
 

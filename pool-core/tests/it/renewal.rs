@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::runtime::{Instant, NoRuntime, Runtime, Task, Timer};
-use pool_core::{Circuit, CloseReason, Pool, PoolConfig, PoolOptions};
+use pool_core::{Circuit, CloseReason, Guard, Pool, PoolConfig, PoolOptions};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::{MS, Rig, SEC};
@@ -203,6 +203,20 @@ fn one_that_comes_back_by_a_clock_from_before_its_turn_is_replaced_all_the_same(
         assert_eq!(stats.closed.of(CloseReason::Invalidated), 2, "{stats:?}");
         assert_eq!(stats.closed.total(), 2, "{stats:?}");
     }
+}
+
+#[test]
+fn one_that_goes_on_when_it_comes_back_has_its_next_turn_though_nothing_else_is_due() {
+    let rig = lasting(2);
+    let mut held = rig.acquire_many(2);
+    rig.pool.control().renew();
+    // Both are to be closed when they come back, and then there is room for a replacement.
+    rig.sim.advance(SEC);
+    Guard::discard(held.pop().expect("two"));
+    rig.sim.advance(SEC);
+    drop(held);
+    rig.sim.advance(SEC);
+    assert_eq!((invalidated(&rig), ids(&rig)), (1, BTreeSet::from([3])));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pool_core::{
     ConnectionClosed, ConnectionManager, NamedSources, Observer, Origin, Pool, PoolReconfigured,
     ReconfigureRefused, RestartReason,
 };
-use pool_testkit::FakeDriver;
+use pool_testkit::{Answer, Call, FakeDriver};
 
 use super::{FILE, Rig, changed, config};
 use crate::rig::SEC;
@@ -97,6 +97,30 @@ fn a_url_of_another_database_retires_every_connection_at_once() {
     assert_eq!(rig.fake.sockets(), 0);
     drop(rig.sim.block_on(users.acquire()).expect("acquired"));
     assert_eq!((rig.fake.sockets(), rig.other.sockets()), (0, 1));
+}
+
+#[test]
+fn a_driver_that_panics_when_it_takes_over_costs_its_own_pool_the_url_and_nobody_else_anything() {
+    let rig = Rig::new();
+    let manager = rig.manager(FILE);
+    for pool in ["orders", "users"] {
+        let pool: Pool<FakeDriver> = manager.pool(pool).expect("there");
+        rig.sim.block_on(pool.warm_up(2, SEC)).expect("opened");
+    }
+    rig.fake.next(Call::TakeOver, &[Answer::Ok, Answer::Panic]);
+    let file =
+        changed("@db/orders", "@db/moved").replace("@db/users'", "@db2/users'\nmax_waiters = 5");
+    let outcome = manager.reconfigure(manager.sources().toml("pools.toml", &file)).expect("valid");
+    assert_eq!(
+        outcome.to_string(),
+        "orders: new URL of another database, 2 open are retired\n\
+         users: max_waiters 10000 -> 5, the changed URL needs a restart\n\
+         audit-log: unchanged\n"
+    );
+    rig.sim.run();
+    assert_eq!(rig.fake.sockets(), 2, "those of the other database are closed");
+    let again = manager.reconfigure(manager.sources()).expect("valid");
+    assert_eq!(again.pools[1].renewed, Some(2), "it was not taken over before");
 }
 
 #[test]

@@ -221,6 +221,8 @@ impl Driver for FakeDriver {
     }
 
     fn take_over(&self, successor: Self) {
+        let answer = self.server().start(Call::TakeOver);
+        assert_ne!(answer, Answer::Panic, "scripted panic of take_over");
         *self.place.lock() = successor.place.into_inner();
     }
 }

@@ -21,10 +21,12 @@ pub enum Call {
     Released,
     /// Any question of the driver's [capabilities](pool_core::Capabilities).
     Ask,
+    /// `Driver::take_over`, which can only succeed or panic before anything has changed.
+    TakeOver,
 }
 
 impl Call {
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// How a call ends.

@@ -55,7 +55,6 @@ impl Python {
         Ok(Self::at(&root))
     }
 
-    #[cfg(feature = "receivers")]
     /// One that runs scripts, if there is any: this machine's, or else the cache's.
     #[cfg(feature = "receivers")]
     pub(crate) fn present() -> Option<Self> {
