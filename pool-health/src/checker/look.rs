@@ -8,6 +8,9 @@ use super::prober::Prober;
 use crate::health::{Health, HealthChange, HealthState};
 use crate::judge::Verdict;
 
+/// Why one that is closed does not serve.
+pub(super) const CLOSED: &str = "the pool is closed";
+
 /// What is known before the first probe.
 pub(super) fn unknown(pool: &ControlHandle) -> Health {
     let now = SystemTime::now();
@@ -52,7 +55,7 @@ impl Prober {
 
     fn judged(&self, stats: &PoolStats, saturated: Option<String>) -> (HealthState, Vec<String>) {
         if stats.state == PoolState::Closed {
-            return (HealthState::Unhealthy, vec!["the pool is closed".to_owned()]);
+            return (HealthState::Unhealthy, vec![CLOSED.to_owned()]);
         }
         match self.judge.verdict() {
             Verdict::Unknown => (HealthState::Unknown, self.doubts()),
@@ -118,12 +121,12 @@ fn is_full(stats: &PoolStats) -> bool {
     stats.state == PoolState::Open && stats.waiting > 0 && stats.idle == 0 && is_at_limit
 }
 
-/// A line in the log for a change of state.
-pub(super) fn tell(pool: &str, change: &HealthChange) {
-    let HealthChange { from, to, reasons, .. } = change;
+/// A line in the log for a change of state. That a pool was closed is what its program wanted.
+pub(super) fn tell(health: &Health, change: &HealthChange) {
+    let (pool, HealthChange { from, to, reasons, .. }) = (&*health.pool, change);
     let reasons = reasons.join("; ");
-    if to.serves() && reasons.is_empty() {
-        tracing::info!(target: "pool_health", pool, %from, %to, "the pool's health has changed");
+    if (to.serves() && reasons.is_empty()) || health.pool_state == PoolState::Closed {
+        tracing::info!(target: "pool_health", pool, %from, %to, reasons, "the pool's health has changed");
     } else {
         tracing::warn!(target: "pool_health", pool, %from, %to, reasons, "the pool's health has changed");
     }

@@ -169,16 +169,24 @@ impl Inner {
     /// The task has ended. Of a pool that is closed everything is known.
     fn part(&self) {
         let last = self.current.load_full();
-        if last.pool_state != PoolState::Closed {
-            self.publish(Health {
-                state: HealthState::Unknown,
-                reasons: vec!["the checker has ended".to_owned()],
-                probe_circuit: Circuit::Closed,
-                role: None,
-                at: SystemTime::now(),
-                ..(*last).clone()
-            });
+        if last.pool_state == PoolState::Closed {
+            return;
         }
+        let pool_state = self.pool.state();
+        let (state, why) = match pool_state {
+            // Since the latest look.
+            PoolState::Closed => (HealthState::Unhealthy, look::CLOSED),
+            _ => (HealthState::Unknown, "the checker has ended"),
+        };
+        self.publish(Health {
+            state,
+            reasons: vec![why.to_owned()],
+            pool_state,
+            probe_circuit: Circuit::Closed,
+            role: None,
+            at: SystemTime::now(),
+            ..(*last).clone()
+        });
     }
 
     fn ask(&self) {
@@ -216,7 +224,7 @@ impl Inner {
             changes.push_back(change.clone());
             drop(changes);
             // Foreign code, outside the lock.
-            look::tell(&health.pool, &change);
+            look::tell(&health, &change);
         }
         let health = Arc::new(health);
         self.current.store(Arc::clone(&health));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pool_core::runtime::Instant;
-use pool_core::{Brief, Circuit, Probe, Role};
+use pool_core::{Brief, Circuit, Metadata, Probe, Role};
 
 use super::Inner;
 use super::asked::Asked;
@@ -49,12 +49,15 @@ enum Stage {
 struct Connection {
     probe: Box<dyn Probe>,
     opened: Instant,
+    /// Where the driver led to before it was opened.
+    to: Metadata,
 }
 
 impl Connection {
     async fn open(inner: &Inner) -> Result<Self, String> {
+        let to = inner.pool.metadata();
         let probe = inner.pool.probe().await.map_err(|error| causes(&error))?;
-        Ok(Self { probe, opened: inner.runtime.now() })
+        Ok(Self { probe, opened: inner.runtime.now(), to })
     }
 }
 
@@ -151,14 +154,16 @@ impl Prober {
         Ok(())
     }
 
-    /// Opens another connection in place of one that is old, or if the pool's own connects fail. Otherwise
-    /// the one there is is kept: where others have taken all connections that a server has, it still tells
-    /// how the server is for those who have theirs.
+    /// Opens another connection in place of one that is old or leads to what was the pool's database before,
+    /// or if the pool's own connects fail. Otherwise the one there is is kept: where others have taken all
+    /// connections that a server has, it still tells how the server is for those who have theirs.
     async fn freshen(&mut self) {
         let (now, fresh_after) = (self.inner.runtime.now(), self.inner.options.fresh_after);
-        let is_old = self.connection.as_ref().is_some_and(|it| it.opened.after(fresh_after) <= now);
+        let is_stale = self.connection.as_ref().is_some_and(|it| {
+            it.opened.after(fresh_after) <= now || it.to != self.inner.pool.metadata()
+        });
         let is_doubted = self.inner.pool.circuit() != Circuit::Closed && !self.has_connected;
-        if is_old || is_doubted {
+        if is_stale || is_doubted {
             match Connection::open(&self.inner).await {
                 Ok(fresh) => {
                     self.connection = Some(fresh);

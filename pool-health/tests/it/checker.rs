@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pool_core::{Activity, Circuit, PoolState, ReplicationLag, Role, Storage};
+use pool_core::{Activity, Circuit, Driver as _, PoolState, ReplicationLag, Role, Storage};
 use pool_health::{
     Check, CustomCheck, Finding, Health, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
 };
-use pool_testkit::{Answer, Call, FakeConnection, Hand};
+use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, Hand};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -353,6 +353,15 @@ fn its_connection_is_replaced_when_it_is_old_and_given_back_when_the_checker_is_
 }
 
 #[test]
+fn its_connection_is_replaced_when_the_pool_has_another_database() {
+    let rig = Rig::well(HealthOptions::default());
+    let first = rig.server.started(Call::Connect);
+    rig.pool.driver().take_over(FakeDriver::of_database(&rig.server, "new"));
+    rig.sim.advance(20 * SEC);
+    assert_eq!((rig.server.started(Call::Connect), rig.pool.stats().probes), (first + 1, 1));
+}
+
+#[test]
 fn one_lost_connection_of_its_own_is_no_bad_probe() {
     let rig = Rig::well(HealthOptions::default());
     rig.server.next(Call::Check, &[Answer::Error]);
@@ -446,6 +455,14 @@ fn nothing_is_known_once_its_runtime_is_stuck_or_gone() {
     assert_eq!(rig.health().state, HealthState::Healthy);
     rig.sim.shut_down();
     assert_eq!(rig.health().to_string(), "fake: unknown: the checker has ended");
+}
+
+#[test]
+fn a_pool_that_was_closed_just_before_the_runtime_went_is_known_to_be() {
+    let rig = Rig::well(HealthOptions::default());
+    assert!(Hand::new(rig.pool.close(SEC)).ready().drained);
+    rig.sim.shut_down();
+    assert_eq!(rig.health().to_string(), "fake: unhealthy: the pool is closed");
 }
 
 #[test]
