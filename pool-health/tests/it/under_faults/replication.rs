@@ -42,7 +42,8 @@ async fn paused<S: Served>() {
     read_from.until(|to| to.as_deref() == Some(&second)).await;
     until(|| probes.ready().is_ready).await;
     let ready = Watch::start(move || probes.ready().is_ready);
-    let load = Load::start(RATE, move |number| {
+    // Each reads and writes.
+    let load = Load::start(RATE / 2, move |number| {
         let router = Arc::clone(&router);
         async move { serve(&router, number).await }
     });
