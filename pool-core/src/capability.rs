@@ -15,11 +15,15 @@ pub struct Capabilities<'a, C, E> {
     pub role: Option<&'a dyn RoleQuery<C, E>>,
     /// How far a replica is behind.
     pub lag: Option<&'a dyn ReplicationLagQuery<C, E>>,
+    /// How long transactions have been open.
+    pub activity: Option<&'a dyn ActivityQuery<C, E>>,
+    /// What the database's files are like.
+    pub storage: Option<&'a dyn StorageQuery<C, E>>,
 }
 
 impl<C, E> Default for Capabilities<'_, C, E> {
     fn default() -> Self {
-        Self { capacity: None, role: None, lag: None }
+        Self { capacity: None, role: None, lag: None, activity: None, storage: None }
     }
 }
 
@@ -37,6 +41,8 @@ impl<C, E> Capabilities<'_, C, E> {
             capacity: self.capacity.is_some(),
             role: self.role.is_some(),
             lag: self.lag.is_some(),
+            activity: self.activity.is_some(),
+            storage: self.storage.is_some(),
         }
     }
 }
@@ -44,6 +50,7 @@ impl<C, E> Capabilities<'_, C, E> {
 /// Which questions a driver can answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 pub struct CapabilitySet {
     /// [`CapacityQuery`].
     pub capacity: bool,
@@ -51,6 +58,10 @@ pub struct CapabilitySet {
     pub role: bool,
     /// [`ReplicationLagQuery`].
     pub lag: bool,
+    /// [`ActivityQuery`].
+    pub activity: bool,
+    /// [`StorageQuery`].
+    pub storage: bool,
 }
 
 /// Asks a server how many connections it allows and has.
@@ -118,7 +129,7 @@ pub enum Role {
 /// Asks a server how far it is behind the one it replicates.
 #[async_trait]
 pub trait ReplicationLagQuery<C, E>: Send + Sync {
-    /// Age of the newest change that the server has applied, as it estimates it itself.
+    /// How much the server has still to apply, as far as it knows that itself.
     ///
     /// # Errors
     ///
@@ -136,8 +147,83 @@ pub trait ReplicationLagQuery<C, E>: Send + Sync {
 pub enum ReplicationLag {
     /// It replicates no other server.
     Primary,
-    /// By so much.
-    Behind(Duration),
+    /// It replicates, and is behind by so much; zero if nothing is left to apply, however long ago
+    /// the last change was.
+    Behind {
+        /// At most so long, where the server can tell.
+        time: Option<Duration>,
+        /// What it knows of and has not applied, in bytes of the other server's log, where it can
+        /// tell.
+        bytes: Option<u64>,
+    },
     /// It is a replica that does not replicate now, or cannot tell.
     Unknown,
+}
+
+/// Asks a server how long transactions have been open.
+#[async_trait]
+pub trait ActivityQuery<C, E>: Send + Sync {
+    /// The oldest transactions of all clients that the connection's user may see, but for its own.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own, also where a privilege is missing; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
+    async fn activity(&self, connection: &mut C) -> Result<Activity, E>;
+}
+
+/// The oldest of a server's open transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Activity {
+    /// How long ago the oldest began; `None` if none is open.
+    pub oldest_transaction: Option<Duration>,
+    /// For how long a client with an open transaction has sent nothing, at most; `None` if each of
+    /// them runs a statement.
+    pub oldest_idle_in_transaction: Option<Duration>,
+}
+
+/// Asks a database that is a file about the file.
+#[async_trait]
+pub trait StorageQuery<C, E>: Send + Sync {
+    /// How large it is where it can grow without end.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
+    async fn storage(&self, connection: &mut C) -> Result<Storage, E>;
+
+    /// Reads the whole of it for what is broken. A bounded number of findings; none, if it is sound.
+    ///
+    /// # Errors
+    ///
+    /// The driver's own, if it could not be read to its end; the connection is not used again then.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the connection is too.
+    async fn verify(&self, connection: &mut C) -> Result<Vec<String>, E>;
+}
+
+/// The sizes of a database's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Storage {
+    /// The file of its write-ahead log, in bytes; 0 without one.
+    pub wal_bytes: u64,
+}
+
+impl Storage {
+    /// A write-ahead log of this size.
+    #[must_use]
+    pub const fn new(wal_bytes: u64) -> Self {
+        Self { wal_bytes }
+    }
 }

@@ -10,6 +10,7 @@ use crate::capability::CapabilitySet;
 use crate::config::{ConfigError, PoolConfig, Reconfigured};
 use crate::driver::{Driver, Metadata};
 use crate::error::{CloseReport, Holder, OpenError};
+use crate::health::{HealthState, ToldHealth};
 use crate::listeners::Subscription;
 use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
@@ -64,8 +65,22 @@ pub trait Control: sealed::Sealed + Send + Sync {
     fn holders(&self) -> Vec<Holder>;
 
     /// Retires every connection there is, without interrupting its user: idle ones now, others
-    /// when they come back. Returns how many. For failovers and changed credentials.
+    /// when they come back. Returns how many. For failovers; after a change of credentials,
+    /// [`renew`](Self::renew) is gentler.
     fn invalidate(&self) -> usize;
+
+    /// Replaces every connection there is, one at a time, without anybody noticing: each is closed
+    /// once the one that replaces it is open. Returns how many. For rotated credentials.
+    ///
+    /// While connects fail, those there are go on; for who has to wait it is an outage as any other, so
+    /// that waiting ends once nobody has brought one back for the
+    /// [`outage_grace`](PoolConfig::outage_grace). Where there is no room for both, one is closed first,
+    /// an idle one or one that comes back; the next only after its replacement is open. So a pool of
+    /// one connection is without while its replacement is being opened, and as long as that fails.
+    /// While more are open than an [opening ceiling](Self::set_opening_ceiling) allows, none is replaced.
+    /// About four are replaced each second. Those that must not be used any longer are to be
+    /// [invalidated](Self::invalidate).
+    fn renew(&self) -> usize;
 
     /// Lets acquires wait (for their deadline at most) instead of serving them. Connections in use
     /// are untouched.
@@ -80,6 +95,15 @@ pub trait Control: sealed::Sealed + Send + Sync {
 
     /// Tells `observer` what happens, until the subscription is dropped.
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription;
+
+    /// Has the pool's observers told, by [`Observer::health_changed`], what whoever checks it has found;
+    /// also whoever asks for [`health`](Self::health) afterwards. To say the same again tells nobody.
+    ///
+    /// Of two who check one pool, what is told last counts.
+    fn tell_health(&self, state: HealthState, probe_circuit: Circuit, reasons: &[String]);
+
+    /// What was told last; `None` if nobody has told anything yet.
+    fn health(&self) -> Option<ToldHealth>;
 
     /// What the driver can say about its server, through [`probe`](Self::probe).
     fn capabilities(&self) -> CapabilitySet;
@@ -160,6 +184,11 @@ impl<D: Driver> Control for Handle<D> {
         self.shared.transition(|state, effects| state.invalidate(now, effects))
     }
 
+    fn renew(&self) -> usize {
+        let now = self.shared.now();
+        self.shared.transition(|state, effects| state.renew(now, effects))
+    }
+
     fn pause(&self) {
         self.shared.lock().pause();
     }
@@ -176,6 +205,15 @@ impl<D: Driver> Control for Handle<D> {
 
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription {
         self.shared.observers.subscribe(observer)
+    }
+
+    fn tell_health(&self, state: HealthState, probe_circuit: Circuit, reasons: &[String]) {
+        let health = ToldHealth { state, probe_circuit };
+        self.shared.health.tell(health, reasons, &self.shared.observers);
+    }
+
+    fn health(&self) -> Option<ToldHealth> {
+        self.shared.health.last()
     }
 
     fn capabilities(&self) -> CapabilitySet {

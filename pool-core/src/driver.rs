@@ -109,6 +109,26 @@ pub trait Driver: Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities<'_, Self::Connection, Self::Error> {
         Capabilities::default()
     }
+
+    /// Whether this driver, in a pool that runs, can [take over](Self::take_over) what `successor` was
+    /// made from.
+    fn can_take_over(&self, successor: &Self) -> bool
+    where
+        Self: Sized,
+    {
+        let _ = successor;
+        false
+    }
+
+    /// Takes over what `successor` was made from, such as a URL with a new password: from now on it
+    /// connects as that would. Connections that are open go on as they are, whatever of it they go by.
+    /// Called only if it [can](Self::can_take_over); must not block.
+    fn take_over(&self, successor: Self)
+    where
+        Self: Sized,
+    {
+        drop(successor);
+    }
 }
 
 #[async_trait]

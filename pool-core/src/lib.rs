@@ -21,6 +21,8 @@ mod control;
 mod driver;
 mod error;
 mod guard;
+mod health;
+mod lent;
 mod listeners;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 mod lock;
@@ -45,8 +47,8 @@ pub use async_trait::async_trait;
 pub use self::acquire::Acquire;
 pub use self::brief::Brief;
 pub use self::capability::{
-    Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery,
-    Role, RoleQuery,
+    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag,
+    ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
 };
 pub use self::comment::SqlComment;
 pub use self::config::{
@@ -63,17 +65,20 @@ pub use self::error::{
     TryAcquireError,
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
+pub use self::health::{HealthState, ToldHealth};
+pub use self::lent::LentConnection;
 pub use self::listeners::Subscription;
 #[cfg(feature = "manager")]
 pub use self::manager::{
     ConnectionManager, Drivers, JointStats, ManagerCloseReport, ManagerError, ManagerOptions,
-    ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, RestartReason, Totals,
+    ManagerPlan, ManagerReconfigured, NamedSources, PoolLookupError, PoolOutcome, PoolPlan,
+    RestartReason, Route, Totals,
 };
 pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
     ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
-    LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused, Served,
-    StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    HealthChanged, LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused,
+    Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::comment::SqlComment;
 use crate::config::{ConfigError, Reconfigured};
 use crate::error::{AcquireError, CallSite, ErrorClass};
+use crate::health::HealthState;
 use crate::stats::{Circuit, CloseReason};
 
 /// Told what happens in a pool.
@@ -75,6 +76,10 @@ pub trait Observer: Send + Sync + 'static {
     }
     /// A configuration was refused; nothing has changed.
     fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
+        let _ = event;
+    }
+    /// Whoever checks the pool says something else of its health, or of its probes, than before.
+    fn health_changed(&self, event: &HealthChanged<'_>) {
         let _ = event;
     }
     /// A driver's connection sends a statement.
@@ -260,6 +265,17 @@ events! {
     ReconfigureRefused {
         /// Every problem of it.
         error: &'a ConfigError,
+    }
+    /// See [`Observer::health_changed`].
+    HealthChanged {
+        /// What it was; [`HealthState::Unknown`] before anybody has told.
+        from: HealthState,
+        /// What it is. The same, if only the circuit differs.
+        to: HealthState,
+        /// Why it is not healthy; empty if it is. Nothing secret.
+        reasons: &'a [String],
+        /// Whether probes succeed.
+        probe_circuit: Circuit,
     }
     /// See [`Observer::statement_started`].
     StatementStarted {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::capability::{Capacity, ReplicationLag, Role};
+use crate::capability::{Activity, Capacity, ReplicationLag, Role, Storage};
 use crate::contain::{contain, panic_message};
-use crate::driver::{ConnectContext, Driver};
+use crate::driver::{ConnectContext, Driver, Released};
 use crate::error::{DriverFault, OpenError, SharedError};
+use crate::lent::{AnyConnection, Lender, LentConnection};
 use crate::runtime::{NoRuntime, Runtime};
 use crate::shared::Shared;
 use crate::stats::PoolState;
@@ -20,9 +21,13 @@ use crate::stats::PoolState;
 /// A connection opened by [`Control::probe`](crate::Control::probe). Dropping it lets go of the
 /// connection at once.
 ///
-/// Each question is bounded by `check_timeout`. After one that failed the connection is gone, and
-/// every further one fails. Dropping a question's future has the same effect.
+/// Each question is bounded by `check_timeout`, unless it says otherwise. After one that failed the
+/// connection is gone, and every further one fails. Dropping a question's future has the same
+/// effect.
 pub trait Probe: Send {
+    /// Whether the connection is gone.
+    fn is_lost(&self) -> bool;
+
     /// How long the server takes to answer.
     fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>>;
 
@@ -34,6 +39,26 @@ pub trait Probe: Send {
 
     /// How far the server is behind the one it replicates; `None` if the driver cannot ask.
     fn replication_lag(&mut self) -> BoxFuture<'_, Option<Result<ReplicationLag, SharedError>>>;
+
+    /// How long transactions have been open on the server; `None` if the driver cannot ask.
+    fn activity(&mut self) -> BoxFuture<'_, Option<Result<Activity, SharedError>>>;
+
+    /// How large the database's files are; `None` if the driver cannot ask.
+    fn storage(&mut self) -> BoxFuture<'_, Option<Result<Storage, SharedError>>>;
+
+    /// What is broken in the database's files; `None` if the driver cannot ask. Reads the whole of
+    /// them, and is bounded by `limit` instead.
+    fn verify(
+        &mut self,
+        limit: Duration,
+    ) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>>;
+
+    /// Lends the connection for questions of the caller's own, which are not bounded.
+    ///
+    /// # Errors
+    ///
+    /// The connection was lost earlier.
+    fn lend(&mut self) -> Result<LentConnection<'_>, SharedError>;
 }
 
 pub(crate) struct ProbeConnection<D: Driver> {
@@ -103,9 +128,39 @@ impl<D: Driver> ProbeConnection<D> {
         self.connection.take().ok_or_else(|| Arc::new(ProbeLost) as SharedError)
     }
 
+    /// Keeps a connection that was lent, cleaned as the pool would do it.
+    async fn clean(&mut self, mut connection: D::Connection) -> Result<(), SharedError> {
+        let left = contain(|| self.shared.driver.released(&mut connection));
+        let clean = match left {
+            Some(Released::Clean | Released::ResetQueued) => connection,
+            Some(Released::Dirty) => {
+                let limit = self.shared.lock().config().check_timeout;
+                let reset = async { self.shared.driver.reset(connection).await };
+                let reset = bounded(&*self.shared.runtime, "reset", limit, reset).await;
+                reset.map_err(|missing| Arc::new(missing) as SharedError)??
+            }
+            None | Some(Released::Discard) => {
+                contain(|| self.shared.driver.abort(connection));
+                return Err(Arc::new(ProbeLost));
+            }
+        };
+        self.connection = Some(clean);
+        Ok(())
+    }
+
     /// Asks a question that borrows the connection.
     async fn ask<T>(
         &mut self,
+        name: &'static str,
+        question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
+    ) -> Option<Result<T, SharedError>> {
+        let limit = self.shared.lock().config().check_timeout;
+        self.ask_within(limit, name, question).await
+    }
+
+    async fn ask_within<T>(
+        &mut self,
+        limit: Duration,
         name: &'static str,
         question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
     ) -> Option<Result<T, SharedError>> {
@@ -113,7 +168,6 @@ impl<D: Driver> ProbeConnection<D> {
             Ok(connection) => connection,
             Err(lost) => return Some(Err(lost)),
         };
-        let limit = self.shared.lock().config().check_timeout;
         let answer = async { Ok(question(&self.shared.driver, &mut connection).await) };
         let answer = bounded::<_, D::Error>(&*self.shared.runtime, name, limit, answer).await;
         match answer {
@@ -129,6 +183,10 @@ impl<D: Driver> ProbeConnection<D> {
 }
 
 impl<D: Driver> Probe for ProbeConnection<D> {
+    fn is_lost(&self) -> bool {
+        self.connection.is_none()
+    }
+
     fn ping(&mut self) -> BoxFuture<'_, Result<Duration, SharedError>> {
         self.check().boxed()
     }
@@ -160,6 +218,57 @@ impl<D: Driver> Probe for ProbeConnection<D> {
         })
         .boxed()
     }
+
+    fn activity(&mut self) -> BoxFuture<'_, Option<Result<Activity, SharedError>>> {
+        self.ask("activity query", async |driver, connection| {
+            match driver.capabilities().activity {
+                Some(query) => Some(query.activity(connection).await),
+                None => None,
+            }
+        })
+        .boxed()
+    }
+
+    fn storage(&mut self) -> BoxFuture<'_, Option<Result<Storage, SharedError>>> {
+        self.ask("storage query", async |driver, connection| match driver.capabilities().storage {
+            Some(query) => Some(query.storage(connection).await),
+            None => None,
+        })
+        .boxed()
+    }
+
+    fn verify(
+        &mut self,
+        limit: Duration,
+    ) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>> {
+        self.ask_within(limit, "verification", async |driver, connection| {
+            match driver.capabilities().storage {
+                Some(query) => Some(query.verify(connection).await),
+                None => None,
+            }
+        })
+        .boxed()
+    }
+
+    fn lend(&mut self) -> Result<LentConnection<'_>, SharedError> {
+        let connection = self.take()?;
+        Ok(LentConnection::new(self, Box::new(connection)))
+    }
+}
+
+impl<D: Driver> Lender for ProbeConnection<D> {
+    fn take_back(&mut self, connection: AnyConnection) -> BoxFuture<'_, Result<(), SharedError>> {
+        self.clean(own::<D>(connection)).boxed()
+    }
+
+    fn discard(&mut self, connection: AnyConnection) {
+        contain(|| self.shared.driver.abort(own::<D>(connection)));
+    }
+}
+
+/// What was lent, as the driver knows it.
+fn own<D: Driver>(connection: AnyConnection) -> D::Connection {
+    *connection.downcast().expect("bug: another connection than the one lent")
 }
 
 impl<D: Driver> Drop for ProbeConnection<D> {

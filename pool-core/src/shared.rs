@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::contain::contain;
 use crate::driver::Driver;
+use crate::health::Told;
 use crate::listeners::{Observers, Wanted};
 use crate::observer::{
     CircuitChanged, ConnectionChecked, ConnectionClosed, ConnectionOpened, LeakSuspected,
@@ -26,6 +27,7 @@ pub(crate) struct Shared<D: Driver> {
     /// Whether a connection was idle after the last transition. A hint, read without the lock: an
     /// acquire that will have to wait spares itself a look.
     idle_hint: AtomicBool,
+    pub(crate) health: Told,
 }
 
 impl<D: Driver> Shared<D> {
@@ -42,6 +44,7 @@ impl<D: Driver> Shared<D> {
             runtime,
             observers,
             idle_hint: AtomicBool::new(false),
+            health: Told::default(),
         }
     }
 

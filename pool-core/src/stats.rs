@@ -251,6 +251,9 @@ pub struct PoolStats {
     pub circuit: Circuit,
     /// Hard cap on `open`; [`PoolConfig::UNLIMITED`](crate::PoolConfig::UNLIMITED) for none.
     pub max_open: usize,
+    /// No connect starts at or above so many open ones: `max_open`, or the
+    /// [ceiling](crate::Control::set_opening_ceiling) that was set, if that is less.
+    pub opening_ceiling: usize,
     /// Idle connections kept at rest: the effective `max_idle`.
     pub max_idle: usize,
     /// Connections idle, in use and being opened.

@@ -5,7 +5,8 @@
 //!
 //! Left as they are in those builds: counted references; the set of observers (an event that races
 //! with a subscription is told or is not) and the numbers of statements, on which no transition
-//! depends; and a manager's mutex, for models have pools without one.
+//! depends; what is told of a pool's health, for which the same is true; and a manager's mutex, for models
+//! have pools without one.
 
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 pub(crate) use self::real::{AtomicBool, Lock, MutexGuard, Ordering};

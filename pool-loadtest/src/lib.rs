@@ -53,6 +53,8 @@ mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+mod change;
+mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod latency;
@@ -75,6 +77,8 @@ struct Readme;
 
 #[cfg(feature = "cli")]
 pub use self::bank::{Bank, Teller};
+pub use self::change::{Action, Change};
+pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::latency::Latency;
 pub use self::options::LoadOptions;
 pub use self::pool_report::{AcquireReport, PoolReport};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::change::Change;
+
 /// How long, how many, and with which random numbers.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
@@ -14,6 +16,9 @@ pub struct LoadOptions {
     /// How long one task runs alone before, to learn what an operation takes without company. Its
     /// last operation may go on for as long again. Default: 300 ms; zero skips it.
     pub baseline: Duration,
+    /// What is done to the pool meanwhile, in whatever order; what is beyond the duration is left
+    /// out. Default: nothing.
+    pub changes: Vec<Change>,
 }
 
 impl Default for LoadOptions {
@@ -23,6 +28,7 @@ impl Default for LoadOptions {
             duration: Duration::from_secs(10),
             seed: 1,
             baseline: Duration::from_millis(300),
+            changes: Vec::new(),
         }
     }
 }

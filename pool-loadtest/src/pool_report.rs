@@ -21,8 +21,8 @@ pub struct PoolReport {
     pub waiting: usize,
     /// Most connections in use at once, since the pool was made.
     pub peak_in_use: usize,
-    /// Average share of `max_open` in use during the run, 0 to 1; of the peak if `max_open` is
-    /// unlimited.
+    /// Average share of `max_open` in use during the run, 0 to 1; of the largest if it was changed
+    /// meanwhile, of the peak if it was unlimited.
     pub utilisation: f64,
     /// How acquires ended.
     pub acquires: AcquireReport,
@@ -56,12 +56,14 @@ pub struct AcquireReport {
 }
 
 impl PoolReport {
-    /// What happened from `before` to `after`, and how things were at the `end`.
+    /// What happened from `before` to `after`, and how things were at the `end`. `most_open` is the
+    /// largest `max_open` there was.
     pub(crate) fn new(
         before: &PoolStats,
         after: &PoolStats,
         end: &PoolStats,
         elapsed: Duration,
+        most_open: usize,
     ) -> Self {
         let closed = CloseReason::ALL
             .map(|reason| (reason.name(), after.closed.of(reason) - before.closed.of(reason)));
@@ -71,7 +73,7 @@ impl PoolReport {
             in_use: held(end),
             waiting: end.waiting,
             peak_in_use: after.peak_in_use,
-            utilisation: utilisation(before, after, elapsed),
+            utilisation: utilisation(before, after, elapsed, most_open),
             acquires: AcquireReport::new(&before.acquires, &after.acquires),
             wait_count: after.wait_count - before.wait_count,
             wait_seconds: after.wait_time.saturating_sub(before.wait_time).as_secs_f64(),
@@ -105,9 +107,9 @@ fn held(stats: &PoolStats) -> usize {
     stats.in_use - stats.checking - stats.resetting
 }
 
-fn utilisation(before: &PoolStats, after: &PoolStats, elapsed: Duration) -> f64 {
+fn utilisation(before: &PoolStats, after: &PoolStats, elapsed: Duration, most_open: usize) -> f64 {
     let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
-    let most = match after.max_open {
+    let most = match most_open {
         PoolConfig::UNLIMITED => after.peak_in_use.max(1),
         most => most,
     };

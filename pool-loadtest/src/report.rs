@@ -6,6 +6,7 @@ use std::time::Duration;
 use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::Serialize;
 
+use crate::changes::{ChangeOutcome, ChangeReport};
 use crate::latency::Latency;
 use crate::options::LoadOptions;
 use crate::pool_report::PoolReport;
@@ -37,9 +38,11 @@ pub struct Report {
     /// What kind of load it was: `closed_loop`, in which a task asks again only after it has its
     /// answer. Arrivals that do not wait for each other would see longer times.
     pub load: &'static str,
-    /// The pool's settings. In JSON counts are numbers or `"unlimited"`, times are text such as
-    /// `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
+    /// The pool's settings when the load began. In JSON counts are numbers or `"unlimited"`, times are
+    /// text such as `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
     pub config: PoolConfig,
+    /// What was done to the pool during the load.
+    pub changes: Vec<ChangeReport>,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
     /// These, per second.
@@ -118,6 +121,11 @@ pub(crate) fn database<D: Driver>(driver: &D) -> String {
 
 /// What the load itself brought to light.
 pub(crate) struct Loaded {
+    /// The pool's settings before it.
+    pub(crate) config: PoolConfig,
+    pub(crate) changes: Vec<ChangeReport>,
+    /// The largest `max_open` there was.
+    pub(crate) most_open: usize,
     pub(crate) elapsed: Duration,
     /// Operations succeeded by then.
     pub(crate) in_time: u64,
@@ -143,8 +151,9 @@ pub(crate) struct Run {
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
         let Run { outcome, options, baseline, loaded, end, invariant, warnings } = run;
-        let Loaded { elapsed, in_time, measured, before, after } = loaded;
-        let (metadata, config) = (pool.driver().metadata(), pool.config());
+        let Loaded { config, changes, most_open, elapsed, in_time, measured, before, after } =
+            loaded;
+        let metadata = pool.driver().metadata();
         let (operations, errors) = (in_time, measured.failed());
         let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
             kind: kind.clone(),
@@ -159,11 +168,12 @@ impl Report {
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let throughput = operations as f64 / seconds;
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
-        let pool_report = PoolReport::new(&before, &after, &end, elapsed);
+        let pool_report = PoolReport::new(&before, &after, &end, elapsed, most_open);
         let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
         let evidence = Evidence {
             tasks: options.tasks,
             config: config.clone(),
+            is_mixed: changes.iter().any(|change| change.outcome == ChangeOutcome::Applied),
             cores: available_parallelism().map_or(1, usize::from),
             operations: measured.succeeded,
             errors,
@@ -193,6 +203,7 @@ impl Report {
             seed: options.seed,
             load: "closed_loop",
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
+            changes,
             operations,
             throughput,
             late: measured.succeeded - in_time,

@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::baseline;
+use crate::changes::{ChangeReport, Changes};
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
 use crate::report::{Loaded, Outcome, Report, Run, database};
@@ -62,6 +63,8 @@ pub struct Progress {
     pub throughput: f64,
     /// Whether the time is up and this is told for the last time.
     pub ended: bool,
+    /// What was done to the pool since the last time progress was told.
+    pub changes: Vec<ChangeReport>,
     /// The pool now.
     pub pool: PoolStats,
 }
@@ -100,7 +103,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     /// # Cancel safety
     ///
     /// Dropping the future drops every operation under way and gives every connection back, but
-    /// what the workload has made stays. To end a run early, use [`run_until`](Self::run_until).
+    /// what the workload has made stays, and so do changes of the pool: also a pause. To end a run
+    /// early, use [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<Report, LoadError> {
         self.run_until(pending(), |_| {}).await
     }
@@ -191,7 +195,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         stop: &mut Stop<impl Future<Output = ()>>,
         progress: &mut impl FnMut(&Progress),
     ) -> Result<Loaded, Panic> {
-        let before = self.pool.stats();
+        let (before, config) = (self.pool.stats(), self.pool.config());
         let recorder = Arc::new(Recorder::new());
         let (end, ended) = watch::channel(());
         let started = Instant::now();
@@ -207,20 +211,27 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             tasks.spawn(task.run(ended.clone()));
         }
         drop(ended);
-        let mut teller =
-            Teller { pool: &self.pool, recorder: &recorder, started, last: (started, 0), progress };
+        let mut teller = Teller {
+            pool: &self.pool,
+            recorder: &recorder,
+            changes: Changes::new(self.pool.control(), started, self.options.changes.clone()),
+            started,
+            last: (started, 0),
+            progress,
+        };
         let _ = stop.or(timeout(self.options.duration, teller.tell_on())).await;
         let elapsed = started.elapsed();
         let (in_time, _) = recorder.counts();
         teller.tell(true);
         drop(end);
         let drained = stop.or(timeout(DRAIN, drain(&mut tasks))).await;
+        let (changes, most_open) = teller.changes.end();
         match drained {
             Some(Ok(done)) => done?,
             Some(Err(_)) | None => tasks.shutdown().await,
         }
         let (measured, after) = (recorder.sum(), self.pool.stats());
-        Ok(Loaded { elapsed, in_time, measured, before, after })
+        Ok(Loaded { config, changes, most_open, elapsed, in_time, measured, before, after })
     }
 
     /// Removes what the workload made, or says what is left.
@@ -235,10 +246,11 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     }
 }
 
-/// Tells progress.
+/// Tells progress, and makes the changes of the run.
 struct Teller<'a, D: Driver, F> {
     pool: &'a Pool<D>,
     recorder: &'a Recorder,
+    changes: Changes,
     started: Instant,
     /// When it was last told, and the operations by then.
     last: (Instant, u64),
@@ -252,8 +264,12 @@ impl<D: Driver, F: FnMut(&Progress)> Teller<'_, D, F> {
         // Whole seconds stay whole seconds, however late one tick was.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            ticks.tick().await;
-            self.tell(false);
+            tokio::select! {
+                // A change is told with the figures of its time.
+                biased;
+                () = self.changes.make_next() => {}
+                _ = ticks.tick() => self.tell(false),
+            }
         }
     }
 
@@ -267,6 +283,7 @@ impl<D: Driver, F: FnMut(&Progress)> Teller<'_, D, F> {
             errors,
             throughput: (operations - self.last.1) as f64 / seconds,
             ended,
+            changes: self.changes.news(),
             pool: self.pool.stats(),
         });
         self.last = (now, operations);

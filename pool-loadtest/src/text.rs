@@ -15,6 +15,7 @@ impl Display for Report {
         self.heading(f)?;
         self.latencies(f)?;
         self.pool(f)?;
+        self.changes(f)?;
         self.findings(f)
     }
 }
@@ -114,6 +115,15 @@ impl Report {
         paragraph(f, "connections", &format!("{opened}, {closed}"))
     }
 
+    /// What was done to the pool, a paragraph each.
+    fn changes(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, change) in self.changes.iter().enumerate() {
+            let label = if number == 0 { "changes" } else { "" };
+            paragraph(f, label, &format!("{:.1} s: {change}", change.at_seconds))?;
+        }
+        Ok(())
+    }
+
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let invariant = match self.invariant {
             Invariant::Held => "held",
@@ -128,6 +138,9 @@ impl Report {
             (Some(it), _) => format!("{} = {} ({})", it.field, it.value, it.effect),
             (None, Limit::Failing) => {
                 "look into the errors; no setting of the pool mends them".into()
+            }
+            (None, Limit::Unknown) if !self.changes.is_empty() => {
+                "run it with each of these settings by itself".to_owned()
             }
             (None, Limit::Unknown) => "run it for longer, or with more tasks".to_owned(),
             (None, _) => "leave the settings as they are".to_owned(),

@@ -44,7 +44,7 @@ pub enum Limit {
     Database,
     /// Nothing: there is room to spare.
     Idle,
-    /// Too little was done to tell.
+    /// Too little was done to tell, or the pool was changed meanwhile.
     Unknown,
 }
 
@@ -78,6 +78,8 @@ pub struct Recommendation {
 pub(crate) struct Evidence {
     pub(crate) tasks: usize,
     pub(crate) config: PoolConfig,
+    /// Whether the figures are of a pool that was changed meanwhile.
+    pub(crate) is_mixed: bool,
     /// Processor cores of this machine.
     pub(crate) cores: usize,
     /// Operations that succeeded.
@@ -145,6 +147,10 @@ impl Verdict {
 
 impl Evidence {
     fn judge(&self) -> (Limit, String, Option<Advice>) {
+        if self.is_mixed {
+            let summary = "the pool was changed meanwhile, so these are figures of several pools";
+            return (Limit::Unknown, summary.to_owned(), None);
+        }
         let attempts = self.operations + self.errors;
         if self.errors as f64 > attempts as f64 * FAILING {
             return self.failing();

@@ -40,6 +40,16 @@ pub(crate) fn time(micros: f64) -> String {
     format!("{amount:.digits$} {unit}")
 }
 
+/// `text` in one line that is not too long.
+#[cfg(feature = "cli")]
+pub(crate) fn shortened(text: &str) -> String {
+    const REST: &str = "...";
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(WIDTH - REST.len()).chain(REST.chars()).collect()
+}
+
 /// Writes `text` beside `label`, in lines that are not too long and line up.
 pub(crate) fn paragraph(f: &mut impl Write, label: &str, text: &str) -> fmt::Result {
     const INDENT: usize = 12;
@@ -86,6 +96,13 @@ mod tests {
     fn times_have_three_digits_and_one_unit() {
         let shown = [0.06, 12.345, 999.9, 1234.0, 2_500_000.0].map(time);
         assert_eq!(shown, ["0.06 us", "12.3 us", "1000 us", "1.23 ms", "2.50 s"]);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn what_is_too_long_for_a_line_is_cut() {
+        let (fits, cut) = ("ä".repeat(WIDTH), format!("{}...", "ä".repeat(WIDTH - 3)));
+        assert_eq!((shortened(&fits), shortened(&(fits.clone() + "x"))), (fits, cut));
     }
 
     #[test]

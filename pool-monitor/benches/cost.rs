@@ -9,7 +9,6 @@ use std::hint::black_box;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -18,14 +17,12 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
-use pool_core::{
-    ConnectContext, Driver, Metadata, Pool, PoolConfig, PoolOptions, Released, async_trait,
-};
+use pool_core::{Pool, PoolConfig, PoolOptions};
 use pool_monitor::prometheus::PrometheusMetrics;
 use pool_monitor::{
     MonitorOptions, PoolMetrics, PoolMonitor, PrometheusEndpoint, PrometheusOptions,
 };
-use pool_testkit::{FakeDriver, FakeServer, Sim};
+use pool_testkit::{FakeDriver, FakeServer, Nothing, Sim};
 use tokio::runtime::{Builder, Runtime};
 
 /// Acquires in one go.
@@ -270,42 +267,5 @@ impl PushMetricExporter for Nowhere {
 
     fn temporality(&self) -> Temporality {
         Temporality::Cumulative
-    }
-}
-
-/// A driver that does nothing at all.
-struct Nothing;
-
-#[derive(Debug, thiserror::Error)]
-#[error("never")]
-struct Never;
-
-#[async_trait]
-impl Driver for Nothing {
-    type Connection = Arc<()>;
-    type Error = Never;
-
-    async fn connect(&self, _context: ConnectContext) -> Result<Arc<()>, Never> {
-        Ok(Arc::new(()))
-    }
-
-    async fn check(&self, connection: Arc<()>) -> Result<Arc<()>, Never> {
-        Ok(connection)
-    }
-
-    async fn reset(&self, connection: Arc<()>) -> Result<Arc<()>, Never> {
-        Ok(connection)
-    }
-
-    async fn close(&self, _connection: Arc<()>) -> Result<(), Never> {
-        Ok(())
-    }
-
-    fn released(&self, _connection: &mut Arc<()>) -> Released {
-        Released::Clean
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::new("nothing")
     }
 }

@@ -21,6 +21,11 @@ pub const CLOSE_REASON: &str = "pool.close.reason";
 /// How acquires ended, of [`ACQUIRES`].
 pub const OUTCOME: &str = "pool.acquire.outcome";
 
+/// The [`ERROR_TYPE`] of a configuration that was refused, of [`RECONFIGURATIONS`].
+pub const REFUSED: &str = "refused";
+/// Which state of health a value is about, of [`HEALTH`].
+pub const HEALTH_STATE: &str = "pool.health.state";
+
 /// What a metric is, and thereby how its values are to be read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -282,6 +287,20 @@ catalogue! {
         Kind::Gauge,
         "1",
         "1 while connects fail, 0 while they succeed",
+    );
+    /// The state of health, as whoever checks the pool has told it.
+    HEALTH = Metric::new(
+        "pool.health",
+        Kind::Gauge,
+        "1",
+        "1 for the state of health that the pool is in, 0 for the others; absent where nobody checks it",
+    ).by(&[HEALTH_STATE]);
+    /// Whether the probes of whoever checks the pool succeed.
+    PROBE_CIRCUIT_OPEN = Metric::new(
+        "pool.probe_circuit_open",
+        Kind::Gauge,
+        "1",
+        "1 while probes of the pool's health fail, 0 while they succeed; absent where nobody checks it",
     );
     /// Number of the configuration in force.
     GENERATION = Metric::new(

@@ -8,7 +8,7 @@
 pub mod advisor;
 #[cfg(feature = "alerts")]
 pub mod alerts;
-#[cfg(any(feature = "alerts", feature = "otlp", feature = "prometheus"))]
+#[cfg(any(feature = "alerts", feature = "otlp"))]
 mod background;
 pub mod catalogue;
 mod causes;

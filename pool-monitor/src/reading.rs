@@ -1,15 +1,16 @@
-//! What each metric says of a pool at one moment, as far as its statistics know. What they do not know is
-//! counted as it happens.
+//! What each metric says of a pool at one moment, as far as its statistics know, or whoever checks it has
+//! told. What neither says is counted as it happens.
 
-use pool_core::{Circuit, Control, PoolConfig, PoolStats};
+use pool_core::{Circuit, Control, HealthState, PoolConfig, PoolState, PoolStats, ToldHealth};
 
-use crate::catalogue::{self, CLOSE_REASON, Metric, OUTCOME, STATE};
+use crate::catalogue::{self, CLOSE_REASON, HEALTH_STATE, Metric, OUTCOME, STATE};
 use crate::window::utilisation;
 
 /// A pool at one moment.
 pub(crate) struct Reading {
     stats: PoolStats,
     config: PoolConfig,
+    health: Option<ToldHealth>,
 }
 
 /// An attribute beside the pool's name, and its value.
@@ -31,12 +32,12 @@ pub(crate) fn is_read(metric: &Metric) -> bool {
 
 impl Reading {
     pub(crate) fn of(pool: &dyn Control) -> Self {
-        Self { stats: pool.stats(), config: pool.config() }
+        Self { stats: pool.stats(), config: pool.config(), health: health(pool) }
     }
 
     /// Tells `emit` every value of `metric`.
     pub(crate) fn read(&self, metric: &Metric, emit: &mut dyn FnMut(f64, Attribute)) {
-        let Self { stats, config } = self;
+        let Self { stats, config, health } = self;
         let mut count = |count: usize| emit(count as f64, None);
         match *metric {
             catalogue::COUNT => {
@@ -56,7 +57,17 @@ impl Reading {
             catalogue::UTILISATION => emit(utilisation(stats), None),
             catalogue::OLDEST_WAIT => emit(stats.oldest_wait.as_secs_f64(), None),
             catalogue::CIRCUIT_OPEN => {
-                emit(f64::from(u8::from(stats.circuit != Circuit::Closed)), None);
+                emit(switch(stats.circuit != Circuit::Closed), None);
+            }
+            catalogue::HEALTH => {
+                let Some(health) = health else { return };
+                for state in HealthState::ALL {
+                    emit(switch(state == health.state), Some((HEALTH_STATE, state.name())));
+                }
+            }
+            catalogue::PROBE_CIRCUIT_OPEN => {
+                let Some(health) = health else { return };
+                emit(switch(health.probe_circuit != Circuit::Closed), None);
             }
             catalogue::CLOSED => {
                 for (reason, count) in stats.closed.iter() {
@@ -71,6 +82,15 @@ impl Reading {
             _ => {}
         }
     }
+}
+
+/// What was told of a pool's health. Of one that was closed, nobody has to be told that it cannot serve.
+pub(crate) fn health(pool: &dyn Control) -> Option<ToldHealth> {
+    pool.health().filter(|_| pool.state() != PoolState::Closed)
+}
+
+fn switch(is_on: bool) -> f64 {
+    f64::from(u8::from(is_on))
 }
 
 /// There is no such thing as an unlimited number in a metric.

@@ -9,7 +9,7 @@ use pool_core::runtime::Instant;
 use pool_core::{
     AcquireCancelled, AcquireFailed, AcquirePhase, AcquireSucceeded, CallSite, CloseReason,
     ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
-    LeakSuspected, Observer, OpenFailed, PoolStats,
+    LeakSuspected, Observer, OpenFailed, PoolStats, ReconfigureRefused,
 };
 
 use crate::causes::in_one_line;
@@ -23,6 +23,8 @@ pub(crate) struct Recorder {
     users: Users,
     leaks: AtomicU64,
     last_leak: Mutex<Option<Leak>>,
+    /// Configurations that were refused.
+    refused: AtomicU64,
     last_connect_error: Mutex<Option<Arc<str>>>,
     /// Of connections that a check found dead, their ages since the last sample.
     died: Mutex<Option<Ages>>,
@@ -100,6 +102,7 @@ pub(crate) struct Sample {
     pub(crate) connect: Totals,
     pub(crate) leaks: u64,
     pub(crate) last_leak: Option<Leak>,
+    pub(crate) refused: u64,
     pub(crate) last_connect_error: Option<Arc<str>>,
     pub(crate) died: Option<Ages>,
     pub(crate) died_idle: Option<Duration>,
@@ -114,6 +117,7 @@ impl Recorder {
             users: Users::default(),
             leaks: AtomicU64::new(0),
             last_leak: Mutex::new(None),
+            refused: AtomicU64::new(0),
             last_connect_error: Mutex::new(None),
             died: Mutex::new(None),
             died_idle: Mutex::new(None),
@@ -131,6 +135,7 @@ impl Recorder {
             connect: self.connect.totals(),
             leaks: self.leaks.load(Ordering::Relaxed),
             last_leak: *self.last_leak.lock(),
+            refused: self.refused.load(Ordering::Relaxed),
             last_connect_error: self.last_connect_error.lock().clone(),
             died: self.died.lock().take(),
             died_idle: self.died_idle.lock().take(),
@@ -191,5 +196,9 @@ impl Observer for Recorder {
     fn leak_suspected(&self, event: &LeakSuspected<'_>) {
         self.leaks.fetch_add(1, Ordering::Relaxed);
         *self.last_leak.lock() = Some(Leak { site: event.site, held: event.held });
+    }
+
+    fn reconfigure_refused(&self, _event: &ReconfigureRefused<'_>) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pool_core::{Circuit, CloseReason};
+use pool_core::{Circuit, CloseReason, HealthState};
 
 use crate::view::PoolView;
 use crate::window::Window;
@@ -90,6 +90,10 @@ signals! {
     LeaksSuspected, "leaks_suspected", "connections a minute";
     /// 1 while connects fail, 0 while they succeed.
     CircuitOpen, "circuit_open", "1";
+    /// 1 while whoever checks the pool calls it unhealthy, 0 while it is something else.
+    Unhealthy, "unhealthy", "1";
+    /// Configurations that were refused with an error.
+    ConfigurationsRefused, "configurations_refused", "configurations a minute";
 }
 
 impl fmt::Display for Signal {
@@ -106,7 +110,7 @@ impl Signal {
     }
 
     /// Its value now, or over the last `over` if it is a rate or a percentile. `None` where there is none:
-    /// the percentile of no waits, the ratio of no acquires.
+    /// the percentile of no waits, the ratio of no acquires, the health of a pool that nobody checks.
     #[must_use]
     pub fn value(self, view: &PoolView, over: Duration) -> Option<f64> {
         self.now(view).or_else(|| self.over(&view.history.last(over)))
@@ -126,6 +130,9 @@ impl Signal {
             Self::QueueFill => stats.waiting as f64 / view.config.max_waiters as f64,
             Self::OldestWait => stats.oldest_wait.as_secs_f64(),
             Self::CircuitOpen => f64::from(u8::from(stats.circuit != Circuit::Closed)),
+            Self::Unhealthy => {
+                f64::from(u8::from(snapshot.health?.state == HealthState::Unhealthy))
+            }
             _ => return None,
         })
     }
@@ -152,6 +159,7 @@ impl Signal {
             Self::Churn => a_minute(window.churned()),
             Self::CheckFailures => a_minute(window.closed.of(CloseReason::CheckFailed)),
             Self::LeaksSuspected => a_minute(window.leaks_suspected),
+            Self::ConfigurationsRefused => a_minute(window.configurations_refused),
             Self::Utilisation
             | Self::FullFor
             | Self::InUse
@@ -160,7 +168,8 @@ impl Signal {
             | Self::Waiting
             | Self::QueueFill
             | Self::OldestWait
-            | Self::CircuitOpen => None,
+            | Self::CircuitOpen
+            | Self::Unhealthy => None,
         }
     }
 }

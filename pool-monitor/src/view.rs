@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::runtime::Instant;
-use pool_core::{Holder, Metadata, PoolConfig, PoolStats};
+use pool_core::{Holder, Metadata, PoolConfig, PoolStats, ToldHealth};
 
 use crate::history::History;
 use crate::recorder::Leak;
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub last_leak: Option<Leak>,
     /// What the latest connect failed with, and that with, and so on; `None` if none ever did.
     pub last_connect_error: Option<Arc<str>>,
+    /// What whoever checks the pool has told of its health; `None` if nobody has, or it is closed.
+    pub health: Option<ToldHealth>,
 }
 
 impl Snapshot {

@@ -32,6 +32,8 @@ pub struct Window {
     pub closed: ClosedCounts,
     /// Checkouts that came to be held for longer than `leak_after`.
     pub leaks_suspected: u64,
+    /// Configurations that were refused.
+    pub configurations_refused: u64,
     /// How old the connections were that a check found dead.
     pub died: Option<Ages>,
     /// The shortest time that one of them had been idle.
@@ -72,6 +74,7 @@ impl Window {
             open_failed: now.open_failed.saturating_sub(then.open_failed),
             closed: now.closed.since(&then.closed),
             leaks_suspected: after.leaks.saturating_sub(before.leaks),
+            configurations_refused: after.refused.saturating_sub(before.refused),
             died: after.died,
             died_idle: after.died_idle,
             wait: after.wait.since(&before.wait),
@@ -102,6 +105,7 @@ impl Window {
             all.open_failed += window.open_failed;
             all.closed += window.closed;
             all.leaks_suspected += window.leaks_suspected;
+            all.configurations_refused += window.configurations_refused;
             all.died = Ages::of_both(all.died, window.died);
             all.died_idle = [all.died_idle, window.died_idle].into_iter().flatten().min();
             all.oldest_wait = all.oldest_wait.max(window.oldest_wait);

@@ -31,6 +31,8 @@ enum What {
     Sqlite,
     /// What it costs a pool to be watched.
     Monitor,
+    /// How soon probes are answered, and what asking costs a pool.
+    Health,
     /// A load that exceeds its pool, as Prometheus sees it; drawn into `docs/plots`.
     Spike,
 }
@@ -45,15 +47,12 @@ fn command(what: What) -> Command {
         What::Servers => child::outside("pool-drivers/server-peers"),
         What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
         What::Spike => child::outside("pool-monitor/plot"),
-        What::Monitor => child::cargo(&[
-            "bench",
-            "--package",
-            "pool-monitor",
-            "--features",
-            "prometheus",
-            "--bench",
-            "cost",
-            "--",
-        ]),
+        What::Monitor => of_member("pool-monitor", "prometheus", "cost"),
+        What::Health => of_member("pool-health", "http", "answers"),
     }
+}
+
+/// A benchmark without peers, within the workspace.
+fn of_member(package: &str, features: &str, bench: &str) -> Command {
+    child::cargo(&["bench", "--package", package, "--features", features, "--bench", bench, "--"])
 }

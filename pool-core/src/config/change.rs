@@ -1,5 +1,9 @@
 //! What changed when a new configuration was applied.
 
+use std::fmt;
+
+use super::{FIELDS, PoolConfig};
+
 /// What a reconfiguration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,4 +28,22 @@ pub struct Change {
     pub from: String,
     /// Its value now.
     pub to: String,
+}
+
+impl Change {
+    /// Every field in which two configurations differ.
+    pub(crate) fn between(from: &PoolConfig, to: &PoolConfig) -> Vec<Self> {
+        let changes = FIELDS.iter().filter_map(|field| {
+            let (from, to) = (field.text(from), field.text(to));
+            (from != to).then_some(Self { field: field.name, from, to })
+        });
+        changes.collect()
+    }
+}
+
+/// As in `max_open 10 -> 4`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.field, self.from, self.to)
+    }
 }

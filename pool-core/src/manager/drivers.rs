@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::sources::Asked;
 use crate::config::{ConfigError, Loaded, PoolConfig, Problem, Reconfigured, Resolved, url_scheme};
+use crate::contain::contain;
 use crate::control::ControlHandle;
 use crate::driver::Driver;
 use crate::error::OpenError;
@@ -92,6 +93,10 @@ pub(super) trait AnyDriver: Send + Sync {
     fn settle(&self, loaded: Loaded) -> Result<Resolved, ConfigError>;
 
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError>;
+
+    fn as_any(&self) -> &dyn Any;
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
 impl<D: Driver> AnyDriver for D {
@@ -102,6 +107,20 @@ impl<D: Driver> AnyDriver for D {
     fn into_pool(self: Box<Self>, options: PoolOptions) -> Result<Arc<dyn AnyPool>, OpenError> {
         Ok(Arc::new(Pool::new(*self, options)?))
     }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// What becomes of how many connections once a driver has taken over a changed URL.
+pub(super) enum TakenOver {
+    Renewed(usize),
+    Invalidated(usize),
 }
 
 /// A pool whose driver's type only itself knows.
@@ -122,6 +141,21 @@ pub(super) trait AnyPool: Send + Sync {
     /// Applies a valid configuration. What is left to be done calls foreign code: whom it wakes,
     /// observers, the driver.
     fn apply(&self, config: PoolConfig, now: Instant) -> (Reconfigured, Box<dyn FnOnce() + '_>);
+
+    /// Whether its driver can take over what `successor` was made from.
+    fn can_take_over(&self, successor: &dyn AnyDriver) -> bool;
+
+    /// Whether what `successor` was made from names another database than its driver has.
+    fn leads_elsewhere(&self, successor: &dyn AnyDriver) -> bool;
+
+    /// Has its driver take over what a driver that it can take over was made from. Every connection is
+    /// renewed, or invalidated if they lead elsewhere now. What is left to be done wakes somebody, and
+    /// may call observers and the driver. Nothing is done if the driver panics: `None`.
+    fn take_over(
+        &self,
+        successor: Box<dyn AnyDriver>,
+        now: Instant,
+    ) -> Option<(TakenOver, Box<dyn FnOnce() + '_>)>;
 
     /// Tells observers of a configuration that is not applied.
     fn tell_refused(&self, error: &ConfigError);
@@ -152,6 +186,39 @@ impl<D: Driver> AnyPool for Pool<D> {
         let (outcome, effects) = self.shared().apply(config, now);
         let told = outcome.clone();
         (outcome, Box::new(move || self.shared().announce(&told, effects)))
+    }
+
+    fn can_take_over(&self, successor: &dyn AnyDriver) -> bool {
+        let successor = successor.as_any().downcast_ref::<D>();
+        successor.is_some_and(|successor| self.driver().can_take_over(successor))
+    }
+
+    fn leads_elsewhere(&self, successor: &dyn AnyDriver) -> bool {
+        let successor = successor.as_any().downcast_ref::<D>();
+        successor.is_some_and(|successor| successor.metadata() != self.driver().metadata())
+    }
+
+    fn take_over(
+        &self,
+        successor: Box<dyn AnyDriver>,
+        now: Instant,
+    ) -> Option<(TakenOver, Box<dyn FnOnce() + '_>)> {
+        let elsewhere = contain(|| {
+            let elsewhere = self.leads_elsewhere(&*successor);
+            let successor = successor.into_any().downcast::<D>();
+            self.driver()
+                .take_over(*successor.expect("bug: of a driver that cannot be taken over"));
+            elsewhere
+        })?;
+        let shared = self.shared();
+        let (taken_over, effects) = shared.transition_alone(|state, effects| {
+            if elsewhere {
+                TakenOver::Invalidated(state.invalidate(now, effects))
+            } else {
+                TakenOver::Renewed(state.renew(now, effects))
+            }
+        });
+        Some((taken_over, Box::new(move || shared.carry_out(effects))))
     }
 
     fn tell_refused(&self, error: &ConfigError) {

@@ -8,6 +8,7 @@ mod error;
 mod joint;
 mod prepare;
 mod reconfigure;
+mod routes;
 mod sources;
 
 use std::fmt;
@@ -22,7 +23,10 @@ pub use self::drivers::Drivers;
 pub use self::error::{ManagerError, PoolLookupError};
 pub use self::joint::{JointStats, ManagerCloseReport, Totals};
 use self::prepare::{Prepared, prepare};
-pub use self::reconfigure::{ManagerReconfigured, PoolOutcome, RestartReason};
+pub use self::reconfigure::{
+    ManagerPlan, ManagerReconfigured, PoolOutcome, PoolPlan, RestartReason,
+};
+pub use self::routes::Route;
 pub use self::sources::NamedSources;
 use crate::config::{ConfigError, Problem, Resolved, Secret};
 use crate::control::ControlHandle;
@@ -101,6 +105,8 @@ pub struct ConnectionManager {
 struct Inner {
     /// In the order of the file.
     pools: Vec<Managed>,
+    /// In the order of the file.
+    routes: Vec<Route>,
     drivers: Drivers,
     runtime: Arc<dyn Runtime>,
     /// What was asked for last. Held while it is applied to the pools' states; what that leads to
@@ -110,8 +116,6 @@ struct Inner {
 
 struct Managed {
     name: Arc<str>,
-    /// What its driver was made from.
-    url: Secret,
     pool: Arc<dyn AnyPool>,
 }
 
@@ -119,6 +123,8 @@ struct Current {
     sources: NamedSources,
     /// In the order of `pools`.
     resolved: Vec<Resolved>,
+    /// What their drivers were made from, or have taken over since.
+    urls: Vec<Secret>,
 }
 
 impl ConnectionManager {
@@ -131,11 +137,12 @@ impl ConnectionManager {
     pub fn new(options: ManagerOptions) -> Result<Self, ManagerError> {
         let ManagerOptions { drivers, sources, runtime, observers } = options;
         let runtime = runtime.map_or_else(default_runtime, Ok)?;
-        let prepared = prepare(&drivers, &sources)?;
+        let (prepared, routes) = prepare(&drivers, &sources)?;
         let mut pools = Vec::with_capacity(prepared.len());
         let mut resolved = Vec::with_capacity(prepared.len());
+        let mut urls = Vec::with_capacity(prepared.len());
         for prepared in prepared {
-            let url = prepared.url().clone();
+            urls.push(prepared.url().clone());
             let Prepared { name, driver, settings, .. } = prepared;
             let options = PoolOptions {
                 config: settings.config().clone(),
@@ -146,11 +153,11 @@ impl ConnectionManager {
             let made = driver.into_pool(options);
             let pool =
                 made.map_err(|error| ManagerError::Open(vec![(Arc::clone(&name), error)]))?;
-            pools.push(Managed { name, url, pool });
+            pools.push(Managed { name, pool });
             resolved.push(settings);
         }
-        let asked = Mutex::new(Current { sources, resolved });
-        Ok(Self { inner: Arc::new(Inner { pools, drivers, runtime, asked }) })
+        let asked = Mutex::new(Current { sources, resolved, urls });
+        Ok(Self { inner: Arc::new(Inner { pools, routes, drivers, runtime, asked }) })
     }
 
     /// Makes every pool, and opens and checks one connection of each, all at the same time: the
@@ -215,6 +222,13 @@ impl ConnectionManager {
         self.inner.pools.iter().map(|managed| &*managed.name)
     }
 
+    /// The routes, in the order of the file. As for the pools, there are no others later: a changed
+    /// route needs a restart.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.inner.routes
+    }
+
     /// A snapshot of every pool, one after the other, and their sums.
     #[must_use]
     pub fn stats(&self) -> JointStats {
@@ -240,9 +254,14 @@ impl ConnectionManager {
     }
 
     /// Applies what `sources` say to the pools there are: every setting that differs from the one in
-    /// force, now and without touching a connection in use. Whatever else differs (a URL, a pool too
-    /// many or too few) is reported as what needs a restart. Of two callers that change the
-    /// [`sources`](Self::sources) at the same time, the later one wins.
+    /// force, now and without touching a connection in use. A changed URL goes for every connection
+    /// opened afterwards, if the driver [can take it over](Driver::can_take_over). The others are
+    /// [renewed](crate::Control::renew) if it leads to the same database as before, by
+    /// [`metadata`](Driver::metadata), and else [invalidated](crate::Control::invalidate), so that two
+    /// databases are not written to for longer than those who have a connection keep it. Whatever else
+    /// differs (a URL that it cannot take over, a pool too many or too few) is reported as what needs
+    /// a restart. Of two callers that change the [`sources`](Self::sources) at the same time, the later
+    /// one wins.
     ///
     /// ```no_run
     /// # use pool_core::{ConfigError, ConnectionManager};
@@ -257,7 +276,26 @@ impl ConnectionManager {
     ///
     /// [`ConfigError`] with every problem of every pool; nothing has changed then.
     pub fn reconfigure(&self, sources: NamedSources) -> Result<ManagerReconfigured, ConfigError> {
-        self.inner.reconfigure(sources)
+        let plan = ManagerPlan::new(self, sources);
+        plan.inspect_err(|error| self.tell_refused(error)).map(ManagerPlan::apply)
+    }
+
+    /// What [`reconfigure`](Self::reconfigure) would do now, ready to be [applied](ManagerPlan::apply).
+    /// Nothing changes, and nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with every problem of every pool.
+    pub fn preview(&self, sources: &NamedSources) -> Result<ManagerPlan, ConfigError> {
+        ManagerPlan::new(self, sources.clone())
+    }
+
+    /// Has the observers of every pool told that a configuration is refused, for whoever does in two
+    /// steps, [`preview`](Self::preview) and [`ManagerPlan::apply`], what
+    /// [`reconfigure`](Self::reconfigure) does in one.
+    pub fn tell_refused(&self, error: &ConfigError) {
+        // Refused for one pool, it is refused for all.
+        self.inner.pools.iter().for_each(|managed| managed.pool.tell_refused(error));
     }
 
     /// Closes every pool for good, all at the same time, and waits at most `deadline` for the

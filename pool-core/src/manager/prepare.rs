@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::drivers::{AnyDriver, Drivers};
-use super::sources::{Asked, NamedSources, join_problems};
+use super::routes::Route;
+use super::sources::{Asked, NamedSources, Read, join_problems};
 use crate::config::{ConfigError, Loaded, Resolved, Secret};
 
 /// A pool that could be made.
@@ -28,7 +29,7 @@ impl Prepared {
         Ok(Self { name: asked.name.as_str().into(), driver, settings, loaded })
     }
 
-    /// What its driver was made from.
+    /// What its driver is made from.
     pub(super) fn url(&self) -> &Secret {
         self.settings.url().expect("bug: a driver without a URL")
     }
@@ -38,8 +39,8 @@ impl Prepared {
 pub(super) fn prepare(
     drivers: &Drivers,
     sources: &NamedSources,
-) -> Result<Vec<Prepared>, ConfigError> {
-    let (asked, mut problems) = sources.read(&[]);
+) -> Result<(Vec<Prepared>, Vec<Route>), ConfigError> {
+    let Read { asked, routes, mut problems } = sources.read(&[]);
     let mut prepared = Vec::new();
     let mut failed = Vec::new();
     for asked in &asked {
@@ -50,5 +51,5 @@ pub(super) fn prepare(
     }
     problems.extend(join_problems(asked.len(), &failed));
     ConfigError::from_problems(problems)?;
-    Ok(prepared)
+    Ok((prepared, routes))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::routes::{self, Route};
 use crate::config::environment::{Environment, PREFIX, prefix_of};
 use crate::config::file::{NamedPools, read_named, read_toml};
 use crate::config::{
@@ -15,15 +16,16 @@ use crate::config::{
 /// Why a URL that is no pool's own is refused.
 const EVERYBODYS: &str = "it would be the database of every pool";
 
-/// What a pool may be called.
-const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orders-eu";
+/// What a pool or a route may be called.
+pub(super) const NAME: &str = "a name of a-z, 0-9 and single - or _, such as orders or orders-eu";
 
 /// What the sources say about several pools. They rank as in [`Sources`], for every pool by itself.
 ///
 /// The pools are the tables `[pools.NAME]` of one TOML file; its table `[pool]` goes for all of
-/// them. `POOL_MAX_OPEN` and so on go for all of them, too, `POOL_ORDERS_MAX_OPEN` for the pool
+/// them. Its tables `[routes.NAME]` say which `pools` stand in for each other, such as a primary and its
+/// replicas. `POOL_MAX_OPEN` and so on go for all of them, too, `POOL_ORDERS_MAX_OPEN` for the pool
 /// called `orders`. Only the URL of a pool must be its own: one for all of them is a problem.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedSources {
     preset: Option<Preset>,
     file: Option<File>,
@@ -31,14 +33,14 @@ pub struct NamedSources {
     code: Vec<Code>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct File {
     name: Arc<str>,
     /// Its text, or why there is none.
     text: Result<Secret, Problem>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Code {
     pool: Option<String>,
     name: String,
@@ -63,6 +65,15 @@ pub(super) struct Asked {
     /// Where it is named first.
     pub(super) origin: Origin,
     pub(super) sources: Sources,
+}
+
+/// What the sources say.
+pub(super) struct Read {
+    /// Every pool with its own sources.
+    pub(super) asked: Vec<Asked>,
+    pub(super) routes: Vec<Route>,
+    /// What is wrong beyond the pools.
+    pub(super) problems: Vec<Problem>,
 }
 
 impl NamedSources {
@@ -115,11 +126,11 @@ impl NamedSources {
         self
     }
 
-    /// Every pool with its own sources, and what is wrong beyond the pools. `there` are pools that
-    /// run already: what is said about one that the file does not name any more is no mistake.
-    pub(super) fn read(&self, there: &[&str]) -> (Vec<Asked>, Vec<Problem>) {
+    /// What the sources say, each pool by itself. `there` are pools that run already: what is said
+    /// about one that the file does not name any more is no mistake.
+    pub(super) fn read(&self, there: &[&str]) -> Read {
         let mut problems = Vec::new();
-        let NamedPools { mut general, named } = self.read_file(&mut problems);
+        let NamedPools { mut general, named, routes } = self.read_file(&mut problems);
         let mut names: Vec<&str> = Vec::new();
         for pool in &named {
             match check_name(&pool.name, &names) {
@@ -127,6 +138,8 @@ impl NamedSources {
                 Err(problem) => problems.push(problem.at(pool.origin.clone())),
             }
         }
+        let all: Vec<_> = named.iter().map(|pool| &*pool.name).collect();
+        let routes = routes::check(&routes, &all, &names, &mut problems);
         general.retain(|setting| !is_refused(setting, &mut problems));
         let known: Vec<_> = names.iter().chain(there).copied().collect();
         let environment = self.own_environment(&known, &mut problems);
@@ -149,7 +162,7 @@ impl NamedSources {
             }
             Asked { name: pool.name.clone(), origin: pool.origin.clone(), sources }
         });
-        (asked.collect(), problems)
+        Read { asked: asked.collect(), routes, problems }
     }
 
     /// The variables that are about a pool, or about all.
@@ -208,7 +221,7 @@ impl NamedSources {
 
     /// What the file says. One without pools is a problem.
     fn read_file(&self, problems: &mut Vec<Problem>) -> NamedPools {
-        let mut pools = NamedPools { general: Vec::new(), named: Vec::new() };
+        let mut pools = NamedPools { general: Vec::new(), named: Vec::new(), routes: Vec::new() };
         let before = problems.len();
         let file = match &self.file {
             None => "",
@@ -245,10 +258,7 @@ fn is_url(field: &str) -> bool {
 /// Whether a pool may be called `name` beside those `known`: its environment variables must be
 /// nobody else's.
 fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    };
-    if !name.split(['-', '_']).all(is_word) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+    if !is_name(name) {
         return Err(Problem::invalid("pool", shown_name(name), "not a name of a pool", NAME));
     }
     let own = prefix_of(name);
@@ -261,6 +271,13 @@ fn check_name(name: &str, known: &[&str]) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+pub(super) fn is_name(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    name.split(['-', '_']).all(is_word) && name.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 /// A variable that begins with both prefixes and means something with either.

@@ -9,30 +9,38 @@ use crate::runtime::Instant;
 use crate::stats::{CloseReason, PoolState};
 
 impl<C> State<C> {
-    /// Sets when the connection is too old, its lifetime less its own share of the jitter, and when
-    /// its replacement is due: sooner by what a connect may take.
-    pub(super) fn set_lifetime(&mut self, index: u32) {
+    /// Sets when the connection is too old, and when its replacement is due: sooner by what a connect
+    /// may take, or from now on if it is stale.
+    pub(super) fn set_lifetime(&mut self, index: u32, now: Instant) {
+        let end = self.lifetime_end(index);
         let slot = self.slots.get_mut(index);
         self.lifetimes.remove(slot.due);
         slot.due = Instant::NEVER;
-        slot.retire_at = match self.config.max_lifetime {
-            _ if slot.outdated => Instant::EPOCH,
-            None => Instant::NEVER,
-            Some(lifetime) => {
-                let share = f64::from(self.config.lifetime_jitter) / 100.0;
-                let early = share * f64::from(slot.jitter) / f64::from(u16::MAX);
-                // `mul_f64` of the longest durations may round up beyond what they can hold.
-                let early = Duration::try_from_secs_f64(lifetime.as_secs_f64() * early)
-                    .unwrap_or(Duration::MAX);
-                let end = slot.born.after(lifetime.saturating_sub(early));
-                if end < Instant::NEVER {
-                    let ahead = self.config.connect_timeout.min(lifetime / 10);
-                    let earliest = slot.born.after(lifetime / 2);
-                    slot.due = self.lifetimes.file(index, earliest, end.before(ahead));
-                }
-                end
-            }
-        };
+        slot.retire_at = if slot.outdated { Instant::EPOCH } else { end };
+        if slot.outdated {
+            return;
+        }
+        if slot.stale {
+            self.give_turn(index, now);
+        } else if let Some(lifetime) = self.config.max_lifetime
+            && end < Instant::NEVER
+        {
+            let ahead = self.config.connect_timeout.min(lifetime / 10);
+            let earliest = slot.born.after(lifetime / 2);
+            slot.due = self.lifetimes.file(index, earliest, end.before(ahead));
+        }
+    }
+
+    /// When a connection is too old: its lifetime less its own share of the jitter.
+    pub(super) fn lifetime_end(&self, index: u32) -> Instant {
+        let Some(lifetime) = self.config.max_lifetime else { return Instant::NEVER };
+        let slot = self.slots.get(index);
+        let share = f64::from(self.config.lifetime_jitter) / 100.0;
+        let early = share * f64::from(slot.jitter) / f64::from(u16::MAX);
+        // `mul_f64` of the longest durations may round up beyond what they can hold.
+        let early =
+            Duration::try_from_secs_f64(lifetime.as_secs_f64() * early).unwrap_or(Duration::MAX);
+        slot.born.after(lifetime.saturating_sub(early))
     }
 
     /// Replaces connections that are about to be too old. Below `max_open` the replacement is
@@ -45,7 +53,9 @@ impl<C> State<C> {
             let slot = self.slots.get(index);
             let (id, end, phase) = (slot.id, slot.retire_at, slot.phase());
             let idle = phase == Phase::Idle;
-            if idle && (end <= now || !self.is_needed(index, now)) {
+            if slot.stale && end > now {
+                self.renew_due(index, now, effects);
+            } else if idle && (end <= now || !self.is_needed(index, now)) {
                 self.retire_idle(index, CloseReason::Lifetime, now, effects);
             } else if end <= now {
                 // Whoever has it brings it back to be closed.
@@ -59,7 +69,7 @@ impl<C> State<C> {
                 }
             } else if !idle && self.is_saturated() {
                 // At their ends, all that were born together would come back to be closed together.
-                self.slots.get_mut(index).retire_at = now;
+                self.slots.get_mut(index).retire_on_return();
             } else {
                 self.file_again(index, end.min(now.after(APART)));
             }
@@ -92,7 +102,7 @@ impl<C> State<C> {
         unused < self.config.idle_grace || self.slots.idle() <= self.limits.min_idle
     }
 
-    fn is_replacing(&self) -> bool {
+    pub(super) fn is_replacing(&self) -> bool {
         self.slots.occupied().any(|(_, slot)| slot.phase() == Phase::Opening && slot.replaces != 0)
     }
 
@@ -104,11 +114,13 @@ impl<C> State<C> {
             return;
         }
         let slot = self.slots.get_mut(index);
-        slot.retire_at = slot.retire_at.min(now);
+        slot.outdated |= slot.stale;
+        slot.retire_on_return();
+        let reason = slot.age_reason();
         self.lifetimes.remove(slot.due);
         slot.due = Instant::NEVER;
         if phase == Phase::Idle {
-            self.retire_idle(index, CloseReason::Lifetime, now, effects);
+            self.retire_idle(index, reason, now, effects);
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `outage` | connects that keep failing |
 //! | `work` | what the worker does and reports |
 //! | `expiry` | idle time, surplus, lifetime and replacement, keep-alive, leaks |
+//! | `renewal` | connections that are to be replaced when that can be done |
 //! | `lifecycle` | pause, close, invalidate, warm up |
 //! | `reconfigure` | a new configuration |
 //! | `report` | statistics, holders, failures |
@@ -28,6 +29,7 @@ mod opening;
 mod outage;
 mod reconfigure;
 mod release;
+mod renewal;
 mod report;
 mod schedule;
 mod slots;

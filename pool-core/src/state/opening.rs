@@ -100,7 +100,7 @@ impl<C> State<C> {
         if replaces != 0 {
             self.replaced(replaces, now, effects);
         }
-        self.set_lifetime(slot);
+        self.set_lifetime(slot, now);
         self.settle(slot, connection, Left::New, now, effects);
     }
 

@@ -48,6 +48,11 @@ impl Outage {
         self.failures.is_some()
     }
 
+    /// Whether the last connect failed, not so long ago that it says nothing about the next.
+    pub(super) fn is_known(&self, now: Instant) -> bool {
+        self.failures.as_ref().is_some_and(|failures| !failures.are_old(now))
+    }
+
     /// Ends the outage. Returns its last error.
     pub(super) fn end(&mut self) -> Option<SharedError> {
         self.failures.take().map(|failures| failures.error)
@@ -65,7 +70,7 @@ impl Outage {
     /// Notes that a connect starts, or that those who waited want one again.
     pub(super) fn ask_again(&mut self, now: Instant) {
         let Some(failures) = &mut self.failures else { return };
-        if failures.retry_at.after(QUIET) < now {
+        if failures.are_old(now) {
             failures.asked_anew = now;
         }
         if failures.retry_at.after(FORGOTTEN) < now {
@@ -110,6 +115,13 @@ impl Outage {
             failures.retry_at = now.after(failures.pause);
         }
         (failures.attempts, Some(replaced))
+    }
+}
+
+impl Failures {
+    /// Whether nobody has asked for a connect for a while, though one could have started.
+    fn are_old(&self, now: Instant) -> bool {
+        self.retry_at.after(QUIET) < now
     }
 }
 

@@ -1,7 +1,7 @@
 //! A new configuration, applied as a whole.
 
 use super::{Effects, Limits, State};
-use crate::config::{Change, FIELDS, PoolConfig, Reconfigured};
+use crate::config::{Change, PoolConfig, Reconfigured};
 use crate::runtime::Instant;
 use crate::stats::{CloseReason, PoolState};
 
@@ -14,18 +14,14 @@ impl<C> State<C> {
         now: Instant,
         effects: &mut Effects<C>,
     ) -> Reconfigured {
-        let changes = FIELDS.iter().filter_map(|field| {
-            let (from, to) = (field.text(&self.config), field.text(&config));
-            (from != to).then_some(Change { field: field.name, from, to })
-        });
-        let changes: Vec<_> = changes.collect();
+        let changes = Change::between(&self.config, &config);
         self.limits = Limits::new(&config);
         self.config = config;
         self.generation += 1;
         let slots: Vec<_> = self.slots.occupied().map(|(slot, _)| slot).collect();
         for slot in slots {
             if self.slots.phase(slot).is_established() {
-                self.set_lifetime(slot);
+                self.set_lifetime(slot, now);
             }
         }
         let mut closed = 0;

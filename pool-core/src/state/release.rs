@@ -57,7 +57,9 @@ impl<C> State<C> {
             Left::Broken => Some(CloseReason::Broken),
             Left::New | Left::Clean | Left::Dirty => self.retire_reason(slot, now),
         };
-        if let Some(reason) = retire {
+        if let Some(reason) = retire
+            && let Some(reason) = self.renew_returned(slot, reason, now, effects)
+        {
             return self.retire(slot, connection, reason, now, effects);
         }
         if left == Left::Dirty {
@@ -101,7 +103,7 @@ impl<C> State<C> {
         if self.gate == PoolState::Closed {
             Some(CloseReason::PoolClosed)
         } else if slot.retire_at <= now {
-            Some(if slot.outdated { CloseReason::Invalidated } else { CloseReason::Lifetime })
+            Some(slot.age_reason())
         } else if self.slots.open() > self.limits.max_open {
             Some(CloseReason::Surplus)
         } else {

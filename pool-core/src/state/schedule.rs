@@ -44,6 +44,14 @@ impl Schedule {
         at
     }
 
+    /// `at`, or as much later as it takes to be apart from all that are filed.
+    pub(super) fn free_from(&self, at: Instant) -> Instant {
+        match self.taken.range(..at).next_back() {
+            Some((_, &to)) if at < to => to,
+            _ => at,
+        }
+    }
+
     fn insert(&mut self, at: Instant, slot: u32) {
         self.slots.insert(at, slot);
         let (mut from, mut to) = (at.before(APART), at.after(APART));
@@ -169,6 +177,18 @@ mod tests {
         let last = at(2_000).after(Duration::from_nanos(100));
         let due: Vec<_> = std::iter::from_fn(|| schedule.pop_due(last)).collect();
         assert_eq!(due.len(), 100);
+    }
+
+    #[test]
+    fn the_first_free_place_is_found() {
+        let mut schedule = Schedule::default();
+        schedule.file_from(0, at(1_100));
+        schedule.file_from(1, at(1_400));
+        assert_eq!(schedule.free_from(at(1_000)), at(1_625), "no gap before is wide enough");
+        assert_eq!(schedule.free_from(at(1_625)), at(1_625));
+        schedule.remove(at(1_400));
+        assert_eq!(schedule.free_from(at(1_000)), at(1_325), "it is now");
+        assert_eq!(schedule.free_from(at(875)), at(875), "nothing is near");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::chain::{Chain, Link, Linked, NIL, Stack};
 use crate::error::CallSite;
 use crate::runtime::Instant;
+use crate::stats::CloseReason;
 
 /// What is happening to a slot's connection, and by that, who has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Slot<C> {
     phase: Phase,
     /// Whether it must not be used again after this use: older than the last `invalidate`.
     pub(super) outdated: bool,
+    /// Whether it is to be replaced when that can be done: older than the last `renew`.
+    pub(super) stale: bool,
     /// Whether this checkout was reported as a suspected leak.
     pub(super) leak_reported: bool,
     /// Its share of the lifetime jitter, in 1/65535, drawn at birth.
@@ -70,6 +73,17 @@ pub(super) struct Slot<C> {
 impl<C> Slot<C> {
     pub(super) const fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Why it is closed once `retire_at` has come.
+    pub(super) const fn age_reason(&self) -> CloseReason {
+        if self.outdated { CloseReason::Invalidated } else { CloseReason::Lifetime }
+    }
+
+    /// Has a connection in use retired when it comes back: then by a cheap clock, which may be behind
+    /// the time at which that was decided.
+    pub(super) const fn retire_on_return(&mut self) {
+        self.retire_at = Instant::EPOCH;
     }
 
     /// When an idle connection last was known to be alive.
@@ -152,6 +166,7 @@ impl<C> Slots<C> {
             link: Link::new(),
             phase: Phase::Opening,
             outdated: false,
+            stale: false,
             leak_reported: false,
             jitter,
             connection: None,

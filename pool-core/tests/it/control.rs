@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use pool_core::{ControlHandle, Holder, OpenError, PoolConfig, PoolState, ReplicationLag, Role};
+use pool_core::{
+    Activity, ControlHandle, Holder, OpenError, PoolConfig, PoolState, ReplicationLag, Role,
+    Storage,
+};
 use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_paused_pool_lets_acquires_wait_and_serves_them_in_order_when_resumed() {
@@ -41,10 +46,12 @@ fn no_connect_starts_at_the_ceiling_and_existing_connections_stay() {
     let control = rig.pool.control();
     let guards = rig.acquire_many(3);
     control.set_opening_ceiling(Some(2));
+    assert_eq!((control.stats().opening_ceiling, control.stats().max_open), (2, 5));
     let mut waiter = rig.waiter();
     rig.sim.advance(SEC);
     assert_eq!((rig.pool.stats().open, rig.server.started(Call::Connect)), (3, 3));
     control.set_opening_ceiling(None);
+    assert_eq!(control.stats().opening_ceiling, 5);
     rig.sim.run();
     drop(waiter.ready().expect("served by a new connection"));
     drop(guards);
@@ -72,7 +79,7 @@ fn a_probe_answers_what_its_driver_can_ask() {
     rig.server.set_read_only(true);
     let control = rig.pool.control();
     let can = control.capabilities();
-    assert!(can.capacity && can.role && can.lag);
+    assert!(can.capacity && can.role && can.lag && can.activity && can.storage);
     let _held = rig.acquire_many(2);
     let mut probe = rig.sim.block_on(control.probe()).expect("up");
     let capacity = rig.sim.block_on(probe.capacity()).expect("can ask").expect("answers");
@@ -81,8 +88,38 @@ fn a_probe_answers_what_its_driver_can_ask() {
     assert_eq!(role, Role::ReadOnly);
     let mut lag = || rig.sim.block_on(probe.replication_lag()).expect("can ask").expect("answers");
     assert_eq!(lag(), ReplicationLag::Primary);
-    rig.server.set_behind(Some(3 * SEC));
-    assert_eq!(lag(), ReplicationLag::Behind(3 * SEC));
+    let behind = ReplicationLag::Behind { time: Some(3 * SEC), bytes: Some(77) };
+    rig.server.set_lag(behind);
+    assert_eq!(lag(), behind);
+}
+
+#[test]
+fn a_probe_answers_what_is_open_and_what_the_files_are_like() {
+    let rig = Rig::with_max_open(1);
+    let mut probe = rig.sim.block_on(rig.pool.control().probe()).expect("up");
+    let mut open = Activity::default();
+    let mut activity = || rig.sim.block_on(probe.activity()).expect("can ask").expect("answers");
+    assert_eq!(activity(), open);
+    open.oldest_transaction = Some(3 * SEC);
+    rig.server.set_activity(open);
+    assert_eq!(activity(), open);
+    rig.server.set_storage(Storage::new(4096));
+    let storage = rig.sim.block_on(probe.storage()).expect("can ask").expect("answers");
+    assert_eq!(storage.wal_bytes, 4096);
+    let mut verify = || rig.sim.block_on(probe.verify(MINUTE)).expect("can ask").expect("answers");
+    assert!(verify().is_empty());
+    rig.server.set_findings(vec!["page 3 is never used".to_owned()]);
+    assert_eq!(verify(), ["page 3 is never used"]);
+}
+
+#[test]
+fn a_question_that_fails_costs_the_probe() {
+    let rig = Rig::with_max_open(1);
+    let mut probe = rig.sim.block_on(rig.pool.control().probe()).expect("up");
+    rig.server.next(Call::Ask, &[Answer::Ok, Answer::Error]);
+    rig.sim.block_on(probe.storage()).expect("can ask").expect("answers");
+    let error = rig.sim.block_on(probe.verify(MINUTE)).expect("can ask").expect_err("scripted");
+    assert_eq!((&*error.to_string(), rig.server.sockets()), ("scripted failure of Ask", 0));
 }
 
 #[test]

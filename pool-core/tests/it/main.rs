@@ -13,6 +13,7 @@ mod fuzz;
 mod gates;
 mod hostile;
 mod incidents;
+mod lent;
 mod lifecycle;
 #[cfg(feature = "manager")]
 mod manager;
@@ -26,6 +27,7 @@ mod promptly;
 mod quiet;
 mod reconfigure;
 mod release;
+mod renewal;
 mod rig;
 #[cfg(feature = "sources")]
 mod schema;

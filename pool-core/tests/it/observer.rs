@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pool_core::{
-    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, ConnectionChecked,
-    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, Guard, Observer, OpenFailed,
-    PoolConfig, PoolReconfigured, ReconfigureRefused, SqlComment, StatementFinished,
-    StatementOutcome, StatementStarted, WaiterQueued,
+    AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, Circuit, ConnectionChecked,
+    ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent, Guard, HealthChanged,
+    HealthState, Observer, OpenFailed, PoolConfig, PoolReconfigured, ReconfigureRefused,
+    SqlComment, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 use pool_testkit::{Answer, Call};
 
@@ -79,6 +79,10 @@ impl Observer for Diary {
     }
     fn reconfigure_refused(&self, event: &ReconfigureRefused<'_>) {
         self.note(event.pool, format!("refused {}", event.error.problems().len()));
+    }
+    fn health_changed(&self, event: &HealthChanged<'_>) {
+        let HealthChanged { from, to, reasons, probe_circuit, .. } = event;
+        self.note(event.pool, format!("{from} -> {to}, probes {probe_circuit} {reasons:?}"));
     }
     fn statement_started(&self, event: &StatementStarted<'_>) {
         self.note(event.pool, format!("{} runs {:?}", event.connection_id, event.text));
@@ -237,6 +241,29 @@ fn a_refused_configuration_is_told() {
     let refused = PoolConfig { connect_timeout: Duration::ZERO, ..max_open(0) };
     let error = rig.pool.reconfigure(refused).expect_err("two mistakes");
     assert_eq!(diary.take(), [format!("refused {}", error.problems().len())]);
+}
+
+#[test]
+fn a_change_of_health_is_told_once_and_known_to_who_asks_later() {
+    let (rig, diary) = observed(max_open(1));
+    let control = rig.pool.control();
+    assert_eq!(control.health(), None);
+    let tell = |state, circuit, reasons: &[&str]| {
+        let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+        control.tell_health(state, circuit, &reasons);
+        let told = control.health().expect("told");
+        assert_eq!((told.state, told.probe_circuit), (state, circuit));
+        diary.take()
+    };
+    let (unknown, unhealthy) = (HealthState::Unknown, HealthState::Unhealthy);
+    assert_eq!(tell(unknown, Circuit::Closed, &["no probe yet"]), [""; 0]);
+    let healthy = tell(HealthState::Healthy, Circuit::Closed, &[]);
+    assert_eq!(healthy, ["unknown -> healthy, probes closed []"]);
+    let down = tell(unhealthy, Circuit::Open, &["no answer"]);
+    assert_eq!(down, [r#"healthy -> unhealthy, probes open ["no answer"]"#]);
+    assert_eq!(tell(unhealthy, Circuit::Open, &["no connection"]), [""; 0]);
+    let back = tell(unhealthy, Circuit::HalfOpen, &["back"]);
+    assert_eq!(back, [r#"unhealthy -> unhealthy, probes half_open ["back"]"#]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pool_core::{
-    AcquireStarted, AcquireSucceeded, ConnectionReleased, Control, DriverFault, Observer,
-    OpenError, PoolConfig,
+    AcquireStarted, AcquireSucceeded, Circuit, ConnectionReleased, Control, DriverFault,
+    HealthChanged, HealthState, Observer, OpenError, PoolConfig,
 };
 use pool_testkit::{Answer, Call};
 
@@ -125,6 +125,12 @@ impl Observer for ReentrantObserver {
         control.pause();
         control.resume();
     }
+
+    fn health_changed(&self, event: &HealthChanged<'_>) {
+        let control = self.0.upgrade().expect("alive");
+        assert_eq!(control.health().map(|told| told.state), Some(event.to));
+        control.tell_health(event.to, event.probe_circuit, event.reasons);
+    }
 }
 
 #[test]
@@ -136,6 +142,7 @@ fn no_observer_runs_under_the_lock() {
         pool_core::Guard::discard(rig.acquire());
         rig.sim.advance(MS);
         drop(rig.acquire());
+        control.tell_health(HealthState::Healthy, Circuit::Closed, &[]);
         rig.audit(0);
     });
 }

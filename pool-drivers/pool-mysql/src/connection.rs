@@ -7,10 +7,10 @@ use std::pin::{Pin, pin};
 
 use mysql_async::prelude::{FromRow, Protocol, Queryable as _};
 use mysql_async::{Conn, Params, QueryResult, Row, Statement};
-use pool_core::{Released, RunningStatement, StatementOutcome, Statements};
+use pool_core::{ConnectContext, Released, RunningStatement, StatementOutcome, Statements};
 
 use crate::error::{MysqlError, code};
-use crate::options::Hygiene;
+use crate::options::MysqlOptions;
 use crate::session::{Guard, Session};
 use crate::transaction::Transaction;
 use crate::wire::Wire;
@@ -56,9 +56,9 @@ pub struct Done {
 }
 
 impl MysqlConnection {
-    pub(crate) fn new(id: u64, wire: Wire, database: Option<&str>, statements: Statements) -> Self {
-        let session = Session::new(&wire, database);
-        Self { id, wire, session, statements }
+    pub(crate) fn new(context: ConnectContext, wire: Wire, options: &MysqlOptions) -> Self {
+        let session = Session::new(&wire, options);
+        Self { id: context.connection_id, wire, session, statements: context.statements }
     }
 
     /// The pool's number of the connection.
@@ -320,16 +320,16 @@ impl MysqlConnection {
         &mut self.session
     }
 
-    pub(crate) fn released(&mut self, hygiene: Hygiene) -> Released {
-        self.session.released(&mut self.wire, hygiene)
+    pub(crate) fn released(&mut self) -> Released {
+        self.session.released(&mut self.wire)
     }
 
     pub(crate) async fn ping(&mut self) -> Result<(), MysqlError> {
         Ok(self.wire.ping().await?)
     }
 
-    pub(crate) async fn reset(&mut self, hygiene: Hygiene) -> Result<(), MysqlError> {
-        self.session.reset(&mut self.wire, hygiene).await
+    pub(crate) async fn reset(&mut self) -> Result<(), MysqlError> {
+        self.session.reset(&mut self.wire).await
     }
 
     /// Says goodbye; of what was cut short there is nothing to wait for.

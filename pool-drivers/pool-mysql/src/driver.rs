@@ -1,8 +1,8 @@
 //! The driver: `pool_core::Driver` for MySQL and MariaDB.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
@@ -15,16 +15,23 @@ use crate::open::open;
 use crate::options::{Address, MysqlOptions};
 
 /// Opens connections to one MySQL or MariaDB server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MysqlDriver {
-    options: Arc<MysqlOptions>,
+    options: ArcSwap<MysqlOptions>,
+}
+
+impl Clone for MysqlDriver {
+    /// A driver of its own: what one takes over later, the other does not.
+    fn clone(&self) -> Self {
+        Self { options: ArcSwap::new(self.options.load_full()) }
+    }
 }
 
 impl MysqlDriver {
     /// A driver for the server that `options` describe. Touches nothing yet.
     #[must_use]
     pub fn new(options: MysqlOptions) -> Self {
-        Self { options: Arc::new(options) }
+        Self { options: ArcSwap::from_pointee(options) }
     }
 
     /// The schemes of the URLs that [`from_url`](Self::from_url) reads.
@@ -39,10 +46,10 @@ impl MysqlDriver {
         MysqlOptions::from_url(url).map(Self::new)
     }
 
-    /// What connections are set up with.
+    /// What connections are set up with from now on.
     #[must_use]
-    pub fn options(&self) -> &MysqlOptions {
-        &self.options
+    pub fn options(&self) -> MysqlOptions {
+        MysqlOptions::clone(&self.options.load())
     }
 }
 
@@ -52,9 +59,9 @@ impl Driver for MysqlDriver {
     type Error = MysqlError;
 
     async fn connect(&self, context: ConnectContext) -> Result<MysqlConnection, MysqlError> {
-        let wire = open(&self.options).await?;
-        let database = self.options.database.as_deref();
-        Ok(MysqlConnection::new(context.connection_id, wire, database, context.statements))
+        let options = self.options.load_full();
+        let wire = open(&options).await?;
+        Ok(MysqlConnection::new(context, wire, &options))
     }
 
     /// `COM_PING`: a round trip in which the server runs no statement.
@@ -64,7 +71,7 @@ impl Driver for MysqlDriver {
     }
 
     async fn reset(&self, mut connection: MysqlConnection) -> Result<MysqlConnection, MysqlError> {
-        connection.reset(self.options.hygiene).await?;
+        connection.reset().await?;
         Ok(connection)
     }
 
@@ -77,7 +84,7 @@ impl Driver for MysqlDriver {
     }
 
     fn released(&self, connection: &mut MysqlConnection) -> Released {
-        connection.released(self.options.hygiene)
+        connection.released()
     }
 
     fn classify(&self, error: &MysqlError) -> ErrorClass {
@@ -90,23 +97,38 @@ impl Driver for MysqlDriver {
     }
 
     fn metadata(&self) -> Metadata {
-        let mut metadata = Metadata::new(self.options.system.name());
-        match &self.options.address {
+        let options = self.options.load();
+        let mut metadata = Metadata::new(options.system.name());
+        match &options.address {
             Address::Tcp { host, port } => {
                 metadata.server_address = Some(host.clone());
                 metadata.server_port = Some(*port);
             }
             Address::Socket(path) => metadata.server_address = Some(path.display().to_string()),
         }
-        metadata.namespace.clone_from(&self.options.database);
+        metadata.namespace.clone_from(&options.database);
         metadata
     }
 
     fn objections(&self, _: &PoolConfig) -> Vec<Problem> {
-        self.options.problems()
+        self.options.load().problems()
     }
 
     fn capabilities(&self) -> Capabilities<'_, MysqlConnection, MysqlError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            ..Capabilities::default()
+        }
+    }
+
+    fn can_take_over(&self, _: &Self) -> bool {
+        true
+    }
+
+    fn take_over(&self, successor: Self) {
+        self.options.store(successor.options.into_inner());
     }
 }

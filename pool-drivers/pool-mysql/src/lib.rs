@@ -38,6 +38,7 @@
 //! [`install_default`]: rustls::crypto::CryptoProvider::install_default
 #![forbid(unsafe_code)]
 
+mod activity;
 mod capacity;
 mod class;
 mod connection;

@@ -37,8 +37,8 @@ impl Password {
 
     /// The password is what `provider` returns, which is called at each connect: for credentials
     /// that are rotated, and for tokens that expire. It counts towards `connect_timeout`. After a
-    /// change, [`Control::invalidate`](pool_core::Control::invalidate) retires the connections that were
-    /// opened with the old one.
+    /// change, [`Control::renew`](pool_core::Control::renew) replaces the connections that were opened
+    /// with the old one.
     ///
     /// A provider's error is shown as part of the failed connect's; it should not hold the
     /// password.

@@ -4,12 +4,14 @@ use mysql_async::prelude::Queryable as _;
 use pool_core::{ErrorClass, Released};
 
 use crate::error::MysqlError;
-use crate::options::Hygiene;
+use crate::options::{Hygiene, MysqlOptions};
 use crate::wire::{Status, Wire};
 
 /// What is known of a session beyond what the server said last.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// What it keeps of its last user. Its own: the driver may have taken over another meanwhile.
+    hygiene: Hygiene,
     /// Whether it committed by itself at first.
     autocommit: bool,
     /// The database that was current at first.
@@ -62,10 +64,11 @@ pub(crate) enum Guard {
 
 impl Session {
     /// Of a connection just opened.
-    pub(crate) fn new(wire: &Wire, database: Option<&str>) -> Self {
+    pub(crate) fn new(wire: &Wire, options: &MysqlOptions) -> Self {
         Self {
             autocommit: wire.status().is_none_or(|status| status.autocommit),
-            database: database.map(Box::from),
+            hygiene: options.hygiene,
+            database: options.database.as_deref().map(Box::from),
             text: None,
             used: Use::Nothing,
             guard: Guard::Ended,
@@ -92,12 +95,12 @@ impl Session {
     }
 
     /// In what state a user left it.
-    pub(crate) fn released(&self, wire: &mut Wire, hygiene: Hygiene) -> Released {
+    pub(crate) fn released(&self, wire: &mut Wire) -> Released {
         if self.used == Use::Outdated || !wire.is_in_step() {
             return Released::Discard;
         }
         let clean = self.guard == Guard::Ended
-            && match hygiene {
+            && match self.hygiene {
                 Hygiene::Trust => true,
                 Hygiene::Rollback => self.used < Use::Unseen && self.is_at_rest(wire),
                 Hygiene::Clean | Hygiene::DiscardAll => self.used == Use::Nothing,
@@ -106,12 +109,8 @@ impl Session {
     }
 
     /// Makes it clean for the next user.
-    pub(crate) async fn reset(
-        &mut self,
-        wire: &mut Wire,
-        hygiene: Hygiene,
-    ) -> Result<(), MysqlError> {
-        match hygiene {
+    pub(crate) async fn reset(&mut self, wire: &mut Wire) -> Result<(), MysqlError> {
+        match self.hygiene {
             Hygiene::Clean | Hygiene::DiscardAll => self.renew(wire).await?,
             Hygiene::Rollback | Hygiene::Trust => self.roll_back(wire).await?,
         }

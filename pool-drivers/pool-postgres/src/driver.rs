@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pool_core::{
     Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
@@ -26,9 +27,16 @@ use crate::secret::{Password, PasswordError, PasswordProvider};
 /// from what will pass, but by words that are no part of its interface. It is taken to be transient:
 /// those who wait for a connection learn of it, in PgBouncer's words, after `outage_grace` instead of at
 /// once. [`Pool::open`](pool_core::Pool::open) says it at once, as always.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PostgresDriver {
-    opening: Opening,
+    opening: ArcSwap<Opening>,
+}
+
+impl Clone for PostgresDriver {
+    /// A driver of its own: what one takes over later, the other does not.
+    fn clone(&self) -> Self {
+        Self { opening: ArcSwap::new(self.opening.load_full()) }
+    }
 }
 
 impl PostgresDriver {
@@ -38,7 +46,7 @@ impl PostgresDriver {
     /// A driver for the database that `options` describe. Touches nothing yet.
     #[must_use]
     pub fn new(options: PostgresOptions) -> Self {
-        Self { opening: Opening { options, provider: None } }
+        Self { opening: ArcSwap::from_pointee(Opening { options, provider: None }) }
     }
 
     /// A driver for the database at `url`; see [`PostgresOptions::from_url`]. Touches nothing yet.
@@ -51,7 +59,7 @@ impl PostgresDriver {
     }
 
     /// The same driver, which asks `provide` for the password of each connect, for passwords that
-    /// change. After a change, the control handle's `invalidate` retires the connections that
+    /// change. After a change, the control handle's `renew` replaces the connections that
     /// were opened with the former one.
     ///
     /// The provider is awaited within the pool's `connect_timeout`.
@@ -67,19 +75,20 @@ impl PostgresDriver {
     ///     .with_password_provider(|| async { Ok(Password::from(fetch_token().await?)) });
     /// ```
     #[must_use]
-    pub fn with_password_provider<F, Fut>(mut self, provide: F) -> Self
+    pub fn with_password_provider<F, Fut>(self, provide: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Password, PasswordError>> + Send + 'static,
     {
-        self.opening.provider = Some(PasswordProvider::new(provide));
-        self
+        let options = self.opening.load().options.clone();
+        let provider = Some(PasswordProvider::new(provide));
+        Self { opening: ArcSwap::from_pointee(Opening { options, provider }) }
     }
 
-    /// What connections are set up with.
+    /// What connections are set up with from now on.
     #[must_use]
-    pub fn options(&self) -> &PostgresOptions {
-        &self.opening.options
+    pub fn options(&self) -> PostgresOptions {
+        self.opening.load().options.clone()
     }
 }
 
@@ -89,7 +98,7 @@ impl Driver for PostgresDriver {
     type Error = PostgresError;
 
     async fn connect(&self, context: ConnectContext) -> Result<PostgresConnection, PostgresError> {
-        self.opening.open(&context).await
+        self.opening.load_full().open(&context).await
     }
 
     /// Whether the server answers an empty query, and has no transaction open.
@@ -97,7 +106,7 @@ impl Driver for PostgresDriver {
         &self,
         connection: PostgresConnection,
     ) -> Result<PostgresConnection, PostgresError> {
-        connection.session().check(self.options().hygiene).await?;
+        connection.session().check().await?;
         Ok(connection)
     }
 
@@ -105,7 +114,7 @@ impl Driver for PostgresDriver {
         &self,
         mut connection: PostgresConnection,
     ) -> Result<PostgresConnection, PostgresError> {
-        connection.session_mut().clean(self.options().hygiene).await?;
+        connection.session_mut().clean().await?;
         Ok(connection)
     }
 
@@ -115,7 +124,7 @@ impl Driver for PostgresDriver {
     }
 
     fn released(&self, connection: &mut PostgresConnection) -> Released {
-        connection.session_mut().release(self.options().hygiene)
+        connection.session_mut().release()
     }
 
     fn classify(&self, error: &PostgresError) -> ErrorClass {
@@ -129,7 +138,7 @@ impl Driver for PostgresDriver {
 
     /// Of several servers, the first.
     fn metadata(&self) -> Metadata {
-        let options = self.options();
+        let options = &self.opening.load().options;
         let mut metadata = Metadata::new("postgresql");
         if let Some(host) = options.hosts.first() {
             metadata.server_address = Some(match &host.at {
@@ -144,10 +153,25 @@ impl Driver for PostgresDriver {
     }
 
     fn objections(&self, _: &PoolConfig) -> Vec<Problem> {
-        self.options().problems()
+        self.opening.load().options.problems()
     }
 
     fn capabilities(&self) -> Capabilities<'_, PostgresConnection, PostgresError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            ..Capabilities::default()
+        }
+    }
+
+    fn can_take_over(&self, _: &Self) -> bool {
+        true
+    }
+
+    /// With its password provider, if it has one.
+    fn take_over(&self, successor: Self) {
+        self.opening.store(successor.opening.into_inner());
     }
 }

@@ -32,7 +32,8 @@ const DISCARD_ALL: &str = "DISCARD ALL";
 impl Session {
     /// In what state a user left the session; sends its reset, if that can be sent ahead. Does not
     /// wait.
-    pub(crate) fn release(&mut self, hygiene: Hygiene) -> Released {
+    pub(crate) fn release(&mut self) -> Released {
+        let hygiene = self.hygiene;
         if *self.broken.get_mut() || self.client.is_closed() || self.wire.is_lost() {
             return Released::Discard;
         }
@@ -84,7 +85,8 @@ impl Session {
 
     /// Finds out what is under way, stops it, and makes the session clean. Where everything is trusted,
     /// that is after a panic, which nobody asked to trust: the transaction is rolled back.
-    pub(crate) async fn clean(&mut self, hygiene: Hygiene) -> Result<(), PostgresError> {
+    pub(crate) async fn clean(&mut self) -> Result<(), PostgresError> {
+        let hygiene = self.hygiene;
         self.settle().await?;
         if self.wire.is_lost() {
             return Err(PostgresError::Unclean);
@@ -125,9 +127,9 @@ impl Session {
     }
 
     /// Whether the server answers and, unless everything is trusted, has no transaction open.
-    pub(crate) async fn check(&self, hygiene: Hygiene) -> Result<(), PostgresError> {
+    pub(crate) async fn check(&self) -> Result<(), PostgresError> {
         self.call(pin!(async { Ok(self.client.batch_execute("").await?) })).await?;
-        if hygiene == Hygiene::Trust { Ok(()) } else { self.expect_idle() }
+        if self.hygiene == Hygiene::Trust { Ok(()) } else { self.expect_idle() }
     }
 
     fn expect_idle(&self) -> Result<(), PostgresError> {

@@ -17,7 +17,7 @@ use crate::cache::StatementCache;
 use crate::cancel::Canceller;
 use crate::error::PostgresError;
 use crate::notifications::Inbox;
-use crate::options::{PostgresOptions, TargetSession};
+use crate::options::{Hygiene, PostgresOptions, TargetSession};
 use crate::wire::Wire;
 
 /// The reply to something that was sent ahead and is not read yet.
@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) lent: AtomicBool,
     /// Not to be used again: a reset failed, or the server has changed its role.
     pub(crate) broken: AtomicBool,
+    /// What it keeps of its last user. Its own: the driver may have taken over another meanwhile.
+    pub(crate) hygiene: Hygiene,
     /// Whether the server was chosen because it takes writes.
     is_to_write: bool,
     /// Statements that were prepared, or begun to be, on our account.
@@ -73,6 +75,7 @@ impl Session {
             cut_short: AtomicBool::new(false),
             lent: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            hygiene: options.hygiene,
             is_to_write: matches!(
                 options.target_session_attrs,
                 TargetSession::ReadWrite | TargetSession::Primary

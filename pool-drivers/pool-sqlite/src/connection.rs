@@ -231,6 +231,14 @@ impl SqliteConnection {
         Ok(self.worker.run(closure).await??)
     }
 
+    /// Runs on the thread what blocks and is no business of SQLite's.
+    pub(crate) async fn run<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SqliteError> {
+        self.worker.run(|_| work()).await
+    }
+
     pub(crate) async fn clean(&mut self) -> Result<(), SqliteError> {
         self.worker.clean().await
     }

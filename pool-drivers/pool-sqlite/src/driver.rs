@@ -145,7 +145,12 @@ impl Driver for SqliteDriver {
     }
 
     fn capabilities(&self) -> Capabilities<'_, SqliteConnection, SqliteError> {
-        Capabilities { role: Some(self), ..Capabilities::default() }
+        let in_file = matches!(self.options().source, Source::File(_));
+        Capabilities {
+            role: Some(self),
+            storage: if in_file { Some(self) } else { None },
+            ..Capabilities::default()
+        }
     }
 }
 

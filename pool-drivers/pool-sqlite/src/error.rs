@@ -41,6 +41,13 @@ pub enum SqliteError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The size of the write-ahead log cannot be told.
+    Log {
+        /// The database's path.
+        database: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// A statement failed.
     Sqlite(rusqlite::Error),
     /// The closure panicked; the transaction that was open is rolled back.
@@ -89,6 +96,11 @@ impl SqliteError {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// Whether the file is no database, or a broken one.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 
     /// SQLite's extended code, as telemetry wants it.
@@ -146,6 +158,10 @@ impl fmt::Display for SqliteError {
                 f,
                 "no thread can be started for a connection to the SQLite database {database}"
             ),
+            Self::Log { database, .. } => write!(
+                f,
+                "the size of the write-ahead log of the SQLite database {database} cannot be told"
+            ),
             Self::Sqlite(error) => say(error, f),
             Self::Panicked { message } => {
                 write!(f, "the closure given to the connection panicked: {message}")
@@ -160,7 +176,7 @@ impl Error for SqliteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Open { source, .. } => Some(source),
-            Self::Thread { source, .. } => Some(source),
+            Self::Thread { source, .. } | Self::Log { source, .. } => Some(source),
             Self::Sqlite(error) => unsaid(error),
             _ => None,
         }

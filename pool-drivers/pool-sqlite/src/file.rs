@@ -4,6 +4,7 @@
 //! this process have on it (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
 use std::fs::{self, FileType};
+use std::io;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -36,6 +37,20 @@ pub(crate) fn explain(path: &Path, access: Access, error: rusqlite::Error) -> Op
         OpenFailure::Missing
     } else {
         OpenFailure::Sqlite(error)
+    }
+}
+
+/// The size of a database's write-ahead log; 0 without one. SQLite has it beside the file that a link
+/// leads to.
+pub(crate) fn wal_bytes(database: &Path) -> io::Result<u64> {
+    let metadata = fs::canonicalize(database).and_then(|database| {
+        let mut wal = database.into_os_string();
+        wal.push("-wal");
+        fs::metadata(wal)
+    });
+    match metadata {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        metadata => Ok(metadata?.len()),
     }
 }
 

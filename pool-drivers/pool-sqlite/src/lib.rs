@@ -31,6 +31,7 @@ mod open;
 mod options;
 mod pair;
 mod private;
+mod storage;
 mod thread;
 mod url;
 mod validate;

@@ -11,17 +11,22 @@
 //! - `hostile` (feature `hostile`): texts for property tests of parsers.
 //! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
-//! - [`run_as_shown`]: an example is what the README shows, and what comes of it.
+//! - [`FaultRow`]: what came of a fault on a real server, told for a table of them all.
+//! - [`run_as_shown`]: an example is what the README shows, and what comes of it; [`built_example`] is its
+//!   program.
+//! - [`Nothing`]: a driver that costs nothing, to measure the pool alone.
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 mod example;
 mod fake;
+mod fault_row;
 #[cfg(feature = "hostile")]
 pub mod hostile;
 pub mod measure;
 mod not_tried;
+mod nothing;
 #[cfg(feature = "receivers")]
 pub mod receivers;
 #[cfg(feature = "servers")]
@@ -29,8 +34,10 @@ pub mod servers;
 mod shown;
 mod sim;
 
-pub use self::example::run_as_shown;
+pub use self::example::{built_example, run_as_shown};
 pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer, Session};
+pub use self::fault_row::{FAULTS_VARIABLE, FaultRow};
 pub use self::not_tried::{NOT_TRIED_VARIABLE, not_tried};
+pub use self::nothing::{Never, Nothing};
 pub use self::shown::{Shown, percent_encoded};
 pub use self::sim::{Hand, Sim, SimTask};

@@ -71,6 +71,16 @@ const POOL: &str = "A setting of the pool, such as max_open=8; may be given for 
 const POOL_LONG: &str = "\
 A setting of the pool, such as max_open=8 or acquire_timeout=250ms; may be given for
 several fields, which are listed below";
+const AT: &str = "Change the pool under load: --at 3s max_open=4; may be given several times";
+const AT_LONG: &str = "\
+Change the pool under load, so long after the load began; may be given several times:
+--at 3s max_open=4 --at 6s pause --at 8s resume.
+
+A change is settings with commas between them, such as 'max_open=4, acquire_timeout=1s', with
+the fields of --pool; or pause (acquires wait), resume, invalidate (every connection is
+retired) or renew (each is replaced once the next one is open). A pool that is still paused at
+the end of the load is resumed. The report says what was changed and when; its figures are of
+several pools then, so it gives no verdict";
 const URL: &str = "The database, such as sqlite:orders.db [default: a temporary SQLite file]";
 const URL_LONG: &str = "\
 The database, such as sqlite:orders.db; without it, an SQLite file in a temporary
@@ -105,6 +115,8 @@ pub(crate) struct RunArguments {
     pub(crate) tasks: u32,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
+    #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
+    pub(crate) at: Vec<String>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]

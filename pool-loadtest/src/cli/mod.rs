@@ -5,11 +5,13 @@
 
 mod arguments;
 mod config;
+mod health;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod plan;
 mod progress;
 mod run;
 mod signals;

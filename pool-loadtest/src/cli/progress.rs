@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use pool_health::HealthState;
 
+use super::health::{HealthEvent, HealthWatch};
 use super::say;
 use crate::tester::Progress;
-use crate::words::counted;
+use crate::words::{counted, shortened};
 
 /// How much later than the last line the one at the end must be.
 const WORTH_A_LINE: Duration = Duration::from_millis(100);
@@ -26,14 +28,18 @@ impl ProgressLine {
         Self { bar, lines: Lines::default() }
     }
 
-    pub(crate) fn show(&mut self, progress: &Progress) {
+    pub(crate) fn show(&mut self, progress: &Progress, health: &mut HealthWatch) {
+        for event in events(progress, &health.news(progress)) {
+            if self.bar.is_hidden() { say(&event) } else { self.bar.println(event) }
+        }
+        let state = health.state();
         if self.bar.is_hidden() {
-            self.lines.next(progress).iter().for_each(|line| say(line));
+            self.lines.next(progress, state).iter().for_each(|line| say(line));
             return;
         }
         let elapsed = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
         self.bar.set_position(elapsed);
-        self.bar.set_message(line(progress, progress.throughput));
+        self.bar.set_message(line(progress, progress.throughput, state));
     }
 
     pub(crate) fn clear(&self) {
@@ -50,22 +56,36 @@ struct Lines {
 }
 
 impl Lines {
-    fn next(&mut self, progress: &Progress) -> Option<String> {
+    fn next(&mut self, progress: &Progress, health: HealthState) -> Option<String> {
         let Progress { elapsed, operations, ended, .. } = *progress;
         let since = elapsed.saturating_sub(self.last.0);
         let due = elapsed.as_secs() > self.last.0.as_secs() || (ended && since >= WORTH_A_LINE);
         due.then(|| {
             let throughput = (operations - self.last.1) as f64 / since.as_secs_f64();
             self.last = (elapsed, operations);
-            line(progress, throughput)
+            line(progress, throughput, health)
         })
     }
 }
 
-fn line(progress: &Progress, throughput: f64) -> String {
+/// What has happened since the last time, each in a line.
+fn events(progress: &Progress, health: &[HealthEvent]) -> Vec<String> {
+    let timed = |at: f64, words: String| format!("{at:>5.1} s  {words}");
+    let changes = progress.changes.iter().map(|it| timed(it.at_seconds, it.to_string()));
+    let health = health.iter().map(|it| shortened(&timed(it.at_seconds, it.to_string())));
+    changes.chain(health).collect()
+}
+
+/// Says nothing of the health of a pool that is well.
+fn line(progress: &Progress, throughput: f64, health: HealthState) -> String {
     let Progress { elapsed, errors, ref pool, .. } = *progress;
+    let health = match health {
+        HealthState::Healthy => String::new(),
+        HealthState::Unknown => "  health unknown".to_owned(),
+        state => format!("  {state}"),
+    };
     format!(
-        "{:>5.1} s  {throughput:>8.0}/s  {} in use  {} idle  {} waiting  {}",
+        "{:>5.1} s  {throughput:>8.0}/s  {} in use  {} idle  {} waiting  {}{health}",
         elapsed.as_secs_f64(),
         pool.in_use,
         pool.idle,
@@ -95,9 +115,10 @@ mod tests {
                 errors: 0,
                 throughput: 0.0,
                 ended: millis == 2_050,
+                changes: Vec::new(),
                 pool: pool.clone(),
             };
-            lines.next(&progress).map(|line| line[..20].trim().to_owned())
+            lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });
         let second = |line: &str| Some(line.to_owned());
         let (one, two) = (second("1.0 s      1000/s"), second("2.0 s       999/s"));

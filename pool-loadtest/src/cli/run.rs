@@ -13,13 +13,16 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
+use super::health::{HealthSeen, HealthWatch};
 use super::monitor::{Monitor, Seen};
+use super::plan;
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
+use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::{LoadError, LoadTester};
@@ -39,12 +42,15 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let mut target = Target::read(&arguments.settings);
     let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
     target.object(problems);
+    let (changes, problems) = plan::read(&arguments.at, arguments.duration);
+    target.object(problems);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, target, monitor))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, changes, target, monitor))
 }
 
 async fn run_async(
     arguments: &RunArguments,
+    changes: Vec<Change>,
     target: Target,
     monitor: Monitor,
 ) -> Result<(), Failure> {
@@ -59,7 +65,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, stopped, in_temporary_file, monitor };
+    let run = Run { arguments, changes, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -70,6 +76,7 @@ async fn run_async(
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
+    changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
     monitor: Monitor,
@@ -85,13 +92,22 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, stopped, in_temporary_file, monitor } = self;
+        let Self { arguments, changes, stopped, in_temporary_file, monitor } = self;
+        plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
-        let report = load(arguments, pool.clone(), stopped.wait()).await;
+        let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let options = LoadOptions {
+            tasks: arguments.tasks as usize,
+            duration: arguments.duration,
+            seed: arguments.seed,
+            changes,
+            ..LoadOptions::default()
+        };
+        let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -101,7 +117,7 @@ impl Run<'_> {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
         }
-        print(&report, &seen, arguments.output).map_err(Failure::Run)?;
+        print(&report, &health.seen(), &seen, arguments.output).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -142,19 +158,14 @@ fn usage(error: pool_core::ConfigError) -> Failure {
 }
 
 async fn load<D: Teller>(
-    arguments: &RunArguments,
     pool: Pool<D>,
+    options: LoadOptions,
+    health: &mut HealthWatch,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let options = LoadOptions {
-        tasks: arguments.tasks as usize,
-        duration: arguments.duration,
-        seed: arguments.seed,
-        ..LoadOptions::default()
-    };
-    let mut line = ProgressLine::new(arguments.duration);
+    let mut line = ProgressLine::new(options.duration);
     let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress)).await;
+    let report = tester.run_until(stop, |progress| line.show(progress, health)).await;
     line.clear();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
@@ -162,10 +173,10 @@ async fn load<D: Teller>(
     })
 }
 
-fn print(report: &Report, seen: &Seen, output: Output) -> anyhow::Result<()> {
+fn print(report: &Report, health: &HealthSeen, seen: &Seen, output: Output) -> anyhow::Result<()> {
     let text = match output {
-        Output::Text => format!("{report}{seen}"),
-        Output::Json => serde_json::to_string_pretty(&Printed { report, seen })? + "\n",
+        Output::Text => format!("{report}{health}{seen}"),
+        Output::Json => serde_json::to_string_pretty(&Printed { report, health, seen })? + "\n",
     };
     let mut out = stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -177,6 +188,8 @@ fn print(report: &Report, seen: &Seen, output: Output) -> anyhow::Result<()> {
 struct Printed<'a> {
     #[serde(flatten)]
     report: &'a Report,
+    /// How the pool was when the load began, and each change since.
+    health: &'a HealthSeen,
     /// Nothing, if nobody watched.
     #[serde(flatten)]
     seen: &'a Seen,

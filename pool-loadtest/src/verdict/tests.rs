@@ -11,6 +11,7 @@ fn busy_pool() -> Evidence {
     Evidence {
         tasks: 20,
         config: PoolConfig { max_open: 10, ..PoolConfig::default() },
+        is_mixed: false,
         cores: 4,
         operations: 100_000,
         errors: 0,

@@ -1,6 +1,7 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite and on
 //! real servers.
 
+mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
@@ -20,3 +21,5 @@ mod stalls;
 mod tester;
 #[cfg(feature = "monitor")]
 mod watched;
+#[cfg(feature = "cli")]
+mod while_it_runs;

@@ -51,7 +51,7 @@ fn a_short_run_holds_its_invariant(family: Family, system: &str) {
     assert_eq!(left.trim(), "0", "nothing is left behind");
 }
 
-/// The report of a load during which the server is killed and started again.
+/// The report of a load during which the server is killed and, once that was noticed, started again.
 fn killed_meanwhile(family: Family) -> Value {
     let server = Server::start(chosen(family).expect("known")).expect("a server");
     let database = server.database("load").expect("a database");
@@ -60,7 +60,7 @@ fn killed_meanwhile(family: Family) -> Value {
         "--url",
         &database.url(),
         "--duration",
-        "3s",
+        "6s",
         "--pool",
         "acquire_timeout=5s",
         "--output",
@@ -69,13 +69,17 @@ fn killed_meanwhile(family: Family) -> Value {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut until_it_says = |words: &str| {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert!(stderr.read_line(&mut line).expect("a line") > 0, "ended before {words:?}");
+        }
+    };
     // The first line of progress: the load is under way.
-    let mut line = String::new();
-    while !line.contains("/s") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).expect("a line") > 0, "ended early");
-    }
+    until_it_says("/s");
     server.kill().expect("killed");
+    until_it_says(" s  degraded: ");
     server.restart().expect("started again");
     let rest = thread::spawn(move || std::io::copy(&mut stderr, &mut sink()));
     let (_, stdout, _) = finished(child.wait_with_output().expect("ends"));
@@ -94,6 +98,9 @@ fn no_money_is_lost_with_a_server_that_dies(family: Family) {
     assert!(lost > 0 && count(&pool["open"]) > 0, "{report}");
     assert_eq!(report["outcome"], "completed");
     assert_eq!(report["in_use"], 0);
+    let health = report["health"].as_array().expect("a list");
+    assert_eq!(health[0]["state"], "healthy", "{report}");
+    assert!(health.iter().any(|it| it["state"] != "healthy"), "it was noticed: {report}");
     let longest = Duration::from_micros(report["wait"]["max"].as_f64().expect("timed") as u64);
     assert!(longest <= Duration::from_millis(5500), "within the deadline: {longest:?}");
 }

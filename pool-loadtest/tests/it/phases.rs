@@ -21,7 +21,7 @@ use crate::tester::{max_open, pool};
 const MS: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     Prepare,
     Step,
     Verify,
@@ -30,7 +30,7 @@ enum Phase {
 
 /// Hangs in one phase for ever, and says when it is there.
 #[derive(Clone)]
-struct Phased {
+pub(crate) struct Phased {
     hangs_in: Option<Phase>,
     there: Arc<Notify>,
     /// The numbers of the operations that fail.
@@ -73,7 +73,7 @@ impl Workload<FakeDriver> for Phased {
     }
 }
 
-fn phased(hangs_in: Option<Phase>) -> Phased {
+pub(crate) fn phased(hangs_in: Option<Phase>) -> Phased {
     Phased {
         hangs_in,
         there: Arc::default(),
@@ -83,7 +83,7 @@ fn phased(hangs_in: Option<Phase>) -> Phased {
     }
 }
 
-fn seconds(seconds: u64) -> LoadOptions {
+pub(crate) fn seconds(seconds: u64) -> LoadOptions {
     let duration = Duration::from_secs(seconds);
     LoadOptions { tasks: 2, duration, baseline: 300 * MS, ..LoadOptions::default() }
 }

@@ -34,7 +34,7 @@ pub(super) fn expect(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn the_shipped_rules_are_the_founding_documents_three_and_five_more() {
+fn the_shipped_rules_are_the_founding_documents_three_and_seven_more() {
     let shipped = Rules::default();
     let names: Vec<_> = shipped.0.iter().map(|rule| (&*rule.name, rule.severity)).collect();
     assert_eq!(
@@ -48,6 +48,8 @@ fn the_shipped_rules_are_the_founding_documents_three_and_five_more() {
             ("leak", Severity::Warning),
             ("churn", Severity::Warning),
             ("queue", Severity::Critical),
+            ("unhealthy", Severity::Critical),
+            ("configuration_refused", Severity::Warning),
         ]
     );
     let bounds: Vec<_> = shipped.0[..3].iter().map(|rule| (rule.signal, rule.bound)).collect();

@@ -12,7 +12,7 @@ use pool_core::{
     ReconfigureRefused,
 };
 
-use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME};
+use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME, REFUSED};
 
 /// The instruments that record, for all pools.
 #[derive(Clone)]
@@ -99,6 +99,8 @@ impl Events {
         let of_pool = |histogram| PoolHistogram::new(histogram, lookup, &pool);
         // A counter that begins with its first leak has not grown, to those who ask by how much.
         instruments.leaks_suspected.add(0, slice::from_ref(&pool));
+        let refused = [pool.clone(), KeyValue::new(ERROR_TYPE, REFUSED)];
+        instruments.reconfigurations.add(0, &refused);
         Self {
             create_time: of_pool(&instruments.create_time),
             wait_time: of_pool(&instruments.wait_time),
@@ -164,6 +166,6 @@ impl Observer for Events {
     }
 
     fn reconfigure_refused(&self, _event: &ReconfigureRefused<'_>) {
-        self.instruments.reconfigurations.add(1, &self.with_error("refused"));
+        self.instruments.reconfigurations.add(1, &self.with_error(REFUSED));
     }
 }

@@ -8,15 +8,11 @@ mod answer;
 mod exposition;
 mod metrics;
 mod options;
-mod serve;
 mod tally;
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
-use self::answer::Desk;
-use self::serve::Server;
-use crate::background::Background;
+use pool_endpoint::{Endpoint, EndpointOptions};
 
 pub use self::exposition::{Buckets, Family, Label, Labels, Samples};
 pub use self::metrics::PrometheusMetrics;
@@ -46,9 +42,7 @@ pub use self::options::{PrometheusError, PrometheusOptions};
 /// ```
 #[derive(Debug)]
 pub struct PrometheusEndpoint {
-    address: SocketAddr,
-    server: Arc<Server>,
-    background: Background,
+    endpoint: Endpoint,
 }
 
 impl PrometheusEndpoint {
@@ -64,34 +58,15 @@ impl PrometheusEndpoint {
         collect: impl Fn() -> Vec<Family> + Send + Sync + 'static,
     ) -> Result<Self, PrometheusError> {
         options.check()?;
-        let address = options.address;
-        let listen = |source| PrometheusError::Listen { address, source };
-        let listener = TcpListener::bind(address).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let background = Background::start("pool-prometheus").map_err(PrometheusError::Thread)?;
-        let desk = Desk {
-            token: options.token.clone(),
-            hosts: options.hosts.clone(),
-            collect: Box::new(collect),
-        };
-        let server = Arc::new(Server::new(desk));
-        background.spawn(Arc::clone(&server).run(listener));
-        Ok(Self { address, server, background })
+        let PrometheusOptions { address, token, hosts } = options.clone();
+        let options = EndpointOptions { name: "pool-prometheus", address, token, hosts };
+        let endpoint = Endpoint::start(options, move |asked| answer::answer(asked, &collect))?;
+        Ok(Self { endpoint })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for PrometheusEndpoint {
-    fn drop(&mut self) {
-        let server = Arc::clone(&self.server);
-        // What is under way after that ends with the thread.
-        let _all_answered =
-            self.background.run(serve::LAST_ANSWERS, async move { server.end().await });
+        self.endpoint.address()
     }
 }

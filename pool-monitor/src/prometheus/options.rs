@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use pool_core::Secret;
+use pool_endpoint::{EndpointError, is_usable_token};
 
 /// How a [`PrometheusEndpoint`](super::PrometheusEndpoint) is wanted.
 ///
@@ -67,18 +68,20 @@ pub enum PrometheusError {
 
 impl PrometheusOptions {
     pub(super) fn check(&self) -> Result<(), PrometheusError> {
-        // What is shorter is guessed.
-        const SHORTEST: usize = 16;
         let address = self.address;
         match &self.token {
             None if !address.ip().is_loopback() => Err(PrometheusError::NoToken { address }),
-            Some(token)
-                if token.expose().len() < SHORTEST
-                    || !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) =>
-            {
-                Err(PrometheusError::BadToken)
-            }
+            Some(token) if !is_usable_token(token) => Err(PrometheusError::BadToken),
             _ => Ok(()),
+        }
+    }
+}
+
+impl From<EndpointError> for PrometheusError {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Listen { address, source } => Self::Listen { address, source },
+            EndpointError::Thread(error) => Self::Thread(error),
         }
     }
 }

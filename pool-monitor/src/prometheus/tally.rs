@@ -11,7 +11,7 @@ use pool_core::{
 };
 
 use super::exposition::{Buckets, Label};
-use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME};
+use crate::catalogue::{self, ERROR_TYPE, Kind, Metric, POOL_NAME, REFUSED};
 use crate::reading::Attribute;
 
 /// Counts the events of one pool.
@@ -61,7 +61,7 @@ impl Tally {
             catalogue::LEAKS_SUSPECTED => vec![(None, get(&self.leaks_suspected))],
             catalogue::RECONFIGURATIONS => vec![
                 (None, get(&self.reconfigurations)),
-                (Some(error("refused")), get(&self.reconfigurations_refused)),
+                (Some(error(REFUSED)), get(&self.reconfigurations_refused)),
             ],
             _ => Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! What Prometheus scrapes is what an OpenTelemetry provider collects.
 
 use opentelemetry_sdk::metrics::Temporality;
-use pool_core::PoolConfig;
+use pool_core::{Circuit, HealthState, PoolConfig};
 use pool_monitor::catalogue::{self, Kind, POOL_NAME};
 use pool_monitor::prometheus::{Family, Labels, PrometheusMetrics, Samples};
 use pool_testkit::{Answer, Call};
@@ -57,6 +57,7 @@ fn every_metric_has_the_same_values_either_way() {
     drop(rig.acquire());
     rig.pool.reconfigure(config.clone()).expect("valid");
     rig.pool.reconfigure(PoolConfig { max_open: 0, ..config }).expect_err("invalid");
+    rig.pool.control().tell_health(HealthState::Degraded, Circuit::HalfOpen, &[]);
 
     let collected = provider.collect();
     let families = shown.families()();

@@ -13,7 +13,7 @@ use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider,
     Temporality,
 };
-use pool_core::{Observer, Pool, PoolConfig, PoolOptions};
+use pool_core::{Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions};
 use pool_monitor::PoolMetrics;
 use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME};
 use pool_testkit::{Answer, Call, FakeDriver};
@@ -133,6 +133,7 @@ fn every_metric_of_the_catalogue_is_collected_by_its_name_unit_kind_and_buckets(
     rig.server.next(Call::Check, &[Answer::Error]);
     rig.sim.advance(SEC);
     drop(rig.acquire());
+    rig.pool.control().tell_health(HealthState::Healthy, Circuit::Closed, &[]);
     let collected = provider.collect();
     let lacking: BTreeSet<_> = catalogue::ALL
         .iter()
@@ -174,9 +175,58 @@ fn counts_are_those_of_the_pool_in(way: usize) {
     assert_eq!(points(&catalogue::WAIT_TIME), of([("", 3.0), ("timeout", 1.0)]));
     assert_eq!(points(&catalogue::USE_TIME), of([("", 2.0)]));
     assert_eq!(points(&catalogue::CREATE_TIME), of([("", 2.0)]));
+    // There before the first, so that it is growth.
+    assert_eq!(points(&catalogue::LEAKS_SUSPECTED), of([("", 0.0)]));
+    assert_eq!(points(&catalogue::RECONFIGURATIONS), of([("refused", 0.0)]));
     let acquires = points(&catalogue::ACQUIRES);
     let ended: f64 = acquires.values().sum();
     assert!((ended - 4.0).abs() < 1e-9, "{acquires:?}");
+}
+
+#[test]
+fn health_is_absent_until_it_is_told_and_then_as_it_was_told_last() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(max_open(1));
+    let control = rig.pool.control();
+    // Told before anybody looks, it is known nevertheless.
+    let early = Rig::new(max_open(1));
+    early.pool.control().tell_health(HealthState::Healthy, Circuit::Closed, &[]);
+    let metrics = provider.metrics();
+    metrics.watch(&control);
+    metrics.watch(&early.pool.control());
+    let both = |pool| {
+        let collected = provider.collect();
+        [&catalogue::HEALTH, &catalogue::PROBE_CIRCUIT_OPEN]
+            .map(|metric| points(&collected, metric, pool))
+    };
+    let is = |state: HealthState| {
+        let of_state = |it: HealthState| (it.name().to_owned(), f64::from(u8::from(it == state)));
+        HealthState::ALL.map(of_state).into()
+    };
+    assert_eq!(both("fake"), [Points::new(), Points::new()]);
+    assert_eq!(both("fake#2"), [is(HealthState::Healthy), of([("", 0.0)])]);
+    for (state, circuit, open) in [
+        (HealthState::Healthy, Circuit::Closed, 0.0),
+        (HealthState::Unhealthy, Circuit::Open, 1.0),
+        (HealthState::Unhealthy, Circuit::HalfOpen, 1.0),
+        (HealthState::Degraded, Circuit::Closed, 0.0),
+        (HealthState::Unknown, Circuit::Closed, 0.0),
+    ] {
+        control.tell_health(state, circuit, &["why".to_owned()]);
+        assert_eq!(both("fake"), [is(state), of([("", open)])]);
+    }
+}
+
+#[test]
+fn a_closed_pool_has_no_health() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(max_open(1));
+    let metrics = provider.metrics();
+    metrics.watch(&rig.pool.control());
+    rig.pool.control().tell_health(HealthState::Unhealthy, Circuit::Closed, &[]);
+    assert_eq!(provider.points(&catalogue::HEALTH, "fake").len(), HealthState::ALL.len());
+    drop(rig.sim.block_on(rig.pool.close(SEC)));
+    assert_eq!(provider.points(&catalogue::HEALTH, "fake"), Points::new());
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) enum Step {
     Loom,
     /// Small crowds at the engine lose nothing under some thousand schedules.
     Shuttle,
-    /// The drivers' tests pass against real servers, the monitor's beside real receivers.
+    /// The drivers' tests pass against real servers, the monitor's beside real receivers, those of
+    /// health on servers that something befalls.
     Itest,
     /// Each crate compiles without a warning with each of its features alone, and with none.
     Features,

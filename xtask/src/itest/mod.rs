@@ -1,10 +1,12 @@
 //! `cargo xtask itest`: the tests of the drivers, and of the load tester with them, each against every
-//! server it is for; those of the monitor beside what receives its telemetry.
+//! server it is for; those of the monitor beside what receives its telemetry; those of health while
+//! something befalls servers, of which it prints a table.
 //!
 //! Here is what runs and against what; which tests go with which servers is in `suites`, how servers
 //! and receivers start in pool-testkit.
 
 mod count;
+mod faults;
 mod matrix;
 mod suites;
 
@@ -17,21 +19,22 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use pool_testkit::NOT_TRIED_VARIABLE;
 use pool_testkit::receivers::Tool;
 use pool_testkit::servers::{
-    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, cache, chosen,
-    provide, shared,
+    Access, Fetching, OFFLINE_VARIABLE, Product, Server, ServerError, Setup, chosen, provide,
+    shared,
 };
+use pool_testkit::{FAULTS_VARIABLE, NOT_TRIED_VARIABLE};
 
 use self::count::Count;
+use self::faults::Table;
 use self::matrix::{Cell, Matrix, Outcome};
 use self::suites::{Run, SUITES, Subject, Suite};
 use crate::child;
 use crate::plugin::NEXTEST;
 
-/// Run the drivers' tests against real servers, and the monitor's beside real receivers of
-/// telemetry, which are started for them.
+/// Run the drivers' tests against real servers, the monitor's beside real receivers of telemetry, and
+/// those of health on servers that something befalls; all of these are started for them.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
     /// Only the tests of this driver, or of this part of the project; without it, all of them.
@@ -196,11 +199,12 @@ impl<'a> Runner<'a> {
         }
         // Compiling is no part of how long the tests take.
         child::run(&mut test_command(suite, run, &["--no-run"]))?;
-        let not_tried = cache().join("not-tried");
-        forget(&not_tried)?;
+        // Of this run alone: the cache is shared with others, which may go on at the same time.
+        let told = tempfile::tempdir().context("cannot create a folder for what tests tell")?;
+        let [not_tried, faults] = ["not-tried", "faults"].map(|name| told.path().join(name));
         let mut tests = test_command(suite, run, &[]);
         direct(&mut tests, &servers);
-        tests.env(NOT_TRIED_VARIABLE, &not_tried);
+        tests.env(NOT_TRIED_VARIABLE, &not_tried).env(FAULTS_VARIABLE, &faults);
         if self.arguments.offline {
             tests.env(OFFLINE_VARIABLE, "1");
         }
@@ -212,6 +216,13 @@ impl<'a> Runner<'a> {
         ensure!(count != Count::default(), "no test ran");
         let lines = fs::read_to_string(&not_tried).unwrap_or_default();
         let not_tried = lines.lines().map(str::to_owned).collect();
+        if suite.subject == Subject::Health {
+            let table = Table::read(&faults);
+            println!("\n{table}");
+            // Of one whose test has failed nothing was told.
+            let missing = table.missing().join(", ");
+            ensure!(count.failed > 0 || missing.is_empty(), "no test told of: {missing}");
+        }
         Ok(Outcome::Ran { count, not_tried, took })
     }
 
@@ -303,14 +314,6 @@ fn direct(tests: &mut Command, servers: &[Access]) {
     }
 }
 
-fn forget(path: &std::path::Path) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::{OsStr, OsString};
@@ -323,7 +326,7 @@ mod tests {
             packages_with_others(),
             ["pool-postgres", "pool-mysql", "pool-deadpool", "pool-monitor"]
         );
-        let words = ["on_servers::postgres", "on_servers::mysql", "on_receivers"];
+        let words = ["on_servers::postgres", "on_servers::mysql", "on_receivers", "under_faults"];
         assert_eq!(tests_with_others(), words);
     }
 

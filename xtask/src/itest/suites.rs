@@ -1,5 +1,6 @@
 //! Which tests run against which servers and beside which receivers: those of each driver, the load
-//! tester's with it, the monitor's. A new driver is a row here, and a new server a word in one.
+//! tester's with it, the monitor's, those of health. A new driver is a row here, and a new server a word in
+//! one.
 
 use clap::ValueEnum;
 use pool_testkit::receivers::Tool;
@@ -22,6 +23,8 @@ pub(super) enum Subject {
     Deadpool,
     /// What pool-monitor tells, as collectors, Prometheus and mail servers receive it.
     Monitor,
+    /// What pool-health says while something befalls a server, and what users of a pool see.
+    Health,
 }
 
 /// The tests of a subject in one package.
@@ -53,7 +56,7 @@ const fn only(only: &'static [&'static str], servers: &'static [Product]) -> Run
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 9] = [
+pub(super) const SUITES: [Suite; 10] = [
     Suite { subject: Subject::Fake, package: "pool-testkit", runs: &[only(&["conformance"], &[])] },
     Suite { subject: Subject::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
     Suite {
@@ -106,6 +109,11 @@ pub(super) const SUITES: [Suite; 9] = [
             receivers: &[Tool::Rotel, Tool::Prometheus],
             only: &["on_receivers"],
         }],
+    },
+    Suite {
+        subject: Subject::Health,
+        package: "pool-health",
+        runs: &[only(&["under_faults"], &[Product::Postgres15, Product::MariaDb])],
     },
 ];
 

@@ -16,7 +16,7 @@ pub(crate) fn prefix_of(pool: &str) -> String {
 }
 
 /// The variables that begin with our prefix.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
     pub(crate) variables: Vec<(String, Secret)>,
     pub(crate) problems: Vec<Problem>,

@@ -33,6 +33,13 @@ pub(super) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> 
     document.pool(root, problems)
 }
 
+/// The table of tables in which a file keeps routes by name.
+pub(super) const ROUTES: &str = "routes";
+
+/// The one setting of a route.
+#[cfg(feature = "manager")]
+const POOLS: &str = "pools";
+
 /// What a file says about pools by name.
 #[cfg(feature = "manager")]
 pub(crate) struct NamedPools {
@@ -40,6 +47,8 @@ pub(crate) struct NamedPools {
     pub(crate) general: Vec<Setting>,
     /// The tables `[pools.NAME]`, in their order.
     pub(crate) named: Vec<NamedPool>,
+    /// The tables `[routes.NAME]`, in their order.
+    pub(crate) routes: Vec<NamedRoute>,
 }
 
 /// A table `[pools.NAME]`.
@@ -50,17 +59,23 @@ pub(crate) struct NamedPool {
     pub(crate) settings: Vec<Setting>,
 }
 
-/// Reads the tables `[pool]` and `[pools.NAME]` of a file's text.
+/// A table `[routes.NAME]`.
+#[cfg(feature = "manager")]
+pub(crate) struct NamedRoute {
+    pub(crate) name: String,
+    pub(crate) origin: Origin,
+    /// The pools, each with where it is named; `None` if that is not said, which is a problem.
+    pub(crate) pools: Option<Vec<(String, Origin)>>,
+}
+
+/// Reads the tables `[pool]`, `[pools.NAME]` and `[routes.NAME]` of a file's text.
 #[cfg(feature = "manager")]
 pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> NamedPools {
     let (document, root) = Document::parse(file, text, problems);
     document.misplaced(root.get_ref(), problems);
     let general = document.pool(root.get_ref(), problems);
-    let tables = document.table(root.get_ref(), TABLES, "[pools.NAME]", problems);
-    let mut entries: Vec<_> = tables.into_iter().flatten().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
     let mut named = Vec::new();
-    for (key, value) in entries {
+    for (key, value) in document.tables(root.get_ref(), TABLES, "[pools.NAME]", problems) {
         let (name, origin) = (key.get_ref().to_string(), document.origin(key.span().start));
         if !document.is_valid && !document.has_header(&name) {
             problems.push(not_named("pool").at(origin));
@@ -72,19 +87,31 @@ pub(crate) fn read_named(file: &Arc<str>, text: &str, problems: &mut Vec<Problem
                 named.push(NamedPool { name, origin, settings });
             }
             other => {
-                let allowed = "a table, [pools.NAME]";
-                let problem = Problem::invalid(
-                    format!("{TABLES}.{}", shown_name(&name)),
-                    other.type_str(),
-                    "not a table",
-                    allowed,
-                );
-                problems.push(problem.at(origin));
+                problems.push(not_a_table(TABLES, &name, "a table, [pools.NAME]", other, origin));
             }
         }
     }
-    NamedPools { general, named }
+    // What a broken line has become of a route would be blamed on the route.
+    let routes = if document.is_valid { document.routes(root.get_ref(), problems) } else { vec![] };
+    NamedPools { general, named, routes }
 }
+
+/// What is wrong with an entry that should be a table.
+#[cfg(feature = "manager")]
+fn not_a_table(
+    tables: &str,
+    name: &str,
+    allowed: &str,
+    found: &DeValue<'_>,
+    origin: Origin,
+) -> Problem {
+    let field = format!("{tables}.{}", shown_name(name));
+    Problem::invalid(field, found.type_str(), "not a table", allowed).at(origin)
+}
+
+/// A key and its value.
+#[cfg(feature = "manager")]
+type Entry<'t, 'a> = (&'t Spanned<std::borrow::Cow<'a, str>>, &'t Spanned<DeValue<'a>>);
 
 #[derive(Clone, Copy)]
 struct Document<'a> {
@@ -132,6 +159,81 @@ impl<'a> Document<'a> {
         let problem = Problem::invalid(name, found, "not a table", format!("a table, {form}"));
         problems.push(problem.at(self.origin(key.span().start)));
         None
+    }
+
+    /// The entries of the table `name`, in their order.
+    #[cfg(feature = "manager")]
+    fn tables<'t>(
+        self,
+        root: &'t DeTable<'a>,
+        name: &str,
+        form: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Entry<'t, 'a>> {
+        let tables = self.table(root, name, form, problems);
+        let mut entries: Vec<_> = tables.into_iter().flatten().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries
+    }
+
+    /// The tables `[routes.NAME]`.
+    #[cfg(feature = "manager")]
+    fn routes(self, root: &DeTable<'a>, problems: &mut Vec<Problem>) -> Vec<NamedRoute> {
+        let mut routes = Vec::new();
+        for (key, value) in self.tables(root, ROUTES, "[routes.NAME]", problems) {
+            let (name, origin) = (key.get_ref().to_string(), self.origin(key.span().start));
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    let pools = self.pools_of_route(&name, table, &origin, problems);
+                    routes.push(NamedRoute { name, origin, pools });
+                }
+                other => {
+                    let allowed = "a table, [routes.NAME]";
+                    problems.push(not_a_table(ROUTES, &name, allowed, other, origin));
+                }
+            }
+        }
+        routes
+    }
+
+    #[cfg(feature = "manager")]
+    fn pools_of_route(
+        self,
+        name: &str,
+        table: &DeTable<'a>,
+        origin: &Origin,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Vec<(String, Origin)>> {
+        let field = format!("{ROUTES}.{}", shown_name(name));
+        let mut others: Vec<_> = table.keys().filter(|key| key.get_ref() != POOLS).collect();
+        others.sort_by_key(|key| key.span().start);
+        for key in others {
+            let (key, origin) = (key.get_ref().to_string(), self.origin(key.span().start));
+            problems.push(Problem::unknown(&*field, key, [POOLS].into_iter()).at(origin));
+        }
+        let allowed = "names of pools such as [\"orders\", \"orders-replica\"]";
+        let problem = |value: &str, why: &str, origin: Origin| {
+            Problem::invalid(format!("{field}.{POOLS}"), value, why, allowed).at(origin)
+        };
+        let Some((key, value)) = table.get_key_value(POOLS) else {
+            problems.push(problem("", "a route without pools", origin.clone()));
+            return None;
+        };
+        let DeValue::Array(values) = value.get_ref() else {
+            let found = value.get_ref().type_str();
+            problems.push(problem(found, "not a list", self.origin(key.span().start)));
+            return None;
+        };
+        let mut pools = Vec::new();
+        for value in values {
+            let origin = self.origin(value.span().start);
+            match value.get_ref() {
+                DeValue::String(pool) => pools.push((pool.to_string(), origin)),
+                other => problems.push(problem(other.type_str(), "not a name", origin)),
+            }
+        }
+        // That one of them is no name is said already; that none is left is no second mistake.
+        (pools.len() == values.len()).then_some(pools)
     }
 
     /// Whether a line begins with `[pools.NAME]`.
@@ -187,7 +289,8 @@ impl<'a> Document<'a> {
     fn misplaced(self, root: &DeTable<'a>, problems: &mut Vec<Problem>) {
         for (key, _) in root {
             let (name, origin) = (key.get_ref(), self.origin(key.span().start));
-            let meant = [TABLE, TABLES].into_iter().find(|it| it.eq_ignore_ascii_case(name));
+            let meant =
+                [TABLE, TABLES, ROUTES].into_iter().find(|it| it.eq_ignore_ascii_case(name));
             if let Some(meant) = meant.filter(|meant| meant != name) {
                 let names = [meant].into_iter();
                 problems.push(Problem::unknown("table", name.to_string(), names).at(origin));

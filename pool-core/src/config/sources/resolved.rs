@@ -8,7 +8,7 @@ use super::{Secret, url_scheme};
 use crate::driver::Driver;
 
 /// A configuration whose values know where they came from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub(super) config: PoolConfig,
     /// In the order of `FIELDS`.

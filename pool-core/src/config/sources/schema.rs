@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::super::fields::Value;
 use super::super::{FIELDS, PoolConfig, Preset};
-use super::file::{TABLE, TABLES};
+use super::file::{ROUTES, TABLE, TABLES};
 
-/// The JSON Schema (draft 2020-12) of a TOML file with the tables `[pool]` and `[pools.NAME]`, made
-/// from the table of fields.
+/// The JSON Schema (draft 2020-12) of a TOML file with the tables `[pool]`, `[pools.NAME]` and
+/// `[routes.NAME]`, made from the table of fields.
 #[must_use]
 pub fn json_schema() -> String {
     let mut properties = String::new();
@@ -44,6 +44,25 @@ pub fn json_schema() -> String {
       "propertyNames": {{ "pattern": "^[a-z][a-z0-9]*([-_][a-z0-9]+)*$" }},
       "additionalProperties": {{ "$ref": "#/$defs/pool" }},
       "description": "pools by name"
+    }},
+    "{ROUTES}": {{
+      "type": "object",
+      "propertyNames": {{ "pattern": "^[a-z][a-z0-9]*([-_][a-z0-9]+)*$" }},
+      "additionalProperties": {{
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["pools"],
+        "properties": {{
+          "pools": {{
+            "type": "array",
+            "items": {{ "type": "string" }},
+            "minItems": 1,
+            "uniqueItems": true,
+            "description": "names of pools"
+          }}
+        }}
+      }},
+      "description": "pools that stand in for each other, such as a primary and its replicas"
     }}
   }},
   "$defs": {{

@@ -14,8 +14,15 @@ proptest! {
 
     #[test]
     fn no_manager_shows_a_password_however_its_sources_are_mangled(
-        text in mangled((file("[pools.orders]\n"), file("[pools.users]\n"), "(\\[pool\\]\nmax_open = 3\n)?")
-            .prop_map(|(orders, users, general)| format!("{orders}{users}{general}"))),
+        text in mangled((
+            file("[pools.orders]\n"),
+            file("[pools.users]\n"),
+            "(\\[pool\\]\nmax_open = 3\n)?",
+            "(\\[routes\\.main\\]\npools = \\['orders', 'users'\\]\n)?",
+        )
+            .prop_map(|(orders, users, general, routes)| {
+                format!("{orders}{users}{general}{routes}")
+            })),
         variables in variables(),
         code in mangled(url()),
         pool in select(&[None, Some("orders"), Some("other")][..]),

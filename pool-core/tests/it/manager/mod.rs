@@ -3,6 +3,7 @@
 mod fuzz;
 mod pools;
 mod reconfigure;
+mod routes;
 mod sources;
 
 use std::sync::Arc;
@@ -40,10 +41,17 @@ impl Rig {
     }
 
     pub(super) fn options(&self, sources: NamedSources) -> ManagerOptions {
-        let fake = FakeDriver::new(&self.fake);
+        let (fake, fake2) = (FakeDriver::new(&self.fake), FakeDriver::new(&self.other));
         let other = Arc::new(FakeDriver::new(&self.other));
+        let moved = FakeDriver::of_database(&self.other, "moved");
         let drivers = Drivers::default()
-            .register(&["fake", "fakes"], move |_| Ok(fake.clone()))
+            .register(&["fake", "fakes"], move |url| {
+                Ok(match url {
+                    _ if url.contains("@db2/") => fake2.clone(),
+                    _ if url.ends_with("/moved") => moved.clone(),
+                    _ => fake.clone(),
+                })
+            })
             .register(&["other"], move |_| Ok(Arc::clone(&other)));
         let runtime = Some(self.sim.runtime());
         ManagerOptions { drivers, sources, runtime, ..ManagerOptions::default() }

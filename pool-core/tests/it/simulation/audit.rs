@@ -45,6 +45,9 @@ impl World {
         }
         self.last.had_demand = self.has_demand(&look);
         self.warmed_up = false;
+        if settled && look.stats.opening == 0 && !self.stale_unknown {
+            self.renewing &= !self.stale.is_disjoint(&self.witness.open_ids());
+        }
         self.last.stats = look.stats;
         self.last.tally = look.tally;
         self.last.connects = look.connects;
@@ -182,6 +185,7 @@ impl World {
             || config.min_idle > 0
             || config.max_lifetime.is_some()
             || self.warmed_up
+            || self.renewing
             || !self.warm_ups.is_empty()
             || self.mood.knows(Trouble::Probes)
             || self.last.stats.generation < look.stats.generation

@@ -43,6 +43,7 @@ pub(super) enum Step {
     Room(usize),
     Reconfigure(Box<PoolConfig>),
     Invalidate,
+    Renew,
     Pause,
     Resume,
     Ceiling(Option<usize>),
@@ -159,7 +160,8 @@ impl World {
         let rng = &mut self.rng;
         match rng.u8(0..10) {
             0 => Step::Invalidate,
-            1..4 => Step::Pause,
+            1 => Step::Renew,
+            2..4 => Step::Pause,
             4..7 => Step::Resume,
             7 if !self.warm_ups.is_empty() => Step::DropWarmUp(rng.usize(..self.warm_ups.len())),
             _ => Step::WarmUp(rng.usize(0..=5), draw_patience(rng)),

@@ -43,6 +43,11 @@ impl Witness {
         self.seen.lock().open.len()
     }
 
+    /// Their numbers.
+    pub(super) fn open_ids(&self) -> BTreeSet<u64> {
+        self.seen.lock().open.clone()
+    }
+
     pub(super) fn outages(&self) -> Vec<Outage> {
         self.seen.lock().outages.clone()
     }

@@ -1,5 +1,6 @@
 //! A pool, its server and its users, and what each step does to them.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Poll;
@@ -40,6 +41,12 @@ pub(super) struct World {
     pub(super) closers: Vec<Bounded<CloseReport>>,
     /// Whether a warm-up began since the last audit.
     pub(super) warmed_up: bool,
+    /// Whether the pool may still be replacing connections.
+    pub(super) renewing: bool,
+    /// Connections that were there when a renewal was asked for.
+    pub(super) stale: BTreeSet<u64>,
+    /// Whether others were being opened then, whose numbers nobody knows.
+    pub(super) stale_unknown: bool,
     pub(super) ceiling: usize,
     /// The longest bounds of all configurations so far.
     pub(super) longest: Longest,
@@ -119,6 +126,9 @@ impl World {
             probes: Vec::new(),
             closers: Vec::new(),
             warmed_up: false,
+            renewing: false,
+            stale: BTreeSet::new(),
+            stale_unknown: false,
             ceiling: usize::MAX,
             sim,
             server,
@@ -255,6 +265,14 @@ impl World {
         match step {
             Step::Reconfigure(config) => self.reconfigure(PoolConfig::clone(config)),
             Step::Invalidate => drop(self.control.invalidate()),
+            Step::Renew => {
+                let stats = self.control.stats();
+                self.renewing = true;
+                self.stale = self.witness.open_ids();
+                self.stale_unknown |= stats.opening > 0;
+                let renewed = self.control.renew();
+                assert!(renewed <= stats.open, "{renewed} of {stats:?}");
+            }
             Step::Pause => self.control.pause(),
             Step::Resume => self.control.resume(),
             Step::Ceiling(ceiling) => {

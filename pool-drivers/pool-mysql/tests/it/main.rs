@@ -1,5 +1,6 @@
 //! The MySQL driver against real servers. A test's name is its claim.
 
+mod activity;
 mod cancel;
 mod conformance;
 mod failing;
@@ -11,6 +12,7 @@ mod load;
 mod network;
 mod readme;
 mod rig;
+mod rotation;
 mod secrets;
 mod server;
 mod standby;

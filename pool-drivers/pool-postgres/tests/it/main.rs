@@ -17,6 +17,7 @@ mod questions;
 mod readme;
 mod relay;
 mod rig;
+mod rotation;
 mod secrets;
 mod secure;
 mod standby;

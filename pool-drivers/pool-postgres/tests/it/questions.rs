@@ -1,6 +1,6 @@
 //! What the driver asks its server.
 
-use pool_core::{Pool, PoolConfig, ReplicationLag, Role};
+use pool_core::{Activity, Pool, PoolConfig, Probe, ReplicationLag, Role};
 use pool_postgres::{PostgresDriver, PostgresOptions};
 
 use crate::rig::{Database, admin, connect, within};
@@ -60,4 +60,61 @@ async fn a_primary_is_behind_nobody() {
     let mut probe = pool.control().probe().await.expect("connected");
     let lag = within(probe.replication_lag()).await.expect("able").expect("answered");
     assert_eq!(lag, ReplicationLag::Primary);
+}
+
+async fn activity(probe: &mut dyn Probe) -> Activity {
+    within(probe.activity()).await.expect("able").expect("answered")
+}
+
+#[tokio::test]
+async fn open_transactions_are_told_and_those_who_do_nothing_in_them() {
+    let database = Database::create().await;
+    // Sees no session of another user's.
+    let user = crate::secure::User::create(&database).await;
+    let pool = pool(user.options(&database));
+    let mut probe = pool.control().probe().await.expect("connected");
+    let (one, busy) =
+        (connect(user.options(&database)).await, connect(user.options(&database)).await);
+    assert_eq!(activity(&mut *probe).await, Activity::default(), "its own is left out");
+
+    within(busy.batch_execute("BEGIN")).await.expect("begun");
+    let sleep = busy.batch_execute("SELECT pg_sleep(1000)");
+    let asked = async {
+        let mut told = activity(&mut *probe).await;
+        while told.oldest_idle_in_transaction.is_some() || told.oldest_transaction.is_none() {
+            told = activity(&mut *probe).await;
+        }
+        within(one.batch_execute("BEGIN")).await.expect("begun");
+        let both = activity(&mut *probe).await;
+        assert!(both.oldest_transaction > told.oldest_transaction, "{both:?}");
+        assert!(both.oldest_idle_in_transaction < both.oldest_transaction, "{both:?}");
+        assert!(both.oldest_idle_in_transaction.is_some(), "{both:?}");
+        within(one.batch_execute("SELECT 1 / 0")).await.expect_err("failed");
+        // The error is told before the session is idle again.
+        while activity(&mut *probe).await.oldest_idle_in_transaction.is_none() {}
+        within(one.batch_execute("ROLLBACK")).await.expect("ended");
+        assert_eq!(activity(&mut *probe).await.oldest_idle_in_transaction, None);
+    };
+    tokio::select! {
+        biased;
+        ended = sleep => panic!("ended by itself: {ended:?}"),
+        () = within(asked) => {}
+    }
+}
+
+#[tokio::test]
+async fn transactions_of_others_are_told_to_those_who_may_see_them() {
+    let (database, other) = (Database::create().await, Database::create().await);
+    let user = crate::secure::User::create(&other).await;
+    let open = connect(user.options(&other)).await;
+    within(open.batch_execute("BEGIN")).await.expect("begun");
+    let [begun, now] = ["now()", "clock_timestamp()"]
+        .map(|time| format!("SELECT extract(epoch FROM {time})::float8"));
+    let begun: f64 = within(open.query_one(&begun, &[])).await.expect("asked").get(0);
+    let pool = pool(database.options());
+    let mut probe = pool.control().probe().await.expect("connected");
+    let now: f64 = within(admin().await.query_one(&now, &[])).await.expect("asked").get(0);
+    // There may be older ones of other tests'.
+    let oldest = activity(&mut *probe).await.oldest_transaction.expect("one");
+    assert!(oldest.as_secs_f64() >= now - begun, "{oldest:?}");
 }

@@ -14,5 +14,6 @@ mod private;
 mod readme;
 mod rig;
 mod statements;
+mod storage;
 mod url;
 mod valid;

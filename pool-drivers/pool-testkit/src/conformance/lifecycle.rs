@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use pool_core::PoolConfig;
+use pool_core::{LentConnection, PoolConfig};
 
-use super::fixture::{Fixture, Supported};
+use super::fixture::{Connection, Fixture, Supported};
 use super::rig::{pool, pool_of_one, yield_now};
 
 /// A guard dropped on a thread that knows no runtime gives its connection back all the same.
@@ -45,6 +45,11 @@ pub async fn a_probe_leaves_the_pool_alone<F: Fixture>() -> Supported<()> {
     if able.lag {
         probe.replication_lag().await.expect("able").expect("answered");
     }
+    if able.storage {
+        probe.storage().await.expect("able").expect("answered");
+        let findings = probe.verify(Duration::from_mins(1)).await.expect("able").expect("answered");
+        assert!(findings.is_empty(), "{findings:?}");
+    }
     let during = pool.stats();
     assert_eq!((during.open, during.in_use, during.probes), (1, 1, 1));
     drop(probe);
@@ -53,6 +58,32 @@ pub async fn a_probe_leaves_the_pool_alone<F: Fixture>() -> Supported<()> {
     assert_eq!(after.opened, before.opened, "the pool opened nothing");
     F::use_once(&mut guard).await.expect("answered");
     Ok(())
+}
+
+/// A probe asks no question on a connection that was left in a transaction, or that did not come back.
+pub async fn what_a_probe_lends_comes_back_clean_or_not_at_all<F: Fixture>() -> Supported<()> {
+    let fixture = F::start().await;
+    let pool = pool_of_one(&fixture);
+    let control = pool.control();
+    let mut probe = control.probe().await.expect("opened");
+    let mut lent = probe.lend().expect("there");
+    F::begin(connection::<F>(&mut lent)).await?;
+    // A driver may rather close it than clean it.
+    if lent.give_back().await.is_ok() {
+        let mut lent = probe.lend().expect("it came back");
+        assert!(F::is_clean(connection::<F>(&mut lent)).await);
+        F::use_once(connection::<F>(&mut lent)).await.expect("answered");
+        lent.give_back().await.expect("clean");
+        probe.ping().await.expect("answered");
+        drop(probe.lend().expect("there"));
+    }
+    probe.ping().await.expect_err("gone");
+    probe.lend().expect_err("gone");
+    Ok(())
+}
+
+fn connection<'a, F: Fixture>(lent: &'a mut LentConnection<'_>) -> &'a mut Connection<F> {
+    lent.connection().expect("the driver's own type")
 }
 
 /// After a close that drained, the server knows none of the pool's connections: not idle ones, not

@@ -27,7 +27,7 @@ pub use self::hygiene::{
 };
 pub use self::lifecycle::{
     a_guard_may_be_dropped_outside_the_runtime, a_probe_leaves_the_pool_alone,
-    close_leaves_no_connection_behind,
+    close_leaves_no_connection_behind, what_a_probe_lends_comes_back_clean_or_not_at_all,
 };
 #[cfg(feature = "smol")]
 pub use self::rig::block_on_smol;
@@ -81,6 +81,7 @@ macro_rules! conformance {
                 statements_are_told_to_observers
                 the_connection_released_last_goes_out_next
                 the_server_knows_as_many_connections_as_the_pool
+                what_a_probe_lends_comes_back_clean_or_not_at_all
                 work_left_uncommitted_is_rolled_back
         }
     };

@@ -6,9 +6,11 @@ use std::future::{pending, poll_fn};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pool_core::{
-    Capabilities, Capacity, CapacityQuery, ConnectContext, Driver, ErrorClass, Metadata, Released,
-    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, StatementOutcome, Statements,
+    Activity, ActivityQuery, Capabilities, Capacity, CapacityQuery, ConnectContext, Driver,
+    ErrorClass, Metadata, Released, ReplicationLag, ReplicationLagQuery, Role, RoleQuery,
+    StatementOutcome, Statements, Storage, StorageQuery,
 };
 
 use super::ledger::{FakeServer, Session};
@@ -48,21 +50,49 @@ impl FakeError {
 }
 
 /// The driver for a [`FakeServer`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FakeDriver {
+    /// Where it connects to. Whoever took it over changes it.
+    place: Mutex<Place>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
     server: FakeServer,
+    /// What the database is called there.
+    namespace: Option<String>,
+}
+
+impl Clone for FakeDriver {
+    /// A driver of its own, which nobody else's successor changes.
+    fn clone(&self) -> Self {
+        Self { place: Mutex::new(self.place.lock().clone()) }
+    }
 }
 
 impl FakeDriver {
     /// A driver that connects to `server`.
     #[must_use]
     pub fn new(server: &FakeServer) -> Self {
-        Self { server: server.clone() }
+        Self { place: Mutex::new(Place { server: server.clone(), namespace: None }) }
     }
 
+    /// A driver that connects to the database called `namespace` at `server`.
+    #[must_use]
+    pub fn of_database(server: &FakeServer, namespace: &str) -> Self {
+        let namespace = Some(namespace.to_owned());
+        Self { place: Mutex::new(Place { server: server.clone(), namespace }) }
+    }
+
+    fn server(&self) -> FakeServer {
+        self.place.lock().server.clone()
+    }
+}
+
+impl FakeServer {
     /// Answers an async call as the script says.
     async fn answer(&self, call: Call) -> Result<(), FakeError> {
-        let mut answer = self.server.start(call);
+        let mut answer = self.start(call);
         loop {
             match answer {
                 Answer::Ok => return Ok(()),
@@ -78,13 +108,19 @@ impl FakeDriver {
                     self.wait(delay).await;
                     return Err(FakeError::Scripted(call));
                 }
-                Answer::Gate => answer = self.server.wait_at_gate(call).await,
+                Answer::Gate => answer = self.wait_at_gate(call).await,
             }
         }
     }
 
+    /// Whether a question gets an answer.
+    async fn asked(&self, connection: &FakeConnection) -> Result<(), FakeError> {
+        self.answer(Call::Ask).await?;
+        connection.alive()
+    }
+
     async fn wait(&self, delay: Duration) {
-        let runtime = &self.server.runtime;
+        let runtime = &self.runtime;
         let mut timer = runtime.timer().expect("the fake is used inside its runtime");
         timer.reset(runtime.now().after(delay));
         poll_fn(|cx| timer.poll_expired(cx)).await;
@@ -98,18 +134,19 @@ impl Driver for FakeDriver {
 
     async fn connect(&self, context: ConnectContext) -> Result<FakeConnection, FakeError> {
         // The socket is open before the handshake is: a connect that is dropped must close it.
-        let id = self.server.open_socket();
+        let server = self.server();
+        let id = server.open_socket();
         let connection = id.map(|id| FakeConnection {
-            server: self.server.clone(),
+            server: server.clone(),
             id,
             statements: context.statements,
         });
-        self.answer(Call::Connect).await?;
+        server.answer(Call::Connect).await?;
         connection.ok_or(FakeError::TooMany)
     }
 
     async fn check(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
-        self.answer(Call::Check).await?;
+        connection.server.answer(Call::Check).await?;
         connection.alive()?;
         if connection.session().owed.is_empty() {
             Ok(connection)
@@ -119,27 +156,27 @@ impl Driver for FakeDriver {
     }
 
     async fn reset(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
-        self.answer(Call::Reset).await?;
+        connection.server.answer(Call::Reset).await?;
         connection.alive()?;
         connection.change(|session| *session = Session::default());
         Ok(connection)
     }
 
     async fn close(&self, connection: FakeConnection) -> Result<(), FakeError> {
-        self.answer(Call::Close).await?;
+        connection.server.answer(Call::Close).await?;
         drop(connection);
         Ok(())
     }
 
     fn abort(&self, connection: FakeConnection) {
-        let answer = self.server.start(Call::Abort);
+        let answer = connection.server.start(Call::Abort);
         assert_ne!(answer, Answer::Error, "scripted failure of abort");
         drop(connection);
         assert_ne!(answer, Answer::Panic, "scripted panic of abort");
     }
 
     fn released(&self, connection: &mut FakeConnection) -> Released {
-        match self.server.start(Call::Released) {
+        match connection.server.start(Call::Released) {
             Answer::Panic => panic!("scripted panic of released"),
             Answer::Error => Released::Discard,
             _ => match connection.server.session(connection.id) {
@@ -164,19 +201,37 @@ impl Driver for FakeDriver {
     }
 
     fn metadata(&self) -> Metadata {
-        Metadata::new("fake")
+        let mut metadata = Metadata::new("fake");
+        metadata.namespace.clone_from(&self.place.lock().namespace);
+        metadata
     }
 
     fn capabilities(&self) -> Capabilities<'_, FakeConnection, FakeError> {
-        Capabilities { capacity: Some(self), role: Some(self), lag: Some(self) }
+        Capabilities {
+            capacity: Some(self),
+            role: Some(self),
+            lag: Some(self),
+            activity: Some(self),
+            storage: Some(self),
+        }
+    }
+
+    fn can_take_over(&self, _: &Self) -> bool {
+        true
+    }
+
+    fn take_over(&self, successor: Self) {
+        let answer = self.server().start(Call::TakeOver);
+        assert_ne!(answer, Answer::Panic, "scripted panic of take_over");
+        *self.place.lock() = successor.place.into_inner();
     }
 }
 
 #[async_trait]
 impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
     async fn capacity(&self, connection: &mut FakeConnection) -> Result<Capacity, FakeError> {
-        connection.alive()?;
-        let ledger = self.server.ledger.lock();
+        connection.server.asked(connection).await?;
+        let ledger = connection.server.ledger.lock();
         let mut capacity = Capacity::new(ledger.max_sockets.unwrap_or(usize::MAX));
         capacity.in_use = ledger.sessions.len();
         Ok(capacity)
@@ -186,9 +241,8 @@ impl CapacityQuery<FakeConnection, FakeError> for FakeDriver {
 #[async_trait]
 impl RoleQuery<FakeConnection, FakeError> for FakeDriver {
     async fn role(&self, connection: &mut FakeConnection) -> Result<Role, FakeError> {
-        connection.alive()?;
-        let read_only = self.server.ledger.lock().read_only;
-        Ok(if read_only { Role::ReadOnly } else { Role::ReadWrite })
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.role)
     }
 }
 
@@ -198,9 +252,29 @@ impl ReplicationLagQuery<FakeConnection, FakeError> for FakeDriver {
         &self,
         connection: &mut FakeConnection,
     ) -> Result<ReplicationLag, FakeError> {
-        connection.alive()?;
-        let behind = self.server.ledger.lock().behind;
-        Ok(behind.map_or(ReplicationLag::Primary, ReplicationLag::Behind))
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.lag)
+    }
+}
+
+#[async_trait]
+impl ActivityQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn activity(&self, connection: &mut FakeConnection) -> Result<Activity, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.activity)
+    }
+}
+
+#[async_trait]
+impl StorageQuery<FakeConnection, FakeError> for FakeDriver {
+    async fn storage(&self, connection: &mut FakeConnection) -> Result<Storage, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.storage)
+    }
+
+    async fn verify(&self, connection: &mut FakeConnection) -> Result<Vec<String>, FakeError> {
+        connection.server.asked(connection).await?;
+        Ok(connection.server.ledger.lock().said.findings.clone())
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use pool_core::PoolStats;
 use pool_core::runtime::Runtime;
+use pool_core::{Activity, PoolStats, ReplicationLag, Role, Storage};
 
 use super::script::{Answer, Call, Script};
 
@@ -52,9 +51,30 @@ pub(super) struct Ledger {
     pub(super) refused: u64,
     /// When each connect was started.
     connects_at: Vec<pool_core::runtime::Instant>,
-    pub(super) read_only: bool,
-    /// How far it is behind the server it replicates, if it does.
-    pub(super) behind: Option<Duration>,
+    /// What it says of itself.
+    pub(super) said: Said,
+}
+
+/// What it answers to questions about itself.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) role: Role,
+    pub(super) lag: ReplicationLag,
+    pub(super) activity: Activity,
+    pub(super) storage: Storage,
+    pub(super) findings: Vec<String>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            role: Role::ReadWrite,
+            lag: ReplicationLag::Primary,
+            activity: Activity::default(),
+            storage: Storage::new(0),
+            findings: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -97,13 +117,28 @@ impl FakeServer {
 
     /// Answers role queries with read-only from now on, or no longer.
     pub fn set_read_only(&self, read_only: bool) {
-        self.ledger.lock().read_only = read_only;
+        let role = if read_only { Role::ReadOnly } else { Role::ReadWrite };
+        self.ledger.lock().said.role = role;
     }
 
-    /// Answers lag queries with `behind` from now on; with `None`, as a server that replicates no
-    /// other.
-    pub fn set_behind(&self, behind: Option<Duration>) {
-        self.ledger.lock().behind = behind;
+    /// Answers lag queries so from now on; before, as a server that replicates no other.
+    pub fn set_lag(&self, lag: ReplicationLag) {
+        self.ledger.lock().said.lag = lag;
+    }
+
+    /// Answers activity queries so from now on; before, as a server without open transactions.
+    pub fn set_activity(&self, activity: Activity) {
+        self.ledger.lock().said.activity = activity;
+    }
+
+    /// Answers storage queries so from now on; before, as a database without a log.
+    pub fn set_storage(&self, storage: Storage) {
+        self.ledger.lock().said.storage = storage;
+    }
+
+    /// Has a verification find this from now on; before, nothing.
+    pub fn set_findings(&self, findings: Vec<String>) {
+        self.ledger.lock().said.findings = findings;
     }
 
     /// Opens the gate of the call of this kind that has waited longest.

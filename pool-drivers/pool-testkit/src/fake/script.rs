@@ -19,10 +19,14 @@ pub enum Call {
     Abort,
     /// `Driver::released`, which can only tell the truth, say discard (`Error`), or panic.
     Released,
+    /// Any question of the driver's [capabilities](pool_core::Capabilities).
+    Ask,
+    /// `Driver::take_over`, which can only succeed or panic before anything has changed.
+    TakeOver,
 }
 
 impl Call {
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// How a call ends.

@@ -15,7 +15,7 @@ use pool_monitor::{
     Rules, Severity, Signal, Sink, SinkOptions,
 };
 
-use pool_core::{CloseReason, PoolConfig};
+use pool_core::{Circuit, CloseReason, HealthState, PoolConfig};
 use pool_testkit::{Answer, Call};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -159,6 +159,37 @@ fn one_failed_connect_is_silent_and_an_outage_is_not() {
     rig.server.sever_all();
     rig.sim.advance(60 * SEC);
     assert!(names(&alerts).contains(&"connect_failures".to_owned()), "{:?}", alerts.firing());
+}
+
+#[test]
+fn a_pool_that_is_unhealthy_for_a_minute_alerts() {
+    let rig = Rig::with_max_open(2);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    let tell = |state| {
+        rig.pool.control().tell_health(state, Circuit::Closed, &[]);
+        rig.sim.advance(58 * SEC);
+        names(&alerts)
+    };
+    assert_eq!(tell(HealthState::Unhealthy), [""; 0], "not for a minute");
+    assert_eq!(tell(HealthState::Degraded), [""; 0], "it serves");
+    tell(HealthState::Unhealthy);
+    assert_eq!(tell(HealthState::Unhealthy), ["unhealthy"]);
+    tell(HealthState::Healthy);
+    assert_eq!(tell(HealthState::Healthy), [""; 0]);
+}
+
+#[test]
+fn a_refused_configuration_alerts_for_a_while() {
+    let rig = Rig::with_max_open(2);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    rig.sim.advance(10 * SEC);
+    rig.pool.reconfigure(PoolConfig { max_open: 0, ..PoolConfig::default() }).expect_err("wrong");
+    rig.sim.advance(10 * SEC);
+    assert_eq!(names(&alerts), ["configuration_refused"]);
+    rig.sim.advance(6 * 60 * SEC);
+    assert_eq!(names(&alerts), [""; 0]);
 }
 
 #[test]

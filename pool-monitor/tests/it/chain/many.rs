@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::metrics::Temporality;
-use pool_core::{Observer, Pool, PoolConfig, PoolOptions};
+use pool_core::{Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions};
 use pool_monitor::catalogue::{self, POOL_NAME, prometheus_label};
 use pool_monitor::otlp::{OtlpOptions, Telemetry};
 use pool_monitor::prometheus::PrometheusMetrics;
@@ -69,6 +69,7 @@ fn use_up(sim: &Sim, server: &FakeServer, pools: &[Pool<FakeDriver>]) {
         assert!(late.is_err_and(|error| error.is_timeout()));
         pool.reconfigure(config()).expect("valid");
         pool.reconfigure(PoolConfig { max_open: 0, ..config() }).expect_err("invalid");
+        pool.control().tell_health(HealthState::Healthy, Circuit::Closed, &[]);
     }
     sim.advance(2 * SEC);
     drop(held);

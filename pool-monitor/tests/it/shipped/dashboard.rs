@@ -2,9 +2,10 @@
 
 use pool_monitor::catalogue::{
     ACQUIRES, CHECK_TIME, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, COUNT, CREATE_TIME, ERROR_TYPE,
-    GENERATION, IDLE_MAX, IDLE_MIN, LEAKS_SUSPECTED, MAX, MAX_WAITERS, Metric, OLDEST_WAIT,
-    OPEN_FAILURES, OPENED, OPENING, OUTCOME, PEAK_IN_USE, PENDING_REQUESTS, POOL_NAME,
-    RECONFIGURATIONS, STATE, TIMEOUTS, USE_TIME, UTILISATION, WAIT_TIME, prometheus_label,
+    GENERATION, HEALTH, HEALTH_STATE, IDLE_MAX, IDLE_MIN, LEAKS_SUSPECTED, MAX, MAX_WAITERS,
+    Metric, OLDEST_WAIT, OPEN_FAILURES, OPENED, OPENING, OUTCOME, PEAK_IN_USE, PENDING_REQUESTS,
+    POOL_NAME, PROBE_CIRCUIT_OPEN, RECONFIGURATIONS, STATE, TIMEOUTS, USE_TIME, UTILISATION,
+    WAIT_TIME, prometheus_label,
 };
 use serde_json::{Value, json};
 
@@ -101,6 +102,13 @@ fn panels() -> Vec<Panel> {
             ],
         ),
         panel(
+            "Health",
+            "The state of health that each pool is in, where it is checked. The probe circuit is open (1) \
+             while probes fail, also where connects succeed.",
+            "short",
+            vec![state(&HEALTH, HEALTH_STATE), now(&PROBE_CIRCUIT_OPEN, "probe circuit open")],
+        ),
+        panel(
             "Circuit, leaks and settings",
             "The circuit is open (1) while no connect succeeds. How many more connections were held for longer \
              than leak_after, and the configuration in force.",
@@ -122,6 +130,12 @@ fn now(metric: &Metric, legend: &str) -> Curve {
         _ => format!("{}{}", metric.prometheus_name(), chosen()),
     };
     Curve { expression, legend: format!("{{{{instance}}}} {legend}") }
+}
+
+/// Which state each program has: a line for that one, and none for the others.
+fn state(metric: &Metric, by: &str) -> Curve {
+    let expression = format!("{} > 0", rules::ratio(metric, &chosen()));
+    Curve { expression, legend: format!("{{{{instance}}}} {{{{{}}}}}", prometheus_label(by)) }
 }
 
 /// By how much a counter has grown, where it is rare that it does.

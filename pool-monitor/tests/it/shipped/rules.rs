@@ -6,9 +6,9 @@
 use std::fmt::Write;
 
 use pool_monitor::catalogue::{
-    ACQUIRES, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, CREATE_TIME, ERROR_TYPE, LEAKS_SUSPECTED,
-    MAX_WAITERS, Metric, OPEN_FAILURES, OPENED, OUTCOME, PENDING_REQUESTS, POOL_NAME, USE_TIME,
-    UTILISATION, WAIT_TIME, prometheus_label,
+    ACQUIRES, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, CREATE_TIME, ERROR_TYPE, HEALTH, HEALTH_STATE,
+    LEAKS_SUSPECTED, MAX_WAITERS, Metric, OPEN_FAILURES, OPENED, OUTCOME, PENDING_REQUESTS,
+    POOL_NAME, RECONFIGURATIONS, REFUSED, USE_TIME, UTILISATION, WAIT_TIME, prometheus_label,
 };
 
 /// A figure that alerts and dashboards share.
@@ -198,6 +198,8 @@ fn faults() -> Vec<Alert> {
             },
         },
         churn(),
+        unhealthy(),
+        configuration_refused(),
     ]
 }
 
@@ -293,6 +295,57 @@ fn churn() -> Alert {
                 // Two hundred connections that live for two minutes.
                 churned("0+100x10", "lifetime", "0+100x10"),
             ],
+        },
+    }
+}
+
+fn unhealthy() -> Alert {
+    let state = prometheus_label(HEALTH_STATE);
+    let is_unhealthy = ratio(&HEALTH, &format!("{{{state}=\"unhealthy\"}}"));
+    // Each of two states, by each name that a gauge may have.
+    let told = |unhealthy: &'static str, degraded: &'static str| {
+        let name = HEALTH.prometheus_name();
+        let series = |name: String| {
+            let of = |value: &str| one(&name, &format!(",{state}=\"{value}\""));
+            vec![(of("unhealthy"), unhealthy), (of("degraded"), degraded)]
+        };
+        [name.clone(), format!("{name}_ratio")].map(series)
+    };
+    Alert {
+        name: "PoolUnhealthy",
+        expression: format!("sum without ({state}) ({is_unhealthy}) > 0"),
+        lasting: "1m",
+        keep_firing: "1m",
+        severity: "critical",
+        summary: "the pool {pool} cannot serve: its database fails its health checks",
+        description: "The program's log and its checker say why. Connections that are open may fail, too.",
+        trial: Trial {
+            bad: told("0x3 1x10", "1x3 0x10").into(),
+            told: "the pool orders cannot serve: its database fails its health checks",
+            // Degraded, and unhealthy for a moment.
+            fine: told("0x9 1x3", "1x9 0x3").into(),
+        },
+    }
+}
+
+fn configuration_refused() -> Alert {
+    let (error, name) = (prometheus_label(ERROR_TYPE), RECONFIGURATIONS.prometheus_name());
+    let refused = |values| vec![(counter(&RECONFIGURATIONS, ERROR_TYPE, REFUSED), values)];
+    Alert {
+        name: "PoolConfigurationRefused",
+        // One is enough, as with leaks. The counter is there, as 0, before the first.
+        expression: format!(
+            "sum without ({error}) (increase({name}{{{error}=\"{REFUSED}\"}}[5m])) > 0"
+        ),
+        lasting: "",
+        keep_firing: "",
+        severity: "warning",
+        summary: "a configuration of the pool {pool} was refused",
+        description: "The one before it stays in force. The program's log says what is wrong with it.",
+        trial: Trial {
+            bad: vec![refused("0x7 1x3")],
+            told: "a configuration of the pool orders was refused",
+            fine: vec![refused("0x2 1x8"), vec![(one(&name, ""), "0+1x10")]],
         },
     }
 }
