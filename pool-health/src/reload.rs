@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use pool_core::{
     ConfigError, ConnectionManager, ManagerPlan, ManagerReconfigured, NamedSources, PoolOutcome,
 };
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -149,18 +149,16 @@ impl Reloader {
             seen: Mutex::default(),
             status: Mutex::default(),
         });
-        let runtime =
-            Builder::new_current_thread().enable_all().build().map_err(ReloadError::Thread)?;
-        let hangups = {
-            let _within = runtime.enter();
-            on_hangup
-                .then(|| signal(SignalKind::hangup()))
-                .transpose()
-                .map_err(ReloadError::Thread)?
-        };
         let (end, ended) = oneshot::channel();
+        let (tell, told) = mpsc::channel();
         let following = Arc::clone(&watch);
         let follow = move || {
+            // Made here: its end must not be waited for where it was asked for, which may be in another.
+            let (runtime, hangups) = match runtime(on_hangup) {
+                Ok(made) => made,
+                Err(error) => return drop(tell.send(error)),
+            };
+            drop(tell);
             runtime.block_on(async {
                 tokio::select! {
                     () = follow(&following, interval, hangups) => {}
@@ -168,10 +166,10 @@ impl Reloader {
                 }
             });
         };
-        thread::Builder::new()
-            .name("pool-reload".to_owned())
-            .spawn(follow)
-            .map_err(ReloadError::Thread)?;
+        let thread = thread::Builder::new().name("pool-reload".to_owned());
+        thread.spawn(follow).map_err(ReloadError::Thread)?;
+        // Nothing is told if all is well.
+        told.recv().map_or(Ok(()), |error| Err(ReloadError::Thread(error)))?;
         Ok(Self { watch, _end: end })
     }
 
@@ -224,12 +222,17 @@ impl fmt::Debug for Reloader {
     }
 }
 
+/// What following takes.
+fn runtime(on_hangup: bool) -> io::Result<(Runtime, Option<Signal>)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let within = runtime.enter();
+    let hangups = on_hangup.then(|| signal(SignalKind::hangup())).transpose()?;
+    drop(within);
+    Ok((runtime, hangups))
+}
+
 /// Looks at the file at its interval, and when it is told to.
-async fn follow(
-    watch: &Watch,
-    interval: Option<Duration>,
-    mut hangups: Option<tokio::signal::unix::Signal>,
-) {
+async fn follow(watch: &Watch, interval: Option<Duration>, mut hangups: Option<Signal>) {
     let mut next = Next::AsUsual;
     loop {
         let pause = match next {

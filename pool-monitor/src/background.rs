@@ -43,11 +43,16 @@ impl Background {
     ///
     /// The system has no thread or no descriptors left.
     pub(crate) fn start(name: &str) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
+        let (tell, told) = mpsc::channel();
         let (end, ended) = oneshot::channel::<()>();
         let subscriber = dispatcher::get_default(Clone::clone);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Made here: its end must not be waited for where it was asked for, which may be in another.
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            let _heard = tell.send(Ok(runtime.handle().clone()));
             // Whoever sees what is said where it was started, sees what is said here. If that is
             // nobody, a subscriber for all threads may still come.
             let is_seen = !subscriber.is::<NoSubscriber>();
@@ -59,6 +64,7 @@ impl Background {
             let _gone = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
+        let handle = told.recv().expect("bug: it tells first of all")?;
         Ok(Self { handle, _end: end })
     }
 
