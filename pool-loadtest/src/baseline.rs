@@ -7,7 +7,7 @@ use pool_core::{Driver, Pool};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::workload::Workload;
+use crate::workload::{Step, Workload};
 
 /// Works alone for the time of `most`, and returns what an operation took on average. Failed ones
 /// are left out; `None` if none succeeded. An operation that is under way then may go on for as long
@@ -42,7 +42,11 @@ impl Alone {
         while Instant::now() < until {
             if let Ok(mut connection) = pool.acquire().await {
                 let began = Instant::now();
-                let worked = workload.step(&mut connection, &mut rng).await;
+                let worked = {
+                    let kind = workload.draw(&mut rng);
+                    let (connection, rng) = (&mut *connection, &mut rng);
+                    workload.step(Step { kind, connection, pool, rng }).await
+                };
                 drop(connection);
                 if worked.is_ok() {
                     self.worked += began.elapsed();

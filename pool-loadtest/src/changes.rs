@@ -5,13 +5,14 @@ use std::fmt;
 use std::future::pending;
 
 use pool_core::{ControlHandle, PoolState};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use crate::change::{Action, Change};
 
 /// A change whose time came.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ChangeReport {
     /// When, in seconds since the load began.
@@ -25,7 +26,8 @@ pub struct ChangeReport {
 }
 
 /// Whether a change was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChangeOutcome {

@@ -6,12 +6,13 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use fastrand::Rng;
 //! use pool_core::{Pool, PoolConfig};
-//! use pool_loadtest::{Checked, Invariant, LoadOptions, LoadTester, Workload, WorkloadError};
+//! use pool_loadtest::{
+//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
-//! # use pool_testkit::{FakeConnection, FakeDriver, FakeError, FakeServer};
+//! # use pool_testkit::{FakeDriver, FakeServer};
 //!
 //! struct Queries;
 //!
@@ -20,8 +21,8 @@
 //!         Ok(())
 //!     }
 //!
-//!     async fn step(&self, connection: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
-//!         connection.query("select 1")
+//!     async fn step(&self, step: Step<'_, FakeDriver>) -> Result<(), StepError> {
+//!         Ok(step.connection.query("select 1")?)
 //!     }
 //!
 //!     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
@@ -57,9 +58,7 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
-mod latency;
 mod options;
-mod pool_report;
 mod recorder;
 mod report;
 mod stop;
@@ -79,11 +78,13 @@ struct Readme;
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
-pub use self::latency::Latency;
 pub use self::options::LoadOptions;
-pub use self::pool_report::{AcquireReport, PoolReport};
 pub use self::recorder::Unfinished;
-pub use self::report::{ErrorGroup, Invariant, Outcome, Report, SCHEMA_VERSION};
+pub use self::report::{
+    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
+    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
+    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+};
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
-pub use self::workload::{Checked, Workload, WorkloadError};
+pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use pool_core::{AcquireError, AcquireErrorKind, AcquirePhase};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Latencies are kept to three significant digits, up to this one; longer ones count as this.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -34,7 +34,8 @@ pub(crate) struct Measured {
 
 /// Operations that had no end when the run had one. They are among the latencies with the age they
 /// had then, so that a latency there is `at least` what is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Unfinished {
     /// Acquires still waiting for a connection.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::backoff::Backoff;
 use crate::recorder::{Failure, Measured, Recorder};
-use crate::workload::Workload;
+use crate::workload::{Step, Workload};
 
 pub(crate) struct Task<D: Driver, W> {
     pub(crate) pool: Pool<D>,
@@ -28,6 +28,7 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
         while ended.has_changed().is_ok() {
             // On a runtime of one thread, work that never waits would keep the end from coming.
             consume_budget().await;
+            let kind = workload.draw(&mut rng);
             let mut operation = Operation::new(&recorder, number);
             let acquired = tokio::select! {
                 biased;
@@ -43,7 +44,10 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
                 }
             };
             operation.begin();
-            let worked = workload.step(&mut connection, &mut rng).await;
+            let worked = {
+                let (connection, rng) = (&mut *connection, &mut rng);
+                workload.step(Step { kind, connection, pool: &pool, rng }).await
+            };
             drop(connection);
             match worked {
                 Ok(()) => {
@@ -51,7 +55,7 @@ impl<D: Driver, W: Workload<D>> Task<D, W> {
                     backoff.reset();
                 }
                 Err(error) => {
-                    operation.failed(Failure::step(&error));
+                    operation.failed(Failure::step(&*error));
                     pause(&mut backoff, &mut ended).await;
                 }
             }

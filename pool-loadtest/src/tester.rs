@@ -159,6 +159,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             None => self.clean_up(QUICK).await,
         };
         let run = Run {
+            workload: self.workload.name().into_owned(),
             outcome: if stop.came() { Outcome::Interrupted } else { Outcome::Completed },
             options: self.options,
             baseline,

@@ -4,9 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 use pool_core::PoolConfig;
 
-use crate::latency::Latency;
 use crate::recorder::Unfinished;
-use crate::report::{ErrorGroup, Invariant, Outcome, Report};
+use crate::report::{ErrorGroup, Invariant, Latency, Outcome, Report};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -22,7 +21,7 @@ impl Display for Report {
 
 impl Report {
     fn heading(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { system, tasks, duration_seconds, seed, .. } = self;
+        let Self { system, load, duration_seconds, seed, .. } = self;
         match &self.database {
             Some(database) => writeln!(f, "{system}, {database}")?,
             None => writeln!(f, "{system}")?,
@@ -31,11 +30,12 @@ impl Report {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
             most => format!("at most {}", counted(most as u64, "connection")),
         };
-        let tasks = counted(*tasks as u64, "task");
+        let tasks = counted(load.tasks.unwrap_or_default() as u64, "task");
         write!(f, "{tasks} over {connections}, {duration_seconds:.1} s, seed {seed}")?;
         match self.outcome {
             Outcome::Completed => writeln!(f, "\n")?,
             Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n")?,
+            Outcome::Running => writeln!(f, "; not ended, so this is a part\n")?,
         }
         let operations = counted(self.operations, "operation");
         let errors = counted(self.errors, "error");
@@ -107,7 +107,8 @@ impl Report {
             [(0, _), (0, _)] => "none opened".to_owned(),
             opened => list(&opened),
         };
-        let closed: Vec<_> = pool.closed.iter().map(|(reason, count)| (*count, *reason)).collect();
+        let closed: Vec<_> =
+            pool.closed.iter().map(|(reason, count)| (*count, &**reason)).collect();
         let closed = match closed.iter().map(|(count, _)| count).sum::<u64>() {
             0 => "none closed".to_owned(),
             sum => format!("{} closed ({})", grouped(sum), list(&closed)),

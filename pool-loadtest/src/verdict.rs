@@ -3,7 +3,7 @@
 //! A verdict from one run is a hint; measuring several settings is not here.
 
 use pool_core::{AcquireErrorKind, AcquirePhase, ConfigError, PoolConfig};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::recorder::AcquireCause;
 use crate::words::{grouped, percent};
@@ -20,7 +20,8 @@ const ENOUGH: u64 = 300;
 const FAILING: f64 = 0.01;
 
 /// What limited a run, and what to set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Verdict {
     /// What limited it.
@@ -32,7 +33,8 @@ pub struct Verdict {
 }
 
 /// What limits a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limit {
@@ -62,15 +64,16 @@ impl Limit {
 }
 
 /// A setting to change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Recommendation {
     /// The field of the pool's settings.
-    pub field: &'static str,
+    pub field: String,
     /// Its value, as [`PoolConfig::set`] takes it.
     pub value: String,
     /// What to expect of it, for better and for worse.
-    pub effect: &'static str,
+    pub effect: String,
 }
 
 /// What a verdict is made from. Times are averages in microseconds.
@@ -133,6 +136,7 @@ impl Verdict {
         match set.and_then(|()| validate(&changed)) {
             Ok(()) if changed == evidence.config => Self { limit, summary, recommendation: None },
             Ok(()) => {
+                let (field, effect) = (field.to_owned(), effect.to_owned());
                 let recommendation = Some(Recommendation { field, value, effect });
                 Self { limit, summary, recommendation }
             }

@@ -1,5 +1,6 @@
 //! What a load consists of.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
 
@@ -25,22 +26,37 @@ pub trait Workload<D: Driver>: Send + Sync + 'static {
     /// Dropped when the run is stopped; [`clean_up`](Self::clean_up) is called then.
     fn prepare(&self, pool: &Pool<D>) -> impl Future<Output = Result<(), WorkloadError>> + Send;
 
+    /// What the work is called in reports. Default: `custom`.
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("custom")
+    }
+
+    /// The kinds of operation it does, such as `read` and `transfer`, each measured by itself; at
+    /// least one, of which the first 16 are told apart. Asked once, before
+    /// [`prepare`](Self::prepare). Default: one kind, `operation`.
+    fn kinds(&self) -> Vec<String> {
+        vec!["operation".to_owned()]
+    }
+
+    /// Chooses what kind the next operation is, before its connection is acquired: an index into
+    /// [`kinds`](Self::kinds). Default: the first.
+    fn draw(&self, rng: &mut Rng) -> usize {
+        let _ = rng;
+        0
+    }
+
     /// Does one operation on a connection from the pool.
     ///
     /// # Errors
     ///
-    /// The driver's. The operation counts as failed, the task pauses for a moment, and the load
-    /// goes on. Errors are grouped by their words.
+    /// Any. The operation counts as failed, the task pauses for a moment, and the load goes on.
+    /// Errors are grouped by their words.
     ///
     /// # Cancel safety
     ///
     /// Dropped if it is still under way 5 s after the end of the load, or when the run is stopped
     /// while it waits for that.
-    fn step(
-        &self,
-        connection: &mut D::Connection,
-        rng: &mut Rng,
-    ) -> impl Future<Output = Result<(), D::Error>> + Send;
+    fn step(&self, step: Step<'_, D>) -> impl Future<Output = Result<(), StepError>> + Send;
 
     /// Checks, after the last operation, that none was lost or done twice.
     ///
@@ -70,6 +86,23 @@ pub trait Workload<D: Driver>: Send + Sync + 'static {
         async { Ok(()) }
     }
 }
+
+/// One operation to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Step<'a, D: Driver> {
+    /// What kind of operation, as [`Workload::draw`] chose.
+    pub kind: usize,
+    /// The connection it is done on. It goes back to the pool afterwards.
+    pub connection: &'a mut D::Connection,
+    /// The pool it is from.
+    pub pool: &'a Pool<D>,
+    /// The random numbers of the run.
+    pub rng: &'a mut Rng,
+}
+
+/// Why an operation failed; `?` makes it of any error.
+pub type StepError = Box<dyn Error + Send + Sync>;
 
 /// What checking a workload's invariant found, in words for the report.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod sqlite;
 mod table;
 mod teller;
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 use self::table::{ACCOUNTS, Found, OPENING_BALANCE, Table, Transfer};
 pub use self::teller::Teller;
 use crate::bounds::{OutOfTime, limit};
-use crate::workload::{Checked, Workload, WorkloadError};
+use crate::workload::{Checked, Step, StepError, Workload, WorkloadError};
 
 /// Transfers in a hundred operations; the others read one balance.
 const TRANSFERS_PERCENT: u8 = 20;
@@ -114,10 +115,24 @@ impl<D: Teller> Workload<D> for Bank<D> {
         self.bounded(pool, "creating the accounts", D::create).await
     }
 
-    async fn step(&self, connection: &mut D::Connection, rng: &mut Rng) -> Result<(), D::Error> {
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed("bank")
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        vec!["read".to_owned(), "transfer".to_owned()]
+    }
+
+    fn draw(&self, rng: &mut Rng) -> usize {
+        usize::from(rng.u8(0..100) < TRANSFERS_PERCENT)
+    }
+
+    async fn step(&self, step: Step<'_, D>) -> Result<(), StepError> {
+        let Step { kind, connection, rng, .. } = step;
         let from = rng.i64(0..ACCOUNTS);
-        if rng.u8(0..100) >= TRANSFERS_PERCENT {
-            return D::balance(connection, &self.table, from).await.map(drop);
+        if kind == 0 {
+            D::balance(connection, &self.table, from).await?;
+            return Ok(());
         }
         // Another account than the first.
         let to = (from + rng.i64(1..ACCOUNTS)) % ACCOUNTS;
@@ -155,7 +170,9 @@ mod tests {
         bank.prepare(&pool).await.expect("prepared");
         let (mut connection, mut rng) = (pool.acquire().await.expect("idle"), Rng::with_seed(1));
         for _ in 0..100 {
-            bank.step(&mut connection, &mut rng).await.expect("done");
+            let kind = bank.draw(&mut rng);
+            let (connection, rng) = (&mut *connection, &mut rng);
+            bank.step(Step { kind, connection, pool: &pool, rng }).await.expect("done");
         }
         drop(connection);
         (bank, pool)

@@ -202,7 +202,7 @@ fn judge(report: &Report) -> Result<(), Failure> {
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
     match (report.invariant, report.outcome) {
         (Invariant::Broken, _) => failed(format!("the invariant did not hold: {detail}")),
-        (_, Outcome::Interrupted) => Err(Failure::Interrupted),
+        (_, Outcome::Interrupted | Outcome::Running) => Err(Failure::Interrupted),
         (Invariant::Unchecked, _) => {
             failed(format!("the invariant could not be checked: {detail}"))
         }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Teller, Workload,
-    WorkloadError,
+    Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError, Teller,
+    Workload, WorkloadError,
 };
 use pool_testkit::servers::{Family, PASSWORD, Server, chosen, shared};
 use serde_json::Value;
@@ -128,11 +128,19 @@ impl<D: Teller> Workload<D> for Hanging<D> {
         self.bank.prepare(pool).await
     }
 
-    async fn step(&self, connection: &mut D::Connection, rng: &mut Rng) -> Result<(), D::Error> {
+    fn kinds(&self) -> Vec<String> {
+        self.bank.kinds()
+    }
+
+    fn draw(&self, rng: &mut Rng) -> usize {
+        self.bank.draw(rng)
+    }
+
+    async fn step(&self, step: Step<'_, D>) -> Result<(), StepError> {
         if self.begun.fetch_add(1, Ordering::Relaxed) == 200 {
             self.server.freeze().expect("frozen");
         }
-        self.bank.step(connection, rng).await
+        self.bank.step(step).await
     }
 
     async fn verify(&self, pool: &Pool<D>) -> Result<Checked, WorkloadError> {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fastrand::Rng;
 use pool_core::Pool;
 use pool_loadtest::{
-    Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Report, Workload,
-    WorkloadError,
+    Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
+    Workload, WorkloadError,
 };
-use pool_testkit::{FakeConnection, FakeDriver, FakeError};
+use pool_testkit::{FakeDriver, FakeError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -54,11 +53,11 @@ impl Workload<FakeDriver> for Phased {
         Ok(())
     }
 
-    async fn step(&self, _: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+    async fn step(&self, _: Step<'_, FakeDriver>) -> Result<(), StepError> {
         let number = self.steps.fetch_add(1, Ordering::Relaxed);
         sleep(MS).await;
         self.reach(Phase::Step).await;
-        if (self.failing)(number) { Err(FakeError::Severed) } else { Ok(()) }
+        if (self.failing)(number) { Err(FakeError::Severed.into()) } else { Ok(()) }
     }
 
     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
@@ -196,8 +195,8 @@ impl Workload<FakeDriver> for NeverWaits {
         Ok(())
     }
 
-    async fn step(&self, connection: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
-        connection.query("work")
+    async fn step(&self, step: Step<'_, FakeDriver>) -> Result<(), StepError> {
+        Ok(step.connection.query("work")?)
     }
 
     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {

@@ -46,7 +46,10 @@ fn a_short_run_prints_a_json_report_of_a_pool_that_lost_nothing() {
     assert_eq!((&report["errors"], &report["in_use"]), (&0.into(), &0.into()));
     assert_eq!(report["invariant"], "held");
     assert!(number(&report["wait"]["p99"]) >= number(&report["service"]["p50"]), "{report}");
-    assert_eq!((&report["wait"]["unit"], &report["load"]), (&"us".into(), &"closed_loop".into()));
+    assert_eq!(
+        (&report["wait"]["unit"], &report["load"]["model"]),
+        (&"us".into(), &"closed".into())
+    );
     assert_eq!(
         (&report["config"]["max_open"], &report["config"]["max_idle"]),
         (&4.into(), &4.into())

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{Checked, Limit, LoadOptions, LoadTester, Report, Workload, WorkloadError};
-use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, FakeError};
+use pool_loadtest::{
+    Checked, Limit, LoadOptions, LoadTester, Report, Step, StepError, Workload, WorkloadError,
+};
+use pool_testkit::{Answer, Call, FakeDriver, FakeError};
 use tokio::time::sleep;
 
 use crate::tester::{max_open, pool};
@@ -25,9 +26,9 @@ impl Workload<FakeDriver> for Slow {
         Ok(())
     }
 
-    async fn step(&self, _: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+    async fn step(&self, _: Step<'_, FakeDriver>) -> Result<(), StepError> {
         sleep(self.takes).await;
-        if self.fails { Err(FakeError::Severed) } else { Ok(()) }
+        if self.fails { Err(FakeError::Severed.into()) } else { Ok(()) }
     }
 
     async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
@@ -114,6 +115,6 @@ async fn a_full_queue_is_what_the_verdict_is_about() {
     let verdict = report.verdict;
     assert_eq!(verdict.limit, Limit::Failing, "{verdict:?}");
     let advice = verdict.recommendation.expect("there is a setting for it");
-    assert_eq!((advice.field, advice.value.as_str()), ("max_waiters", "8"));
+    assert_eq!((&*advice.field, &*advice.value), ("max_waiters", "8"));
     assert!(verdict.summary.contains("too many waiting"), "{}", verdict.summary);
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fastrand::Rng;
 use pool_core::runtime::TokioRuntime;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Checked, Invariant, Limit, LoadOptions, LoadTester, Outcome, Report, Workload, WorkloadError,
+    Checked, Invariant, Limit, LoadOptions, LoadTester, Outcome, Report, Step, StepError, Workload,
+    WorkloadError,
 };
-use pool_testkit::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeServer};
+use pool_testkit::{Answer, Call, FakeDriver, FakeError, FakeServer};
 use tokio::sync::Semaphore;
 
 const MS: Duration = Duration::from_millis(1);
@@ -37,12 +37,12 @@ impl Workload<FakeDriver> for Counting {
         Ok(())
     }
 
-    async fn step(&self, connection: &mut FakeConnection, _: &mut Rng) -> Result<(), FakeError> {
+    async fn step(&self, step: Step<'_, FakeDriver>) -> Result<(), StepError> {
         let number = self.done.fetch_add(1, Ordering::Relaxed);
         if self.sever_every.is_some_and(|every| number.is_multiple_of(every)) {
-            connection.sever();
+            step.connection.sever();
         }
-        connection.query("work")?;
+        step.connection.query("work")?;
         tokio::task::yield_now().await;
         Ok(())
     }

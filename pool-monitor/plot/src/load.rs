@@ -3,11 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{Checked, LoadOptions, LoadTester, Workload, WorkloadError};
+use pool_loadtest::{Checked, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError};
 use pool_monitor::prometheus::{PrometheusEndpoint, PrometheusMetrics, PrometheusOptions};
-use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError, SqliteOptions};
+use pool_sqlite::{SqliteDriver, SqliteOptions};
 use pool_testkit::receivers::{Prometheus, Scraping};
 use tokio::time::sleep;
 
@@ -48,13 +47,9 @@ impl Workload<SqliteDriver> for Requests {
         Ok(())
     }
 
-    async fn step(
-        &self,
-        connection: &mut SqliteConnection,
-        rng: &mut Rng,
-    ) -> Result<(), SqliteError> {
-        connection.execute_batch("select 1").await?;
-        sleep(Duration::from_millis(rng.u64(10..30))).await;
+    async fn step(&self, step: Step<'_, SqliteDriver>) -> Result<(), StepError> {
+        step.connection.execute_batch("select 1").await?;
+        sleep(Duration::from_millis(step.rng.u64(10..30))).await;
         Ok(())
     }
 

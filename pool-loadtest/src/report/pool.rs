@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pool_core::{AcquireCounts, CloseReason, PoolConfig, PoolStats};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a pool did during the load; see [`PoolStats`]. Its first four fields are how it was at the
 /// end.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PoolReport {
     /// Connections idle, in use and being opened.
@@ -35,11 +36,12 @@ pub struct PoolReport {
     /// Connects that failed.
     pub open_failed: u64,
     /// Connections closed, by reason.
-    pub closed: BTreeMap<&'static str, u64>,
+    pub closed: BTreeMap<String, u64>,
 }
 
 /// How acquires ended; see [`pool_core::AcquireCounts`].
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the fields of AcquireCounts, documented there")]
 pub struct AcquireReport {
@@ -65,8 +67,9 @@ impl PoolReport {
         elapsed: Duration,
         most_open: usize,
     ) -> Self {
-        let closed = CloseReason::ALL
-            .map(|reason| (reason.name(), after.closed.of(reason) - before.closed.of(reason)));
+        let closed = CloseReason::ALL.map(|reason| {
+            (reason.name().to_owned(), after.closed.of(reason) - before.closed.of(reason))
+        });
         Self {
             open: end.open,
             idle: end.idle,

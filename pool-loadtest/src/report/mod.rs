@@ -1,28 +1,52 @@
 //! What a run found, as numbers. The JSON form is this structure.
 
+mod budget;
+mod generator;
+mod kind;
+mod latency;
+mod law;
+mod load;
+mod pool;
+mod provenance;
+mod series;
+mod server;
+
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use self::budget::BudgetReport;
+pub use self::generator::GeneratorReport;
+pub use self::kind::KindReport;
+pub use self::latency::{Latency, Unit};
+pub use self::law::LittlesLaw;
+pub use self::load::{LoadModel, LoadReport};
+pub use self::pool::{AcquireReport, PoolReport};
+pub use self::provenance::Provenance;
+pub use self::series::Point;
+pub use self::server::{ServerCounter, ServerReport};
 use crate::changes::{ChangeOutcome, ChangeReport};
-use crate::latency::Latency;
 use crate::options::LoadOptions;
-use crate::pool_report::PoolReport;
 use crate::recorder::{Measured, Unfinished};
 use crate::verdict::{Evidence, MostErrors, Verdict};
 use crate::workload::Checked;
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a run found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Report {
     /// Version of this form.
     pub schema_version: u32,
+    /// What kind of report this is: `run`.
+    pub kind: ReportKind,
+    /// Where it comes from.
+    pub provenance: Provenance,
     /// The database system: `sqlite` ...
     pub system: String,
     /// The database's file or name, where there is one.
@@ -31,15 +55,17 @@ pub struct Report {
     pub outcome: Outcome,
     /// How long it lasted, in seconds.
     pub duration_seconds: f64,
-    /// Tasks that wanted connections.
-    pub tasks: usize,
     /// The seed of the workload's random numbers.
     pub seed: u64,
-    /// What kind of load it was: `closed_loop`, in which a task asks again only after it has its
-    /// answer. Arrivals that do not wait for each other would see longer times.
-    pub load: &'static str,
+    /// What the work was, such as `bank`.
+    pub workload: String,
+    /// The scenario it was run in, if it was one of those that `scenarios` lists.
+    pub scenario: Option<String>,
+    /// What kind of load it was.
+    pub load: LoadReport,
     /// The pool's settings when the load began. In JSON counts are numbers or `"unlimited"`, times are
     /// text such as `"30s"` or `"off"`, and `max_idle` is what it comes to: at most `max_open`.
+    #[cfg_attr(feature = "cli", schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,
@@ -55,12 +81,19 @@ pub struct Report {
     pub errors: u64,
     /// The errors by kind.
     pub error_groups: Vec<ErrorGroup>,
-    /// From wanting a connection to having it, or to failing to.
+    /// How the load generator itself fared.
+    pub generator: GeneratorReport,
+    /// From wanting a connection to having it, or to failing to; in an open loop from the moment the
+    /// operation was meant to start.
     pub wait: Latency,
     /// From having it to having given it back, also of operations that failed.
     pub service: Latency,
     /// Both.
     pub response: Latency,
+    /// The same for each kind of operation, if the workload has several.
+    pub kinds: Vec<KindReport>,
+    /// The same for each second.
+    pub series: Vec<Point>,
     /// What an operation took on average while one task ran alone, in microseconds.
     pub baseline_us: Option<f64>,
     /// Whether the workload's invariant held.
@@ -71,14 +104,39 @@ pub struct Report {
     pub in_use: usize,
     /// What the pool did during the load.
     pub pool: PoolReport,
+    /// What the server itself counted, where it was asked.
+    pub server: Option<ServerReport>,
+    /// Little's law as a check of the figures; `None` if too little was done.
+    pub littles_law: Option<LittlesLaw>,
+    /// What share of the server's connections the pool may have, if that was asked.
+    pub budget: Option<BudgetReport>,
     /// What limited the run, and what to set.
     pub verdict: Verdict,
     /// What else went wrong, such as a table that could not be dropped.
     pub warnings: Vec<String>,
 }
 
+/// What kind of report a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReportKind {
+    /// One load on one pool.
+    Run,
+    /// One or two settings over a range.
+    Sweep,
+    /// The search for a setting.
+    Tune,
+    /// Two reports beside each other.
+    Compare,
+    /// What share of a server's connections a pool may have.
+    Budget,
+}
+
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -86,10 +144,14 @@ pub enum Outcome {
     Completed,
     /// It was stopped before.
     Interrupted,
+    /// It was still under way when this was written, and nothing came after it: the load tester was
+    /// killed, or the machine went down.
+    Running,
 }
 
 /// Whether a workload's invariant held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Invariant {
@@ -102,7 +164,8 @@ pub enum Invariant {
 }
 
 /// Errors of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ErrorGroup {
     /// What they have in common.
@@ -138,6 +201,8 @@ pub(crate) struct Loaded {
 /// Everything a run brought to light.
 pub(crate) struct Run {
     pub(crate) outcome: Outcome,
+    /// What the workload calls itself.
+    pub(crate) workload: String,
     pub(crate) options: LoadOptions,
     pub(crate) baseline: Option<Duration>,
     pub(crate) loaded: Loaded,
@@ -150,7 +215,7 @@ pub(crate) struct Run {
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, options, baseline, loaded, end, invariant, warnings } = run;
+        let Run { outcome, workload, options, baseline, loaded, end, invariant, warnings } = run;
         let Loaded { config, changes, most_open, elapsed, in_time, measured, before, after } =
             loaded;
         let metadata = pool.driver().metadata();
@@ -195,13 +260,22 @@ impl Report {
         };
         Self {
             schema_version: SCHEMA_VERSION,
+            kind: ReportKind::Run,
+            provenance: Provenance::now(),
             system: metadata.system_name.into_owned(),
             database: metadata.namespace,
             outcome,
             duration_seconds: seconds,
-            tasks: options.tasks,
             seed: options.seed,
-            load: "closed_loop",
+            workload,
+            scenario: None,
+            load: LoadReport {
+                model: LoadModel::Closed,
+                arrivals: "closed".to_owned(),
+                tasks: Some(options.tasks),
+                in_flight_limit: None,
+                warm_up_seconds: 0.0,
+            },
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             changes,
             operations,
@@ -210,14 +284,27 @@ impl Report {
             unfinished: measured.unfinished,
             errors,
             error_groups: groups.collect(),
+            generator: GeneratorReport {
+                saturated: false,
+                detail: "a closed loop keeps up with itself".to_owned(),
+                arrivals: pool_report.acquires.started,
+                dropped: 0,
+                lateness: None,
+                cores_used: None,
+            },
             wait: Latency::new(&measured.wait),
             service: Latency::new(&measured.service),
             response: Latency::new(&measured.response),
+            kinds: Vec::new(),
+            series: Vec::new(),
             baseline_us,
             invariant,
             invariant_detail,
             in_use: pool_report.in_use,
             pool: pool_report,
+            server: None,
+            littles_law: None,
+            budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,
         }

@@ -1,14 +1,15 @@
 //! How long something took, as percentiles.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Percentiles to three significant digits; `None` (in JSON null) if there was nothing to time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Latency {
-    /// What the others are measured in: `us`, microseconds.
-    pub unit: &'static str,
+    /// What the others are measured in.
+    pub unit: Unit,
     /// How many were timed.
     pub count: u64,
     /// Average.
@@ -25,13 +26,23 @@ pub struct Latency {
     pub max: Option<f64>,
 }
 
+/// What a latency is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Unit {
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Microseconds,
+}
+
 impl Latency {
     pub(crate) fn new(nanos: &Histogram<u64>) -> Self {
         let some = !nanos.is_empty();
         let micros = |nanos: f64| some.then_some(nanos / 1e3);
         let quantile = |quantile| micros(nanos.value_at_quantile(quantile) as f64);
         Self {
-            unit: "us",
+            unit: Unit::Microseconds,
             count: nanos.len(),
             mean: micros(nanos.mean()),
             p50: quantile(0.5),
