@@ -58,6 +58,8 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+mod forms;
 mod options;
 mod recorder;
 mod report;

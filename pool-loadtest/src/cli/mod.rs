@@ -11,7 +11,9 @@ mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod output;
 mod plan;
+mod printed;
 mod progress;
 mod run;
 mod signals;
