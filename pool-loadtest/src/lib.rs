@@ -58,6 +58,8 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod law;
+mod network;
 mod options;
 mod recorder;
 mod report;
