@@ -59,7 +59,9 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod condition;
+mod law;
 mod metric;
+mod network;
 mod objective;
 mod options;
 mod recorder;
