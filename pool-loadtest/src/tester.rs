@@ -21,7 +21,7 @@ use crate::changes::{ChangeReport, Changes};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
-use crate::report::{Loaded, Outcome, Report, Run, database};
+use crate::report::{Latency, Loaded, Outcome, Report, Run, database};
 use crate::stop::Stop;
 use crate::task::Task;
 use crate::verdict::Network;
@@ -29,6 +29,8 @@ use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
+/// How often response times are worked out for progress: it costs more than the rest of it.
+const RESPONSE: Duration = Duration::from_secs(1);
 /// How long operations under way may go on after the end of a run, before they are dropped.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long removing what a workload made may take once something has gone wrong.
@@ -63,6 +65,9 @@ pub struct Progress {
     pub errors: u64,
     /// Operations per second since the last time progress was told.
     pub throughput: f64,
+    /// How long operations took so far, from wanting a connection to having given it back. Worked out
+    /// once a second and at the end, `None` in between.
+    pub response: Option<Latency>,
     /// Whether the time is up and this is told for the last time.
     pub ended: bool,
     /// What was done to the pool since the last time progress was told.
@@ -232,6 +237,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             changes: Changes::new(self.pool.control(), started, self.options.changes.clone()),
             started,
             last: (started, 0),
+            next_response: started + RESPONSE,
             progress,
         };
         let _ = stop.or(timeout(self.options.duration, teller.tell_on())).await;
@@ -270,6 +276,8 @@ struct Teller<'a, D: Driver, F> {
     started: Instant,
     /// When it was last told, and the operations by then.
     last: (Instant, u64),
+    /// When the response times are worked out next.
+    next_response: Instant,
     progress: F,
 }
 
@@ -293,11 +301,16 @@ impl<D: Driver, F: FnMut(&Progress)> Teller<'_, D, F> {
         let now = Instant::now();
         let (operations, errors) = self.recorder.counts();
         let seconds = (now - self.last.0).as_secs_f64().max(1e-3);
+        let response = (ended || now >= self.next_response).then(|| {
+            self.next_response = now + RESPONSE;
+            Latency::new(&self.recorder.response())
+        });
         (self.progress)(&Progress {
             elapsed: now - self.started,
             operations,
             errors,
             throughput: (operations - self.last.1) as f64 / seconds,
+            response,
             ended,
             changes: self.changes.news(),
             pool: self.pool.stats(),

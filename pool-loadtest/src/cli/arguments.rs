@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::monitor::MonitorArguments;
+use super::progress::ProgressForm;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -124,6 +125,9 @@ pub(crate) struct RunArguments {
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) output: Output,
+    /// How to show progress on standard error.
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    pub(crate) progress: ProgressForm,
     #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }

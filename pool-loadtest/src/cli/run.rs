@@ -16,7 +16,7 @@ use super::arguments::{Output, RunArguments};
 use super::health::{HealthSeen, HealthWatch};
 use super::monitor::{Monitor, Seen};
 use super::plan;
-use super::progress::ProgressLine;
+use super::progress::{ProgressDisplay, ProgressForm};
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
 use super::{Failure, say};
@@ -107,7 +107,8 @@ impl Run<'_> {
             changes,
             ..LoadOptions::default()
         };
-        let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
+        let report =
+            load(pool.clone(), options, arguments.progress, &mut health, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -160,13 +161,14 @@ fn usage(error: pool_core::ConfigError) -> Failure {
 async fn load<D: Teller>(
     pool: Pool<D>,
     options: LoadOptions,
+    form: ProgressForm,
     health: &mut HealthWatch,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let mut line = ProgressLine::new(options.duration);
+    let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress, health)).await;
-    line.clear();
+    let report = tester.run_until(stop, |progress| display.show(progress, health)).await;
+    display.end();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),
