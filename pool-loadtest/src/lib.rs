@@ -61,6 +61,8 @@ pub mod cli;
 mod options;
 mod recorder;
 mod report;
+#[cfg(feature = "cli")]
+mod scenario;
 mod stop;
 mod task;
 mod tester;
@@ -81,9 +83,9 @@ pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
-    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
-    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
-    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+    AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
+    KindReport, Latency, LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance,
+    Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
