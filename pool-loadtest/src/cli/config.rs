@@ -7,7 +7,8 @@ use pool_core::{Resolved, json_schema};
 use pool_sqlite::SqliteOptions;
 
 use super::Failure;
-use super::arguments::SettingsArguments;
+use super::arguments::ExplainArguments;
+use super::stage;
 use super::target::{Target, Visit};
 use crate::bank::Teller;
 
@@ -16,8 +17,13 @@ use crate::bank::Teller;
 /// # Errors
 ///
 /// [`Failure::Usage`] with every problem of every source.
-pub(crate) fn explain(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let explained = Target::read(arguments).resolve(SqliteOptions::file("bank.db"), Explain);
+pub(crate) fn explain(arguments: &ExplainArguments) -> Result<(), Failure> {
+    let ExplainArguments { settings, scenario } = arguments;
+    let more = |sources| match scenario {
+        Some(scenario) => stage::settings(sources, scenario),
+        None => sources,
+    };
+    let explained = Target::read(settings, more).resolve(SqliteOptions::file("bank.db"), Explain);
     print(&explained.map_err(|error| Failure::Usage(error.into()))?)
 }
 

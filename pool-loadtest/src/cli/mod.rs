@@ -8,16 +8,25 @@ mod config;
 mod health;
 mod incidents;
 mod live;
+mod misfortune;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod own;
+#[cfg(not(all(feature = "start", target_os = "linux")))]
+#[path = "unowned.rs"]
+mod own;
 mod plan;
 mod progress;
 mod run;
+mod scenarios;
 mod signals;
+mod stage;
 mod target;
+mod thread;
 
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;
@@ -54,6 +63,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
     };

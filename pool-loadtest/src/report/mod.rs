@@ -2,6 +2,7 @@
 
 mod budget;
 mod generator;
+mod incident;
 mod kind;
 mod latency;
 mod law;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
 pub use self::latency::{Latency, Unit};
 pub use self::law::LittlesLaw;
@@ -70,6 +72,10 @@ pub struct Report {
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,
+    /// What befell the server during the load.
+    pub incidents: Vec<IncidentReport>,
+    /// What the scenario was to show, and whether it did; `None` without a scenario.
+    pub aftermath: Option<Aftermath>,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
     /// These, per second.
@@ -322,6 +328,8 @@ impl Report {
             },
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             changes,
+            incidents: Vec::new(),
+            aftermath: None,
             operations,
             throughput,
             late: measured.succeeded - in_time,
