@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::completions::{CompletionsArguments, ManArguments};
+use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
 use super::progress::ProgressForm;
 
@@ -36,6 +38,17 @@ impl Arguments {
     pub(crate) fn chosen(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
+
+    /// The settings of the command whose options come from variables and tables, too.
+    pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
+        match &mut self.command {
+            None => Some(&mut self.run.settings),
+            Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
+                Some(&mut run.settings)
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,13 +59,19 @@ pub(crate) enum Command {
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the script with which a shell completes the command line.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Print the manual page, for `man`.
+    #[command(after_help = MAN)]
+    Man(ManArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every setting in effect and where it came from.
+    /// Print every setting of the pool and of a run in effect and where it came from.
     #[command(after_help = SOURCES)]
-    Explain(SettingsArguments),
+    Explain(RunArguments),
     /// Print the JSON Schema of the TOML file.
     Schema,
 }
@@ -60,6 +79,10 @@ pub(crate) enum ConfigCommand {
 const SOURCES: &str = "\
 Sources, the later ones win: preset, --file, pool_* parameters of the URL, POOL_* variables of the
 environment, arguments";
+const COMPLETIONS: &str = "\
+Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
+const MAN: &str = "\
+Such as: pool-loadtest man > ~/.local/share/man/man1/pool-loadtest.1";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the run was completed
@@ -101,7 +124,7 @@ fn after_long_help() -> String {
         ];
         help.extend(lines.map(|line| line + "\n"));
     }
-    help + "\n" + EXIT_CODES
+    help + "\n" + layers::HELP + "\n\n" + EXIT_CODES
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +166,9 @@ pub(crate) struct SettingsArguments {
     pub(crate) pool: Vec<String>,
     #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
     pub(crate) url: Option<String>,
+    /// What comes from elsewhere.
+    #[arg(skip)]
+    pub(crate) layers: Layers,
 }
 
 /// Says nothing of the URL, which may have a password.
