@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::completions::{CompletionsArguments, ManArguments};
+use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
-use super::stage::{StageArguments, scenario};
-use crate::scenario::Scenario;
+use super::stage::StageArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -39,6 +40,17 @@ impl Arguments {
     pub(crate) fn chosen(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
+
+    /// The settings of the command whose options come from variables and tables, too.
+    pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
+        match &mut self.command {
+            None => Some(&mut self.run.settings),
+            Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
+                Some(&mut run.settings)
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,20 +63,30 @@ pub(crate) enum Command {
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the script with which a shell completes the command line.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Print the manual page, for `man`.
+    #[command(after_help = MAN)]
+    Man(ManArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every setting in effect and where it came from.
+    /// Print every setting of the pool and of a run in effect and where it came from.
     #[command(after_help = SOURCES)]
-    Explain(ExplainArguments),
+    Explain(RunArguments),
     /// Print the JSON Schema of the TOML file.
     Schema,
 }
 
 const SOURCES: &str = "\
-Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_* variables of the
-environment, arguments";
+Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
+variables of the environment, arguments";
+const COMPLETIONS: &str = "\
+Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
+const MAN: &str = "\
+Such as: pool-loadtest man > ~/.local/share/man/man1/pool-loadtest.1";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the run was completed
@@ -106,7 +128,7 @@ fn after_long_help() -> String {
         ];
         help.extend(lines.map(|line| line + "\n"));
     }
-    help + "\n" + EXIT_CODES
+    help + "\n" + layers::HELP + "\n\n" + EXIT_CODES
 }
 
 #[derive(Debug, Args)]
@@ -139,15 +161,6 @@ pub(crate) struct RunArguments {
     pub(crate) monitor: MonitorArguments,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArguments {
-    #[command(flatten)]
-    pub(crate) settings: SettingsArguments,
-    /// The scenario that they are to be explained in.
-    #[arg(long, value_name = "NAME", value_parser = scenario)]
-    pub(crate) scenario: Option<&'static Scenario>,
-}
-
 #[derive(Args)]
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
@@ -159,6 +172,9 @@ pub(crate) struct SettingsArguments {
     pub(crate) pool: Vec<String>,
     #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
     pub(crate) url: Option<String>,
+    /// What comes from elsewhere.
+    #[arg(skip)]
+    pub(crate) layers: Layers,
 }
 
 /// Says nothing of the URL, which may have a password.
