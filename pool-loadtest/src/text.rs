@@ -91,6 +91,9 @@ impl Report {
             "\npool        {} open, {} in use now, at most {} at once, {busy:.0} % busy on average",
             pool.open, self.in_use, pool.peak_in_use
         )?;
+        if let Some(law) = &self.littles_law {
+            paragraph(f, "little's law ", &law.detail)?;
+        }
         let acquires = &pool.acquires;
         let ends = [
             (acquires.immediate, "at once"),
@@ -149,10 +152,17 @@ impl Report {
         };
         writeln!(f)?;
         paragraph(f, "invariant", &format!("{invariant}: {}", self.invariant_detail))?;
-        let Verdict { limit, summary, recommendation } = &self.verdict;
+        let Verdict { limit, summary, would_change, recommendation } = &self.verdict;
         paragraph(f, "verdict", &format!("{}: {summary}", limit.name()))?;
+        paragraph(f, "", &format!("it would change with {would_change}"))?;
         let advice = match (recommendation, limit) {
             (Some(it), _) => format!("{} = {} ({})", it.field, it.value, it.effect),
+            (None, Limit::Leak) => {
+                "find who keeps connections; no setting of the pool mends that".into()
+            }
+            (None, Limit::Generator) => {
+                "nothing; measure it again once the generator keeps up".into()
+            }
             (None, Limit::Failing) => {
                 "look into the errors; no setting of the pool mends them".into()
             }

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::monitor::MonitorArguments;
+use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::{StageArguments, scenario};
 use crate::scenario::Scenario;
@@ -131,6 +132,9 @@ pub(crate) struct RunArguments {
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) output: Output,
+    /// How to show progress on standard error.
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    pub(crate) progress: ProgressForm,
     #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }

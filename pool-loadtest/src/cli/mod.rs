@@ -6,6 +6,8 @@
 mod arguments;
 mod config;
 mod health;
+mod incidents;
+mod live;
 mod misfortune;
 #[cfg(feature = "monitor")]
 mod monitor;
@@ -92,7 +94,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
 
-/// Prints a line on standard error. If nobody can read it, the run goes on all the same.
+/// Prints a line on standard error, or has the live view show it. If nobody can read it, the run goes
+/// on all the same.
 fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    if !live::tell(line) {
+        let _ = writeln!(stderr(), "{line}");
+    }
 }

@@ -21,7 +21,7 @@ use super::misfortune::Misfortunes;
 use super::monitor::{Monitor, Seen};
 use super::own::OwnServer;
 use super::plan;
-use super::progress::ProgressLine;
+use super::progress::{ProgressDisplay, ProgressForm};
 use super::signals::{Signals, Stopped, remove};
 use super::stage::Stage;
 use super::target::{Target, Visit};
@@ -173,7 +173,7 @@ impl Run<'_> {
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
         let beside = Beside { stage: &stage, misfortunes: &misfortunes, health: &mut health };
-        let report = load(pool.clone(), options, beside, stopped.wait()).await;
+        let report = load(pool.clone(), options, arguments.progress, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -238,21 +238,23 @@ struct Beside<'a> {
 async fn load<D: Teller>(
     pool: Pool<D>,
     options: LoadOptions,
+    form: ProgressForm,
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
     let Beside { stage, misfortunes, health } = beside;
-    let mut line = ProgressLine::new(options.duration);
+    let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
-        line.show(progress, health);
+        display.note(misfortunes.news());
+        display.show(progress, health);
     });
     let report = report.await;
-    line.clear();
+    display.end();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),

@@ -10,7 +10,7 @@ use std::process::exit;
 
 use tokio::sync::watch;
 
-use super::{INTERRUPTED, say};
+use super::{INTERRUPTED, live, say};
 
 /// Handlers that are installed: no signal ends the program by itself any more.
 pub(crate) struct Signals {
@@ -64,6 +64,7 @@ impl Signals {
             say("stopping; a second signal ends the program at once");
             let _ = first.send(true);
             self.next().await;
+            live::abandon();
             tidy();
             exit(i32::from(INTERRUPTED));
         });
