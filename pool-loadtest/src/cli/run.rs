@@ -172,8 +172,13 @@ impl Run<'_> {
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
-        let beside = Beside { stage: &stage, misfortunes: &misfortunes, health: &mut health };
-        let report = load(pool.clone(), options, arguments.progress, beside, stopped.wait()).await;
+        let beside = Beside {
+            stage: &stage,
+            misfortunes: &misfortunes,
+            health: &mut health,
+            form: arguments.progress,
+        };
+        let report = load(pool.clone(), options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -233,16 +238,16 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
+    form: ProgressForm,
 }
 
 async fn load<D: Teller>(
     pool: Pool<D>,
     options: LoadOptions,
-    form: ProgressForm,
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health } = beside;
+    let Beside { stage, misfortunes, health, form } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
