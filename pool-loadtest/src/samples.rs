@@ -76,8 +76,6 @@ pub(crate) fn report() -> Report {
         server: None,
         littles_law: None,
         budget: None,
-        incidents: Vec::new(),
-        aftermath: None,
         verdict: Verdict {
             limit: Limit::Idle,
             summary: "in balance".to_owned(),

@@ -68,3 +68,27 @@ pub(super) async fn verify<D: Driver>(
     let all = counted(most as u64, "connection");
     Ok(Checked::Held(format!("{held}; all of {all} can be had at once")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pool_core::runtime::TokioRuntime;
+    use pool_testkit::{FakeDriver, FakeServer};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_cannot_be_had_any_more_is_lost() {
+        let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
+        let pool = Pool::new(driver, PoolConfig { max_open: 3, ..PoolConfig::default() });
+        let pool = pool.expect("valid");
+        let whole = verify(&pool, "as counted").await.expect("checked");
+        let expected = "as counted; all of 3 connections can be had at once";
+        assert_eq!(whole, Checked::Held(expected.to_owned()));
+        let _forgotten = pool.acquire().await.expect("there is one");
+        let lost = verify(&pool, "as counted").await.expect("checked");
+        let Checked::Broken(words) = lost else { panic!("{lost:?}") };
+        assert!(words.starts_with("2 of 3 connections can be had"), "{words}");
+    }
+}
