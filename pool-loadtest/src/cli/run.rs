@@ -274,6 +274,7 @@ async fn load<D: Teller>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        display.note(misfortunes.news());
         display.show(progress, health);
     });
     let report = report.await;

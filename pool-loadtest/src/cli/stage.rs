@@ -167,7 +167,7 @@ impl Stage {
         self.notes.pulse.begin(now.checked_sub(progress.elapsed).unwrap_or(now));
         let mut memory =
             self.notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.look(progress.elapsed);
+        memory.look();
     }
 
     /// Adds to the report what the scenario was to show.

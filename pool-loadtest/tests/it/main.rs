@@ -13,6 +13,10 @@ mod on_servers;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod scenarios;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod scenarios_on_servers;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]
