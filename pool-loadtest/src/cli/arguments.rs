@@ -159,7 +159,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
