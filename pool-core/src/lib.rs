@@ -47,8 +47,8 @@ pub use async_trait::async_trait;
 pub use self::acquire::Acquire;
 pub use self::brief::Brief;
 pub use self::capability::{
-    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag,
-    ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
+    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, Quota,
+    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
 };
 pub use self::comment::SqlComment;
 pub use self::config::{

@@ -18,11 +18,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::baseline;
 use crate::changes::{ChangeReport, Changes};
+use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
 use crate::report::{Latency, Loaded, Outcome, Report, Run, database};
 use crate::stop::Stop;
 use crate::task::Task;
+use crate::verdict::Network;
 use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
@@ -138,8 +140,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         mut progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
         let mut stop = Stop::new(stop);
-        let baseline = match self.begin(&mut stop).await {
-            Ok(baseline) => baseline,
+        let (baseline, network) = match self.begin(&mut stop).await {
+            Ok(begun) => begun,
             Err(error) => {
                 // What hindered it may hinder this too; then there is most likely nothing to
                 // remove.
@@ -168,6 +170,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             outcome: if stop.came() { Outcome::Interrupted } else { Outcome::Completed },
             options: self.options,
             baseline,
+            network,
             loaded,
             end: self.pool.stats(),
             invariant,
@@ -176,19 +179,30 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Ok(Report::new(run, &self.pool))
     }
 
-    /// What comes before the load: the preparation and the baseline.
+    /// What comes before the load: the preparation, the baseline, and the way to the database.
     async fn begin(
         &self,
         stop: &mut Stop<impl Future<Output = ()>>,
-    ) -> Result<Option<Duration>, LoadError> {
+    ) -> Result<(Option<Duration>, Network), LoadError> {
         let prepared = stop.or(self.workload.prepare(&self.pool)).await;
         prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
             let database = database(self.pool.driver());
             LoadError::Prepare { database, source }
         })?;
         let LoadOptions { baseline, seed, .. } = self.options;
+        if baseline.is_zero() {
+            return Ok((None, Network::default()));
+        }
+        let (control, before) = (self.pool.control(), self.pool.stats());
+        let statements = StatementCount::start(&control);
         let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
-        stop.or(alone).await.ok_or(LoadError::Interrupted)
+        let alone = stop.or(alone).await.ok_or(LoadError::Interrupted)?;
+        let operations = self.pool.stats().acquires.since(&before.acquires).succeeded().max(1);
+        let statements = statements.counted().map(|count| count as f64 / operations as f64);
+        let round_trip = stop.or(network::round_trip(&control, baseline)).await;
+        let round_trip = round_trip.ok_or(LoadError::Interrupted)?;
+        let round_trip = round_trip.map(|round_trip| round_trip.as_secs_f64() * 1e6);
+        Ok((alone, Network { round_trip, statements }))
     }
 
     /// The load itself.
@@ -237,8 +251,9 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             Some(Ok(done)) => done?,
             Some(Err(_)) | None => tasks.shutdown().await,
         }
+        let whole = started.elapsed();
         let (measured, after) = (recorder.sum(), self.pool.stats());
-        Ok(Loaded { config, changes, most_open, elapsed, in_time, measured, before, after })
+        Ok(Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after })
     }
 
     /// Removes what the workload made, or says what is left.

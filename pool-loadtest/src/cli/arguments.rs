@@ -11,6 +11,8 @@ use super::completions::{CompletionsArguments, ManArguments};
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
 use super::progress::ProgressForm;
+use super::scenarios::ScenariosArguments;
+use super::stage::StageArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -77,8 +81,9 @@ pub(crate) enum ConfigCommand {
 }
 
 const SOURCES: &str = "\
-Sources, the later ones win: preset, --file, pool_* parameters of the URL, POOL_* variables of the
-environment, arguments";
+Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
 const COMPLETIONS: &str = "\
 Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
 const MAN: &str = "\
@@ -129,14 +134,16 @@ fn after_long_help() -> String {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// How long to run, such as 10s or 1m 30s.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[command(flatten)]
+    pub(crate) stage: StageArguments,
+    /// How long to run, such as 10s or 1m 30s [default: 10s, or what the scenario takes].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) duration: Duration,
-    /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
+    pub(crate) duration: Option<Duration>,
+    /// Tasks that each want a connection, again and again [default: 16, or what the scenario has].
+    #[arg(long, value_name = "NUMBER", value_parser = tasks)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) tasks: u32,
+    pub(crate) tasks: Option<u32>,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
@@ -218,7 +225,7 @@ mod tests {
         let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen() else {
             panic!("not a run")
         };
-        assert_eq!((arguments.duration, arguments.tasks), (Duration::from_secs(10), 16));
+        assert_eq!((arguments.duration, arguments.tasks), (None, None));
         assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
     }
 

@@ -10,16 +10,25 @@ mod health;
 mod incidents;
 mod layers;
 mod live;
+mod misfortune;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod own;
+#[cfg(not(all(feature = "start", target_os = "linux")))]
+#[path = "unowned.rs"]
+mod own;
 mod plan;
 mod progress;
 mod run;
+mod scenarios;
 mod signals;
+mod stage;
 mod target;
+mod thread;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -58,6 +67,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Completions(arguments) => completions::completions(&arguments),

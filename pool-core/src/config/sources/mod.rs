@@ -1,6 +1,6 @@
 //! A configuration from several sources, each value with its origin.
 //!
-//! Low to high: preset, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
+//! Low to high: preset, fallback, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
 //! every source is reported at once, also of values that a higher source overrides.
 
 pub(crate) mod environment;
@@ -73,6 +73,7 @@ impl fmt::Debug for Setting {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     preset: Option<Preset>,
+    fallback: Vec<Setting>,
     file: Vec<Setting>,
     environment: Vec<Setting>,
     code: Vec<Setting>,
@@ -84,6 +85,27 @@ impl Sources {
     #[must_use]
     pub fn preset(mut self, preset: Preset) -> Self {
         self.preset = Some(preset);
+        self
+    }
+
+    /// What the program sets where no source but a preset says otherwise; `name` is what messages call
+    /// it, such as `scenario churn`. What the database demands goes before it.
+    ///
+    /// ```
+    /// use pool_core::Sources;
+    ///
+    /// let sources = Sources::default().fallback("scenario churn", "max_idle", "1");
+    /// let resolved = sources.clone().load().resolve()?;
+    /// assert_eq!(resolved.origin("max_idle").to_string(), "scenario churn");
+    /// let resolved = sources.environment([("POOL_MAX_IDLE", "3")]).load().resolve()?;
+    /// assert_eq!(resolved.config().max_idle, 3);
+    /// # Ok::<(), pool_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn fallback(mut self, name: &str, field: &str, value: &str) -> Self {
+        let origin = Origin::Fallback { name: Arc::from(name) };
+        let value = Secret::new(value);
+        self.fallback.push(Setting { field: field.to_owned(), value, origin });
         self
     }
 
@@ -166,7 +188,7 @@ impl Sources {
 
     /// The highest setting of a URL or its file.
     fn url_setting(&self) -> Option<&Setting> {
-        let ranked = [&self.code, &self.environment, &self.file];
+        let ranked = [&self.code, &self.environment, &self.file, &self.fallback];
         let mut settings = ranked.into_iter().flat_map(|settings| settings.iter().rev());
         settings.find(|it| it.field == URL || it.field == URL_FILE)
     }
