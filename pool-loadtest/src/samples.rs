@@ -74,6 +74,8 @@ pub(crate) fn report() -> Report {
         server: None,
         littles_law: None,
         budget: None,
+        #[cfg(feature = "cli")]
+        histograms: None,
         incidents: Vec::new(),
         aftermath: None,
         verdict: Verdict {

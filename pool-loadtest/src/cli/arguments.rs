@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::completions::{CompletionsArguments, ManArguments};
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
+use super::output::OutputArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::StageArguments;
@@ -152,9 +153,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
     /// How to show progress on standard error.
     #[arg(long, value_name = "FORM", default_value = "auto")]
     pub(crate) progress: ProgressForm,
@@ -185,14 +185,6 @@ impl fmt::Debug for SettingsArguments {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people.
-    Text,
-    /// For programs, with the version of its schema.
-    Json,
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Some(duration) if !duration.is_zero() => Ok(duration),
@@ -213,6 +205,7 @@ fn seed(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forms::Form;
     use clap::CommandFactory as _;
 
     #[test]
@@ -226,7 +219,7 @@ mod tests {
             panic!("not a run")
         };
         assert_eq!((arguments.duration, arguments.tasks), (None, None));
-        assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
+        assert_eq!((arguments.settings.url, arguments.output.output), (None, Form::Text));
     }
 
     #[test]

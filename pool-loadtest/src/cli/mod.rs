@@ -16,12 +16,14 @@ mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod output;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
 mod plan;
+mod printed;
 mod progress;
 mod run;
 mod scenarios;

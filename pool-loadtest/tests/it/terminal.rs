@@ -173,7 +173,9 @@ impl OnTerminal {
         let (code, stdout, _) = finished(child.wait_with_output().expect("ends"));
         // Nobody has the other end any more: the reader comes to an end.
         drop((ours, theirs));
-        written.iter().for_each(|text| screen.take(&text));
+        for text in written {
+            screen.take(&text);
+        }
         (code, stdout, screen)
     }
 }

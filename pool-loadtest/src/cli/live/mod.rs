@@ -89,7 +89,9 @@ impl LiveView {
     pub(super) fn show(&self, progress: &Progress, health: HealthState, events: Vec<String>) {
         let mut slot = lock(&self.shared.slot);
         slot.state.advance(progress, health);
-        events.into_iter().for_each(|event| slot.state.add_event(event));
+        for event in events {
+            slot.state.add_event(event);
+        }
     }
 
     /// Ends the view and gives the screen back. What others said meanwhile, which is to be said again.
