@@ -83,7 +83,8 @@ pub(crate) enum ConfigCommand {
 
 const SOURCES: &str = "\
 Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
-variables of the environment, arguments";
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
 const COMPLETIONS: &str = "\
 Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
 const MAN: &str = "\
@@ -165,7 +166,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
