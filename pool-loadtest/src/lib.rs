@@ -54,6 +54,8 @@ mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
+mod budget;
 mod change;
 mod changes;
 #[cfg(feature = "cli")]
@@ -69,6 +71,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod scalability;
+#[cfg(feature = "cli")]
+mod server;
 mod statistics;
 mod stop;
 mod task;

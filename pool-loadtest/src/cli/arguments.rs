@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::budget::{self, BudgetArguments};
 use super::monitor::MonitorArguments;
 use super::progress::ProgressForm;
 
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// Ask how many connections of a server each replica of an application may have.
+    #[command(after_help = budget::ABOUT)]
+    Budget(BudgetArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -118,6 +122,9 @@ pub(crate) struct RunArguments {
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
     pub(crate) at: Vec<String>,
+    #[arg(long, value_name = "NUMBER", help = budget::REPLICAS, value_parser = budget::replicas)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) replicas: Option<usize>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]

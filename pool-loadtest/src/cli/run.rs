@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
+use super::aside::Aside;
 use super::health::{HealthSeen, HealthWatch};
 use super::monitor::{Monitor, Seen};
 use super::plan;
@@ -25,7 +26,7 @@ use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
-use crate::tester::{LoadError, LoadTester};
+use crate::tester::{LoadError, LoadTester, Progress};
 
 /// How long the pool may take to close after a run.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -100,6 +101,7 @@ impl Run<'_> {
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
         let options = LoadOptions {
             tasks: arguments.tasks as usize,
             duration: arguments.duration,
@@ -107,13 +109,21 @@ impl Run<'_> {
             changes,
             ..LoadOptions::default()
         };
-        let report =
-            load(pool.clone(), options, arguments.progress, &mut health, stopped.wait()).await;
+        let report = load(
+            pool.clone(),
+            options,
+            arguments.progress,
+            (&mut health, &mut aside),
+            stopped.wait(),
+        )
+        .await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
+        aside.before_close().await;
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
+        aside.add_to(&mut report).await;
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
@@ -162,12 +172,16 @@ async fn load<D: Teller>(
     pool: Pool<D>,
     options: LoadOptions,
     form: ProgressForm,
-    health: &mut HealthWatch,
+    (health, aside): (&mut HealthWatch, &mut Aside),
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| display.show(progress, health)).await;
+    let told = |progress: &Progress| {
+        aside.heed(progress);
+        display.show(progress, health);
+    };
+    let report = tester.run_until(stop, told).await;
     display.end();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
