@@ -23,7 +23,7 @@ pub(crate) struct Sharing {
 /// One of the limits that hold for a connection.
 struct Limit {
     name: &'static str,
-    limit: usize,
+    allowed: usize,
     reserved: usize,
     others: usize,
 }
@@ -31,7 +31,7 @@ struct Limit {
 impl Limit {
     /// What is left for the replicas.
     fn room(&self) -> usize {
-        self.limit.saturating_sub(self.reserved).saturating_sub(self.others)
+        self.allowed.saturating_sub(self.reserved).saturating_sub(self.others)
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn share(capacity: &Capacity, sharing: Sharing) -> Result<BudgetRepor
     let Sharing { replicas, surge, reserve, max_open, .. } = sharing;
     let tightest = limits(capacity, &sharing).into_iter().min_by_key(Limit::room);
     let tightest = tightest.expect("bug: the server's own limit is always there");
-    let Limit { name, limit, reserved, others } = tightest;
+    let Limit { name, allowed: limit, reserved, others } = tightest;
     let own_reserve = reserved - reserve;
     if reserve > 0 && reserved >= limit {
         let why = format!("nothing is left of the {} that {name} allows", grouped(limit as u64));
@@ -82,9 +82,9 @@ pub(crate) fn share(capacity: &Capacity, sharing: Sharing) -> Result<BudgetRepor
 /// Each limit that holds, with what is taken of it.
 fn limits(capacity: &Capacity, sharing: &Sharing) -> Vec<Limit> {
     let ours = capacity.in_use_here.unwrap_or(sharing.own);
-    let limit = |name, limit, reserved: usize, in_use: usize| Limit {
+    let limit = |name, allowed, reserved: usize, in_use: usize| Limit {
         name,
-        limit,
+        allowed,
         reserved: reserved.saturating_add(sharing.reserve),
         others: in_use.saturating_sub(ours),
     };

@@ -1,5 +1,6 @@
 //! `pool-loadtest budget`: how many connections of a server each replica may have.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::io::{Write as _, stdout};
 use std::pin::Pin;
@@ -210,7 +211,7 @@ impl Answer {
             text.push('\n');
             for (number, (form, place)) in forms.iter().enumerate() {
                 let label = if number == 0 { "to set" } else { "" };
-                text.push_str(&format!("{label:<12}{form:<20}{place}\n"));
+                writeln!(text, "{label:<12}{form:<20}{place}")?;
             }
         }
         Ok(text)

@@ -92,7 +92,7 @@ async fn attend(
 ) -> Option<ServerReport> {
     let mut asking = match connect(&pool).await {
         Ok(asking) => asking?,
-        Err(why) => return Some(nothing(why)),
+        Err(why) => return Some(nothing(&why)),
     };
     if reached(&mut phases, Phase::Load).await? == Phase::Closed {
         return None;
@@ -192,12 +192,12 @@ impl Asking {
                 missing: Vec::new(),
             };
         };
-        ServerReport { version: self.tally.version.take(), ..nothing(why) }
+        ServerReport { version: self.tally.version.take(), ..nothing(&why) }
     }
 }
 
 /// A report of a server that was not asked.
-fn nothing(why: String) -> ServerReport {
+fn nothing(why: &str) -> ServerReport {
     let missing = vec![format!("what the server counts: {why}")];
     ServerReport { version: None, counters: Vec::new(), findings: Vec::new(), missing }
 }
