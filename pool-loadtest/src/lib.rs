@@ -8,7 +8,8 @@
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -35,7 +36,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -48,6 +49,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
 #[cfg(feature = "cli")]
 mod bank;
@@ -58,11 +60,13 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod generator;
+mod load;
 mod options;
+mod processor;
 mod recorder;
 mod report;
 mod stop;
-mod task;
 mod tester;
 mod text;
 mod verdict;
@@ -74,10 +78,12 @@ mod workload;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 #[cfg(feature = "cli")]
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::load::Progress;
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
@@ -85,6 +91,6 @@ pub use self::report::{
     LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
     SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

@@ -6,6 +6,7 @@ use pool_core::{AcquireErrorKind, AcquirePhase, ConfigError, PoolConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::recorder::AcquireCause;
+use crate::report::GeneratorReport;
 use crate::words::{grouped, percent};
 
 /// A pool that is in use for less than this share of its capacity has connections to spare.
@@ -99,6 +100,8 @@ pub(crate) struct Evidence {
     /// Average share of the connections in use, 0 to 1.
     pub(crate) utilisation: f64,
     pub(crate) peak_in_use: usize,
+    /// How the load generator fared.
+    pub(crate) generator: GeneratorReport,
 }
 
 /// The errors there were most of.
@@ -154,6 +157,9 @@ impl Evidence {
         if self.is_mixed {
             let summary = "the pool was changed meanwhile, so these are figures of several pools";
             return (Limit::Unknown, summary.to_owned(), None);
+        }
+        if self.generator.saturated {
+            return (Limit::Unknown, self.generator.detail.clone(), None);
         }
         let attempts = self.operations + self.errors;
         if self.errors as f64 > attempts as f64 * FAILING {

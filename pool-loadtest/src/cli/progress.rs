@@ -7,7 +7,7 @@ use pool_health::HealthState;
 
 use super::health::{HealthEvent, HealthWatch};
 use super::say;
-use crate::tester::Progress;
+use crate::load::Progress;
 use crate::words::{counted, shortened};
 
 /// How much later than the last line the one at the end must be.
@@ -111,12 +111,16 @@ mod tests {
         let printed = told.map(|(millis, operations)| {
             let progress = Progress {
                 elapsed: Duration::from_millis(millis),
+                warm_up_left: None,
                 operations,
                 errors: 0,
+                dropped: 0,
                 throughput: 0.0,
                 ended: millis == 2_050,
                 changes: Vec::new(),
+                points: Vec::new(),
                 pool: pool.clone(),
+                partial: None,
             };
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });

@@ -20,6 +20,7 @@ use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
 use super::{Failure, say};
+use crate::arrivals::Arrivals;
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
@@ -101,7 +102,7 @@ impl Run<'_> {
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
         let options = LoadOptions {
-            tasks: arguments.tasks as usize,
+            arrivals: Arrivals::closed(arguments.tasks as usize),
             duration: arguments.duration,
             seed: arguments.seed,
             changes,

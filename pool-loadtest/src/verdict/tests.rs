@@ -22,6 +22,14 @@ fn busy_pool() -> Evidence {
         alone: Some(1_000.0),
         utilisation: 1.0,
         peak_in_use: 10,
+        generator: GeneratorReport {
+            saturated: false,
+            detail: "it kept up".to_owned(),
+            arrivals: 100_000,
+            dropped: 0,
+            lateness: None,
+            cores_used: None,
+        },
     }
 }
 
@@ -84,6 +92,14 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 #[test]
 fn a_busy_pool_nobody_waits_for_is_left_as_it_is() {
     assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Idle, "");
+}
+
+#[test]
+fn nothing_is_recommended_from_a_run_whose_generator_was_saturated() {
+    let mut saturated = busy_pool();
+    saturated.generator.saturated = true;
+    assert_judged(&saturated, Limit::Unknown, "");
+    assert_eq!(verdict(&saturated).summary, "it kept up");
 }
 
 #[test]
