@@ -4,6 +4,7 @@
 //! run failed, 2 usage or configuration, 130 interrupted.
 
 mod arguments;
+mod arrivals;
 mod config;
 mod health;
 #[cfg(feature = "monitor")]

@@ -20,10 +20,8 @@ use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
 use super::{Failure, say};
-use crate::arrivals::Arrivals;
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
-use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::{LoadError, LoadTester};
@@ -45,13 +43,23 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (changes, problems) = plan::read(&arguments.at, arguments.duration);
     target.object(problems);
+    let (arrivals, problems) = arguments.load.arrivals();
+    target.object(problems);
+    let load = LoadOptions {
+        arrivals,
+        warm_up: arguments.load.warm_up,
+        duration: arguments.duration,
+        seed: arguments.seed,
+        changes,
+        ..LoadOptions::default()
+    };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, changes, target, monitor))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, load, target, monitor))
 }
 
 async fn run_async(
     arguments: &RunArguments,
-    changes: Vec<Change>,
+    load: LoadOptions,
     target: Target,
     monitor: Monitor,
 ) -> Result<(), Failure> {
@@ -66,7 +74,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, changes, stopped, in_temporary_file, monitor };
+    let run = Run { arguments, load, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -77,7 +85,7 @@ async fn run_async(
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
-    changes: Vec<Change>,
+    load: LoadOptions,
     stopped: Stopped,
     in_temporary_file: bool,
     monitor: Monitor,
@@ -93,21 +101,14 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, changes, stopped, in_temporary_file, monitor } = self;
-        plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
+        let Self { arguments, load: options, stopped, in_temporary_file, monitor } = self;
+        plan::check(&options.changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
-        let options = LoadOptions {
-            arrivals: Arrivals::closed(arguments.tasks as usize),
-            duration: arguments.duration,
-            seed: arguments.seed,
-            changes,
-            ..LoadOptions::default()
-        };
         let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();

@@ -21,6 +21,9 @@ use crate::arrivals::Schedule;
 use crate::generator::Tally;
 use crate::workload::Workload;
 
+/// What is due so shortly before the end need not be started: two ticks of the runtime's timer.
+const GRACE: Duration = Duration::from_millis(2);
+
 /// When the arrivals of a load are due. While it warms up, they are the first of the schedule, of
 /// which more and more are taken; the schedule begins anew when it is measured.
 pub(super) fn times(
@@ -193,16 +196,14 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
         let open = &self.open;
         open.ready.close();
         let left = std::mem::take(&mut *open.queue());
-        for tally in left.iter().filter_map(|arrival| open.tally_of(arrival.due)) {
-            Tally::count(&tally.unasked);
-        }
+        left.iter().for_each(|arrival| open.leave_out(arrival.due));
         let ended = Instant::now().min(self.until);
-        for tally in times.take_while(|due| *due < ended).map(|due| open.tally_of(due)) {
+        for due in times.take_while(|due| *due < ended) {
             consume_budget().await;
-            if let Some(tally) = tally {
+            if let Some(tally) = open.tally_of(due) {
                 Tally::count(&tally.arrivals);
-                Tally::count(&tally.unasked);
             }
+            open.leave_out(due);
         }
     }
 }
@@ -221,9 +222,7 @@ impl<D: Driver, W: Workload<D>> Open<D, W> {
         while let Some(Arrival { due, seed }) = self.next().await {
             self.unasked.fetch_sub(1, Ordering::Relaxed);
             if ended.has_changed().is_err() {
-                if let Some(tally) = self.tally_of(due) {
-                    Tally::count(&tally.unasked);
-                }
+                self.leave_out(due);
                 return;
             }
             rng.seed(seed);
@@ -242,6 +241,18 @@ impl<D: Driver, W: Workload<D>> Open<D, W> {
             permit.forget();
         }
         self.queue().pop_front()
+    }
+
+    /// The load has ended before a connection was asked for. What was due only just then is as if it
+    /// was due later: the load does not end more precisely.
+    fn leave_out(&self, due: Instant) {
+        if let Some(tally) = self.tally_of(due) {
+            if due.elapsed() < GRACE {
+                tally.arrivals.fetch_sub(1, Ordering::Relaxed);
+            } else {
+                Tally::count(&tally.unasked);
+            }
+        }
     }
 
     /// Where an arrival is counted, if it is: while the load warms up none is.

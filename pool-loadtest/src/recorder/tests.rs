@@ -100,3 +100,19 @@ async fn a_series_of_hours_is_bounded_and_has_all_of_it() {
     assert!(series.iter().all(|point| point.response_p99 >= Some(1_000.0)));
     assert!(series.is_sorted_by(|a, b| a.at_seconds < b.at_seconds));
 }
+
+#[test]
+fn memory_does_not_grow_with_operations() {
+    let (recorder, pool) = (Recorder::new(3), pool());
+    let record_many = || {
+        for number in 0..20_000_usize {
+            let wait = Duration::from_micros(number as u64);
+            recorder.record(number, Sample { kind: number % 3, ..sample(wait) });
+        }
+        recorder.end_point(recorder.next_point(), &pool);
+    };
+    // Histograms and the list of points grow to their size.
+    (0..33).for_each(|_| record_many());
+    let allocated = allocation_counter::measure(|| (0..30).for_each(|_| record_many()));
+    assert_eq!((allocated.bytes_total, recorder.counts().0), (0, 63 * 20_000));
+}
