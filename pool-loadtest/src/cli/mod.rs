@@ -4,6 +4,7 @@
 //! run failed, 2 usage or configuration, 3 a threshold missed, 130 interrupted.
 
 mod arguments;
+mod arrivals;
 mod aside;
 mod budget;
 mod completions;

@@ -278,6 +278,7 @@ async fn load<D: Teller>(
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
+        aside.heed(progress);
         stage.tell(progress);
         misfortunes.tell(progress);
         display.note(misfortunes.news());
