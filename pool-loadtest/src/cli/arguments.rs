@@ -41,7 +41,7 @@ impl Arguments {
         self.command.unwrap_or(Command::Run(self.run))
     }
 
-    /// The settings of the command whose options come from variables and tables, too.
+    /// The settings of the command, if its options come from variables and tables, too.
     pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
         match &mut self.command {
             None => Some(&mut self.run.settings),
