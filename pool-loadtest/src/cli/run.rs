@@ -172,6 +172,10 @@ impl Run<'_> {
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        tokio::select! {
+            () = misfortunes.ready() => {}
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        }
         let beside = Beside {
             stage: &stage,
             misfortunes: &misfortunes,
