@@ -59,6 +59,8 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod condition;
+#[cfg(feature = "cli")]
+mod forms;
 mod law;
 mod metric;
 mod network;

@@ -76,6 +76,8 @@ pub(crate) fn report() -> Report {
         server: None,
         littles_law: None,
         budget: None,
+        #[cfg(feature = "cli")]
+        histograms: None,
         verdict: Verdict {
             limit: Limit::Idle,
             summary: "in balance".to_owned(),

@@ -148,10 +148,14 @@ fn is_path(url: &str) -> bool {
 
 /// Where settings come from, and what is wrong with the arguments among them.
 fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
-    let mut problems = Vec::new();
+    let mut problems = arguments.layers.problems.clone();
     let mut sources = Sources::default().environment(std::env::vars_os());
-    if let Some(file) = &arguments.file {
-        sources = sources.toml_file(file);
+    match (&arguments.layers.file, &arguments.file) {
+        // Read once, for its other tables too.
+        (Some(Ok(file)), _) => sources = sources.toml_read(file),
+        (Some(Err(problem)), _) => problems.push(problem.clone()),
+        (None, Some(path)) => sources = sources.toml_file(path),
+        (None, None) => {}
     }
     let mut known = Vec::new();
     for (name, field, value) in

@@ -2,6 +2,8 @@
 
 mod budget;
 mod generator;
+#[cfg(feature = "cli")]
+mod histograms;
 mod incident;
 mod kind;
 mod latency;
@@ -20,6 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+#[cfg(feature = "cli")]
+pub(crate) use self::histograms::Histograms;
+#[cfg(feature = "cli")]
 pub(crate) use self::incident::after;
 pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
@@ -122,6 +127,10 @@ pub struct Report {
     pub verdict: Verdict,
     /// What else went wrong, such as a table that could not be dropped.
     pub warnings: Vec<String>,
+    /// What the latencies were made from; `None` in a report that was read from JSON.
+    #[cfg(feature = "cli")]
+    #[serde(skip)]
+    pub(crate) histograms: Option<Histograms>,
 }
 
 /// What kind of report a file holds.
@@ -353,6 +362,12 @@ impl Report {
             budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,
+            #[cfg(feature = "cli")]
+            histograms: Some(Histograms {
+                wait: measured.wait,
+                service: measured.service,
+                response: measured.response,
+            }),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod file;
+mod foreign;
 mod loaded;
 mod resolved;
 mod schema;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::environment::Environment;
+pub use self::foreign::{TomlEntry, TomlFile, TomlValue};
 pub use self::loaded::Loaded;
 pub use self::resolved::{Explanation, Resolved};
 pub use self::schema::json_schema;
@@ -118,13 +120,19 @@ impl Sources {
     /// The table `[pool]` of the TOML file at `path`, read now. One that cannot be read is a problem.
     #[must_use]
     pub fn toml_file(mut self, path: impl AsRef<Path>) -> Self {
-        match file::read_toml(path.as_ref()) {
-            Ok((name, text)) => self.toml(&name, &text),
+        match TomlFile::read(path) {
+            Ok(file) => self.toml_read(&file),
             Err(problem) => {
                 self.problems.push(problem);
                 self
             }
         }
+    }
+
+    /// The table `[pool]` of a file that was read already.
+    #[must_use]
+    pub fn toml_read(self, file: &TomlFile) -> Self {
+        self.toml(file.name(), file.text())
     }
 
     /// What a file with several pools says about one of them.
