@@ -266,6 +266,7 @@ impl Report {
             service: measured.service.mean() / 1e3,
             longest: measured.service.max() as f64 / 1e3,
             nested,
+            is_cut: before.in_use > 0,
             left_out: pool_report.in_use,
             is_mixed,
             is_whole: outcome == Outcome::Completed,

@@ -17,11 +17,15 @@ mod program;
 mod scenarios;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod scenarios_on_servers;
+#[cfg(feature = "cli")]
+mod shells;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]
 mod sources;
 mod stalls;
+#[cfg(all(feature = "cli", unix))]
+mod terminal;
 mod tester;
 #[cfg(feature = "monitor")]
 mod watched;
