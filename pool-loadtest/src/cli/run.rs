@@ -284,6 +284,7 @@ async fn load<D: Teller>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        aside.tell(progress);
         display.note(misfortunes.news());
         display.show(progress, health);
     });
