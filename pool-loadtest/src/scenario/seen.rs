@@ -80,14 +80,12 @@ pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn churn(report: &Report, _: &Notes) -> Seen {
     let (opened, operations) = (report.pool.opened, report.operations + report.late);
-    let mut detail = format!(
-        "{} opened for {}",
-        counted(opened, "connection"),
-        counted(operations, "operation")
-    );
-    if let Some(each) = operations.checked_div(opened).filter(|each| *each > 0) {
-        detail.push_str(&format!(", one for every {}", grouped(each)));
-    }
+    let each = match operations.checked_div(opened) {
+        Some(each) if each > 0 => format!(", one for every {}", grouped(each)),
+        _ => String::new(),
+    };
+    let (connections, done) = (counted(opened, "connection"), counted(operations, "operation"));
+    let detail = format!("{connections} opened for {done}{each}");
     seen(opened > 3 * report.config.max_open as u64, detail)
 }
 
@@ -110,13 +108,11 @@ pub(super) fn hog(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn leak(report: &Report, notes: &Notes) -> Seen {
     let kept = notes.twists();
-    let mut detail = format!("{} never given back", counted(kept, "connection"));
-    if let Some((first, second)) = halves(report, notes) {
+    let rates = halves(report, notes).map_or_else(String::new, |(first, second)| {
         let [first, second] = [first, second].map(per_second);
-        detail
-            .push_str(&format!("; {first} in the first half of the load, {second} in the second"));
-    }
-    seen(kept > 0, detail)
+        format!("; {first} in the first half of the load, {second} in the second")
+    });
+    seen(kept > 0, format!("{} never given back{rates}", counted(kept, "connection")))
 }
 
 pub(super) fn impatience(report: &Report, notes: &Notes) -> Seen {
