@@ -191,6 +191,10 @@ impl Run<'_> {
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        tokio::select! {
+            () = misfortunes.ready() => {}
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        }
         let beside = Beside {
             stage: &stage,
             misfortunes: &misfortunes,
@@ -281,6 +285,7 @@ async fn load<D: Teller>(
         aside.heed(progress);
         stage.tell(progress);
         misfortunes.tell(progress);
+        aside.tell(progress);
         display.note(misfortunes.news());
         display.show(progress, health);
     });
