@@ -56,7 +56,10 @@ pub use self::config::{
     may_hold_password, nearest, parse_duration,
 };
 #[cfg(feature = "sources")]
-pub use self::config::{Explanation, Loaded, Resolved, Secret, Sources, json_schema, url_scheme};
+pub use self::config::{
+    Explanation, Loaded, Resolved, Secret, Sources, TomlEntry, TomlFile, TomlValue, json_schema,
+    url_scheme,
+};
 pub use self::control::{Control, ControlHandle};
 pub use self::driver::{ConnectContext, Driver, Metadata, Released};
 pub use self::error::{

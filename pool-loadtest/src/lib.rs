@@ -61,6 +61,8 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod condition;
+#[cfg(feature = "cli")]
+mod forms;
 mod law;
 mod metric;
 mod network;
@@ -71,6 +73,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod scalability;
+#[cfg(feature = "cli")]
+mod scenario;
 #[cfg(feature = "cli")]
 mod server;
 mod statistics;
@@ -97,9 +101,9 @@ pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
-    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
-    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
-    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+    AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
+    KindReport, Latency, LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance,
+    Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
 pub use self::tester::{LoadError, LoadTester, Progress};

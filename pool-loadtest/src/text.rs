@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use pool_core::PoolConfig;
 
 use crate::recorder::Unfinished;
-use crate::report::{ErrorGroup, Invariant, Latency, Outcome, Report, ServerCounter};
+use crate::report::{Aftermath, ErrorGroup, Invariant, Latency, Outcome, Report, ServerCounter};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -16,6 +16,7 @@ impl Display for Report {
         self.pool(f)?;
         self.changes(f)?;
         self.server(f)?;
+        self.incidents(f)?;
         self.findings(f)
     }
 }
@@ -154,6 +155,21 @@ impl Report {
             server.missing.iter().try_for_each(|missing| paragraph(f, "not asked", missing))?;
         }
         self.budget.iter().try_for_each(|budget| paragraph(f, "budget", &budget.detail))
+    }
+
+    /// What befell the server, a paragraph each, and what that was to show.
+    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, incident) in self.incidents.iter().enumerate() {
+            let label = if number == 0 { "incidents" } else { "" };
+            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
+        }
+        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
+            return Ok(());
+        };
+        let Aftermath { expected, detail, .. } = aftermath;
+        writeln!(f)?;
+        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
+        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
     }
 
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {

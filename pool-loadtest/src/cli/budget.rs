@@ -81,7 +81,7 @@ fn number(text: &str) -> Result<usize, String> {
 /// [`Failure::Missed`] if what the pool may open does not fit; [`Failure::Run`] if the server cannot
 /// be asked.
 pub(crate) fn budget(arguments: &BudgetArguments) -> Result<(), Failure> {
-    let mut target = Target::read(&arguments.settings);
+    let mut target = Target::read(&arguments.settings, |sources| sources);
     if !target.names_url() {
         let allowed = "the URL of a server, such as postgres://USER:PASSWORD@HOST/DATABASE";
         target.object(vec![Problem::invalid("--url", "", "a budget is of a server", allowed)]);

@@ -2,6 +2,9 @@
 
 mod budget;
 mod generator;
+#[cfg(feature = "cli")]
+mod histograms;
+mod incident;
 mod kind;
 mod latency;
 mod law;
@@ -19,6 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+#[cfg(feature = "cli")]
+pub(crate) use self::histograms::Histograms;
+pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
 pub use self::latency::{Latency, Unit};
 pub use self::law::LittlesLaw;
@@ -70,6 +76,10 @@ pub struct Report {
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,
+    /// What befell the server during the load.
+    pub incidents: Vec<IncidentReport>,
+    /// What the scenario was to show, and whether it did; `None` without a scenario.
+    pub aftermath: Option<Aftermath>,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
     /// These, per second.
@@ -115,6 +125,10 @@ pub struct Report {
     pub verdict: Verdict,
     /// What else went wrong, such as a table that could not be dropped.
     pub warnings: Vec<String>,
+    /// What the latencies were made from; `None` in a report that was read from JSON.
+    #[cfg(feature = "cli")]
+    #[serde(skip)]
+    pub(crate) histograms: Option<Histograms>,
 }
 
 /// What kind of report a file holds.
@@ -323,6 +337,8 @@ impl Report {
             },
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             changes,
+            incidents: Vec::new(),
+            aftermath: None,
             operations,
             throughput,
             late: measured.succeeded - in_time,
@@ -345,6 +361,12 @@ impl Report {
             budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,
+            #[cfg(feature = "cli")]
+            histograms: Some(Histograms {
+                wait: measured.wait,
+                service: measured.service,
+                response: measured.response,
+            }),
         }
     }
 }

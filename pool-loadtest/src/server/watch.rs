@@ -49,7 +49,7 @@ impl ServerWatch {
     }
 
     /// The load has come so far.
-    pub(crate) fn heed(&self, progress: &Progress) {
+    pub(crate) fn tell(&self, progress: &Progress) {
         self.reach(if progress.ended { Phase::Over } else { Phase::Load });
     }
 
