@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask itest` runs them by the names of their modules, and `cargo xtask ci` not a second time.
 
+mod asked;
+
 use std::io::{BufRead as _, BufReader, sink};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -209,6 +211,30 @@ mod postgres {
         let driver = |url: &str| PostgresDriver::from_url(url).expect("a URL");
         super::no_money_is_lost_with_a_server_that_hangs(Postgres, driver);
     }
+
+    #[test]
+    fn a_budget_is_what_the_tightest_limit_leaves() {
+        super::asked::a_budget_is_what_the_tightest_limit_leaves(Postgres);
+    }
+
+    #[test]
+    fn the_limit_of_a_database_counts_for_those_who_are_held_to_it() {
+        super::asked::the_limit_of_a_database_counts_for_those_who_are_held_to_it();
+    }
+
+    #[test]
+    fn a_budget_that_makes_no_sense_is_refused() {
+        super::asked::a_budget_that_makes_no_sense_is_refused(Postgres);
+    }
+
+    #[test]
+    fn a_run_is_told_what_the_server_counted_and_what_it_has_for_each_replica() {
+        super::asked::a_run_is_told_what_the_server_counted_and_what_it_has_for_each_replica(
+            Postgres,
+            &["PostgreSQL "],
+            "transactions committed",
+        );
+    }
 }
 
 mod mysql {
@@ -230,5 +256,19 @@ mod mysql {
     fn no_money_is_lost_with_a_server_that_hangs_under_load() {
         let driver = |url: &str| MysqlDriver::from_url(url).expect("a URL");
         super::no_money_is_lost_with_a_server_that_hangs(MySql, driver);
+    }
+
+    #[test]
+    fn a_budget_is_what_the_tightest_limit_leaves() {
+        super::asked::a_budget_is_what_the_tightest_limit_leaves(MySql);
+    }
+
+    #[test]
+    fn a_run_is_told_what_the_server_counted_and_what_it_has_for_each_replica() {
+        super::asked::a_run_is_told_what_the_server_counted_and_what_it_has_for_each_replica(
+            MySql,
+            &["MariaDB ", "MySQL "],
+            "statements",
+        );
     }
 }
