@@ -79,31 +79,39 @@ pub(crate) struct Fared {
     pub(crate) has_server: bool,
 }
 
+/// What was made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Why it could not keep up, if it could not.
+    pub(crate) saturated: Option<String>,
+    /// The same for the report, or else how it fared.
+    pub(crate) detail: String,
+}
+
 impl Fared {
-    /// Whether the generator is saturated, and why; or else how it fared.
-    pub(crate) fn judge(&self) -> (bool, String) {
+    pub(crate) fn judge(&self) -> Judged {
         let mut reasons = Vec::new();
         if let Some((arrived, lateness)) = &self.open {
             reasons.extend(late_starts(arrived));
             reasons.extend(self.lateness(lateness));
         }
         reasons.extend(self.cores());
-        let is_saturated = !reasons.is_empty();
-        let mut words = match &self.open {
-            _ if is_saturated => format!("generator saturated: {}", reasons.join("; ")),
-            Some((arrived, lateness)) => kept_up(arrived, lateness),
-            None => "a closed loop keeps up with itself".to_owned(),
+        let saturated = Some(reasons.join("; ")).filter(|reasons| !reasons.is_empty());
+        let mut detail = match (&saturated, &self.open) {
+            (Some(reasons), _) => format!("generator saturated: {reasons}"),
+            (None, Some((arrived, lateness))) => kept_up(arrived, lateness),
+            (None, None) => "a closed loop keeps up with itself".to_owned(),
         };
         if let Some((Arrived { stalled, .. }, _)) = &self.open
             && *stalled > 0
         {
             let dropped = counted(*stalled, "arrival");
-            words += &format!(
+            detail += &format!(
                 "; {dropped} dropped because too many operations were waiting for the pool or at \
                  work, which is not the generator's fault"
             );
         }
-        (is_saturated, words)
+        Judged { saturated, detail }
     }
 
     fn lateness(&self, lateness: &Latency) -> Option<String> {

@@ -60,12 +60,25 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod condition;
+#[cfg(feature = "cli")]
+mod forms;
 mod generator;
+mod law;
 mod load;
+mod metric;
+mod network;
+mod objective;
 mod options;
 mod processor;
 mod recorder;
 mod report;
+#[cfg(test)]
+mod samples;
+mod scalability;
+#[cfg(feature = "cli")]
+mod scenario;
+mod statistics;
 mod stop;
 mod tester;
 mod text;
@@ -83,14 +96,17 @@ pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
-pub use self::load::Progress;
+pub use self::condition::{Condition, Violation};
+pub use self::metric::{Direction, Metric, MetricUnit};
+pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
-    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
-    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
-    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+    AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
+    KindReport, Latency, LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance,
+    Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
-pub use self::tester::{LoadError, LoadTester};
+pub use self::scalability::Scalability;
+pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

@@ -9,11 +9,14 @@ use pool_core::{Driver, Pool};
 use tokio::time::timeout;
 
 use crate::baseline;
-use crate::load::{Failed, Load, Progress};
+pub use crate::load::Progress;
+use crate::load::{Failed, Load};
+use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::in_full;
 use crate::report::{About, Outcome, Provenance, Report, Run, database};
 use crate::stop::Stop;
+use crate::verdict::Network;
 use crate::workload::{Workload, WorkloadError};
 
 /// How long removing what a workload made may take once something has gone wrong.
@@ -102,9 +105,9 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         let mut stop = Stop::new(stop);
         let (kinds, workload) = (self.workload.kinds(), self.workload.name().into_owned());
         let loaded = match self.begin(&mut stop).await {
-            Ok(baseline) => {
+            Ok((baseline, network)) => {
                 let (options, provenance) = (self.options.clone(), Provenance::now());
-                let about = About { workload, kinds, options, baseline, provenance };
+                let about = About { workload, kinds, options, baseline, network, provenance };
                 let load = Load { pool: &self.pool, workload: &self.workload, about: &about };
                 load.run(&mut stop, progress).await.map(|loaded| (about, loaded))
             }
@@ -142,19 +145,30 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Ok(Report::new(run, &self.pool))
     }
 
-    /// What comes before the load: the preparation and the baseline.
+    /// What comes before the load: the preparation, the baseline, and the way to the database.
     async fn begin(
         &self,
         stop: &mut Stop<impl Future<Output = ()>>,
-    ) -> Result<Option<Duration>, LoadError> {
+    ) -> Result<(Option<Duration>, Network), LoadError> {
         let prepared = stop.or(self.workload.prepare(&self.pool)).await;
         prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
             let database = database(self.pool.driver());
             LoadError::Prepare { database, source }
         })?;
         let LoadOptions { baseline, seed, .. } = self.options;
+        if baseline.is_zero() {
+            return Ok((None, Network::default()));
+        }
+        let (control, before) = (self.pool.control(), self.pool.stats());
+        let statements = StatementCount::start(&control);
         let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
-        stop.or(alone).await.ok_or(LoadError::Interrupted)
+        let alone = stop.or(alone).await.ok_or(LoadError::Interrupted)?;
+        let operations = self.pool.stats().acquires.since(&before.acquires).succeeded().max(1);
+        let statements = statements.counted().map(|count| count as f64 / operations as f64);
+        let round_trip = stop.or(network::round_trip(&control, baseline)).await;
+        let round_trip = round_trip.ok_or(LoadError::Interrupted)?;
+        let round_trip = round_trip.map(|round_trip| round_trip.as_secs_f64() * 1e6);
+        Ok((alone, Network { round_trip, statements }))
     }
 
     /// Removes what the workload made, or says what is left.

@@ -9,7 +9,7 @@ use pool_core::ControlHandle;
 use pool_health::{Health, HealthChange, HealthChecker, HealthOptions, HealthState};
 use serde::Serialize;
 
-use crate::load::Progress;
+use crate::tester::Progress;
 use crate::words::paragraph;
 
 /// Asks how the pool of a run is, until the load is over.
@@ -125,6 +125,13 @@ fn event(change: &HealthChange, began: SystemTime) -> HealthEvent {
 #[derive(Serialize)]
 #[serde(transparent)]
 pub(super) struct HealthSeen(Vec<HealthEvent>);
+
+impl HealthSeen {
+    /// When, in seconds since the load began, and how the pool was from then on.
+    pub(super) fn happenings(&self) -> Vec<(f64, String)> {
+        self.0.iter().map(|event| (event.at_seconds, event.to_string())).collect()
+    }
+}
 
 impl Display for HealthSeen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -7,13 +7,16 @@ use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{Load, later};
+use crate::arrivals::Arrivals;
 use crate::changes::{ChangeReport, Changes};
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
-use crate::report::{About, Loaded, Point, Report};
+use crate::report::{About, Latency, Loaded, Point, Report};
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
+/// How often response times are worked out for progress: it costs more than the rest of it.
+const RESPONSE: Duration = Duration::from_secs(1);
 
 /// How far a run has come.
 #[derive(Clone, Debug)]
@@ -31,6 +34,9 @@ pub struct Progress {
     pub dropped: u64,
     /// Operations per second since the last time progress was told.
     pub throughput: f64,
+    /// How long operations took so far, from wanting a connection to having given it back. Worked out
+    /// once a second and at the end, `None` in between.
+    pub response: Option<Latency>,
     /// Whether the time is up and this is told for the last time.
     pub ended: bool,
     /// What was done to the pool since the last time progress was told.
@@ -60,6 +66,8 @@ pub(super) struct Teller<'a, D: Driver, F> {
     /// When it was last told, and the operations by then.
     last: (Instant, u64),
     points: Vec<Point>,
+    /// When the response times are worked out next.
+    next_response: Instant,
     /// When the next partial report is due.
     next_partial: Option<Instant>,
     progress: F,
@@ -85,6 +93,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             most_in_use: 0,
             last: (from, 0),
             points: Vec::new(),
+            next_response: later(from, RESPONSE),
             next_partial: options.partial_every.map(|every| later(from, every)),
             progress,
         }
@@ -137,6 +146,10 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     fn tell(&mut self, ended: bool) {
         let now = Instant::now();
         let mut told = self.progress_at(now, ended);
+        if ended || now >= self.next_response {
+            self.next_response = later(now, RESPONSE);
+            told.response = Some(Latency::new(&self.recorder.response()));
+        }
         if let Some(every) = self.about.options.partial_every
             && self.next_partial.is_some_and(|due| due <= now)
         {
@@ -161,6 +174,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             errors,
             dropped: self.recorder.tally().read().dropped(),
             throughput,
+            response: None,
             ended,
             changes: self.changes.news(),
             points: std::mem::take(&mut self.points),
@@ -172,12 +186,14 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     /// What there is so far.
     fn so_far(&self, elapsed: Duration) -> Loaded {
         let (changes, most_open) = self.changes.so_far();
+        let is_open = matches!(self.about.options.arrivals, Arrivals::Open { .. });
         Loaded {
             config: self.config.clone(),
             changes,
             most_open,
             elapsed,
-            found: self.recorder.found(),
+            whole: self.from.elapsed(),
+            found: self.recorder.found(is_open),
             before: self.before.clone(),
             after: self.pool.stats(),
             most_in_use: self.most_in_use,

@@ -3,18 +3,21 @@
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use pool_core::{ConfigError, Driver, Metadata, Pool, PoolConfig, PoolStats};
+use pool_core::{CloseReason, ConfigError, Driver, Metadata, Pool, PoolConfig, PoolStats};
 
+#[cfg(feature = "cli")]
+use super::Histograms;
 use super::{
-    ErrorGroup, GeneratorReport, Invariant, KindReport, Latency, LoadModel, LoadReport, Outcome,
-    PoolReport, Provenance, Report, ReportKind, SCHEMA_VERSION, database,
+    ErrorGroup, GeneratorReport, Invariant, KindReport, Latency, LittlesLaw, LoadModel, LoadReport,
+    Outcome, PoolReport, Provenance, Report, ReportKind, SCHEMA_VERSION, database,
 };
 use crate::arrivals::Arrivals;
 use crate::changes::{ChangeOutcome, ChangeReport};
-use crate::generator::Fared;
+use crate::generator::{Fared, Judged};
+use crate::law::Figures;
 use crate::options::LoadOptions;
 use crate::recorder::{Found, KINDS, Measured, Times};
-use crate::verdict::{Evidence, MostErrors, Verdict};
+use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
 use crate::workload::Checked;
 
 /// What is known of a run when its load begins.
@@ -25,6 +28,7 @@ pub(crate) struct About {
     pub(crate) kinds: Vec<String>,
     pub(crate) options: LoadOptions,
     pub(crate) baseline: Option<Duration>,
+    pub(crate) network: Network,
     pub(crate) provenance: Provenance,
 }
 
@@ -37,6 +41,8 @@ pub(crate) struct Loaded {
     pub(crate) most_open: usize,
     /// How long it was measured.
     pub(crate) elapsed: Duration,
+    /// The same with the operations that went on after the time was up.
+    pub(crate) whole: Duration,
     pub(crate) found: Found,
     /// The pool when it began to be measured and after its last operation.
     pub(crate) before: PoolStats,
@@ -78,7 +84,7 @@ impl Report {
         let measured = &loaded.found.measured;
         let total = measured.total();
         let pool_report = PoolReport::new(&loaded, &end);
-        let generator = generator(&loaded, &total, &metadata, &pool_report);
+        let fared = fared(&loaded, &total, &metadata).judge();
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
             Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
@@ -86,11 +92,28 @@ impl Report {
         };
         let seconds = loaded.elapsed.as_secs_f64().max(1e-9);
         let throughput = loaded.found.in_time as f64 / seconds;
-        let evidence = evidence(about, &loaded, &total, &pool_report, &generator);
+        let evidence = Evidence {
+            broken: (invariant == Invariant::Broken).then(|| invariant_detail.clone()),
+            saturated: fared.saturated.clone(),
+            holders: pool.control().holders().iter().map(ToString::to_string).collect(),
+            ..evidence(about, &loaded, &total, &pool_report)
+        };
         let validate = |config: &PoolConfig| {
             config.validate()?;
             ConfigError::from_problems(pool.driver().objections(config))
         };
+        let generator = generator(&loaded, fared, &pool_report);
+        let littles_law = LittlesLaw::of(&Figures {
+            seconds: loaded.whole.as_secs_f64(),
+            held_seconds: held(&loaded).as_secs_f64(),
+            served: total.service.len(),
+            service: total.service.mean() / 1e3,
+            longest: total.service.max() as f64 / 1e3,
+            nested: evidence.nested,
+            left_out: evidence.left_out,
+            is_mixed: evidence.is_mixed,
+            is_whole: outcome == Outcome::Completed,
+        });
         let config = &loaded.config;
         Self {
             schema_version: SCHEMA_VERSION,
@@ -106,6 +129,8 @@ impl Report {
             load: LoadReport::new(&about.options),
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config.clone() },
             changes: loaded.changes,
+            incidents: Vec::new(),
+            aftermath: None,
             operations: loaded.found.in_time,
             throughput,
             late: total.succeeded - loaded.found.in_time,
@@ -123,11 +148,17 @@ impl Report {
             in_use: pool_report.in_use,
             pool: pool_report,
             server: None,
-            littles_law: None,
+            littles_law,
             budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,
             series: loaded.found.series,
+            #[cfg(feature = "cli")]
+            histograms: Some(Histograms {
+                wait: total.wait,
+                service: total.service,
+                response: total.response,
+            }),
         }
     }
 }
@@ -148,46 +179,39 @@ impl LoadReport {
     }
 }
 
-fn generator(
-    loaded: &Loaded,
-    total: &Times,
-    metadata: &Metadata,
-    pool: &PoolReport,
-) -> GeneratorReport {
+/// What there is to judge the generator by.
+fn fared(loaded: &Loaded, total: &Times, metadata: &Metadata) -> Fared {
     let Found { measured, arrived, .. } = &loaded.found;
-    let is_open = arrived.arrivals > 0;
-    let lateness = is_open.then(|| Latency::new(&measured.lateness));
-    let fared = Fared {
-        open: lateness.map(|lateness| (*arrived, lateness)),
+    Fared {
+        open: arrived.map(|arrived| (arrived, Latency::new(&measured.lateness))),
         response: Latency::new(&total.response),
         cores_used: loaded.cores_used,
         cores: cores(),
         has_server: metadata.server_address.is_some(),
-    };
-    let (saturated, detail) = fared.judge();
+    }
+}
+
+fn generator(loaded: &Loaded, judged: Judged, pool: &PoolReport) -> GeneratorReport {
+    let Found { measured, arrived, .. } = &loaded.found;
     GeneratorReport {
-        saturated,
-        detail,
-        arrivals: if is_open { arrived.arrivals } else { pool.acquires.started },
-        dropped: arrived.dropped(),
-        lateness,
+        saturated: judged.saturated.is_some(),
+        detail: judged.detail,
+        arrivals: arrived.map_or(pool.acquires.started, |arrived| arrived.arrivals),
+        dropped: arrived.map_or(0, |arrived| arrived.dropped()),
+        lateness: arrived.map(|_| Latency::new(&measured.lateness)),
         cores_used: loaded.cores_used,
     }
 }
 
-fn evidence(
-    about: &About,
-    loaded: &Loaded,
-    total: &Times,
-    pool: &PoolReport,
-    generator: &GeneratorReport,
-) -> Evidence {
+/// All that the load itself has to say to the verdict.
+fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) -> Evidence {
     let Found { measured, in_time, arrived, .. } = &loaded.found;
     let most = measured.failures.0.iter().max_by_key(|(_, group)| group.count);
+    let closed = |reason: CloseReason| pool.closed[reason.name()];
     Evidence {
         tasks: match about.options.arrivals {
             Arrivals::Closed { tasks, .. } => tasks,
-            Arrivals::Open { .. } => arrived.most_in_flight,
+            Arrivals::Open { .. } => arrived.map_or(0, |arrived| arrived.most_in_flight),
         },
         config: loaded.config.clone(),
         is_mixed: loaded.changes.iter().any(|change| change.outcome == ChangeOutcome::Applied),
@@ -199,14 +223,34 @@ fn evidence(
             count: group.count,
             acquire: group.acquire,
         }),
+        broken: None,
+        saturated: None,
         throughput: *in_time as f64 / loaded.elapsed.as_secs_f64().max(1e-9),
         wait: total.wait.mean() / 1e3,
         service: total.service.mean() / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),
+        network: about.network,
         utilisation: pool.utilisation,
         peak_in_use: pool.peak_in_use,
-        generator: generator.clone(),
+        // One acquire for each operation; whoever made more is not the load tester.
+        nested: pool.acquires.started.saturating_sub(total.wait.len() + measured.untimed),
+        unserved: pool.acquires.timed_out + pool.acquires.cancelled,
+        dropped: measured.unfinished.dropped,
+        left_out: pool.in_use,
+        holders: Vec::new(),
+        churned: Churned {
+            opened: pool.opened,
+            surplus: closed(CloseReason::Surplus),
+            lifetime: closed(CloseReason::Lifetime),
+            idle: closed(CloseReason::Idle),
+            broken: closed(CloseReason::Broken) + closed(CloseReason::CheckFailed),
+        },
     }
+}
+
+/// How long connections were held, in sum.
+fn held(loaded: &Loaded) -> Duration {
+    loaded.after.hold_time.saturating_sub(loaded.before.hold_time)
 }
 
 fn error_groups(measured: &Measured) -> Vec<ErrorGroup> {

@@ -3,6 +3,9 @@
 mod assemble;
 mod budget;
 mod generator;
+#[cfg(feature = "cli")]
+mod histograms;
+mod incident;
 mod kind;
 mod latency;
 mod law;
@@ -18,6 +21,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::assemble::{About, Loaded, Run};
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+#[cfg(feature = "cli")]
+pub(crate) use self::histograms::Histograms;
+pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
 pub use self::latency::{Latency, Unit};
 pub use self::law::LittlesLaw;
@@ -66,6 +72,10 @@ pub struct Report {
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,
+    /// What befell the server during the load.
+    pub incidents: Vec<IncidentReport>,
+    /// What the scenario was to show, and whether it did; `None` without a scenario.
+    pub aftermath: Option<Aftermath>,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
     /// These, per second.
@@ -111,6 +121,10 @@ pub struct Report {
     pub verdict: Verdict,
     /// What else went wrong, such as a table that could not be dropped.
     pub warnings: Vec<String>,
+    /// What the latencies were made from; `None` in a report that was read from JSON.
+    #[cfg(feature = "cli")]
+    #[serde(skip)]
+    pub(crate) histograms: Option<Histograms>,
 }
 
 /// What kind of report a file holds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::Problem;
+use pool_core::{AcquireErrorKind, AcquirePhase, Problem};
 
 use super::*;
 
@@ -16,20 +16,21 @@ fn busy_pool() -> Evidence {
         operations: 100_000,
         errors: 0,
         most_errors: None,
+        broken: None,
+        saturated: None,
         throughput: 10_000.0,
         wait: 1_000.0,
         service: 1_000.0,
         alone: Some(1_000.0),
+        network: Network::default(),
         utilisation: 1.0,
         peak_in_use: 10,
-        generator: GeneratorReport {
-            saturated: false,
-            detail: "it kept up".to_owned(),
-            arrivals: 100_000,
-            dropped: 0,
-            lateness: None,
-            cores_used: None,
-        },
+        nested: 0,
+        unserved: 0,
+        dropped: 0,
+        left_out: 0,
+        holders: Vec::new(),
+        churned: Churned::default(),
     }
 }
 
@@ -91,15 +92,7 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 
 #[test]
 fn a_busy_pool_nobody_waits_for_is_left_as_it_is() {
-    assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Idle, "");
-}
-
-#[test]
-fn nothing_is_recommended_from_a_run_whose_generator_was_saturated() {
-    let mut saturated = busy_pool();
-    saturated.generator.saturated = true;
-    assert_judged(&saturated, Limit::Unknown, "");
-    assert_eq!(verdict(&saturated).summary, "it kept up");
+    assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Balanced, "");
 }
 
 #[test]

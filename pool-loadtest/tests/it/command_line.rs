@@ -55,7 +55,10 @@ fn arguments_that_make_no_sense_name_what_is_allowed() {
         (&["run", "--duration", "0s"][..], "more than zero"),
         (&["run", "--duration", "soon"], "such as 10s"),
         (&["run", "--tasks", "0"], "a whole number from 1 to 100000"),
-        (&["run", "--output", "xml"], "[possible values: text, json]"),
+        (
+            &["run", "--output", "xml"],
+            "[possible values: text, json, ndjson, csv, markdown, junit, html, hdr]",
+        ),
         (&["run", "--tasks", "abc"], "a whole number from 1 to 100000"),
         (&["run", "--tasks", "100001"], "a whole number from 1 to 100000"),
         (&["run", "--tasks", "-3"], "a whole number from 1 to 100000"),
