@@ -73,7 +73,7 @@ pub(super) struct Stage {
     pub(super) start: Option<Product>,
     pub(super) duration: Duration,
     pub(super) arrivals: Arrivals,
-    warm_up: Duration,
+    pub(super) warm_up: Duration,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -92,9 +92,7 @@ impl Stage {
             warm_up: arguments.load.warm_up,
             notes: Arc::default(),
         };
-        if let Some(scenario) = scenario {
-            problems.extend(stage.problems(scenario, arguments));
-        }
+        problems.extend(scenario.iter().flat_map(|it| stage.problems(it, arguments)));
         (stage, problems)
     }
 

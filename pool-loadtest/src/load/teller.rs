@@ -7,6 +7,7 @@ use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{Load, later};
+use crate::arrivals::Arrivals;
 use crate::changes::{ChangeReport, Changes};
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
@@ -145,6 +146,10 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     fn tell(&mut self, ended: bool) {
         let now = Instant::now();
         let mut told = self.progress_at(now, ended);
+        if ended || now >= self.next_response {
+            self.next_response = later(now, RESPONSE);
+            told.response = Some(Latency::new(&self.recorder.response()));
+        }
         if let Some(every) = self.about.options.partial_every
             && self.next_partial.is_some_and(|due| due <= now)
         {
@@ -162,10 +167,6 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
         self.last = (now, operations);
         let pool = self.pool.stats();
         self.most_in_use = self.most_in_use.max(pool.in_use);
-        let response = (ended || now >= self.next_response).then(|| {
-            self.next_response = later(now, RESPONSE);
-            Latency::new(&self.recorder.response())
-        });
         Progress {
             elapsed: now.saturating_duration_since(self.from),
             warm_up_left: None,
@@ -173,7 +174,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             errors,
             dropped: self.recorder.tally().read().dropped(),
             throughput,
-            response,
+            response: None,
             ended,
             changes: self.changes.news(),
             points: std::mem::take(&mut self.points),
@@ -185,13 +186,14 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     /// What there is so far.
     fn so_far(&self, elapsed: Duration) -> Loaded {
         let (changes, most_open) = self.changes.so_far();
+        let is_open = matches!(self.about.options.arrivals, Arrivals::Open { .. });
         Loaded {
             config: self.config.clone(),
             changes,
             most_open,
             elapsed,
             whole: self.from.elapsed(),
-            found: self.recorder.found(),
+            found: self.recorder.found(is_open),
             before: self.before.clone(),
             after: self.pool.stats(),
             most_in_use: self.most_in_use,
