@@ -49,8 +49,6 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
-#[cfg(feature = "cli")]
-mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
@@ -58,6 +56,9 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod closure;
+#[cfg(feature = "cli")]
+mod database;
 mod options;
 mod recorder;
 mod report;
@@ -68,16 +69,19 @@ mod text;
 mod verdict;
 mod words;
 mod workload;
+#[cfg(feature = "cli")]
+mod workloads;
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "mysql", feature = "postgres"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-#[cfg(feature = "cli")]
-pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::closure::{StepFuture, workload_of};
+#[cfg(feature = "cli")]
+pub use self::database::Database;
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
@@ -88,3 +92,5 @@ pub use self::report::{
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
+#[cfg(feature = "cli")]
+pub use self::workloads::Bank;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::monitor::MonitorArguments;
+use super::workload::WorkloadArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -86,7 +87,7 @@ const URL_LONG: &str = "\
 The database, such as sqlite:orders.db; without it, an SQLite file in a temporary
 directory.
 
-A table with a name of its own (pool_loadtest_...) is created in the database, and it is
+Tables with names of their own (pool_loadtest_...) are created in the database, and they are
 dropped at the end. The journal mode of a file becomes WAL and stays so, unless the URL
 says otherwise, as in sqlite:orders.db?journal_mode=delete";
 
@@ -113,6 +114,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) tasks: u32,
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]

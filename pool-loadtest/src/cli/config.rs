@@ -9,7 +9,7 @@ use pool_sqlite::SqliteOptions;
 use super::Failure;
 use super::arguments::SettingsArguments;
 use super::target::{Target, Visit};
-use crate::bank::Teller;
+use crate::database::Database;
 
 /// Prints every setting in effect and where it came from.
 ///
@@ -26,7 +26,7 @@ struct Explain;
 impl Visit for Explain {
     type Output = String;
 
-    fn visit<D: Teller + Clone>(self, _: D, resolved: Resolved) -> String {
+    fn visit<D: Database + Clone>(self, _: D, resolved: Resolved) -> String {
         resolved.explain().to_string()
     }
 }

@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod signals;
 mod target;
+mod workload;
 
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;

@@ -19,13 +19,15 @@ use super::plan;
 use super::progress::ProgressLine;
 use super::signals::{Signals, Stopped};
 use super::target::{Target, Visit};
+use super::workload::Plan;
 use super::{Failure, say};
-use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
+use crate::database::Database;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::{LoadError, LoadTester};
+use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -44,12 +46,17 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (changes, problems) = plan::read(&arguments.at, arguments.duration);
     target.object(problems);
+    let (workload, problems) = arguments.workload.read();
+    target.object(problems);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, changes, target, monitor))
+    runtime
+        .map_err(Failure::Run)?
+        .block_on(run_async(arguments, workload, changes, target, monitor))
 }
 
 async fn run_async(
     arguments: &RunArguments,
+    workload: Plan,
     changes: Vec<Change>,
     target: Target,
     monitor: Monitor,
@@ -65,7 +72,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, changes, stopped, in_temporary_file, monitor };
+    let run = Run { arguments, workload, changes, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -76,6 +83,7 @@ async fn run_async(
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
+    workload: Plan,
     changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
@@ -85,14 +93,15 @@ struct Run<'a> {
 impl<'a> Visit for Run<'a> {
     type Output = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Run<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, changes, stopped, in_temporary_file, monitor } = self;
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, workload, changes, stopped, in_temporary_file, monitor } = self;
+        let workload = workload.workload::<D>().map_err(|error| Failure::Usage(error.into()))?;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
@@ -107,7 +116,7 @@ impl Run<'_> {
             changes,
             ..LoadOptions::default()
         };
-        let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
+        let report = load(pool.clone(), workload, options, &mut health, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
@@ -127,7 +136,7 @@ impl Run<'_> {
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+async fn open<D: Database + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
     let (limit, database) = (limit(config), database(driver));
     let options = PoolOptions::from(config.clone());
     let opening = timeout(limit, Pool::open(driver.clone(), options));
@@ -157,14 +166,15 @@ fn usage(error: pool_core::ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
-async fn load<D: Teller>(
+async fn load<D: Database>(
     pool: Pool<D>,
+    workload: Chosen<D>,
     options: LoadOptions,
     health: &mut HealthWatch,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
     let mut line = ProgressLine::new(options.duration);
-    let tester = LoadTester::new(pool, Bank::new(), options);
+    let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| line.show(progress, health)).await;
     line.clear();
     report.map_err(|error| match error {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError, Teller,
+    Bank, Checked, Database, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
     Workload, WorkloadError,
 };
 use pool_testkit::servers::{Family, PASSWORD, Server, chosen, shared};
@@ -117,7 +117,7 @@ struct Hanging<D> {
     begun: AtomicUsize,
 }
 
-impl<D: Teller> Workload<D> for Hanging<D> {
+impl<D: Database> Workload<D> for Hanging<D> {
     async fn prepare(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
         // All are open from the start, so that an operation gets stuck on each.
         let mut open = Vec::new();
@@ -154,7 +154,7 @@ impl<D: Teller> Workload<D> for Hanging<D> {
 }
 
 /// The report of a load that the server leaves without an answer for longer than that waits for one.
-async fn hanging_meanwhile<D: Teller>(server: Arc<Server>, driver: D) -> Report {
+async fn hanging_meanwhile<D: Database>(server: Arc<Server>, driver: D) -> Report {
     let acquire_timeout = Duration::from_secs(3);
     let config = PoolConfig { max_open: CONNECTIONS, acquire_timeout, ..PoolConfig::default() };
     let pool = Pool::open(driver, config).await.expect("opened");
@@ -172,7 +172,7 @@ async fn hanging_meanwhile<D: Teller>(server: Arc<Server>, driver: D) -> Report 
     report
 }
 
-fn no_money_is_lost_with_a_server_that_hangs<D: Teller>(
+fn no_money_is_lost_with_a_server_that_hangs<D: Database>(
     family: Family,
     driver: impl FnOnce(&str) -> D,
 ) {
