@@ -15,7 +15,8 @@ use crate::workloads::{
     TpcbLike,
 };
 
-/// How long a transaction may be held: half as long as operations may go on after the end.
+/// How long a transaction may be held: well below what operations may go on for after the end of a
+/// load, so that none is dropped for it.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
 const DEFAULT_SCALE: u32 = 1;
 const DEFAULT_SLOW: u8 = 5;

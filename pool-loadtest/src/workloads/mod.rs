@@ -10,6 +10,8 @@ mod mix;
 mod point_read;
 mod rows;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tpcb_like;
 
 pub use self::bank::Bank;

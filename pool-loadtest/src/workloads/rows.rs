@@ -89,11 +89,6 @@ impl<D: Database> Rows<D> {
     pub(super) async fn drop_all(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
         drop_all(pool, "dropping the rows", [&*self.name].into_iter()).await
     }
-
-    #[cfg(test)]
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
 }
 
 /// What the row of a key holds: neither sorted by it nor the same everywhere.

@@ -27,54 +27,62 @@ pub(super) enum Directive<'a> {
     Setup,
     Teardown,
     Verify,
-    /// What a parameter is drawn from.
+    /// The statements of a section follow, but nobody knows of which.
+    Unclear,
+    /// What a parameter is drawn from, if that is understood.
     Set {
         name: &'a str,
         at: Position,
-        generator: Generator,
+        generator: Option<Generator>,
     },
 }
 
-/// Reads a comment that begins at `at`; none if it is a mere comment.
-pub(super) fn read(comment: &str, at: Position) -> Option<Result<Directive<'_>, Vec<Problem>>> {
+/// Reads a comment that begins at `at`, and adds what is wrong with it; none if it is a mere comment.
+pub(super) fn read<'a>(
+    comment: &'a str,
+    at: Position,
+    problems: &mut Vec<Problem>,
+) -> Option<Directive<'a>> {
     let comment = Place { all: comment, at };
     let body = comment.all.trim_start_matches('-').trim();
     let (first, rest) = body.split_at(body.find(char::is_whitespace).unwrap_or(body.len()));
-    if let Some((name, _)) = body.split_once(':').filter(|(name, _)| is_name(name)) {
+    if let Some((name, rest)) = body.split_once(':').filter(|(name, _)| is_name(name)) {
         if name.eq_ignore_ascii_case("name") {
-            return Some(kind(comment, body[name.len() + 1..].trim()));
+            return Some(kind(comment, rest.trim(), problems));
         }
-        let meant = nearest(&name.to_lowercase(), ["name"].into_iter());
-        return meant.map(|_| Err(vec![Problem::nearly(comment.of(body), name, "name", FORMS)]));
+        let meant = nearest(&name.to_lowercase(), ["name"].into_iter())?;
+        problems.push(Problem::nearly(comment.of(body), name, meant, FORMS));
+        return Some(Directive::Unclear);
     }
     if rest.is_empty() {
-        return section(comment, first);
+        return section(comment, first, problems);
     }
     // Words that merely begin with "set" are a comment.
     let (name, expression) = rest.split_once('=')?;
-    (first.eq_ignore_ascii_case("set")).then(|| set(comment, name.trim(), expression.trim()))
+    let is_set = first.eq_ignore_ascii_case("set");
+    is_set.then(|| set(comment, name.trim(), expression.trim(), problems))?
 }
 
-fn section<'a>(comment: Place<'a>, word: &'a str) -> Option<Result<Directive<'a>, Vec<Problem>>> {
+fn section<'a>(
+    comment: Place<'a>,
+    word: &'a str,
+    problems: &mut Vec<Problem>,
+) -> Option<Directive<'a>> {
     match &*word.to_lowercase() {
-        "setup" => Some(Ok(Directive::Setup)),
-        "teardown" => Some(Ok(Directive::Teardown)),
-        "verify" => Some(Ok(Directive::Verify)),
+        "setup" => Some(Directive::Setup),
+        "teardown" => Some(Directive::Teardown),
+        "verify" => Some(Directive::Verify),
         other => {
-            let meant = nearest(other, SECTIONS.into_iter())?;
-            is_name(word).then(|| Err(vec![Problem::nearly(comment.of(word), word, meant, FORMS)]))
+            let meant = nearest(other, SECTIONS.into_iter()).filter(|_| is_name(word))?;
+            problems.push(Problem::nearly(comment.of(word), word, meant, FORMS));
+            Some(Directive::Unclear)
         }
     }
 }
 
-fn kind<'a>(comment: Place<'a>, text: &'a str) -> Result<Directive<'a>, Vec<Problem>> {
+fn kind<'a>(comment: Place<'a>, text: &'a str, problems: &mut Vec<Problem>) -> Directive<'a> {
     let mut words = text.split_whitespace();
-    let (name, mut weight, mut problems) = (words.next().unwrap_or_default(), 1, Vec::new());
-    let is_plain = |char: char| char.is_alphanumeric() || "_-.".contains(char);
-    if name.is_empty() || name.len() > MOST_NAME || !name.chars().all(is_plain) {
-        let allowed = "-- name: KIND, of up to 64 letters, digits, _, - and .";
-        problems.push(Problem::new(comment.of(text), "the kind has no name that fits", allowed));
-    }
+    let (name, mut weight) = (words.next().unwrap_or_default(), 1);
     for word in words {
         match word.split_once('=') {
             Some(("weight", number)) => match number.parse() {
@@ -94,38 +102,45 @@ fn kind<'a>(comment: Place<'a>, text: &'a str) -> Result<Directive<'a>, Vec<Prob
             }
         }
     }
-    if problems.is_empty() { Ok(Directive::Kind { name, weight }) } else { Err(problems) }
+    let is_plain = |char: char| char.is_alphanumeric() || "_-.".contains(char);
+    if name.is_empty() || name.len() > MOST_NAME || !name.chars().all(is_plain) {
+        let allowed = "-- name: KIND, of up to 64 letters, digits, _, - and .";
+        problems.push(Problem::new(comment.of(text), "the kind has no name that fits", allowed));
+        return Directive::Unclear;
+    }
+    Directive::Kind { name, weight }
 }
 
 fn set<'a>(
     comment: Place<'a>,
     name: &'a str,
     expression: &'a str,
-) -> Result<Directive<'a>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let name_at = comment.of(name);
-    if !is_name(name) {
-        let allowed = "-- set NAME = FUNCTION(...), NAME of up to 64 letters, digits and _";
-        problems.push(Problem::new(name_at, "the parameter has no name that fits", allowed));
-    }
+    problems: &mut Vec<Problem>,
+) -> Option<Directive<'a>> {
     let at = comment.of(expression);
-    match Generator::read(expression) {
-        Ok(generator) if problems.is_empty() => {
-            return Ok(Directive::Set { name, at: name_at, generator });
+    let generator = match Generator::read(expression) {
+        Ok(generator) => Some(generator),
+        Err(refused) => {
+            problems.push(match refused {
+                Refused::Unknown(name) if is_name(&name) => {
+                    Problem::unknown(at, "the function", &name, functions())
+                }
+                Refused::Unknown(_) => {
+                    let allowed = functions().collect::<Vec<_>>().join(", ");
+                    Problem::new(at, "this is no function", allowed)
+                }
+                Refused::Misused(form) => Problem::new(at, "this cannot be drawn from", form),
+            });
+            None
         }
-        Ok(_) => {}
-        Err(Refused::Unknown(name)) if is_name(&name) => {
-            problems.push(Problem::unknown(at, "the function", &name, functions()));
-        }
-        Err(Refused::Unknown(_)) => {
-            let allowed = functions().collect::<Vec<_>>().join(", ");
-            problems.push(Problem::new(at, "this is no function", allowed));
-        }
-        Err(Refused::Misused(form)) => {
-            problems.push(Problem::new(at, "this cannot be drawn from", form));
-        }
+    };
+    let at = comment.of(name);
+    if is_name(name) {
+        return Some(Directive::Set { name, at, generator });
     }
-    Err(problems)
+    let allowed = "-- set NAME = FUNCTION(...), NAME of up to 64 letters, digits and _";
+    problems.push(Problem::new(at, "the parameter has no name that fits", allowed));
+    None
 }
 
 /// Whether it can be the name of a parameter, and can be repeated in a message.

@@ -44,6 +44,8 @@ enum Section {
     Teardown,
     Verify,
     Kind(usize),
+    /// Nobody knows what; its statements are read for what is wrong with them.
+    Unclear,
 }
 
 #[derive(Default)]
@@ -53,6 +55,8 @@ struct Reader<'a> {
     kinds: Vec<(&'a str, u32, Position)>,
     /// The sections there are, other than kinds.
     others: Vec<&'static str>,
+    /// Whether one of them is unclear.
+    is_unclear: bool,
     drafts: Vec<(Section, Draft<'a>)>,
     draft: Draft<'a>,
     names: BTreeMap<&'a str, usize>,
@@ -127,20 +131,21 @@ impl<'a> Reader<'a> {
     }
 
     fn comment(&mut self, comment: Token<'a>) {
-        match directive::read(comment.text, comment.at) {
+        match directive::read(comment.text, comment.at, &mut self.problems) {
             None => {}
-            Some(Err(problems)) => {
+            Some(Directive::Unclear) => {
                 self.end_statement();
-                self.problems.extend(problems);
+                self.section = Some(Section::Unclear);
+                self.is_unclear = true;
             }
-            Some(Ok(Directive::Set { name, at, generator })) => {
+            Some(Directive::Set { name, at, generator }) => {
                 if self.names.insert(name, self.generators.len()).is_some() {
                     let why = format!("the parameter {name:?} is set twice");
                     self.problems.push(Problem::new(at, why, "each name once"));
                 }
-                self.generators.push(generator);
+                self.generators.extend(generator);
             }
-            Some(Ok(Directive::Kind { name, weight })) => {
+            Some(Directive::Kind { name, weight }) => {
                 self.end_statement();
                 if self.kinds.iter().any(|(known, ..)| *known == name) {
                     let why = format!("the kind {name:?} is there twice");
@@ -153,9 +158,9 @@ impl<'a> Reader<'a> {
                     self.problems.push(Problem::new(comment.at, "too many kinds", allowed));
                 }
             }
-            Some(Ok(Directive::Setup)) => self.begin(Section::Setup, "setup", comment.at),
-            Some(Ok(Directive::Teardown)) => self.begin(Section::Teardown, "teardown", comment.at),
-            Some(Ok(Directive::Verify)) => self.begin(Section::Verify, "verify", comment.at),
+            Some(Directive::Setup) => self.begin(Section::Setup, "setup", comment.at),
+            Some(Directive::Teardown) => self.begin(Section::Teardown, "teardown", comment.at),
+            Some(Directive::Verify) => self.begin(Section::Verify, "verify", comment.at),
         }
     }
 
@@ -179,8 +184,6 @@ impl<'a> Reader<'a> {
         }
         match self.section {
             Some(section) => self.drafts.push((section, draft)),
-            // Once is enough.
-            None if self.problems.iter().any(|problem| problem.position() == at) => {}
             None => {
                 let why = "a statement that no section is in front of";
                 self.problems.push(Problem::new(at, why, FORMS));
@@ -189,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self, file: &Arc<str>, dialect: Dialect) -> Result<SqlFile, SqlFileError> {
-        if self.kinds.is_empty() {
+        if self.kinds.is_empty() && !self.is_unclear {
             let allowed = "-- name: KIND in front of the statements of an operation";
             self.problems.push(Problem::new(START, "there is no kind of operation", allowed));
         }
@@ -226,7 +229,7 @@ impl<'a> Reader<'a> {
     /// The statement of a draft, its parameters found.
     fn statement(&mut self, section: Section, draft: &Draft<'_>, dialect: Dialect) -> Statement {
         for (name, at) in draft.parameters() {
-            if !matches!(section, Section::Kind(_)) {
+            if matches!(section, Section::Setup | Section::Teardown | Section::Verify) {
                 let why = format!("the parameter {name:?} is in a section that has none");
                 self.problems.push(Problem::new(at, why, "parameters in kinds"));
             } else if !self.names.contains_key(name) {
@@ -249,6 +252,7 @@ struct Parts {
     teardown: Vec<Statement>,
     verify: Vec<Statement>,
     kinds: Vec<Vec<Statement>>,
+    unclear: Vec<Statement>,
 }
 
 impl Parts {
@@ -258,6 +262,7 @@ impl Parts {
             Section::Teardown => &mut self.teardown,
             Section::Verify => &mut self.verify,
             Section::Kind(kind) => &mut self.kinds[kind],
+            Section::Unclear => &mut self.unclear,
         }
     }
 }

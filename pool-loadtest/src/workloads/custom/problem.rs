@@ -38,10 +38,6 @@ impl Problem {
         let nearest = Some(nearest.to_owned());
         Self { nearest, ..Self::new(at, format!("{name:?} has no meaning"), allowed) }
     }
-
-    pub(super) fn position(&self) -> Position {
-        self.at
-    }
 }
 
 /// Everything that is wrong with an SQL file.
