@@ -57,11 +57,24 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod closure;
+mod condition;
 #[cfg(feature = "cli")]
 mod database;
+#[cfg(feature = "cli")]
+mod forms;
+mod law;
+mod metric;
+mod network;
+mod objective;
 mod options;
 mod recorder;
 mod report;
+#[cfg(test)]
+mod samples;
+mod scalability;
+#[cfg(feature = "cli")]
+mod scenario;
+mod statistics;
 mod stop;
 mod task;
 mod tester;
@@ -80,15 +93,19 @@ struct Readme;
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::closure::{StepFuture, workload_of};
+pub use self::condition::{Condition, Violation};
 #[cfg(feature = "cli")]
 pub use self::database::Database;
+pub use self::metric::{Direction, Metric, MetricUnit};
+pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
-    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
-    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
-    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+    AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
+    KindReport, Latency, LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance,
+    Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
+pub use self::scalability::Scalability;
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

@@ -4,10 +4,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::completions::{CompletionsArguments, ManArguments};
+use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
+use super::output::OutputArguments;
+use super::progress::ProgressForm;
+use super::scenarios::ScenariosArguments;
+use super::stage::StageArguments;
 use super::workload::WorkloadArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
@@ -36,6 +42,17 @@ impl Arguments {
     pub(crate) fn chosen(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
+
+    /// The settings of the command whose options come from variables and tables, too.
+    pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
+        match &mut self.command {
+            None => Some(&mut self.run.settings),
+            Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
+                Some(&mut run.settings)
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,23 +60,36 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the script with which a shell completes the command line.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Print the manual page, for `man`.
+    #[command(after_help = MAN)]
+    Man(ManArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every setting in effect and where it came from.
+    /// Print every setting of the pool and of a run in effect and where it came from.
     #[command(after_help = SOURCES)]
-    Explain(SettingsArguments),
+    Explain(RunArguments),
     /// Print the JSON Schema of the TOML file.
     Schema,
 }
 
 const SOURCES: &str = "\
-Sources, the later ones win: preset, --file, pool_* parameters of the URL, POOL_* variables of the
-environment, arguments";
+Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
+const COMPLETIONS: &str = "\
+Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
+const MAN: &str = "\
+Such as: pool-loadtest man > ~/.local/share/man/man1/pool-loadtest.1";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the run was completed
@@ -101,19 +131,21 @@ fn after_long_help() -> String {
         ];
         help.extend(lines.map(|line| line + "\n"));
     }
-    help + "\n" + EXIT_CODES
+    help + "\n" + layers::HELP + "\n\n" + EXIT_CODES
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// How long to run, such as 10s or 1m 30s.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[command(flatten)]
+    pub(crate) stage: StageArguments,
+    /// How long to run, such as 10s or 1m 30s [default: 10s, or what the scenario takes].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) duration: Duration,
-    /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
+    pub(crate) duration: Option<Duration>,
+    /// Tasks that each want a connection, again and again [default: 16, or what the scenario has].
+    #[arg(long, value_name = "NUMBER", value_parser = tasks)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) tasks: u32,
+    pub(crate) tasks: Option<u32>,
     #[command(flatten)]
     pub(crate) workload: WorkloadArguments,
     #[command(flatten)]
@@ -124,9 +156,11 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+    /// How to show progress on standard error.
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    pub(crate) progress: ProgressForm,
     #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }
@@ -135,13 +169,16 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
     pub(crate) pool: Vec<String>,
     #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
     pub(crate) url: Option<String>,
+    /// What comes from elsewhere.
+    #[arg(skip)]
+    pub(crate) layers: Layers,
 }
 
 /// Says nothing of the URL, which may have a password.
@@ -149,14 +186,6 @@ impl fmt::Debug for SettingsArguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SettingsArguments").finish_non_exhaustive()
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people.
-    Text,
-    /// For programs, with the version of its schema.
-    Json,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -179,6 +208,7 @@ fn seed(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forms::Form;
     use clap::CommandFactory as _;
 
     #[test]
@@ -191,8 +221,8 @@ mod tests {
         let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen() else {
             panic!("not a run")
         };
-        assert_eq!((arguments.duration, arguments.tasks), (Duration::from_secs(10), 16));
-        assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
+        assert_eq!((arguments.duration, arguments.tasks), (None, None));
+        assert_eq!((arguments.settings.url, arguments.output.output), (None, Form::Text));
     }
 
     #[test]
