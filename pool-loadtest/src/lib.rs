@@ -1,7 +1,8 @@
 //! Puts a connection pool under load and says in plain words what limits it.
 //!
-//! As a library: a [`LoadTester`] drives any pool with a [`Workload`] and returns a [`Report`]. As a
-//! program, with the feature `cli` (on by default): see `pool-loadtest --help`.
+//! As a library: a [`LoadTester`] drives any pool with a [`Workload`], or with a
+//! [closure](workload_of), and returns a [`Report`]. As a program, with the feature `cli` (on by
+//! default): see `pool-loadtest --help`.
 //!
 //! ```
 //! use std::time::Duration;

@@ -30,14 +30,17 @@ async fn report_of_reads(name: &str, statement: &'static str) -> Report {
 async fn reads_are_answered_within_a_second() {
     let report = report_of_reads("objectives", "select 1").await;
     assert_eq!((&*report.workload, report.invariant), ("reads", Invariant::Held), "{report}");
-    assert!(report.operations > 0 && report.errors == 0, "{report}");
-    assert!(report.response.p99.expect("timed") < 1e6, "{report}");
+    report.assert_holds("response.p99<1s, errors<1%, throughput>1/s");
+    // An objective that nothing could meet is not met.
+    let missed = report.require("response.p99<1ns").expect_err("missed").to_string();
+    assert!(missed.starts_with("the objective is missed: response.p99"), "{missed}");
 }
 
 #[tokio::test]
 async fn a_closure_whose_statements_fail_is_seen_in_the_report() {
     let report = report_of_reads("failing", "select * from missing").await;
     assert_eq!(report.operations, 0, "{report}");
+    report.require("errors<1%").expect_err("all failed");
     let [group] = &*report.error_groups else { panic!("{report}") };
     assert!(group.first.contains("no such table: missing"), "{group:?}");
 }
