@@ -34,6 +34,7 @@ mod signals;
 mod stage;
 mod target;
 mod thread;
+mod workload;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
