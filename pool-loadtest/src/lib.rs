@@ -69,6 +69,8 @@ mod samples;
 mod scalability;
 mod statistics;
 mod stop;
+#[cfg(feature = "cli")]
+mod sweep;
 mod task;
 mod tester;
 mod text;
@@ -96,6 +98,10 @@ pub use self::report::{
     SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
+#[cfg(feature = "cli")]
+pub use self::sweep::{
+    Estimate, FailedRun, SweepCell, SweepReport, SweepRun, SweepVerdict, SweptSetting,
+};
 pub use self::tester::{LoadError, LoadTester, Progress};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

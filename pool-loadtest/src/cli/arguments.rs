@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::monitor::MonitorArguments;
+use super::sweep::SweepArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// Run the same load with each value of one or two settings, and say which is enough.
+    #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
+    Sweep(SweepArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -65,6 +69,9 @@ Exit codes:
   1    the run failed: the database could not be used, the invariant did not hold or could not be
        checked, more than half of the operations failed, or the report could not be printed
   2    the command line makes no sense
+  3    an objective or a threshold is missed; the report is printed
+  4    figures are worse than they were; the report is printed
+  5    inconclusive: too little was measured, or the load generator could not keep up
   130  a signal ended the run; the report of the part that ran is printed";
 const PRESET: &str = "Settings to start from: development, testing, staging, production, high_load";
 const POOL: &str = "A setting of the pool, such as max_open=8; may be given for several fields";
@@ -156,7 +163,7 @@ pub(crate) enum Output {
     Json,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Some(duration) if !duration.is_zero() => Ok(duration),
         Some(_) => Err("a run of no time measures nothing; allowed: more than zero".to_owned()),
@@ -164,12 +171,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn tasks(text: &str) -> Result<u32, String> {
+pub(super) fn tasks(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| (1..=MOST_TASKS).contains(number));
     number.ok_or_else(|| format!("allowed: a whole number from 1 to {MOST_TASKS}"))
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(super) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("allowed: a whole number from 0 to {}", u64::MAX))
 }
 

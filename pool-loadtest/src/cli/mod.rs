@@ -1,9 +1,11 @@
 //! The command line: what is asked for, and how the program ends.
 //!
 //! Results go to standard output, progress and errors to standard error. Exit codes: 0 ok, 1 the
-//! run failed, 2 usage or configuration, 130 interrupted.
+//! run failed, 2 usage or configuration, 3 an objective or threshold is missed, 4 a regression,
+//! 5 inconclusive, 130 interrupted.
 
 mod arguments;
+mod cells;
 mod config;
 mod health;
 #[cfg(feature = "monitor")]
@@ -11,10 +13,13 @@ mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod on_database;
 mod plan;
+mod print;
 mod progress;
 mod run;
 mod signals;
+mod sweep;
 mod target;
 
 use std::io::{Write as _, stderr};
@@ -29,6 +34,12 @@ use self::arguments::{Arguments, Command, ConfigCommand};
 const FAILED: u8 = 1;
 /// The exit code of a command line that makes no sense.
 const USAGE: u8 = 2;
+/// The exit code of figures that an objective or a threshold does not allow.
+const MISSED: u8 = 3;
+/// The exit code of figures that are worse than they were.
+const REGRESSED: u8 = 4;
+/// The exit code of figures that say too little.
+const INCONCLUSIVE: u8 = 5;
 /// The exit code of a run that a signal ended.
 const INTERRUPTED: u8 = 130;
 
@@ -39,6 +50,12 @@ pub(crate) enum Failure {
     Run(anyhow::Error),
     /// What was asked for makes no sense.
     Usage(anyhow::Error),
+    /// An objective or a threshold is missed.
+    Missed(anyhow::Error),
+    /// Figures are worse than they were.
+    Regressed(anyhow::Error),
+    /// Figures say too little.
+    Inconclusive(anyhow::Error),
     /// A signal stopped it; what there is was printed.
     Interrupted,
 }
@@ -52,6 +69,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
     };
@@ -60,6 +78,9 @@ pub fn main() -> ExitCode {
         Err(Failure::Interrupted) => return ExitCode::from(INTERRUPTED),
         Err(Failure::Run(error)) => (error, FAILED),
         Err(Failure::Usage(error)) => (error, USAGE),
+        Err(Failure::Missed(error)) => (error, MISSED),
+        Err(Failure::Regressed(error)) => (error, REGRESSED),
+        Err(Failure::Inconclusive(error)) => (error, INCONCLUSIVE),
     };
     say(&format!("error: {error:#}"));
     ExitCode::from(code)

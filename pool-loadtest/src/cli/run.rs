@@ -28,7 +28,7 @@ use crate::report::{Invariant, Outcome, Report, database};
 use crate::tester::{LoadError, LoadTester};
 
 /// How long the pool may take to close after a run.
-const CLOSE: Duration = Duration::from_secs(5);
+pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// How long opening may take before something is said about it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -127,7 +127,10 @@ impl Run<'_> {
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+pub(super) async fn open<D: Teller + Clone>(
+    driver: &D,
+    config: &PoolConfig,
+) -> Result<Pool<D>, Failure> {
     let (limit, database) = (limit(config), database(driver));
     let options = PoolOptions::from(config.clone());
     let opening = timeout(limit, Pool::open(driver.clone(), options));
@@ -153,7 +156,7 @@ async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool
     Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
-fn usage(error: pool_core::ConfigError) -> Failure {
+pub(super) fn usage(error: pool_core::ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
@@ -196,7 +199,7 @@ struct Printed<'a> {
 }
 
 /// How the program ends after a report.
-fn judge(report: &Report) -> Result<(), Failure> {
+pub(super) fn judge(report: &Report) -> Result<(), Failure> {
     let Report { operations, late, errors, invariant_detail: detail, .. } = report;
     let database = report.database.as_deref().unwrap_or("unnamed");
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));

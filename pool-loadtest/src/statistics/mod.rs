@@ -5,7 +5,8 @@ mod series;
 mod student;
 
 pub(crate) use self::series::ENOUGH;
-use self::student::{probability_beyond, quantile};
+use self::student::probability_beyond;
+pub(crate) use self::student::quantile;
 
 /// What a sample comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
