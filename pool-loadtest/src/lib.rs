@@ -62,6 +62,8 @@ mod condition;
 mod metric;
 mod objective;
 mod options;
+#[cfg(feature = "cli")]
+mod paste;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -74,6 +76,8 @@ mod sweep;
 mod task;
 mod tester;
 mod text;
+#[cfg(feature = "cli")]
+mod tune;
 mod verdict;
 mod words;
 mod workload;
