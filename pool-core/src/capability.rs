@@ -91,13 +91,43 @@ pub struct Capacity {
     pub in_use: usize,
     /// Connections open now by this application, where the server can tell.
     pub in_use_here: Option<usize>,
+    /// What the connection's account may have, if it has a limit of its own.
+    pub account: Option<Quota>,
+    /// What the connection's database may have, if it has a limit of its own.
+    pub database: Option<Quota>,
+}
+
+/// A limit within the server's on the connections of an account or a database, and how much of it is
+/// taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quota {
+    /// Connections it allows.
+    pub limit: usize,
+    /// Connections open now that count against it.
+    pub in_use: usize,
+}
+
+impl Quota {
+    /// A limit of which so much is taken.
+    #[must_use]
+    pub const fn new(limit: usize, in_use: usize) -> Self {
+        Self { limit, in_use }
+    }
 }
 
 impl Capacity {
     /// A limit of which nothing is reserved or taken.
     #[must_use]
     pub const fn new(max_connections: usize) -> Self {
-        Self { max_connections, reserved: 0, in_use: 0, in_use_here: None }
+        Self {
+            max_connections,
+            reserved: 0,
+            in_use: 0,
+            in_use_here: None,
+            account: None,
+            database: None,
+        }
     }
 }
 

@@ -47,8 +47,8 @@ pub use async_trait::async_trait;
 pub use self::acquire::Acquire;
 pub use self::brief::Brief;
 pub use self::capability::{
-    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, ReplicationLag,
-    ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
+    Activity, ActivityQuery, Capabilities, CapabilitySet, Capacity, CapacityQuery, Quota,
+    ReplicationLag, ReplicationLagQuery, Role, RoleQuery, Storage, StorageQuery,
 };
 pub use self::comment::SqlComment;
 pub use self::config::{
@@ -56,7 +56,10 @@ pub use self::config::{
     may_hold_password, nearest, parse_duration,
 };
 #[cfg(feature = "sources")]
-pub use self::config::{Explanation, Loaded, Resolved, Secret, Sources, json_schema, url_scheme};
+pub use self::config::{
+    Explanation, Loaded, Resolved, Secret, Sources, TomlEntry, TomlFile, TomlValue, json_schema,
+    url_scheme,
+};
 pub use self::control::{Control, ControlHandle};
 pub use self::driver::{ConnectContext, Driver, Metadata, Released};
 pub use self::error::{

@@ -59,7 +59,9 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod condition;
+mod law;
 mod metric;
+mod network;
 mod objective;
 mod options;
 #[cfg(feature = "cli")]
@@ -69,6 +71,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod scalability;
+#[cfg(feature = "cli")]
+mod scenario;
 mod statistics;
 mod stop;
 #[cfg(feature = "cli")]
@@ -97,9 +101,9 @@ pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
 pub use self::recorder::Unfinished;
 pub use self::report::{
-    AcquireReport, BudgetReport, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency,
-    LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance, Report, ReportKind,
-    SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
+    AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
+    KindReport, Latency, LittlesLaw, LoadModel, LoadReport, Outcome, Point, PoolReport, Provenance,
+    Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
 #[cfg(feature = "cli")]

@@ -80,8 +80,6 @@ impl Failure {
 
 impl Measured {
     fn new() -> Self {
-        let longest = LONGEST.as_nanos() as u64;
-        let histogram = || Histogram::new_with_bounds(1, longest, 3).expect("bug: constant bounds");
         Self {
             wait: histogram(),
             service: histogram(),
@@ -149,6 +147,11 @@ pub(crate) fn in_full(error: &(dyn Error + 'static)) -> String {
     words
 }
 
+fn histogram() -> Histogram<u64> {
+    let longest = LONGEST.as_nanos() as u64;
+    Histogram::new_with_bounds(1, longest, 3).expect("bug: constant bounds")
+}
+
 pub(crate) struct Recorder {
     shards: Vec<Mutex<Measured>>,
 }
@@ -167,6 +170,15 @@ impl Recorder {
     pub(crate) fn sum(&self) -> Measured {
         let mut sum = Measured::new();
         self.shards.iter().for_each(|shard| sum.add(&lock(shard)));
+        sum
+    }
+
+    /// The response times of all shards so far.
+    pub(crate) fn response(&self) -> Histogram<u64> {
+        let mut sum = histogram();
+        for shard in &self.shards {
+            sum.add(&lock(shard).response).expect("bug: histograms of the same bounds");
+        }
         sum
     }
 

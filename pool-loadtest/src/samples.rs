@@ -74,9 +74,12 @@ pub(crate) fn report() -> Report {
         server: None,
         littles_law: None,
         budget: None,
+        incidents: Vec::new(),
+        aftermath: None,
         verdict: Verdict {
             limit: Limit::Idle,
             summary: "in balance".to_owned(),
+            would_change: "a higher load".to_owned(),
             recommendation: None,
         },
         warnings: Vec::new(),

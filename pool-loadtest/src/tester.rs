@@ -18,15 +18,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::baseline;
 use crate::changes::{ChangeReport, Changes};
+use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
-use crate::report::{Loaded, Outcome, Report, Run, database};
+use crate::report::{Latency, Loaded, Outcome, Report, Run, database};
 use crate::stop::Stop;
 use crate::task::Task;
+use crate::verdict::Network;
 use crate::workload::{Workload, WorkloadError};
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
+/// How often response times are worked out for progress: it costs more than the rest of it.
+const RESPONSE: Duration = Duration::from_secs(1);
 /// How long operations under way may go on after the end of a run, before they are dropped.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long removing what a workload made may take once something has gone wrong.
@@ -61,6 +65,9 @@ pub struct Progress {
     pub errors: u64,
     /// Operations per second since the last time progress was told.
     pub throughput: f64,
+    /// How long operations took so far, from wanting a connection to having given it back. Worked out
+    /// once a second and at the end, `None` in between.
+    pub response: Option<Latency>,
     /// Whether the time is up and this is told for the last time.
     pub ended: bool,
     /// What was done to the pool since the last time progress was told.
@@ -133,8 +140,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         mut progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
         let mut stop = Stop::new(stop);
-        let baseline = match self.begin(&mut stop).await {
-            Ok(baseline) => baseline,
+        let (baseline, network) = match self.begin(&mut stop).await {
+            Ok(begun) => begun,
             Err(error) => {
                 // What hindered it may hinder this too; then there is most likely nothing to
                 // remove.
@@ -163,6 +170,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             outcome: if stop.came() { Outcome::Interrupted } else { Outcome::Completed },
             options: self.options,
             baseline,
+            network,
             loaded,
             end: self.pool.stats(),
             invariant,
@@ -171,19 +179,30 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Ok(Report::new(run, &self.pool))
     }
 
-    /// What comes before the load: the preparation and the baseline.
+    /// What comes before the load: the preparation, the baseline, and the way to the database.
     async fn begin(
         &self,
         stop: &mut Stop<impl Future<Output = ()>>,
-    ) -> Result<Option<Duration>, LoadError> {
+    ) -> Result<(Option<Duration>, Network), LoadError> {
         let prepared = stop.or(self.workload.prepare(&self.pool)).await;
         prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
             let database = database(self.pool.driver());
             LoadError::Prepare { database, source }
         })?;
         let LoadOptions { baseline, seed, .. } = self.options;
+        if baseline.is_zero() {
+            return Ok((None, Network::default()));
+        }
+        let (control, before) = (self.pool.control(), self.pool.stats());
+        let statements = StatementCount::start(&control);
         let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
-        stop.or(alone).await.ok_or(LoadError::Interrupted)
+        let alone = stop.or(alone).await.ok_or(LoadError::Interrupted)?;
+        let operations = self.pool.stats().acquires.since(&before.acquires).succeeded().max(1);
+        let statements = statements.counted().map(|count| count as f64 / operations as f64);
+        let round_trip = stop.or(network::round_trip(&control, baseline)).await;
+        let round_trip = round_trip.ok_or(LoadError::Interrupted)?;
+        let round_trip = round_trip.map(|round_trip| round_trip.as_secs_f64() * 1e6);
+        Ok((alone, Network { round_trip, statements }))
     }
 
     /// The load itself.
@@ -218,6 +237,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             changes: Changes::new(self.pool.control(), started, self.options.changes.clone()),
             started,
             last: (started, 0),
+            next_response: started + RESPONSE,
             progress,
         };
         let _ = stop.or(timeout(self.options.duration, teller.tell_on())).await;
@@ -231,8 +251,9 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             Some(Ok(done)) => done?,
             Some(Err(_)) | None => tasks.shutdown().await,
         }
+        let whole = started.elapsed();
         let (measured, after) = (recorder.sum(), self.pool.stats());
-        Ok(Loaded { config, changes, most_open, elapsed, in_time, measured, before, after })
+        Ok(Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after })
     }
 
     /// Removes what the workload made, or says what is left.
@@ -255,6 +276,8 @@ struct Teller<'a, D: Driver, F> {
     started: Instant,
     /// When it was last told, and the operations by then.
     last: (Instant, u64),
+    /// When the response times are worked out next.
+    next_response: Instant,
     progress: F,
 }
 
@@ -278,11 +301,16 @@ impl<D: Driver, F: FnMut(&Progress)> Teller<'_, D, F> {
         let now = Instant::now();
         let (operations, errors) = self.recorder.counts();
         let seconds = (now - self.last.0).as_secs_f64().max(1e-3);
+        let response = (ended || now >= self.next_response).then(|| {
+            self.next_response = now + RESPONSE;
+            Latency::new(&self.recorder.response())
+        });
         (self.progress)(&Progress {
             elapsed: now - self.started,
             operations,
             errors,
             throughput: (operations - self.last.1) as f64 / seconds,
+            response,
             ended,
             changes: self.changes.news(),
             pool: self.pool.stats(),

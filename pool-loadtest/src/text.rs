@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use pool_core::PoolConfig;
 
 use crate::recorder::Unfinished;
-use crate::report::{ErrorGroup, Invariant, Latency, Outcome, Report};
+use crate::report::{Aftermath, ErrorGroup, Invariant, Latency, Outcome, Report};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -15,6 +15,7 @@ impl Display for Report {
         self.latencies(f)?;
         self.pool(f)?;
         self.changes(f)?;
+        self.incidents(f)?;
         self.findings(f)
     }
 }
@@ -90,6 +91,9 @@ impl Report {
             "\npool        {} open, {} in use now, at most {} at once, {busy:.0} % busy on average",
             pool.open, self.in_use, pool.peak_in_use
         )?;
+        if let Some(law) = &self.littles_law {
+            paragraph(f, "little's law ", &law.detail)?;
+        }
         let acquires = &pool.acquires;
         let ends = [
             (acquires.immediate, "at once"),
@@ -125,6 +129,21 @@ impl Report {
         Ok(())
     }
 
+    /// What befell the server, a paragraph each, and what that was to show.
+    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, incident) in self.incidents.iter().enumerate() {
+            let label = if number == 0 { "incidents" } else { "" };
+            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
+        }
+        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
+            return Ok(());
+        };
+        let Aftermath { expected, detail, .. } = aftermath;
+        writeln!(f)?;
+        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
+        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
+    }
+
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let invariant = match self.invariant {
             Invariant::Held => "held",
@@ -133,10 +152,17 @@ impl Report {
         };
         writeln!(f)?;
         paragraph(f, "invariant", &format!("{invariant}: {}", self.invariant_detail))?;
-        let Verdict { limit, summary, recommendation } = &self.verdict;
+        let Verdict { limit, summary, would_change, recommendation } = &self.verdict;
         paragraph(f, "verdict", &format!("{}: {summary}", limit.name()))?;
+        paragraph(f, "", &format!("it would change with {would_change}"))?;
         let advice = match (recommendation, limit) {
             (Some(it), _) => format!("{} = {} ({})", it.field, it.value, it.effect),
+            (None, Limit::Leak) => {
+                "find who keeps connections; no setting of the pool mends that".into()
+            }
+            (None, Limit::Generator) => {
+                "nothing; measure it again once the generator keeps up".into()
+            }
             (None, Limit::Failing) => {
                 "look into the errors; no setting of the pool mends them".into()
             }

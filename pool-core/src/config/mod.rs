@@ -28,7 +28,10 @@ pub use self::problem::{ConfigError, Problem, may_hold_password, nearest};
 #[cfg(feature = "manager")]
 pub(crate) use self::sources::{BESIDES, PRESET, Setting, URL, URL_FILE, environment, file};
 #[cfg(feature = "sources")]
-pub use self::sources::{Explanation, Loaded, Resolved, Secret, Sources, json_schema, url_scheme};
+pub use self::sources::{
+    Explanation, Loaded, Resolved, Secret, Sources, TomlEntry, TomlFile, TomlValue, json_schema,
+    url_scheme,
+};
 
 /// The settings of a pool.
 ///

@@ -14,6 +14,12 @@ pub enum Origin {
     Default,
     /// The preset that was chosen.
     Preset(Preset),
+    /// The program, for want of anybody else who set it; see
+    /// [`Sources::fallback`](crate::Sources::fallback).
+    Fallback {
+        /// What the program calls it.
+        name: Arc<str>,
+    },
     /// The driver: nobody else set it, and its database cannot have the default.
     Driver {
         /// The database system.
@@ -52,7 +58,7 @@ impl fmt::Display for Origin {
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Url { parameter } => write!(f, "{parameter} in the URL"),
             Self::Environment { variable } => f.write_str(variable),
-            Self::Code { name } => f.write_str(name),
+            Self::Fallback { name } | Self::Code { name } => f.write_str(name),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How many connections a server allows and has, and whether it takes writes.
 
 use async_trait::async_trait;
-use pool_core::{Capacity, CapacityQuery, Role, RoleQuery};
+use pool_core::{Capacity, CapacityQuery, Quota, Role, RoleQuery};
 
 use crate::connection::MysqlConnection;
 use crate::driver::MysqlDriver;
@@ -21,8 +21,21 @@ impl CapacityQuery<MysqlConnection, MysqlError> for MysqlDriver {
         let mut capacity = Capacity::new(max_connections.first().copied().unwrap_or(0));
         capacity.in_use = in_use.first().map_or(0, |(_, threads)| *threads);
         capacity.in_use_here = in_use_here(connection, &self.options().program_name).await?;
+        capacity.account = account(connection).await?;
         Ok(capacity)
     }
+}
+
+/// What the account may have; the session's value is the one that holds for it, and 0 is none.
+async fn account(connection: &mut MysqlConnection) -> Result<Option<Quota>, MysqlError> {
+    let limits: Vec<i64> = connection.ask("SELECT @@SESSION.max_user_connections").await?;
+    let limit = limits.first().and_then(|limit| usize::try_from(*limit).ok());
+    let Some(limit) = limit.filter(|limit| *limit > 0) else { return Ok(None) };
+    // Sessions of its own account are shown to everybody.
+    let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+               WHERE USER = SUBSTRING_INDEX(USER(), '@', 1)";
+    let in_use: Vec<usize> = connection.ask(sql).await?;
+    Ok(Some(Quota::new(limit, in_use.first().copied().unwrap_or(0))))
 }
 
 /// The sessions of this program; `None` where the server does not tell, not even of this one.

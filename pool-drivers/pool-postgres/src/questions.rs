@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pool_core::{
-    Activity, ActivityQuery, Capacity, CapacityQuery, ReplicationLag, ReplicationLagQuery, Role,
-    RoleQuery,
+    Activity, ActivityQuery, Capacity, CapacityQuery, Quota, ReplicationLag, ReplicationLagQuery,
+    Role, RoleQuery,
 };
 
 use crate::connection::PostgresConnection;
@@ -15,14 +15,22 @@ use crate::driver::PostgresDriver;
 use crate::error::PostgresError;
 
 /// Without the privilege to see other users' sessions their kind is hidden: what has a database is
-/// counted then. `reserved_connections` came with release 16.
+/// counted then. `reserved_connections` came with release 16. The limits of a role and of a database are
+/// -1 where there is none, and no superuser is held to them.
 const CAPACITY: &str = "\
     SELECT pg_catalog.current_setting('max_connections'), \
            pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 \
                + coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4, \
            pg_catalog.count(*), \
            pg_catalog.count(*) FILTER (WHERE application_name \
-               = pg_catalog.current_setting('application_name')) \
+               = pg_catalog.current_setting('application_name')), \
+           (SELECT rolconnlimit FROM pg_catalog.pg_roles \
+               WHERE rolname = session_user AND NOT rolsuper), \
+           pg_catalog.count(*) FILTER (WHERE usename = session_user), \
+           (SELECT datconnlimit FROM pg_catalog.pg_database, pg_catalog.pg_roles \
+               WHERE datname = pg_catalog.current_database() \
+               AND rolname = session_user AND NOT rolsuper), \
+           pg_catalog.count(*) FILTER (WHERE datname = pg_catalog.current_database()) \
     FROM pg_catalog.pg_stat_activity \
     WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datid IS NOT NULL)";
 
@@ -122,6 +130,12 @@ impl CapacityQuery<PostgresConnection, PostgresError> for PostgresDriver {
         capacity.reserved = number(&answer, 1)?;
         capacity.in_use = number(&answer, 2)?;
         capacity.in_use_here = Some(number(&answer, 3)?);
+        // A limit of -1 is no number of connections.
+        let quota = |column| {
+            Some(Quota::new(number(&answer, column).ok()?, number(&answer, column + 1).ok()?))
+        };
+        capacity.account = quota(4);
+        capacity.database = quota(6);
         Ok(capacity)
     }
 }

@@ -7,7 +7,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::completions::{CompletionsArguments, ManArguments};
+use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
+use super::progress::ProgressForm;
+use super::scenarios::ScenariosArguments;
+use super::stage::StageArguments;
 use super::sweep::SweepArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
@@ -36,6 +41,18 @@ impl Arguments {
     pub(crate) fn chosen(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
     }
+
+    /// The settings of the command whose options come from variables and tables, too.
+    pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
+        match &mut self.command {
+            None => Some(&mut self.run.settings),
+            Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
+                Some(&mut run.settings)
+            }
+            Some(Command::Sweep(sweep)) => Some(&mut sweep.settings),
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,23 +63,35 @@ pub(crate) enum Command {
     /// Run the same load with each value of one or two settings, and say which is enough.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Sweep(SweepArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the script with which a shell completes the command line.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Print the manual page, for `man`.
+    #[command(after_help = MAN)]
+    Man(ManArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every setting in effect and where it came from.
+    /// Print every setting of the pool and of a run in effect and where it came from.
     #[command(after_help = SOURCES)]
-    Explain(SettingsArguments),
+    Explain(RunArguments),
     /// Print the JSON Schema of the TOML file.
     Schema,
 }
 
 const SOURCES: &str = "\
-Sources, the later ones win: preset, --file, pool_* parameters of the URL, POOL_* variables of the
-environment, arguments";
+Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
+variables of the environment, arguments";
+const COMPLETIONS: &str = "\
+Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
+const MAN: &str = "\
+Such as: pool-loadtest man > ~/.local/share/man/man1/pool-loadtest.1";
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the run was completed
@@ -107,19 +136,21 @@ fn after_long_help() -> String {
         ];
         help.extend(lines.map(|line| line + "\n"));
     }
-    help + "\n" + EXIT_CODES
+    help + "\n" + layers::HELP + "\n\n" + EXIT_CODES
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// How long to run, such as 10s or 1m 30s.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[command(flatten)]
+    pub(crate) stage: StageArguments,
+    /// How long to run, such as 10s or 1m 30s [default: 10s, or what the scenario takes].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) duration: Duration,
-    /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
+    pub(crate) duration: Option<Duration>,
+    /// Tasks that each want a connection, again and again [default: 16, or what the scenario has].
+    #[arg(long, value_name = "NUMBER", value_parser = tasks)]
     #[arg(allow_hyphen_values = true)]
-    pub(crate) tasks: u32,
+    pub(crate) tasks: Option<u32>,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
@@ -131,6 +162,9 @@ pub(crate) struct RunArguments {
     /// How to print the report.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub(crate) output: Output,
+    /// How to show progress on standard error.
+    #[arg(long, value_name = "FORM", default_value = "auto")]
+    pub(crate) progress: ProgressForm,
     #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }
@@ -146,6 +180,9 @@ pub(crate) struct SettingsArguments {
     pub(crate) pool: Vec<String>,
     #[arg(long, value_name = "URL", help = URL, long_help = URL_LONG)]
     pub(crate) url: Option<String>,
+    /// What comes from elsewhere.
+    #[arg(skip)]
+    pub(crate) layers: Layers,
 }
 
 /// Says nothing of the URL, which may have a password.
@@ -195,7 +232,7 @@ mod tests {
         let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen() else {
             panic!("not a run")
         };
-        assert_eq!((arguments.duration, arguments.tasks), (Duration::from_secs(10), 16));
+        assert_eq!((arguments.duration, arguments.tasks), (None, None));
         assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
     }
 

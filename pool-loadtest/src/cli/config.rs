@@ -1,5 +1,6 @@
 //! `pool-loadtest config`: what a pool would be told, and by whom.
 
+use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 
 use anyhow::Context as _;
@@ -7,18 +8,31 @@ use pool_core::{Resolved, json_schema};
 use pool_sqlite::SqliteOptions;
 
 use super::Failure;
-use super::arguments::SettingsArguments;
+use super::arguments::RunArguments;
+use super::layers::OptionInEffect;
+use super::stage;
 use super::target::{Target, Visit};
 use crate::bank::Teller;
 
-/// Prints every setting in effect and where it came from.
+/// Prints every setting of the pool in effect and where it came from, and then each option of a run.
 ///
 /// # Errors
 ///
 /// [`Failure::Usage`] with every problem of every source.
-pub(crate) fn explain(arguments: &SettingsArguments) -> Result<(), Failure> {
-    let explained = Target::read(arguments).resolve(SqliteOptions::file("bank.db"), Explain);
-    print(&explained.map_err(|error| Failure::Usage(error.into()))?)
+pub(crate) fn explain(arguments: &RunArguments) -> Result<(), Failure> {
+    let settings = &arguments.settings;
+    let more = |sources| match arguments.stage.scenario {
+        Some(scenario) => stage::settings(sources, scenario),
+        None => sources,
+    };
+    let explained = Target::read(settings, more).resolve(SqliteOptions::file("bank.db"), Explain);
+    let mut lines = explained.map_err(|error| Failure::Usage(error.into()))?;
+    lines.push_str("\nOf a run:\n");
+    for OptionInEffect { name, value, origin } in &settings.layers.options {
+        let value = value.as_deref().unwrap_or("-");
+        let _ = writeln!(lines, "{name:<18} {value:<14} {origin}");
+    }
+    print(&lines)
 }
 
 struct Explain;

@@ -6,29 +6,43 @@
 
 mod arguments;
 mod cells;
+mod completions;
 mod config;
 mod health;
+mod incidents;
+mod layers;
+mod live;
+mod misfortune;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
 mod on_database;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod own;
+#[cfg(not(all(feature = "start", target_os = "linux")))]
+#[path = "unowned.rs"]
+mod own;
 mod plan;
 mod print;
 mod progress;
 mod run;
+mod scenarios;
 mod signals;
+mod stage;
 mod sweep;
 mod target;
+mod thread;
 
+use std::ffi::OsString;
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use pool_core::may_hold_password;
 
-use self::arguments::{Arguments, Command, ConfigCommand};
+use self::arguments::{Command, ConfigCommand};
+use self::layers::NotUnderstood;
 
 /// The exit code of a run that failed.
 const FAILED: u8 = 1;
@@ -63,15 +77,19 @@ pub(crate) enum Failure {
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let line = std::env::args_os().collect();
+    let arguments = match layers::read(line, std::env::vars_os()) {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man(arguments) => completions::man(&arguments),
     };
     let (error, code) = match done {
         Ok(()) => return ExitCode::SUCCESS,
@@ -87,14 +105,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints what is wrong with the command line, or the help that was asked for.
-fn refuse(error: &clap::Error) -> ExitCode {
+fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
     let shown = error.to_string();
-    let is_secret = |argument: std::ffi::OsString| {
+    let is_secret = |argument: &OsString| {
         let argument = argument.to_string_lossy();
         let value = argument.split_once('=').map_or("", |(_, value)| value);
         [&*argument, value].iter().any(|part| may_hold_password(part) && shown.contains(part))
     };
-    if std::env::args_os().skip(1).any(is_secret) {
+    if arguments.iter().skip(1).any(is_secret) {
         // It may be a URL with a password.
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
@@ -103,7 +121,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
 
-/// Prints a line on standard error. If nobody can read it, the run goes on all the same.
+/// Prints a line on standard error, or has the live view show it. If nobody can read it, the run goes
+/// on all the same.
 fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    if !live::tell(line) {
+        let _ = writeln!(stderr(), "{line}");
+    }
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::Failure;
 use super::run::usage;
-use super::signals::{Signals, Stopped};
+use super::signals::{Signals, Stopped, remove};
 use super::target::{Target, Visit};
 
 /// What a command does on a database.
@@ -42,7 +42,12 @@ where
         let directory = in_temporary_file.then(TempDir::new).transpose();
         let directory = directory.context("cannot make a temporary directory");
         let directory = directory.map_err(Failure::Run)?;
-        let stopped = signals.listen(directory.as_ref().map(|it| it.path().to_owned()));
+        let path = directory.as_ref().map(|directory| directory.path().to_owned());
+        let stopped = signals.listen(move || {
+            if let Some(path) = &path {
+                remove(path);
+            }
+        });
         let fallback = match &directory {
             Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
             None => SqliteOptions::private_memory(),

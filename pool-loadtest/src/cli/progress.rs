@@ -1,49 +1,101 @@
-//! The live progress on standard error: a bar on a terminal, else a line a second.
+//! The progress of a run on standard error: the live view on a terminal, else a line a second.
 
+use std::io::{IsTerminal as _, stderr};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::ValueEnum;
+use pool_core::ControlHandle;
 use pool_health::HealthState;
 
 use super::health::{HealthEvent, HealthWatch};
+use super::incidents::Incidents;
+use super::live::{self, LiveView};
 use super::say;
 use crate::tester::Progress;
-use crate::words::{counted, shortened};
+use crate::words::{counted, grouped, shortened};
 
 /// How much later than the last line the one at the end must be.
 const WORTH_A_LINE: Duration = Duration::from_millis(100);
 
-/// Shows progress.
-#[derive(Debug)]
-pub(crate) struct ProgressLine {
-    bar: ProgressBar,
-    lines: Lines,
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressForm {
+    /// The live view on a terminal, else lines.
+    Auto,
+    /// The live view; lines where there can be none, with the reason.
+    Live,
+    /// A line a second, and one for each event.
+    Lines,
+    /// Nothing.
+    Off,
 }
 
-impl ProgressLine {
-    pub(crate) fn new(duration: Duration) -> Self {
-        let length = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let style = ProgressStyle::with_template("{bar:24} {msg}").expect("bug: a constant");
-        let bar = ProgressBar::new(length).with_style(style);
-        Self { bar, lines: Lines::default() }
+/// Shows progress.
+#[derive(Debug)]
+pub(crate) struct ProgressDisplay {
+    shown: Shown,
+    incidents: Incidents,
+}
+
+#[derive(Debug)]
+enum Shown {
+    View(LiveView),
+    Lines(Lines),
+    Nothing,
+}
+
+impl ProgressDisplay {
+    /// Begins to show the progress of a load on `pool`. Needs a tokio runtime around it.
+    pub(crate) fn start(form: ProgressForm, duration: Duration, pool: &ControlHandle) -> Self {
+        Self { shown: Shown::start(form, duration), incidents: Incidents::watch(pool) }
     }
 
     pub(crate) fn show(&mut self, progress: &Progress, health: &mut HealthWatch) {
-        for event in events(progress, &health.news(progress)) {
-            if self.bar.is_hidden() { say(&event) } else { self.bar.println(event) }
+        let health_news = health.news(progress);
+        let mut events = events(progress, &health_news);
+        let at = progress.elapsed.as_secs_f64();
+        events.extend(self.incidents.news().into_iter().map(|words| timed(at, &words)));
+        match &mut self.shown {
+            Shown::View(view) => view.show(progress, health.state(), events),
+            Shown::Lines(lines) => {
+                let line = lines.next(progress, health.state());
+                events.iter().chain(&line).for_each(|line| say(line));
+            }
+            Shown::Nothing => {}
         }
-        let state = health.state();
-        if self.bar.is_hidden() {
-            self.lines.next(progress, state).iter().for_each(|line| say(line));
-            return;
-        }
-        let elapsed = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
-        self.bar.set_position(elapsed);
-        self.bar.set_message(line(progress, progress.throughput, state));
     }
 
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// Ends it. What was said to whoever watched is said again, where it stays.
+    pub(crate) fn end(self) {
+        if let Shown::View(view) = self.shown {
+            view.close().iter().for_each(|line| say(line));
+        }
+    }
+}
+
+impl Shown {
+    fn start(form: ProgressForm, duration: Duration) -> Self {
+        let lines = || Self::Lines(Lines::default());
+        let is_wanted = match form {
+            ProgressForm::Off => return Self::Nothing,
+            ProgressForm::Lines => return lines(),
+            ProgressForm::Auto => stderr().is_terminal(),
+            ProgressForm::Live => true,
+        };
+        if !is_wanted {
+            return lines();
+        }
+        let started = live::check()
+            .and_then(|()| LiveView::start(duration).map_err(|error| format!("{error:#}")));
+        match started {
+            Ok(view) => Self::View(view),
+            Err(why) => {
+                if form == ProgressForm::Live {
+                    say(&format!("progress is shown as lines: {why}"));
+                }
+                lines()
+            }
+        }
     }
 }
 
@@ -61,7 +113,7 @@ impl Lines {
         let since = elapsed.saturating_sub(self.last.0);
         let due = elapsed.as_secs() > self.last.0.as_secs() || (ended && since >= WORTH_A_LINE);
         due.then(|| {
-            let throughput = (operations - self.last.1) as f64 / since.as_secs_f64();
+            let throughput = operations.saturating_sub(self.last.1) as f64 / since.as_secs_f64();
             self.last = (elapsed, operations);
             line(progress, throughput, health)
         })
@@ -70,10 +122,13 @@ impl Lines {
 
 /// What has happened since the last time, each in a line.
 fn events(progress: &Progress, health: &[HealthEvent]) -> Vec<String> {
-    let timed = |at: f64, words: String| format!("{at:>5.1} s  {words}");
-    let changes = progress.changes.iter().map(|it| timed(it.at_seconds, it.to_string()));
-    let health = health.iter().map(|it| shortened(&timed(it.at_seconds, it.to_string())));
+    let changes = progress.changes.iter().map(|it| timed(it.at_seconds, &it.to_string()));
+    let health = health.iter().map(|it| shortened(&timed(it.at_seconds, &it.to_string())));
     changes.chain(health).collect()
+}
+
+fn timed(at: f64, words: &str) -> String {
+    format!("{at:>5.1} s  {words}")
 }
 
 /// Says nothing of the health of a pool that is well.
@@ -85,8 +140,9 @@ fn line(progress: &Progress, throughput: f64, health: HealthState) -> String {
         state => format!("  {state}"),
     };
     format!(
-        "{:>5.1} s  {throughput:>8.0}/s  {} in use  {} idle  {} waiting  {}{health}",
+        "{:>5.1} s  {:>8}/s  {} in use  {} idle  {} waiting  {}{health}",
         elapsed.as_secs_f64(),
+        grouped(throughput.round() as u64),
         pool.in_use,
         pool.idle,
         pool.waiting,
@@ -114,6 +170,7 @@ mod tests {
                 operations,
                 errors: 0,
                 throughput: 0.0,
+                response: None,
                 ended: millis == 2_050,
                 changes: Vec::new(),
                 pool: pool.clone(),
@@ -121,7 +178,7 @@ mod tests {
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });
         let second = |line: &str| Some(line.to_owned());
-        let (one, two) = (second("1.0 s      1000/s"), second("2.0 s       999/s"));
+        let (one, two) = (second("1.0 s     1 000/s"), second("2.0 s       999/s"));
         assert_eq!(printed, [None, None, one, None, two, None], "the end is told already");
     }
 }

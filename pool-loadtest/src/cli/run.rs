@@ -2,11 +2,14 @@
 
 use std::future::{Future, pending};
 use std::io::{Write as _, stdout};
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, anyhow};
-use pool_core::{OpenError, Pool, PoolConfig, PoolOptions, Resolved};
+use pool_core::{ConfigError, OpenError, Pool, PoolConfig, PoolOptions, Resolved};
 use pool_sqlite::SqliteOptions;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -14,17 +17,22 @@ use tokio::time::{sleep, timeout};
 
 use super::arguments::{Output, RunArguments};
 use super::health::{HealthSeen, HealthWatch};
+use super::misfortune::Misfortunes;
 use super::monitor::{Monitor, Seen};
+use super::own::OwnServer;
 use super::plan;
-use super::progress::ProgressLine;
-use super::signals::{Signals, Stopped};
+use super::progress::{ProgressDisplay, ProgressForm};
+use super::signals::{Signals, Stopped, remove};
+use super::stage::Stage;
 use super::target::{Target, Visit};
+use super::thread::on_a_thread;
 use super::{Failure, say};
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
+use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
 
 /// How long the pool may take to close after a run.
@@ -39,19 +47,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     // Before there are handlers of signals: a file may take its time, and there is nothing to tidy up.
-    let mut target = Target::read(&arguments.settings);
+    let (stage, problems) = Stage::read(arguments);
+    let mut target = Target::read(&arguments.settings, |sources| stage.settle(sources));
+    target.object(problems);
     let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
     target.object(problems);
-    let (changes, problems) = plan::read(&arguments.at, arguments.duration);
+    let (changes, problems) = plan::read(&arguments.at, stage.duration);
     target.object(problems);
+    let changes = stage.changes(changes);
+    if let Some(product) = stage.start {
+        // A server that would be of no use is not started.
+        let check = Check { changes: &changes };
+        let known = target.at("--start", product.url());
+        known.resolve(SqliteOptions::private_memory(), check).and_then(|it| it).map_err(usage)?;
+    }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, changes, target, monitor))
+    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, stage, changes, target, monitor))
 }
 
 async fn run_async(
     arguments: &RunArguments,
+    stage: Stage,
     changes: Vec<Change>,
-    target: Target,
+    mut target: Target,
     monitor: Monitor,
 ) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
@@ -60,12 +78,19 @@ async fn run_async(
     let directory = in_temporary_file.then(TempDir::new).transpose();
     let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
     let path = directory.as_ref().map(|directory| directory.path().to_owned());
-    let stopped = signals.listen(path);
+    let started = Arc::new(OnceLock::new());
+    let server = Arc::clone(&started);
+    let stopped = signals.listen(move || tidy(path.as_deref(), server.get()));
+    let server = start(&stage, &stopped).await?;
+    if let Some(server) = &server {
+        let _ = started.set(Arc::clone(server));
+        target = target.at("--start", &server.url());
+    }
     let fallback = match &directory {
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, changes, stopped, in_temporary_file, monitor };
+    let run = Run { arguments, stage, server, changes, stopped, in_temporary_file, monitor };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -73,9 +98,53 @@ async fn run_async(
     ended
 }
 
+/// Starts the server of the run's own, if there is to be one.
+async fn start(stage: &Stage, stopped: &Stopped) -> Result<Option<Arc<OwnServer>>, Failure> {
+    let Some(product) = stage.start else { return Ok(None) };
+    let fault = stage.planned().map(|planned| planned.fault);
+    let patience = async {
+        sleep(PATIENCE).await;
+        say("still starting the server");
+        pending().await
+    };
+    let started = tokio::select! {
+        started = on_a_thread(move || OwnServer::start(product, fault)) => started,
+        never = patience => never,
+        () = stopped.wait() => return Err(Failure::Interrupted),
+    };
+    started.map(|server| Some(Arc::new(server))).map_err(Failure::Run)
+}
+
+/// What the second signal leaves no time for otherwise.
+fn tidy(directory: Option<&Path>, server: Option<&Arc<OwnServer>>) {
+    if let Some(directory) = directory {
+        remove(directory);
+    }
+    let Some(server) = server.map(Arc::clone) else { return };
+    let (ended, end) = mpsc::channel();
+    // It may be busy starting again: then it ends with this process.
+    thread::spawn(move || ended.send(server.end()));
+    let _ = end.recv_timeout(PATIENCE);
+}
+
+/// Looks at what is to be done to a pool before there is a server for it.
+struct Check<'a> {
+    changes: &'a [Change],
+}
+
+impl Visit for Check<'_> {
+    type Output = Result<(), ConfigError>;
+
+    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+        plan::check(self.changes, resolved.config(), &driver)
+    }
+}
+
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
+    stage: Stage,
+    server: Option<Arc<OwnServer>>,
     changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
@@ -92,7 +161,7 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, changes, stopped, in_temporary_file, monitor } = self;
+        let Self { arguments, stage, server, changes, stopped, in_temporary_file, monitor } = self;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
@@ -100,29 +169,36 @@ impl Run<'_> {
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
-        let options = LoadOptions {
-            tasks: arguments.tasks as usize,
-            duration: arguments.duration,
-            seed: arguments.seed,
-            changes,
-            ..LoadOptions::default()
+        let options = stage.options(arguments.seed, changes);
+        let planned = stage.planned().zip(server.clone());
+        let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        let beside = Beside {
+            stage: &stage,
+            misfortunes: &misfortunes,
+            health: &mut health,
+            form: arguments.progress,
         };
-        let report = load(pool.clone(), options, &mut health, stopped.wait()).await;
+        let report = load(pool.clone(), options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
+        report.incidents = misfortunes.seen().await;
+        stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
             report.database = Some("a file in a temporary directory".to_owned());
+        }
+        if let Some(server) = &server {
+            report.database = Some(server.name());
         }
         print(&report, &health.seen(), &seen, arguments.output).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
         }
-        judge(&report)
+        judge(&report, stage.expects_errors())
     }
 }
 
@@ -156,20 +232,36 @@ pub(super) async fn open<D: Teller + Clone>(
     Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
-pub(super) fn usage(error: pool_core::ConfigError) -> Failure {
+pub(super) fn usage(error: ConfigError) -> Failure {
     Failure::Usage(error.into())
+}
+
+/// What goes on beside a load.
+struct Beside<'a> {
+    stage: &'a Stage,
+    misfortunes: &'a Misfortunes,
+    health: &'a mut HealthWatch,
+    form: ProgressForm,
 }
 
 async fn load<D: Teller>(
     pool: Pool<D>,
     options: LoadOptions,
-    health: &mut HealthWatch,
+    beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let mut line = ProgressLine::new(options.duration);
-    let tester = LoadTester::new(pool, Bank::new(), options);
-    let report = tester.run_until(stop, |progress| line.show(progress, health)).await;
-    line.clear();
+    let Beside { stage, misfortunes, health, form } = beside;
+    let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
+    let notes = Arc::clone(&stage.notes);
+    let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
+    let tester = LoadTester::new(pool, workload, options);
+    let report = tester.run_until(stop, |progress| {
+        stage.tell(progress);
+        misfortunes.tell(progress);
+        display.show(progress, health);
+    });
+    let report = report.await;
+    display.end();
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),
@@ -199,7 +291,7 @@ struct Printed<'a> {
 }
 
 /// How the program ends after a report.
-pub(super) fn judge(report: &Report) -> Result<(), Failure> {
+pub(super) fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure> {
     let Report { operations, late, errors, invariant_detail: detail, .. } = report;
     let database = report.database.as_deref().unwrap_or("unnamed");
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
@@ -209,6 +301,7 @@ pub(super) fn judge(report: &Report) -> Result<(), Failure> {
         (Invariant::Unchecked, _) => {
             failed(format!("the invariant could not be checked: {detail}"))
         }
+        (Invariant::Held, _) if expects_errors => Ok(()),
         (Invariant::Held, _) => match what_failed(operations + late, *errors) {
             Some(words) => failed(words),
             None => Ok(()),

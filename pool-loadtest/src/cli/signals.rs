@@ -1,16 +1,16 @@
 //! Signals that ask the program to end: ctrl-c, and on Unix TERM and HUP too.
 //!
 //! The first lets the run end by itself, with a report of what there is. The second ends the program
-//! at once; nothing but the temporary directory is tidied up then.
+//! at once; nothing but the temporary directory and a server of the run's own is tidied up then.
 
 use std::future::{Future, pending};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::exit;
 
 use tokio::sync::watch;
 
-use super::{INTERRUPTED, say};
+use super::{INTERRUPTED, live, say};
 
 /// Handlers that are installed: no signal ends the program by itself any more.
 pub(crate) struct Signals {
@@ -56,17 +56,16 @@ impl Signals {
         }
     }
 
-    /// Starts to listen. `directory` is what the second signal removes.
-    pub(crate) fn listen(mut self, directory: Option<PathBuf>) -> Stopped {
+    /// Starts to listen. `tidy` is what is done on the second signal, before the program ends.
+    pub(crate) fn listen(mut self, tidy: impl FnOnce() + Send + 'static) -> Stopped {
         let (first, stopped) = watch::channel(false);
         tokio::spawn(async move {
             self.next().await;
             say("stopping; a second signal ends the program at once");
             let _ = first.send(true);
             self.next().await;
-            if let Some(directory) = directory {
-                remove(&directory);
-            }
+            live::abandon();
+            tidy();
             exit(i32::from(INTERRUPTED));
         });
         Stopped(stopped)
@@ -89,7 +88,7 @@ impl Stopped {
 }
 
 /// Removes a directory in which others may still be making files.
-fn remove(directory: &Path) {
+pub(crate) fn remove(directory: &Path) {
     for _ in 0..10 {
         if std::fs::remove_dir_all(directory).is_ok() {
             return;

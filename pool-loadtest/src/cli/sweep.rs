@@ -8,10 +8,10 @@ use humantime::format_duration;
 use pool_core::Resolved;
 
 use super::arguments::{Output, SettingsArguments, duration, seed, tasks};
-use super::cells::{CellError, Cells};
+use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
 use super::print::print;
-use super::run::usage;
+use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::bank::{Bank, Teller};
@@ -51,7 +51,7 @@ pub(crate) struct SweepArguments {
     #[arg(allow_hyphen_values = true)]
     tasks: u32,
     #[command(flatten)]
-    settings: SettingsArguments,
+    pub(crate) settings: SettingsArguments,
     /// Which random numbers the workload and the order of the runs draw.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
@@ -72,7 +72,7 @@ fn repeats(text: &str) -> Result<u32, String> {
 ///
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
-    let mut target = Target::read(&arguments.settings);
+    let mut target = Target::read(&arguments.settings, |sources| sources);
     let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.seed);
     let plan = plan.unwrap_or_else(|error| {
         target.object(error.problems().to_vec());
@@ -121,7 +121,9 @@ impl Sweep<'_> {
         let (mut outcome, mut first_failure) = (Outcome::Completed, None);
         for (turn, number) in turns.into_iter().zip(1..) {
             let seed = arguments.seed.wrapping_add(u64::from(turn.repeat));
-            let run = match cells.run(&configs[turn.cell], arguments.duration, seed).await {
+            let run = cells.run(&configs[turn.cell], arguments.duration, seed).await;
+            let run = run.and_then(|run| judge(&run, false).map(|()| run).map_err(failed));
+            let run = match run {
                 Err(CellError::Interrupted) => {
                     outcome = Outcome::Interrupted;
                     break;

@@ -33,16 +33,28 @@ pub(super) trait Visit {
 
 /// What arguments, files and environment say, each of them read once.
 pub(super) struct Target {
+    sources: Sources,
     loaded: Loaded,
     /// What is wrong with the arguments, beyond what they set.
     problems: Vec<Problem>,
 }
 
 impl Target {
-    /// Reads every source. Blocks while it does.
-    pub(super) fn read(arguments: &SettingsArguments) -> Self {
+    /// Reads every source, and what `more` adds to them. Blocks while it does.
+    pub(super) fn read(
+        arguments: &SettingsArguments,
+        more: impl FnOnce(Sources) -> Sources,
+    ) -> Self {
         let (sources, problems) = sources(arguments);
-        Self { loaded: sources.load(), problems }
+        let sources = more(sources);
+        Self { loaded: sources.load(), sources, problems }
+    }
+
+    /// The same, of the database at another URL; `name` is what messages call its source. Nothing is
+    /// read again.
+    pub(super) fn at(&self, name: &str, url: &str) -> Self {
+        let sources = self.sources.clone().code(name, "url", url);
+        Self { loaded: sources.load(), sources, problems: self.problems.clone() }
     }
 
     /// Adds what is wrong with arguments that are no settings.
@@ -66,7 +78,7 @@ impl Target {
         fallback: SqliteOptions,
         visitor: V,
     ) -> Result<V::Output, ConfigError> {
-        let Self { loaded, problems } = self;
+        let Self { loaded, problems, .. } = self;
         let scheme = loaded.scheme().unwrap_or_default();
         match &*scheme {
             #[cfg(feature = "mysql")]
@@ -136,10 +148,14 @@ fn is_path(url: &str) -> bool {
 
 /// Where settings come from, and what is wrong with the arguments among them.
 fn sources(arguments: &SettingsArguments) -> (Sources, Vec<Problem>) {
-    let mut problems = Vec::new();
+    let mut problems = arguments.layers.problems.clone();
     let mut sources = Sources::default().environment(std::env::vars_os());
-    if let Some(file) = &arguments.file {
-        sources = sources.toml_file(file);
+    match (&arguments.layers.file, &arguments.file) {
+        // Read once, for its other tables too.
+        (Some(Ok(file)), _) => sources = sources.toml_read(file),
+        (Some(Err(problem)), _) => problems.push(problem.clone()),
+        (None, Some(path)) => sources = sources.toml_file(path),
+        (None, None) => {}
     }
     let mut known = Vec::new();
     for (name, field, value) in

@@ -17,6 +17,8 @@ pub struct BudgetReport {
     pub others: usize,
     /// Replicas of the application, each with a pool of its own.
     pub replicas: usize,
+    /// Further ones that a deployment starts before it stops others.
+    pub surge: usize,
     /// The largest `max_open` with which all replicas fit.
     pub max_open_each: usize,
     /// The pool's `max_open`; `None` if unlimited.

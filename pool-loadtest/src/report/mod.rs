@@ -2,6 +2,7 @@
 
 mod budget;
 mod generator;
+mod incident;
 mod kind;
 mod latency;
 mod law;
@@ -14,11 +15,12 @@ mod server;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use pool_core::{ConfigError, Driver, Pool, PoolConfig, PoolStats};
+use pool_core::{CloseReason, ConfigError, Driver, Pool, PoolConfig, PoolStats};
 use serde::{Deserialize, Serialize};
 
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
 pub use self::latency::{Latency, Unit};
 pub use self::law::LittlesLaw;
@@ -28,9 +30,10 @@ pub use self::provenance::Provenance;
 pub use self::series::Point;
 pub use self::server::{ServerCounter, ServerReport};
 use crate::changes::{ChangeOutcome, ChangeReport};
+use crate::law::Figures;
 use crate::options::LoadOptions;
 use crate::recorder::{Measured, Unfinished};
-use crate::verdict::{Evidence, MostErrors, Verdict};
+use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
 use crate::workload::Checked;
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
@@ -69,6 +72,10 @@ pub struct Report {
     pub config: PoolConfig,
     /// What was done to the pool during the load.
     pub changes: Vec<ChangeReport>,
+    /// What befell the server during the load.
+    pub incidents: Vec<IncidentReport>,
+    /// What the scenario was to show, and whether it did; `None` without a scenario.
+    pub aftermath: Option<Aftermath>,
     /// Operations that succeeded before the time was up.
     pub operations: u64,
     /// These, per second.
@@ -190,6 +197,8 @@ pub(crate) struct Loaded {
     /// The largest `max_open` there was.
     pub(crate) most_open: usize,
     pub(crate) elapsed: Duration,
+    /// The same with the operations that went on after the time was up.
+    pub(crate) whole: Duration,
     /// Operations succeeded by then.
     pub(crate) in_time: u64,
     pub(crate) measured: Measured,
@@ -205,6 +214,7 @@ pub(crate) struct Run {
     pub(crate) workload: String,
     pub(crate) options: LoadOptions,
     pub(crate) baseline: Option<Duration>,
+    pub(crate) network: Network,
     pub(crate) loaded: Loaded,
     /// The pool after everything.
     pub(crate) end: PoolStats,
@@ -215,8 +225,9 @@ pub(crate) struct Run {
 
 impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, workload, options, baseline, loaded, end, invariant, warnings } = run;
-        let Loaded { config, changes, most_open, elapsed, in_time, measured, before, after } =
+        let Run { outcome, workload, options, baseline, network, loaded, end, invariant, warnings } =
+            run;
+        let Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after } =
             loaded;
         let metadata = pool.driver().metadata();
         let (operations, errors) = (in_time, measured.failed());
@@ -235,10 +246,34 @@ impl Report {
         let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
         let pool_report = PoolReport::new(&before, &after, &end, elapsed, most_open);
         let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
+        // One acquire for each operation; whoever made more is not the load tester.
+        let nested = pool_report.acquires.started.saturating_sub(measured.wait.len());
+        let is_mixed = changes.iter().any(|change| change.outcome == ChangeOutcome::Applied);
+        let littles_law = LittlesLaw::of(&Figures {
+            seconds: whole.as_secs_f64(),
+            held_seconds: after.hold_time.saturating_sub(before.hold_time).as_secs_f64(),
+            served: measured.service.len(),
+            service: measured.service.mean() / 1e3,
+            longest: measured.service.max() as f64 / 1e3,
+            nested,
+            left_out: pool_report.in_use,
+            is_mixed,
+            is_whole: outcome == Outcome::Completed,
+        });
+        let acquires = &pool_report.acquires;
+        let closed = |reason: CloseReason| pool_report.closed[reason.name()];
+        let generator = GeneratorReport {
+            saturated: false,
+            detail: "a closed loop keeps up with itself".to_owned(),
+            arrivals: acquires.started,
+            dropped: 0,
+            lateness: None,
+            cores_used: None,
+        };
         let evidence = Evidence {
             tasks: options.tasks,
             config: config.clone(),
-            is_mixed: changes.iter().any(|change| change.outcome == ChangeOutcome::Applied),
+            is_mixed,
             cores: available_parallelism().map_or(1, usize::from),
             operations: measured.succeeded,
             errors,
@@ -247,12 +282,27 @@ impl Report {
                 count: group.count,
                 acquire: group.acquire,
             }),
+            broken: (invariant == Invariant::Broken).then(|| invariant_detail.clone()),
+            saturated: generator.saturated.then(|| generator.detail.clone()),
             throughput,
             wait: measured.wait.mean() / 1e3,
             service: measured.service.mean() / 1e3,
             alone: baseline_us,
+            network,
             utilisation: pool_report.utilisation,
             peak_in_use: pool_report.peak_in_use,
+            nested,
+            unserved: acquires.timed_out + acquires.cancelled,
+            dropped: measured.unfinished.dropped,
+            left_out: pool_report.in_use,
+            holders: pool.control().holders().iter().map(ToString::to_string).collect(),
+            churned: Churned {
+                opened: pool_report.opened,
+                surplus: closed(CloseReason::Surplus),
+                lifetime: closed(CloseReason::Lifetime),
+                idle: closed(CloseReason::Idle),
+                broken: closed(CloseReason::Broken) + closed(CloseReason::CheckFailed),
+            },
         };
         let validate = |config: &PoolConfig| {
             config.validate()?;
@@ -278,20 +328,15 @@ impl Report {
             },
             config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
             changes,
+            incidents: Vec::new(),
+            aftermath: None,
             operations,
             throughput,
             late: measured.succeeded - in_time,
             unfinished: measured.unfinished,
             errors,
             error_groups: groups.collect(),
-            generator: GeneratorReport {
-                saturated: false,
-                detail: "a closed loop keeps up with itself".to_owned(),
-                arrivals: pool_report.acquires.started,
-                dropped: 0,
-                lateness: None,
-                cores_used: None,
-            },
+            generator,
             wait: Latency::new(&measured.wait),
             service: Latency::new(&measured.service),
             response: Latency::new(&measured.response),
@@ -303,7 +348,7 @@ impl Report {
             in_use: pool_report.in_use,
             pool: pool_report,
             server: None,
-            littles_law: None,
+            littles_law,
             budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,

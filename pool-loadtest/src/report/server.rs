@@ -11,6 +11,8 @@ pub struct ServerReport {
     pub version: Option<String>,
     /// Counters and how much they grew during the load; what can be asked depends on the server.
     pub counters: Vec<ServerCounter>,
+    /// What they say of operations that wait, in plain words; empty if nothing.
+    pub findings: Vec<String>,
     /// What could not be asked, and why; empty if all could.
     pub missing: Vec<String>,
 }
@@ -22,7 +24,8 @@ pub struct ServerReport {
 pub struct ServerCounter {
     /// Its name, such as `transactions committed`.
     pub name: String,
-    /// How much it grew during the load, or, where it is a level, how high it was at most.
+    /// How much it grew during the load, or, where it is a level, how high it was at most when it was
+    /// looked at.
     pub value: f64,
     /// What it is counted in, such as `transactions`, `ms`, `bytes`.
     pub unit: String,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::Problem;
+use pool_core::{AcquireErrorKind, AcquirePhase, Problem};
 
 use super::*;
 
@@ -16,12 +16,21 @@ fn busy_pool() -> Evidence {
         operations: 100_000,
         errors: 0,
         most_errors: None,
+        broken: None,
+        saturated: None,
         throughput: 10_000.0,
         wait: 1_000.0,
         service: 1_000.0,
         alone: Some(1_000.0),
+        network: Network::default(),
         utilisation: 1.0,
         peak_in_use: 10,
+        nested: 0,
+        unserved: 0,
+        dropped: 0,
+        left_out: 0,
+        holders: Vec::new(),
+        churned: Churned::default(),
     }
 }
 
@@ -83,7 +92,7 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 
 #[test]
 fn a_busy_pool_nobody_waits_for_is_left_as_it_is() {
-    assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Idle, "");
+    assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Balanced, "");
 }
 
 #[test]

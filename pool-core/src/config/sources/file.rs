@@ -114,14 +114,14 @@ fn not_a_table(
 type Entry<'t, 'a> = (&'t Spanned<std::borrow::Cow<'a, str>>, &'t Spanned<DeValue<'a>>);
 
 #[derive(Clone, Copy)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     file: &'a Arc<str>,
     text: &'a str,
-    is_valid: bool,
+    pub(super) is_valid: bool,
 }
 
 impl<'a> Document<'a> {
-    fn parse(
+    pub(super) fn parse(
         file: &'a Arc<str>,
         text: &'a str,
         problems: &mut Vec<Problem>,
@@ -144,7 +144,7 @@ impl<'a> Document<'a> {
     }
 
     /// The table `name`, if there is one.
-    fn table<'t>(
+    pub(super) fn table<'t>(
         self,
         root: &'t DeTable<'a>,
         name: &str,
@@ -244,7 +244,7 @@ impl<'a> Document<'a> {
     }
 
     /// Where the byte at `start` is.
-    fn origin(self, start: usize) -> Origin {
+    pub(super) fn origin(self, start: usize) -> Origin {
         let before = self.text.get(..start).unwrap_or(self.text);
         let line = 1 + before.matches('\n').count();
         Origin::File { file: Arc::clone(self.file), line }

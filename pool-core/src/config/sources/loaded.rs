@@ -49,7 +49,8 @@ impl Loaded {
                 (Some((Secret::new(url), origin)), parameters)
             }
         };
-        let ranked = [&sources.file, &parameters, &sources.environment, &sources.code];
+        let ranked =
+            [&sources.fallback, &sources.file, &parameters, &sources.environment, &sources.code];
         let settings: Vec<_> = ranked.into_iter().flatten().collect();
         let preset = find_preset(&settings, &mut problems).or(sources.preset);
         let mut config = preset.map_or_else(PoolConfig::default, PoolConfig::preset);
@@ -98,8 +99,8 @@ impl Loaded {
         Ok(self.resolved)
     }
 
-    /// What all sources come to for a pool of `driver`: what nobody set but a preset is as
-    /// [`Driver::pool_defaults`] fits it to the database.
+    /// What all sources come to for a pool of `driver`: what nobody set but a preset or
+    /// the [fallback](Sources::fallback) is as [`Driver::pool_defaults`] fits it to the database.
     ///
     /// # Errors
     ///

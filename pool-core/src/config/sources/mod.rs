@@ -1,10 +1,11 @@
 //! A configuration from several sources, each value with its origin.
 //!
-//! Low to high: preset, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
+//! Low to high: preset, fallback, TOML file, the URL's `pool_*` parameters, environment, code. Every problem of
 //! every source is reported at once, also of values that a higher source overrides.
 
 pub(crate) mod environment;
 pub(crate) mod file;
+mod foreign;
 mod loaded;
 mod resolved;
 mod schema;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::environment::Environment;
+pub use self::foreign::{TomlEntry, TomlFile, TomlValue};
 pub use self::loaded::Loaded;
 pub use self::resolved::{Explanation, Resolved};
 pub use self::schema::json_schema;
@@ -71,6 +73,7 @@ impl fmt::Debug for Setting {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     preset: Option<Preset>,
+    fallback: Vec<Setting>,
     file: Vec<Setting>,
     environment: Vec<Setting>,
     code: Vec<Setting>,
@@ -85,6 +88,27 @@ impl Sources {
         self
     }
 
+    /// What the program sets where no source but a preset says otherwise; `name` is what messages call
+    /// it, such as `scenario churn`. What the database demands goes before it.
+    ///
+    /// ```
+    /// use pool_core::Sources;
+    ///
+    /// let sources = Sources::default().fallback("scenario churn", "max_idle", "1");
+    /// let resolved = sources.clone().load().resolve()?;
+    /// assert_eq!(resolved.origin("max_idle").to_string(), "scenario churn");
+    /// let resolved = sources.environment([("POOL_MAX_IDLE", "3")]).load().resolve()?;
+    /// assert_eq!(resolved.config().max_idle, 3);
+    /// # Ok::<(), pool_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn fallback(mut self, name: &str, field: &str, value: &str) -> Self {
+        let origin = Origin::Fallback { name: Arc::from(name) };
+        let value = Secret::new(value);
+        self.fallback.push(Setting { field: field.to_owned(), value, origin });
+        self
+    }
+
     /// The table `[pool]` of a TOML file; `file` is what messages call it.
     #[must_use]
     pub fn toml(mut self, file: &str, text: &str) -> Self {
@@ -96,13 +120,19 @@ impl Sources {
     /// The table `[pool]` of the TOML file at `path`, read now. One that cannot be read is a problem.
     #[must_use]
     pub fn toml_file(mut self, path: impl AsRef<Path>) -> Self {
-        match file::read_toml(path.as_ref()) {
-            Ok((name, text)) => self.toml(&name, &text),
+        match TomlFile::read(path) {
+            Ok(file) => self.toml_read(&file),
             Err(problem) => {
                 self.problems.push(problem);
                 self
             }
         }
+    }
+
+    /// The table `[pool]` of a file that was read already.
+    #[must_use]
+    pub fn toml_read(self, file: &TomlFile) -> Self {
+        self.toml(file.name(), file.text())
     }
 
     /// What a file with several pools says about one of them.
@@ -158,7 +188,7 @@ impl Sources {
 
     /// The highest setting of a URL or its file.
     fn url_setting(&self) -> Option<&Setting> {
-        let ranked = [&self.code, &self.environment, &self.file];
+        let ranked = [&self.code, &self.environment, &self.file, &self.fallback];
         let mut settings = ranked.into_iter().flat_map(|settings| settings.iter().rev());
         settings.find(|it| it.field == URL || it.field == URL_FILE)
     }

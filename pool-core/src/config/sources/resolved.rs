@@ -45,12 +45,13 @@ impl Resolved {
         &self.origins[index_of(field)]
     }
 
-    /// Replaces what nobody set but a preset by what the database demands.
+    /// Replaces what nobody set but a preset or the fallback by what the database demands.
     pub(super) fn fit<D: Driver>(&mut self, driver: &D) {
         let fitted = driver.pool_defaults(self.config.clone());
         let system = driver.metadata().system_name;
         for (field, origin) in FIELDS.iter().zip(&mut self.origins) {
-            let is_free = matches!(origin, Origin::Default | Origin::Preset(_));
+            let is_free =
+                matches!(origin, Origin::Default | Origin::Preset(_) | Origin::Fallback { .. });
             if is_free && field.get(&fitted) != field.get(&self.config) {
                 field.copy(&fitted, &mut self.config);
                 *origin = Origin::Driver { system: system.clone() };

@@ -63,7 +63,7 @@ impl Tool {
         Finding::Fetchable(sources.join(", "))
     }
 
-    /// Sees to it that it is there: fetches it if it may, which a line on standard output says.
+    /// Sees to it that it is there: fetches it if it may, which a line on standard error says.
     ///
     /// # Errors
     ///

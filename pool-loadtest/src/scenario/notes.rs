@@ -1,0 +1,30 @@
+//! What a scenario notes while it runs, beside the report.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::memory::Memory;
+use super::pulse::Pulse;
+
+/// What a scenario notes while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// When operations succeeded.
+    pub(crate) pulse: Pulse,
+    /// How often the twist did what it does.
+    twists: AtomicU64,
+    /// Bytes of memory in use, each second.
+    pub(crate) memory: Mutex<Memory>,
+}
+
+impl Notes {
+    /// The twist did what it does, so many times.
+    pub(crate) fn twisted(&self, times: u64) {
+        self.twists.fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// How often it did.
+    pub(crate) fn twists(&self) -> u64 {
+        self.twists.load(Ordering::Relaxed)
+    }
+}

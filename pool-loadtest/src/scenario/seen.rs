@@ -1,0 +1,212 @@
+//! Whether a run shows what its scenario is about: a function for each, from the report and the notes.
+
+use super::hog::HOLD;
+use super::pulse::{BEAT, rate};
+use super::{Notes, pulse::Pulse};
+use crate::changes::ChangeOutcome;
+use crate::report::{Invariant, Report};
+use crate::words::{counted, grouped, percent, time};
+
+/// Whether something was seen, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// `None` if the run does not tell.
+    pub(crate) seen: Option<bool>,
+    pub(crate) detail: String,
+}
+
+/// Beats without which nothing is said about a rate.
+const ENOUGH: usize = 8;
+/// What is slower by more is not the same rate.
+const SAME: f64 = 0.75;
+
+fn seen(seen: bool, detail: String) -> Seen {
+    Seen { seen: Some(seen), detail }
+}
+
+fn unknown(detail: &str) -> Seen {
+    Seen { seen: None, detail: detail.to_owned() }
+}
+
+fn too_short() -> Seen {
+    unknown("the run was too short to tell")
+}
+
+fn beats(report: &Report, pulse: &Pulse) -> Vec<u32> {
+    pulse.until(std::time::Duration::from_secs_f64(report.duration_seconds))
+}
+
+fn per_second(rate: f64) -> String {
+    format!("{}/s", grouped(rate.round() as u64))
+}
+
+/// The rates of both halves of a run.
+fn halves(report: &Report, notes: &Notes) -> Option<(f64, f64)> {
+    let beats = beats(report, &notes.pulse);
+    let (first, second) = beats.split_at(beats.len() / 2);
+    (first.len() >= ENOUGH / 2).then(|| (rate(first), rate(second)))
+}
+
+pub(super) fn steadiness(report: &Report, notes: &Notes) -> Seen {
+    let Some((first, second)) = halves(report, notes) else { return too_short() };
+    let words = [first, second].map(per_second);
+    let detail = format!("{} in the first half, {} in the second", words[0], words[1]);
+    seen(first > 0.0 && second >= first * SAME, detail)
+}
+
+pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
+    let beats = beats(report, &notes.pulse);
+    if beats.len() < ENOUGH {
+        return too_short();
+    }
+    let steady = rate(&beats[beats.len() / 2..]);
+    let is_steady = |beat: &u32| rate(&[*beat]) >= steady * SAME;
+    let opened = counted(report.pool.opened, "connection");
+    let waited = report.wait.max.map_or_else(|| "nothing".to_owned(), time);
+    let rest = format!("{opened} opened, the longest wait was {waited}");
+    match beats.iter().position(is_steady) {
+        Some(first) if steady > 0.0 => {
+            let after = (first + 1) as f64 * BEAT.as_secs_f64();
+            let steady = per_second(steady);
+            seen(report.pool.opened > 0, format!("steady within {after:.1} s, at {steady}; {rest}"))
+        }
+        _ => seen(false, format!("it never was steady; {rest}")),
+    }
+}
+
+pub(super) fn churn(report: &Report, _: &Notes) -> Seen {
+    let (opened, operations) = (report.pool.opened, report.operations + report.late);
+    let mut detail = format!(
+        "{} opened for {}",
+        counted(opened, "connection"),
+        counted(operations, "operation")
+    );
+    if let Some(each) = operations.checked_div(opened).filter(|each| *each > 0) {
+        detail.push_str(&format!(", one for every {}", grouped(each)));
+    }
+    seen(opened > 3 * report.config.max_open as u64, detail)
+}
+
+pub(super) fn hog(report: &Report, notes: &Notes) -> Seen {
+    let hogs = notes.twists();
+    let held = hogs as f64 * HOLD.as_secs_f64();
+    let all = report.service.mean.unwrap_or_default() / 1e6 * report.service.count as f64;
+    if all <= 0.0 {
+        return too_short();
+    }
+    let share = (held / all).min(1.0);
+    let words = format!(
+        "{} of {} had {} of the connections' time",
+        grouped(hogs),
+        counted(report.operations + report.late, "operation"),
+        percent(share)
+    );
+    seen(share > 0.5, words)
+}
+
+pub(super) fn leak(report: &Report, notes: &Notes) -> Seen {
+    let kept = notes.twists();
+    let mut detail = format!("{} never given back", counted(kept, "connection"));
+    if let Some((first, second)) = halves(report, notes) {
+        let [first, second] = [first, second].map(per_second);
+        detail
+            .push_str(&format!("; {first} in the first half of the load, {second} in the second"));
+    }
+    seen(kept > 0, detail)
+}
+
+pub(super) fn impatience(report: &Report, notes: &Notes) -> Seen {
+    let given_up = counted(notes.twists(), "caller");
+    let (is_whole, end) = match report.invariant {
+        Invariant::Held => (true, "nothing is lost"),
+        Invariant::Broken => (false, "and something is lost"),
+        Invariant::Unchecked => (false, "and whether something is lost is not known"),
+    };
+    seen(is_whole && notes.twists() > 0, format!("{given_up} gave up; {end}"))
+}
+
+pub(super) fn nested(report: &Report, notes: &Notes) -> Seen {
+    let in_vain = counted(notes.twists(), "operation");
+    let done = counted(report.operations + report.late, "operation");
+    let detail = format!(
+        "{in_vain} held a connection and waited for another in vain; {done} had both. Acquire them in \
+         one go, or have more connections than callers"
+    );
+    seen(notes.twists() > 0, detail)
+}
+
+pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
+    let failed = counted(report.pool.open_failed, "connect");
+    let Some((_, meanwhile, after)) = around(report, notes) else { return too_short() };
+    let detail = format!(
+        "{failed} failed; {} meanwhile, {} afterwards",
+        per_second(meanwhile),
+        per_second(after)
+    );
+    seen(report.pool.open_failed > 0 && after > 0.0, detail)
+}
+
+pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
+    match &report.incidents[..] {
+        [incident] => {
+            let detail = match incident.recovered_after_seconds {
+                Some(after) => {
+                    format!("{after:.2} s after it was over, operations succeeded again")
+                }
+                None => "no operation succeeded after it".to_owned(),
+            };
+            seen(incident.recovered_after_seconds.is_some(), detail)
+        }
+        _ => unknown("nothing befell the server: the run ended before"),
+    }
+}
+
+pub(super) fn distance(report: &Report, notes: &Notes) -> Seen {
+    let Some((before, meanwhile, after)) = around(report, notes) else { return too_short() };
+    let words = [before, meanwhile, after].map(per_second);
+    let detail = format!("{} before, {} meanwhile, {} after", words[0], words[1], words[2]);
+    seen(meanwhile < before * SAME && after > meanwhile, detail)
+}
+
+/// The rates before, during and after what befell the server.
+fn around(report: &Report, notes: &Notes) -> Option<(f64, f64, f64)> {
+    let beats = beats(report, &notes.pulse);
+    let [incident] = &report.incidents[..] else { return None };
+    let beat_of = |seconds: f64| ((seconds / BEAT.as_secs_f64()) as usize).min(beats.len());
+    let (from, until) = (beat_of(incident.at_seconds), beat_of(incident.until_seconds?));
+    let (before, rest) = beats.split_at(from);
+    let (meanwhile, after) = rest.split_at(until.saturating_sub(from));
+    // What began before and ended within is of neither.
+    let meanwhile = meanwhile.get(1..)?;
+    let is_enough = [before, meanwhile, after].iter().all(|beats| !beats.is_empty());
+    is_enough.then(|| (rate(before), rate(meanwhile), rate(after)))
+}
+
+pub(super) fn resize(report: &Report, _: &Notes) -> Seen {
+    let applied = |outcome| report.changes.iter().filter(|it| it.outcome == outcome).count() as u64;
+    let (made, refused) = (applied(ChangeOutcome::Applied), applied(ChangeOutcome::Refused));
+    let detail = format!(
+        "{} made, {} refused, {} failed",
+        counted(made, "change"),
+        grouped(refused),
+        counted(report.errors, "operation")
+    );
+    seen(made > 0 && refused == 0 && report.errors == 0, detail)
+}
+
+pub(super) fn soak(_: &Report, notes: &Notes) -> Seen {
+    let memory = notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(course) = memory.course() else {
+        return unknown("too few looks at the memory to tell: run it for longer, on Linux");
+    };
+    let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
+    let [second, third, fourth] = course.quarters.map(megabytes);
+    let words = if course.grows() { "memory grows" } else { "memory does not grow" };
+    let detail = format!(
+        "{words}: {second} on average in the second quarter, {third} in the third, {fourth} in the \
+         last, {} at most ({} looks)",
+        megabytes(course.most as f64),
+        course.samples
+    );
+    seen(!course.grows(), detail)
+}

@@ -1,0 +1,90 @@
+//! Connections that are closed and opened again instead of being kept.
+
+use pool_core::PoolConfig;
+
+use super::{Advice, Churned, Evidence, Finding, Limit};
+use crate::words::grouped;
+
+/// So many connections opened again for each operation cost something.
+const RELEVANT: f64 = 0.05;
+/// Fewer than so many are chance.
+const CHANCE: u64 = 20;
+
+impl Evidence {
+    /// Connections opened again at a rate that is a relevant share of the operations.
+    pub(super) fn churn(&self) -> Option<Finding> {
+        let Churned { opened, surplus, lifetime, idle, broken } = self.churned;
+        // What was opened once and kept is no churn.
+        let again = opened.min(surplus + lifetime + idle + broken);
+        let share = again as f64 / self.operations.max(1) as f64;
+        if again < CHANCE || share < RELEVANT {
+            return None;
+        }
+        let reasons = [
+            (surplus, "as more than max_idle"),
+            (lifetime, "for their age (max_lifetime)"),
+            (idle, "for being idle (max_idle_time)"),
+            (broken, "because they were broken"),
+        ];
+        let closed: Vec<_> = reasons
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| format!("{} {why}", grouped(*count)))
+            .collect();
+        let summary = format!(
+            "connections are not kept: for 100 operations {:.0} were opened, {} in all; closed were \
+             {}",
+            (opened as f64 / self.operations.max(1) as f64 * 100.0).max(1.0),
+            grouped(opened),
+            closed.join(", "),
+        );
+        let would_change = "fewer than 5 connections opened again for 100 operations";
+        let most = reasons.iter().map(|(count, _)| *count).max();
+        let advice = match most {
+            most if most == Some(surplus) => self.keep_idle(),
+            most if most == Some(lifetime) => self.live_longer(),
+            most if most == Some(idle) => self.idle_longer(),
+            _ => None,
+        };
+        Some(Finding::new(Limit::Churn, summary, would_change).advise(advice))
+    }
+
+    fn keep_idle(&self) -> Option<Advice> {
+        let keep = self.config.max_open.min(self.peak_in_use.max(1));
+        let effect = "connections are kept for the next operation; more of them are open at rest";
+        (keep > self.config.effective_max_idle())
+            .then(|| Advice { field: "max_idle", value: keep.to_string(), effect })
+            .or_else(|| self.wait_before_closing())
+    }
+
+    /// Enough are kept, but those beyond are closed at once.
+    fn wait_before_closing(&self) -> Option<Advice> {
+        let default = PoolConfig::default().idle_grace;
+        (self.config.idle_grace < default).then(|| Advice {
+            field: "idle_grace",
+            value: humantime::format_duration(default).to_string(),
+            effect: "connections beyond max_idle are closed only once they are not needed again",
+        })
+    }
+
+    fn live_longer(&self) -> Option<Advice> {
+        let default = PoolConfig::default().max_lifetime?;
+        let shorter = self.config.max_lifetime.is_some_and(|lifetime| lifetime < default);
+        shorter.then(|| Advice {
+            field: "max_lifetime",
+            value: humantime::format_duration(default).to_string(),
+            effect: "connections are opened again far less often; a change of the database's \
+                     address is noticed later",
+        })
+    }
+
+    fn idle_longer(&self) -> Option<Advice> {
+        let default = PoolConfig::default().max_idle_time?;
+        let shorter = self.config.max_idle_time.is_some_and(|time| time < default);
+        shorter.then(|| Advice {
+            field: "max_idle_time",
+            value: humantime::format_duration(default).to_string(),
+            effect: "connections outlive a pause; more of them are open at rest",
+        })
+    }
+}
