@@ -99,6 +99,8 @@ pub use self::condition::{Condition, Violation};
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
+#[cfg(feature = "cli")]
+pub use self::paste::PasteForms;
 pub use self::recorder::Unfinished;
 pub use self::report::{
     AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
@@ -111,5 +113,7 @@ pub use self::sweep::{
     Estimate, FailedRun, SweepCell, SweepReport, SweepRun, SweepVerdict, SweptSetting,
 };
 pub use self::tester::{LoadError, LoadTester, Progress};
+#[cfg(feature = "cli")]
+pub use self::tune::{Confidence, TuneConclusion, TuneRecommendation, TuneReport, TuneStep};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

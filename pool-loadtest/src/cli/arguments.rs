@@ -14,6 +14,7 @@ use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::StageArguments;
 use super::sweep::SweepArguments;
+use super::tune::TuneArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
 const MOST_TASKS: u32 = 100_000;
@@ -50,6 +51,7 @@ impl Arguments {
                 Some(&mut run.settings)
             }
             Some(Command::Sweep(sweep)) => Some(&mut sweep.settings),
+            Some(Command::Tune(tune)) => Some(&mut tune.settings),
             Some(_) => None,
         }
     }
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     /// Run the same load with each value of one or two settings, and say which is enough.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Sweep(SweepArguments),
+    /// Find the smallest value of a setting that meets an objective, ready to paste.
+    #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
+    Tune(TuneArguments),
     /// List the scenarios that `run --scenario` has.
     Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Error, anyhow};
-use pool_core::PoolConfig;
+use pool_core::{Metadata, PoolConfig};
 
 use super::Failure;
 use super::on_database::Place;
@@ -67,6 +67,15 @@ impl<D: Teller + Clone> Cells<D> {
             report.database = Some(name);
         }
         Ok(report)
+    }
+
+    /// What the driver tells of the database, but for a path that is of no use.
+    pub(super) fn metadata(&self) -> Metadata {
+        let mut metadata = self.driver.metadata();
+        if self.place.in_temporary_file {
+            metadata.namespace = Some("bank.db".to_owned());
+        }
+        metadata
     }
 
     /// The database's file or name, where there is one.

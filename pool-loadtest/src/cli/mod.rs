@@ -34,6 +34,7 @@ mod stage;
 mod sweep;
 mod target;
 mod thread;
+mod tune;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Tune(arguments) => tune::tune(&arguments),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::objective::Objective;
+
 /// What a longer run must show for a value to be within 5 % of the best: the best of several runs is
 /// in part the luckiest, and runs differ by a percent or two.
 const NEAR_BEST: f64 = 0.955;
@@ -28,6 +30,12 @@ pub(crate) enum Goal {
     BestThroughput,
     /// The smallest value whose runs meet the conditions.
     Meet,
+}
+
+impl Goal {
+    pub(crate) fn of(objective: &Objective) -> Self {
+        if objective.is_best_throughput() { Self::BestThroughput } else { Self::Meet }
+    }
 }
 
 /// What a run with one value found.
