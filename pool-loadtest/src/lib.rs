@@ -58,6 +58,7 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod compare;
 mod condition;
 mod law;
 mod metric;
@@ -95,6 +96,7 @@ struct Readme;
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};

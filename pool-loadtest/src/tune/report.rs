@@ -127,7 +127,8 @@ pub enum Confidence {
     High,
     /// The longer run confirmed it, but a value in between that was not tried may be enough too.
     Medium,
-    /// A longer run disappointed before one confirmed it.
+    /// A longer run disappointed before one confirmed it, or runs with the same value differed by
+    /// more than they should.
     Low,
 }
 
@@ -214,14 +215,14 @@ impl TuneReport {
         match settled {
             Settled::Found { value, at_once } => {
                 let below = search.below(value);
-                let confidence = words::confidence(value, below, at_once);
+                let sure = words::Sure { at_once, disagreement: search.disagreement(value) };
                 self.conclusion = TuneConclusion::Found;
                 self.summary = words::found(self, search, value, goal);
                 self.recommendation = Some(TuneRecommendation {
                     field: self.field.clone(),
                     value,
-                    confidence,
-                    reason: words::reason(self, value, below, at_once),
+                    confidence: sure.confidence(value, below),
+                    reason: sure.reason(self, value, below),
                     paste: PasteForms::new(&self.field, value, metadata),
                 });
             }
@@ -319,6 +320,16 @@ mod tests {
         let found = report.recommendation.expect("found");
         assert_eq!((found.value, found.confidence), (8, Confidence::Low));
         assert!(found.reason.contains("disappointed"), "{}", found.reason);
+    }
+
+    #[test]
+    fn runs_of_the_same_value_that_differ_widely_make_the_confidence_low() {
+        let report = tuned("response.p99<20ms", |ask| {
+            (60.0 / ask.value as f64, if ask.verifies { 500.0 } else { 1_000.0 })
+        });
+        let found = report.recommendation.expect("found");
+        assert_eq!((found.value, found.confidence), (4, Confidence::Low));
+        assert!(found.reason.contains("runs with it differ by 50 %"), "{}", found.reason);
     }
 
     #[test]

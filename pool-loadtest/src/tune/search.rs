@@ -183,6 +183,15 @@ impl Search {
         self.seen.get(&value).map_or(0.0, Seen::throughput)
     }
 
+    /// By how much runs with this value differ from each other, as a share of the fastest. Large if
+    /// something else is at work on the machine now and then.
+    pub(crate) fn disagreement(&self, value: usize) -> f64 {
+        let Some(seen) = self.seen.get(&value) else { return 0.0 };
+        let all = || seen.short.iter().chain(&seen.long).map(|outcome| outcome.throughput);
+        let (least, most) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+        if most > 0.0 { 1.0 - least / most } else { 0.0 }
+    }
+
     /// The value with the best throughput, if there is any.
     pub(crate) fn best(&self) -> Option<usize> {
         let throughput = |seen: &Seen| {

@@ -8,14 +8,16 @@ use super::search::{Goal, Search};
 /// A value this much larger than the next smaller that was tried leaves few in between.
 const NEAR: f64 = 1.5;
 
-/// How sure a value is, of which `below` is the next smaller that was tried.
-pub(super) fn confidence(value: usize, below: Option<usize>, at_once: bool) -> Confidence {
-    let below = below.unwrap_or(value.saturating_sub(1));
-    match value as f64 <= (below as f64 * NEAR).max(below as f64 + 1.0) {
-        _ if !at_once => Confidence::Low,
-        true => Confidence::High,
-        false => Confidence::Medium,
-    }
+/// Runs with the same value that differ by more were not made under the same conditions.
+const SAME: f64 = 0.15;
+
+/// What makes a recommendation sure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sure {
+    /// Whether no longer run disappointed.
+    pub(super) at_once: bool,
+    /// By how much runs with the value differ, as a share.
+    pub(super) disagreement: f64,
 }
 
 /// Why this value is recommended.
@@ -52,27 +54,41 @@ fn next_smaller(report: &TuneReport, below: Option<usize>) -> String {
     format!(". {} = {below} missed {violation}", report.field)
 }
 
-/// What makes a recommendation as sure as it is.
-pub(super) fn reason(
-    report: &TuneReport,
-    value: usize,
-    below: Option<usize>,
-    at_once: bool,
-) -> String {
-    let runs = counted(report.steps.len() as u64, "run");
-    let verified = if at_once {
-        "a longer one has confirmed it".to_owned()
-    } else {
-        "longer ones disappointed before one confirmed it".to_owned()
-    };
-    let next = match below {
-        None => "no smaller value is possible".to_owned(),
-        Some(below) if below + 1 == value => format!("{below}, the next smaller, is too small"),
-        Some(below) => {
-            format!("{below} is too small; what lies between it and {value} was not tried")
+impl Sure {
+    /// How sure a value is, of which `below` is the next smaller that was tried.
+    pub(super) fn confidence(self, value: usize, below: Option<usize>) -> Confidence {
+        let below = below.unwrap_or(value.saturating_sub(1));
+        let is_near = value <= below + 1 || value as f64 <= below as f64 * NEAR;
+        match (self.at_once && self.disagreement <= SAME, is_near) {
+            (false, _) => Confidence::Low,
+            (true, true) => Confidence::High,
+            (true, false) => Confidence::Medium,
         }
-    };
-    format!("{runs}; {verified}; {next}{}", brings(report, value, below))
+    }
+
+    /// The same in words.
+    pub(super) fn reason(self, report: &TuneReport, value: usize, below: Option<usize>) -> String {
+        let runs = counted(report.steps.len() as u64, "run");
+        let verified = if self.at_once {
+            "a longer one has confirmed it"
+        } else {
+            "longer ones disappointed before one confirmed it"
+        };
+        let next = match below {
+            None => "no smaller value is possible".to_owned(),
+            Some(below) if below + 1 == value => format!("{below}, the next smaller, is too small"),
+            Some(below) => {
+                format!("{below} is too small; what lies between it and {value} was not tried")
+            }
+        };
+        let disagreement = if self.disagreement > SAME {
+            let share = percent(self.disagreement);
+            format!("; runs with it differ by {share}, so something else may have been at work")
+        } else {
+            String::new()
+        };
+        format!("{runs}; {verified}; {next}{}{disagreement}", brings(report, value, below))
+    }
 }
 
 /// What the next smaller value brings of the throughput.
