@@ -54,12 +54,16 @@ mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
+mod budget;
 mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod compare;
 mod condition;
+#[cfg(feature = "cli")]
+mod forms;
 mod law;
 mod metric;
 mod network;
@@ -74,6 +78,7 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+mod server;
 mod statistics;
 mod stop;
 #[cfg(feature = "cli")]

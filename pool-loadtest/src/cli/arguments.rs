@@ -4,12 +4,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::budget::{self, BudgetArguments};
+use super::compare::CompareArguments;
 use super::completions::{CompletionsArguments, ManArguments};
+use super::criteria::CriteriaArguments;
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
+use super::output::OutputArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::StageArguments;
@@ -68,8 +72,13 @@ pub(crate) enum Command {
     /// Find the smallest value of a setting that meets an objective, ready to paste.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Tune(TuneArguments),
+    /// Compare two saved reports of runs: improved, regressed, or unchanged.
+    Compare(CompareArguments),
     /// List the scenarios that `run --scenario` has.
     Scenarios(ScenariosArguments),
+    /// Ask how many connections of a server each replica of an application may have.
+    #[command(after_help = budget::ABOUT)]
+    Budget(BudgetArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -92,7 +101,8 @@ pub(crate) enum ConfigCommand {
 
 const SOURCES: &str = "\
 Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
-variables of the environment, arguments";
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
 const COMPLETIONS: &str = "\
 Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
 const MAN: &str = "\
@@ -160,16 +170,20 @@ pub(crate) struct RunArguments {
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
     pub(crate) at: Vec<String>,
+    #[arg(long, value_name = "NUMBER", help = budget::REPLICAS, value_parser = budget::replicas)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) replicas: Option<usize>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
     /// How to show progress on standard error.
     #[arg(long, value_name = "FORM", default_value = "auto")]
     pub(crate) progress: ProgressForm,
+    #[command(flatten)]
+    pub(crate) criteria: CriteriaArguments,
     #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }
@@ -178,7 +192,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]
@@ -195,14 +209,6 @@ impl fmt::Debug for SettingsArguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SettingsArguments").finish_non_exhaustive()
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people.
-    Text,
-    /// For programs, with the version of its schema.
-    Json,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -225,6 +231,7 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forms::Form;
     use clap::CommandFactory as _;
 
     #[test]
@@ -238,7 +245,7 @@ mod tests {
             panic!("not a run")
         };
         assert_eq!((arguments.duration, arguments.tasks), (None, None));
-        assert_eq!((arguments.settings.url, arguments.output), (None, Output::Text));
+        assert_eq!((arguments.settings.url, arguments.output.output), (None, Form::Text));
     }
 
     #[test]

@@ -126,6 +126,13 @@ fn event(change: &HealthChange, began: SystemTime) -> HealthEvent {
 #[serde(transparent)]
 pub(super) struct HealthSeen(Vec<HealthEvent>);
 
+impl HealthSeen {
+    /// When, in seconds since the load began, and how the pool was from then on.
+    pub(super) fn happenings(&self) -> Vec<(f64, String)> {
+        self.0.iter().map(|event| (event.at_seconds, event.to_string())).collect()
+    }
+}
+
 impl Display for HealthSeen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let [only] = &self.0[..] {

@@ -5,9 +5,13 @@
 //! 5 inconclusive, 130 interrupted.
 
 mod arguments;
+mod aside;
+mod budget;
 mod cells;
+mod compare;
 mod completions;
 mod config;
+mod criteria;
 mod health;
 mod incidents;
 mod layers;
@@ -19,6 +23,7 @@ mod monitor;
 #[path = "unmonitored.rs"]
 mod monitor;
 mod on_database;
+mod output;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
@@ -26,6 +31,7 @@ mod own;
 mod own;
 mod plan;
 mod print;
+mod printed;
 mod progress;
 mod run;
 mod scenarios;
@@ -87,7 +93,9 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
+        Command::Budget(arguments) => budget::budget(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Completions(arguments) => completions::completions(&arguments),

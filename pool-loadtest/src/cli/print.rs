@@ -4,10 +4,19 @@ use std::fmt::Display;
 use std::io::{Write as _, stdout};
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Output;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs, with the version of its schema.
+    Json,
+}
 
 /// Prints a report.
 ///

@@ -1,7 +1,6 @@
 //! `pool-loadtest run`.
 
 use std::future::{Future, pending};
-use std::io::{Write as _, stdout};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -11,16 +10,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, anyhow};
 use pool_core::{ConfigError, OpenError, Pool, PoolConfig, PoolOptions, Resolved};
 use pool_sqlite::SqliteOptions;
-use serde::Serialize;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::arguments::{Output, RunArguments};
-use super::health::{HealthSeen, HealthWatch};
+use super::arguments::RunArguments;
+use super::aside::Aside;
+use super::criteria::Criteria;
+use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
-use super::monitor::{Monitor, Seen};
+use super::monitor::Monitor;
+use super::output::Outputs;
 use super::own::OwnServer;
 use super::plan;
+use super::printed::PrintedRun;
 use super::progress::{ProgressDisplay, ProgressForm};
 use super::signals::{Signals, Stopped, remove};
 use super::stage::Stage;
@@ -30,6 +32,7 @@ use super::{Failure, say};
 use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
+use crate::forms::Form;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
@@ -54,6 +57,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (changes, problems) = plan::read(&arguments.at, stage.duration);
     target.object(problems);
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
+    target.object(problems);
+    let (criteria, problems) = arguments.criteria.read()?;
+    target.object(problems);
     let changes = stage.changes(changes);
     if let Some(product) = stage.start {
         // A server that would be of no use is not started.
@@ -62,7 +69,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         known.resolve(SqliteOptions::private_memory(), check).and_then(|it| it).map_err(usage)?;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(arguments, stage, changes, target, monitor))
+    runtime.map_err(Failure::Run)?.block_on(run_async(
+        arguments,
+        stage,
+        changes,
+        target,
+        monitor,
+        (outputs, criteria),
+    ))
 }
 
 async fn run_async(
@@ -71,6 +85,7 @@ async fn run_async(
     changes: Vec<Change>,
     mut target: Target,
     monitor: Monitor,
+    (outputs, criteria): (Outputs, Criteria),
 ) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
@@ -90,7 +105,17 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run { arguments, stage, server, changes, stopped, in_temporary_file, monitor };
+    let run = Run {
+        arguments,
+        stage,
+        server,
+        changes,
+        stopped,
+        in_temporary_file,
+        monitor,
+        outputs,
+        criteria,
+    };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -149,6 +174,8 @@ struct Run<'a> {
     stopped: Stopped,
     in_temporary_file: bool,
     monitor: Monitor,
+    outputs: Outputs,
+    criteria: Criteria,
 }
 
 impl<'a> Visit for Run<'a> {
@@ -161,7 +188,17 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, stage, server, changes, stopped, in_temporary_file, monitor } = self;
+        let Self {
+            arguments,
+            stage,
+            server,
+            changes,
+            stopped,
+            in_temporary_file,
+            monitor,
+            outputs,
+            criteria,
+        } = self;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
@@ -169,6 +206,7 @@ impl Run<'_> {
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
@@ -176,14 +214,17 @@ impl Run<'_> {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
+            aside: &mut aside,
             form: arguments.progress,
         };
         let report = load(pool.clone(), options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
+        aside.before_close().await;
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
+        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
         stage.conclude(&mut report);
         if in_temporary_file {
@@ -193,12 +234,17 @@ impl Run<'_> {
         if let Some(server) = &server {
             report.database = Some(server.name());
         }
-        print(&report, &health.seen(), &seen, arguments.output).map_err(Failure::Run)?;
+        let health = health.seen();
+        let judgement = criteria.judge(&report);
+        let printed =
+            PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
+        outputs.write(&printed).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
         }
-        judge(&report, stage.expects_errors())
+        judge(&report, stage.expects_errors())?;
+        judgement.conclude()
     }
 }
 
@@ -241,6 +287,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
+    aside: &'a mut Aside,
     form: ProgressForm,
 }
 
@@ -250,7 +297,7 @@ async fn load<D: Teller>(
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health, form } = beside;
+    let Beside { stage, misfortunes, health, aside, form } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
@@ -258,6 +305,7 @@ async fn load<D: Teller>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        display.note(misfortunes.news());
         display.show(progress, health);
     });
     let report = report.await;
@@ -266,28 +314,6 @@ async fn load<D: Teller>(
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),
     })
-}
-
-fn print(report: &Report, health: &HealthSeen, seen: &Seen, output: Output) -> anyhow::Result<()> {
-    let text = match output {
-        Output::Text => format!("{report}{health}{seen}"),
-        Output::Json => serde_json::to_string_pretty(&Printed { report, health, seen })? + "\n",
-    };
-    let mut out = stdout();
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    printed.context("cannot print the report")
-}
-
-/// The JSON that is printed.
-#[derive(Serialize)]
-struct Printed<'a> {
-    #[serde(flatten)]
-    report: &'a Report,
-    /// How the pool was when the load began, and each change since.
-    health: &'a HealthSeen,
-    /// Nothing, if nobody watched.
-    #[serde(flatten)]
-    seen: &'a Seen,
 }
 
 /// How the program ends after a report.

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Failure;
-use super::arguments::Output;
 use crate::scenario::{ALL, Scenario};
 use crate::words::paragraph;
 
@@ -19,7 +18,15 @@ const SERVERS: &str = "--start postgres|mariadb|mysql";
 pub(crate) struct ScenariosArguments {
     /// How to print the list.
     #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    output: Listing,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Listing {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// One of them, for programs.
@@ -43,8 +50,8 @@ struct Listed {
 /// [`Failure::Run`] if the list cannot be printed.
 pub(crate) fn list(arguments: &ScenariosArguments) -> Result<(), Failure> {
     let listed = match arguments.output {
-        Output::Text => Ok(as_text()),
-        Output::Json => as_json(),
+        Listing::Text => Ok(as_text()),
+        Listing::Json => as_json(),
     };
     let printed = listed.and_then(|text| {
         let mut out = stdout();

@@ -7,10 +7,10 @@ use clap::Args;
 use humantime::format_duration;
 use pool_core::Resolved;
 
-use super::arguments::{Output, SettingsArguments, duration, seed, tasks};
+use super::arguments::{SettingsArguments, duration, seed, tasks};
 use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
-use super::print::print;
+use super::print::{Output, print};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::{Failure, say};

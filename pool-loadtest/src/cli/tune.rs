@@ -8,10 +8,10 @@ use pool_core::{
     ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved, may_hold_password,
 };
 
-use super::arguments::{Output, SettingsArguments, duration, seed, tasks};
+use super::arguments::{SettingsArguments, duration, seed, tasks};
 use super::cells::{CellError, Cells};
 use super::on_database::{self, Place, Working};
-use super::print::print;
+use super::print::{Output, print};
 use super::run::usage;
 use super::target::{Target, Visit};
 use super::{Failure, say};

@@ -2,6 +2,8 @@
 
 mod budget;
 mod generator;
+#[cfg(feature = "cli")]
+mod histograms;
 mod incident;
 mod kind;
 mod latency;
@@ -20,6 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
+#[cfg(feature = "cli")]
+pub(crate) use self::histograms::Histograms;
+pub(crate) use self::incident::after;
 pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
 pub use self::latency::{Latency, Unit};
@@ -121,6 +126,10 @@ pub struct Report {
     pub verdict: Verdict,
     /// What else went wrong, such as a table that could not be dropped.
     pub warnings: Vec<String>,
+    /// What the latencies were made from; `None` in a report that was read from JSON.
+    #[cfg(feature = "cli")]
+    #[serde(skip)]
+    pub(crate) histograms: Option<Histograms>,
 }
 
 /// What kind of report a file holds.
@@ -256,6 +265,7 @@ impl Report {
             service: measured.service.mean() / 1e3,
             longest: measured.service.max() as f64 / 1e3,
             nested,
+            is_cut: before.in_use > 0,
             left_out: pool_report.in_use,
             is_mixed,
             is_whole: outcome == Outcome::Completed,
@@ -352,6 +362,12 @@ impl Report {
             budget: None,
             verdict: Verdict::of(&evidence, validate),
             warnings,
+            #[cfg(feature = "cli")]
+            histograms: Some(Histograms {
+                wait: measured.wait,
+                service: measured.service,
+                response: measured.response,
+            }),
         }
     }
 }

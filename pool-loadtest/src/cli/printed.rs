@@ -1,0 +1,68 @@
+//! A run with what was seen beside it, which its report does not hold: all that is printed of it.
+
+use serde::Serialize;
+
+use super::criteria::Judgement;
+use super::health::HealthSeen;
+use super::monitor::Seen;
+use crate::forms::{Document, Lines, Printable, Rows, Section, Suite, run};
+use crate::report::Report;
+
+/// What is printed of a run; its JSON is this structure.
+#[derive(Serialize)]
+pub(super) struct PrintedRun<'a> {
+    #[serde(flatten)]
+    pub(super) report: &'a Report,
+    /// How the pool was when the load began, and each change since.
+    pub(super) health: &'a HealthSeen,
+    /// Nothing, if nobody watched.
+    #[serde(flatten)]
+    pub(super) seen: &'a Seen,
+    /// What the run was held to; nothing, if it was to nothing.
+    #[serde(flatten)]
+    pub(super) judgement: &'a Judgement,
+}
+
+impl Printable for PrintedRun<'_> {
+    fn text(&self) -> String {
+        let Self { report, health, seen, judgement } = self;
+        format!("{report}{health}{seen}{judgement}")
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    fn lines(&self) -> serde_json::Result<Lines> {
+        let mut lines = Lines::default();
+        for point in &self.report.series {
+            lines.add("point", point)?;
+        }
+        let totals = Report { series: Vec::new(), histograms: None, ..self.report.clone() };
+        lines.add("run", &PrintedRun { report: &totals, ..*self })?;
+        Ok(lines)
+    }
+
+    fn rows(&self) -> Rows {
+        run::rows(self.report)
+    }
+
+    fn document(&self) -> Document {
+        let mut document = run::document(self.report, &self.health.happenings());
+        let advice = self.seen.to_string();
+        if !advice.is_empty() {
+            let paragraphs = vec![advice.split_whitespace().collect::<Vec<_>>().join(" ")];
+            let title = "What the advisor says".to_owned();
+            document.sections.push(Section { title, paragraphs, ..Section::default() });
+        }
+        document
+    }
+
+    fn suite(&self) -> Suite {
+        run::suite(self.report, self.judgement.cases())
+    }
+
+    fn run(&self) -> Option<&Report> {
+        Some(self.report)
+    }
+}

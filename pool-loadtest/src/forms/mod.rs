@@ -1,0 +1,152 @@
+//! Every form that a result is printed in. A file a form: JSON is what the result's own structure is,
+//! and text for people is its `Display`.
+
+mod document;
+mod escape;
+mod hdr;
+mod html;
+mod junit;
+mod lines;
+mod markdown;
+mod rows;
+pub(crate) mod run;
+mod svg;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::ValueEnum;
+
+pub(crate) use self::document::{Document, Section};
+pub(crate) use self::junit::{Case, Suite};
+pub(crate) use self::lines::Lines;
+pub(crate) use self::rows::Rows;
+use crate::report::Report;
+
+/// What a result can be printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people.
+    Text,
+    /// For programs, with the version of its schema, which `schema` prints.
+    Json,
+    /// JSON, one object a line: each second, then the totals.
+    Ndjson,
+    /// Rows of figures for spreadsheets, a second each.
+    Csv,
+    /// Tables for pull requests.
+    Markdown,
+    /// What held and what did not, for continuous integration.
+    Junit,
+    /// A page for browsers with plots, in one file.
+    Html,
+    /// The histograms as HdrHistogram's tools read them.
+    Hdr,
+    /// The plots alone, as an image. Only for files.
+    #[value(skip)]
+    Svg,
+}
+
+impl Form {
+    /// What a run can be printed as.
+    pub(crate) const OF_A_RUN: [Self; 9] = [
+        Self::Text,
+        Self::Json,
+        Self::Ndjson,
+        Self::Csv,
+        Self::Markdown,
+        Self::Junit,
+        Self::Html,
+        Self::Hdr,
+        Self::Svg,
+    ];
+
+    /// The form that a file's extension stands for.
+    const EXTENSIONS: [(&'static str, Self); 9] = [
+        ("json", Self::Json),
+        ("ndjson", Self::Ndjson),
+        ("csv", Self::Csv),
+        ("md", Self::Markdown),
+        ("xml", Self::Junit),
+        ("html", Self::Html),
+        ("hlog", Self::Hdr),
+        ("txt", Self::Text),
+        ("svg", Self::Svg),
+    ];
+
+    /// What the file's name ends in says which form it has; nothing else does.
+    pub(crate) fn of_extension(extension: &str) -> Option<Self> {
+        let lower = extension.to_ascii_lowercase();
+        Self::EXTENSIONS.iter().find(|(known, _)| *known == lower).map(|(_, form)| *form)
+    }
+
+    /// The extensions of `forms`, for messages.
+    pub(crate) fn extensions(forms: &[Self]) -> String {
+        let of_forms = Self::EXTENSIONS.iter().filter(|(_, form)| forms.contains(form));
+        of_forms.map(|(extension, _)| format!(".{extension}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A result, whatever it is of.
+pub(crate) trait Printable {
+    /// For people on a terminal.
+    fn text(&self) -> String;
+
+    /// For programs, as its schema says.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written so.
+    fn json(&self) -> serde_json::Result<String>;
+
+    /// The same as [`json`](Self::json), in parts that can be read one by one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written so.
+    fn lines(&self) -> serde_json::Result<Lines>;
+
+    /// Its figures in rows.
+    fn rows(&self) -> Rows;
+
+    /// What people read with a browser or in a pull request.
+    fn document(&self) -> Document;
+
+    /// What was to hold.
+    fn suite(&self) -> Suite;
+
+    /// What a histogram log is of, if anything.
+    fn run(&self) -> Option<&Report>;
+}
+
+/// `result` in one form; all of it is text.
+///
+/// # Errors
+///
+/// It has no such form.
+pub(crate) fn printed(result: &impl Printable, form: Form) -> anyhow::Result<String> {
+    Ok(match form {
+        Form::Text => result.text(),
+        Form::Json => result.json()?,
+        Form::Ndjson => result.lines()?.text(),
+        Form::Csv => result.rows().text(),
+        Form::Markdown => markdown::text(&result.document()),
+        Form::Junit => result.suite().text(),
+        Form::Html => html::page(&result.document()),
+        Form::Hdr => match result.run() {
+            Some(run) => hdr::log(run)?,
+            None => anyhow::bail!("only a run has histograms"),
+        },
+        Form::Svg => {
+            let document = result.document();
+            let plots: Vec<_> =
+                document.sections.into_iter().flat_map(|section| section.plots).collect();
+            svg::file(&document.title, &plots)
+        }
+    })
+}
+
+/// Unix time as `2026-11-22T15:40:00Z`.
+fn utc(unix_seconds: u64) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
