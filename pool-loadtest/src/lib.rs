@@ -8,7 +8,8 @@
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -35,7 +36,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -48,6 +49,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
 #[cfg(feature = "cli")]
 mod bank;
@@ -64,13 +66,16 @@ mod compare;
 mod condition;
 #[cfg(feature = "cli")]
 mod forms;
+mod generator;
 mod law;
+mod load;
 mod metric;
 mod network;
 mod objective;
 mod options;
 #[cfg(feature = "cli")]
 mod paste;
+mod processor;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -83,7 +88,6 @@ mod statistics;
 mod stop;
 #[cfg(feature = "cli")]
 mod sweep;
-mod task;
 mod tester;
 mod text;
 #[cfg(feature = "cli")]
@@ -97,12 +101,14 @@ mod workload;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 #[cfg(feature = "cli")]
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -119,7 +125,7 @@ pub use self::scalability::Scalability;
 pub use self::sweep::{
     Estimate, FailedRun, SweepCell, SweepReport, SweepRun, SweepVerdict, SweptSetting,
 };
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 #[cfg(feature = "cli")]
 pub use self::tune::{Confidence, TuneConclusion, TuneRecommendation, TuneReport, TuneStep};
 pub use self::verdict::{Limit, Recommendation, Verdict};

@@ -9,6 +9,7 @@ use pool_core::{Metadata, PoolConfig};
 use super::Failure;
 use super::on_database::Place;
 use super::run::{CLOSE, open};
+use crate::arrivals::Arrivals;
 use crate::bank::{Bank, Teller};
 use crate::options::LoadOptions;
 use crate::report::{Outcome, Report};
@@ -18,7 +19,8 @@ use crate::tester::{LoadError, LoadTester};
 pub(super) struct Cells<D> {
     pub(super) driver: D,
     pub(super) place: Place,
-    pub(super) tasks: usize,
+    pub(super) arrivals: Arrivals,
+    pub(super) warm_up: Duration,
 }
 
 /// Why there is no report of a run.
@@ -43,7 +45,8 @@ impl<D: Teller + Clone> Cells<D> {
             () = stopped.wait() => return Err(CellError::Interrupted),
         };
         let options = LoadOptions {
-            tasks: self.tasks,
+            arrivals: self.arrivals.clone(),
+            warm_up: self.warm_up,
             duration,
             seed,
             // What an operation takes alone is asked of no cell.

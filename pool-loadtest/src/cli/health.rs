@@ -9,7 +9,7 @@ use pool_core::ControlHandle;
 use pool_health::{Health, HealthChange, HealthChecker, HealthOptions, HealthState};
 use serde::Serialize;
 
-use crate::tester::Progress;
+use crate::load::Progress;
 use crate::words::paragraph;
 
 /// Asks how the pool of a run is, until the load is over.

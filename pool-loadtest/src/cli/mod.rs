@@ -5,6 +5,7 @@
 //! 5 inconclusive, 130 interrupted.
 
 mod arguments;
+mod arrivals;
 mod aside;
 mod budget;
 mod cells;

@@ -210,6 +210,10 @@ impl Run<'_> {
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        tokio::select! {
+            () = misfortunes.ready() => {}
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        }
         let beside = Beside {
             stage: &stage,
             misfortunes: &misfortunes,
@@ -303,8 +307,10 @@ async fn load<D: Teller>(
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
+        aside.heed(progress);
         stage.tell(progress);
         misfortunes.tell(progress);
+        aside.tell(progress);
         display.note(misfortunes.news());
         display.show(progress, health);
     });

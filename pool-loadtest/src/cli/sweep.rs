@@ -7,13 +7,15 @@ use clap::Args;
 use humantime::format_duration;
 use pool_core::Resolved;
 
-use super::arguments::{SettingsArguments, duration, seed, tasks};
+use super::arguments::{SettingsArguments, duration, seed};
+use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
 use super::print::{Output, print};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::{Failure, say};
+use crate::arrivals::Arrivals;
 use crate::bank::{Bank, Teller};
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
@@ -22,6 +24,8 @@ use crate::workload::Workload as _;
 
 /// Most runs of a cell; a hundred halve an interval ten times less than four do.
 const MOST_REPEATS: u32 = 100;
+/// Tasks if nobody says how many.
+pub(super) const TASKS: u32 = 16;
 const SWEEP: &str = "Settings and their values, such as max_open=1..64; one or two";
 const SWEEP_LONG: &str = "\
 One or two settings and the values to try, with the fields of --pool:
@@ -46,10 +50,8 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
     duration: Duration,
-    /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
-    #[arg(allow_hyphen_values = true)]
-    tasks: u32,
+    #[command(flatten)]
+    load: LoadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     /// Which random numbers the workload and the order of the runs draw.
@@ -79,12 +81,15 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
         // Nothing is run with it: the target objects.
         Plan { axes: Vec::new(), repeats: 0, seed: 0 }
     });
-    on_database::run(target, |place| Sweep { arguments, plan, place })
+    let (arrivals, problems) = arguments.load.arrivals(TASKS);
+    target.object(problems);
+    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place })
 }
 
 struct Sweep<'a> {
     arguments: &'a SweepArguments,
     plan: Plan,
+    arrivals: Arrivals,
     place: Place,
 }
 
@@ -98,9 +103,9 @@ impl<'a> Visit for Sweep<'a> {
 
 impl Sweep<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, place } = self;
+        let Self { arguments, plan, arrivals, place } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
-        let cells = Cells { driver, place, tasks: arguments.tasks as usize };
+        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = Circumstances {
             provenance: Provenance::now(),
             system: cells.driver.metadata().system_name.into_owned(),
@@ -110,11 +115,12 @@ impl Sweep<'_> {
             run_seconds: arguments.duration.as_secs_f64(),
         };
         let (mut report, turns) = (SweepReport::begin(&plan, circumstances), plan.turns());
-        let least = arguments.duration.saturating_mul(turns.len() as u32);
+        let each = arguments.duration.saturating_add(arguments.load.warm_up);
+        let least = each.saturating_mul(turns.len() as u32);
         say(&format!(
             "{} of {}: at least {} in all",
             counted(turns.len() as u64, "run"),
-            format_duration(arguments.duration),
+            format_duration(each),
             format_duration(least)
         ));
         let (began, all) = (Instant::now(), turns.len());

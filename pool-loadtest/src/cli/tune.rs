@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::Args;
-use pool_core::{
-    ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved, may_hold_password,
-};
+use pool_core::{ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved};
 
-use super::arguments::{SettingsArguments, duration, seed, tasks};
+use super::arguments::{SettingsArguments, duration, seed};
+use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells};
 use super::on_database::{self, Place, Working};
 use super::print::{Output, print};
 use super::run::usage;
+use super::sweep::TASKS;
 use super::target::{Target, Visit};
 use super::{Failure, say};
+use crate::arrivals::{Arrivals, Schedule};
 use crate::bank::{Bank, Teller};
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
@@ -30,8 +31,8 @@ const MOST: usize = 64;
 const LARGEST: usize = 100_000;
 const SLO: &str = "What to achieve, such as 'response.p99<20ms' or 'best throughput'";
 const SLO_LONG: &str = "\
-What to achieve: conditions with commas between them, such as 'response.p99<20ms, errors<1%',
-or 'best throughput', the smallest value whose throughput is within 5 % of the best.
+What to achieve: conditions with commas between them and, if it matters, arrivals per second
+under which they are to hold, such as 'response.p99<20ms, errors<1% at 2000/s'; or 'best throughput', the smallest value whose throughput is within 5 % of the best.
 
 Figures are response, wait and service with .mean, .p50, .p90, .p99, .p99_9 or .max, and
 throughput, errors (a share), error_count, dropped, in_use and utilisation";
@@ -52,10 +53,8 @@ pub(crate) struct TuneArguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
     duration: Duration,
-    /// Tasks that each want a connection, again and again.
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = tasks)]
-    #[arg(allow_hyphen_values = true)]
-    tasks: u32,
+    #[command(flatten)]
+    load: LoadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     /// Which random numbers the workload draws.
@@ -97,7 +96,6 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let field = field(&arguments.setting);
     match &objective {
         Err(error) => object(error.problems()),
-        Ok(objective) if objective.rate().is_some() => object(&[no_rate(&arguments.slo)]),
         Ok(_) => {}
     }
     if let Err(problem) = &field {
@@ -106,19 +104,34 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     // If one of them is wrong, the target objects and nothing is done with these.
     let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
     let field = field.unwrap_or(&FIELDS[0]);
-    on_database::run(target, |place| Tune { arguments, objective, field, place })
+    let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
+    target.object(problems);
+    on_database::run(target, |place| Tune { arguments, objective, field, arrivals, place })
 }
 
-fn no_rate(slo: &str) -> Problem {
-    let why = "the load is a closed loop, which has no rate";
-    let slo = if may_hold_password(slo) { "" } else { slo };
-    Problem::invalid("--slo", slo, why, "conditions without `at`")
+/// The load: that of the objective, if it names one.
+fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>) {
+    let (arrivals, mut problems) = load.arrivals(TASKS);
+    let Some(rate) = rate else { return (arrivals, problems) };
+    if arrivals != Arrivals::closed(TASKS as usize) {
+        let why = "the objective names the load too, after `at`";
+        let allowed = "--slo with `at`, or arguments about the load";
+        problems.push(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed));
+    }
+    match Schedule::poisson(rate) {
+        Ok(schedule) => (Arrivals::open(schedule), problems),
+        Err(error) => {
+            problems.extend(error.problems().iter().cloned());
+            (arrivals, problems)
+        }
+    }
 }
 
 struct Tune<'a> {
     arguments: &'a TuneArguments,
     objective: Objective,
     field: &'static Field,
+    arrivals: Arrivals,
     place: Place,
 }
 
@@ -132,13 +145,16 @@ impl<'a> Visit for Tune<'a> {
 
 impl Tune<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, place } = self;
-        let tasks = arguments.tasks as usize;
-        let most = arguments.most.unwrap_or(MOST.min(tasks));
+        let Self { arguments, objective, field, arrivals, place } = self;
+        let usable = match arrivals {
+            Arrivals::Closed { tasks, .. } => MOST.min(tasks),
+            _ => MOST,
+        };
+        let most = arguments.most.unwrap_or(usable);
         let base = resolved.config();
         // What lies between is no larger than the one and no smaller than the other.
         check(&driver, base, field.name, [1, most]).map_err(usage)?;
-        let cells = Cells { driver, place, tasks };
+        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),

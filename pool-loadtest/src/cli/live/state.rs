@@ -6,8 +6,8 @@ use std::time::Duration;
 use pool_core::PoolStats;
 use pool_health::HealthState;
 
+use crate::load::Progress;
 use crate::report::Latency;
-use crate::tester::Progress;
 
 /// Seconds whose throughput is kept: more than the widest terminal shows.
 const SECONDS: usize = 512;
@@ -132,8 +132,12 @@ pub(super) mod tests {
             throughput: 0.0,
             response: None,
             ended: false,
+            warm_up_left: None,
+            dropped: 0,
             changes: Vec::new(),
+            points: Vec::new(),
             pool: idle_pool(),
+            partial: None,
         }
     }
 
