@@ -72,11 +72,11 @@ pub(crate) enum Command {
     Tune(TuneArguments),
     /// Compare two saved reports of runs: improved, regressed, or unchanged.
     Compare(CompareArguments),
-    /// List the scenarios that `run --scenario` has.
-    Scenarios(ScenariosArguments),
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -218,7 +218,7 @@ impl Run<'_> {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
-            aside: &mut aside,
+            aside: &aside,
             form: arguments.progress,
         };
         let report = load(pool.clone(), options, beside, stopped.wait()).await;
@@ -228,8 +228,8 @@ impl Run<'_> {
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
-        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
+        aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
@@ -291,7 +291,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
-    aside: &'a mut Aside,
+    aside: &'a Aside,
     form: ProgressForm,
 }
 
@@ -307,7 +307,6 @@ async fn load<D: Teller>(
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
-        aside.heed(progress);
         stage.tell(progress);
         misfortunes.tell(progress);
         aside.tell(progress);
