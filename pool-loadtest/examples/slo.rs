@@ -32,8 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         })
     });
-    let options =
-        LoadOptions { tasks: 16, duration: Duration::from_secs(2), ..LoadOptions::default() };
+    let options = LoadOptions { duration: Duration::from_secs(2), ..LoadOptions::default() };
     let report = LoadTester::new(pool, reads, options).run().await?;
     println!("{report}");
     report.require("response.p99<20ms, errors<1%")?;

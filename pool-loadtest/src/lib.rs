@@ -62,6 +62,7 @@ mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod closure;
+mod compare;
 mod condition;
 #[cfg(feature = "cli")]
 mod database;
@@ -74,6 +75,8 @@ mod metric;
 mod network;
 mod objective;
 mod options;
+#[cfg(feature = "cli")]
+mod paste;
 mod processor;
 mod recorder;
 mod report;
@@ -86,8 +89,12 @@ mod scenario;
 mod server;
 mod statistics;
 mod stop;
+#[cfg(feature = "cli")]
+mod sweep;
 mod tester;
 mod text;
+#[cfg(feature = "cli")]
+mod tune;
 mod verdict;
 mod words;
 mod workload;
@@ -103,6 +110,7 @@ pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::closure::{StepFuture, workload_of};
+pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
 #[cfg(feature = "cli")]
 pub use self::database::Database;
@@ -110,6 +118,8 @@ pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
+#[cfg(feature = "cli")]
+pub use self::paste::PasteForms;
 pub use self::recorder::Unfinished;
 pub use self::report::{
     AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
@@ -117,7 +127,13 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
+#[cfg(feature = "cli")]
+pub use self::sweep::{
+    Estimate, FailedRun, SweepCell, SweepReport, SweepRun, SweepVerdict, SweptSetting,
+};
 pub use self::tester::{LoadError, LoadTester};
+#[cfg(feature = "cli")]
+pub use self::tune::{Confidence, TuneConclusion, TuneRecommendation, TuneReport, TuneStep};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
 #[cfg(feature = "cli")]

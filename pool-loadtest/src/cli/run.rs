@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
 use super::aside::Aside;
+use super::criteria::Criteria;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
@@ -40,7 +41,7 @@ use crate::tester::{LoadError, LoadTester};
 use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
-const CLOSE: Duration = Duration::from_secs(5);
+pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// How long opening may take before something is said about it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -62,6 +63,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
     target.object(problems);
+    let (criteria, problems) = arguments.criteria.read()?;
+    target.object(problems);
     let changes = stage.changes(changes);
     if let Some(product) = stage.start {
         // A server that would be of no use is not started.
@@ -70,20 +73,22 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         known.resolve(SqliteOptions::private_memory(), check).map_err(usage)??;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime
-        .map_err(Failure::Run)?
-        .block_on(run_async(arguments, stage, workload, changes, target, monitor, outputs))
+    let ready = Ready { arguments, stage, workload, changes, monitor, outputs, criteria };
+    runtime.map_err(Failure::Run)?.block_on(run_async(ready, target))
 }
 
-async fn run_async(
-    arguments: &RunArguments,
+/// What was asked for, all of it understood.
+struct Ready<'a> {
+    arguments: &'a RunArguments,
     stage: Stage,
     workload: Plan,
     changes: Vec<Change>,
-    mut target: Target,
     monitor: Monitor,
     outputs: Outputs,
-) -> Result<(), Failure> {
+    criteria: Criteria,
+}
+
+async fn run_async(ready: Ready<'_>, mut target: Target) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let in_temporary_file = !target.names_url();
@@ -93,7 +98,7 @@ async fn run_async(
     let started = Arc::new(OnceLock::new());
     let server = Arc::clone(&started);
     let stopped = signals.listen(move || tidy(path.as_deref(), server.get()));
-    let server = start(&stage, &stopped).await?;
+    let server = start(&ready.stage, &stopped).await?;
     if let Some(server) = &server {
         let _ = started.set(Arc::clone(server));
         target = target.at("--start", &server.url());
@@ -102,17 +107,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run {
-        arguments,
-        stage,
-        workload,
-        server,
-        changes,
-        stopped,
-        in_temporary_file,
-        monitor,
-        outputs,
-    };
+    let run = Run { ready, server, stopped, in_temporary_file };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -165,21 +160,16 @@ impl Visit for Check<'_> {
 }
 
 /// Makes the workload.
-fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
+pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
     workload.workload().map_err(|error| Failure::Usage(error.into()))
 }
 
 /// A run on whichever database.
 struct Run<'a> {
-    arguments: &'a RunArguments,
-    stage: Stage,
-    workload: Plan,
+    ready: Ready<'a>,
     server: Option<Arc<OwnServer>>,
-    changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
-    monitor: Monitor,
-    outputs: Outputs,
 }
 
 impl<'a> Visit for Run<'a> {
@@ -192,17 +182,8 @@ impl<'a> Visit for Run<'a> {
 
 impl Run<'_> {
     async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self {
-            arguments,
-            stage,
-            workload,
-            server,
-            changes,
-            stopped,
-            in_temporary_file,
-            monitor,
-            outputs,
-        } = self;
+        let Self { ready, server, stopped, in_temporary_file } = self;
+        let Ready { arguments, stage, workload, changes, monitor, outputs, criteria } = ready;
         let workload = made::<D>(&workload)?;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
@@ -244,18 +225,24 @@ impl Run<'_> {
             report.database = Some(server.name());
         }
         let health = health.seen();
-        let printed = PrintedRun { report: &report, health: &health, seen: &seen };
+        let judgement = criteria.judge(&report);
+        let printed =
+            PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
         outputs.write(&printed).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
         }
-        judge(&report, stage.expects_errors())
+        judge(&report, stage.expects_errors())?;
+        judgement.conclude()
     }
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open<D: Database + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+pub(super) async fn open<D: Database + Clone>(
+    driver: &D,
+    config: &PoolConfig,
+) -> Result<Pool<D>, Failure> {
     let (limit, database) = (limit(config), database(driver));
     let options = PoolOptions::from(config.clone());
     let opening = timeout(limit, Pool::open(driver.clone(), options));
@@ -281,7 +268,7 @@ async fn open<D: Database + Clone>(driver: &D, config: &PoolConfig) -> Result<Po
     Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
-fn usage(error: ConfigError) -> Failure {
+pub(super) fn usage(error: ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
@@ -322,7 +309,7 @@ async fn load<D: Database>(
 }
 
 /// How the program ends after a report.
-fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure> {
+pub(super) fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure> {
     let Report { operations, late, errors, invariant_detail: detail, .. } = report;
     let database = report.database.as_deref().unwrap_or("unnamed");
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));
