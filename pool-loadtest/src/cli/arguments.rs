@@ -13,6 +13,7 @@ use super::monitor::MonitorArguments;
 use super::output::OutputArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
+use super::schema::SchemaArguments;
 use super::stage::StageArguments;
 
 /// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the JSON Schema of a report.
+    Schema(SchemaArguments),
     /// Print the script with which a shell completes the command line.
     #[command(after_help = COMPLETIONS)]
     Completions(CompletionsArguments),

@@ -6,6 +6,10 @@ mod changes;
 mod command_line;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(feature = "cli")]
+mod forms;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod in_a_browser;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
@@ -13,6 +17,8 @@ mod on_servers;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod schemas;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]
