@@ -8,7 +8,8 @@
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -35,7 +36,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -48,12 +49,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
 #[cfg(feature = "cli")]
 mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
+mod budget;
 mod change;
 mod changes;
 #[cfg(feature = "cli")]
@@ -61,11 +65,14 @@ pub mod cli;
 mod condition;
 #[cfg(feature = "cli")]
 mod forms;
+mod generator;
 mod law;
+mod load;
 mod metric;
 mod network;
 mod objective;
 mod options;
+mod processor;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -73,9 +80,9 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+mod server;
 mod statistics;
 mod stop;
-mod task;
 mod tester;
 mod text;
 mod verdict;
@@ -87,11 +94,13 @@ mod workload;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 #[cfg(feature = "cli")]
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::condition::{Condition, Violation};
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -102,6 +111,6 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

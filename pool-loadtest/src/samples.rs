@@ -40,6 +40,8 @@ pub(crate) fn report() -> Report {
         },
         config: PoolConfig { max_open: 4, max_idle: 4, ..PoolConfig::default() },
         changes: Vec::new(),
+        incidents: Vec::new(),
+        aftermath: None,
         operations: 19_998,
         throughput: 2_000.0,
         late: 0,
@@ -76,8 +78,6 @@ pub(crate) fn report() -> Report {
         budget: None,
         #[cfg(feature = "cli")]
         histograms: None,
-        incidents: Vec::new(),
-        aftermath: None,
         verdict: Verdict {
             limit: Limit::Idle,
             summary: "in balance".to_owned(),
@@ -139,6 +139,7 @@ fn pool() -> PoolReport {
         idle: 4,
         in_use: 0,
         waiting: 0,
+        peak_is_exact: true,
         peak_in_use: 4,
         utilisation: 0.9,
         acquires,

@@ -11,7 +11,7 @@ use super::health::{HealthEvent, HealthWatch};
 use super::incidents::Incidents;
 use super::live::{self, LiveView};
 use super::say;
-use crate::tester::Progress;
+use crate::load::Progress;
 use crate::words::{counted, grouped, shortened};
 
 /// How much later than the last line the one at the end must be.
@@ -35,6 +35,8 @@ pub(crate) enum ProgressForm {
 pub(crate) struct ProgressDisplay {
     shown: Shown,
     incidents: Incidents,
+    /// What the run itself has to tell.
+    noted: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -47,12 +49,19 @@ enum Shown {
 impl ProgressDisplay {
     /// Begins to show the progress of a load on `pool`. Needs a tokio runtime around it.
     pub(crate) fn start(form: ProgressForm, duration: Duration, pool: &ControlHandle) -> Self {
-        Self { shown: Shown::start(form, duration), incidents: Incidents::watch(pool) }
+        let (shown, incidents) = (Shown::start(form, duration), Incidents::watch(pool));
+        Self { shown, incidents, noted: Vec::new() }
+    }
+
+    /// Takes events to show next time, each with when it was in seconds since the load began.
+    pub(crate) fn note(&mut self, events: impl IntoIterator<Item = (f64, String)>) {
+        self.noted.extend(events.into_iter().map(|(at, words)| timed(at, &words)));
     }
 
     pub(crate) fn show(&mut self, progress: &Progress, health: &mut HealthWatch) {
         let health_news = health.news(progress);
         let mut events = events(progress, &health_news);
+        events.append(&mut self.noted);
         let at = progress.elapsed.as_secs_f64();
         events.extend(self.incidents.news().into_iter().map(|words| timed(at, &words)));
         match &mut self.shown {
@@ -167,13 +176,17 @@ mod tests {
         let printed = told.map(|(millis, operations)| {
             let progress = Progress {
                 elapsed: Duration::from_millis(millis),
+                warm_up_left: None,
                 operations,
                 errors: 0,
+                dropped: 0,
                 throughput: 0.0,
                 response: None,
                 ended: millis == 2_050,
                 changes: Vec::new(),
+                points: Vec::new(),
                 pool: pool.clone(),
+                partial: None,
             };
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });

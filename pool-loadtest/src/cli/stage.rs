@@ -9,11 +9,12 @@ use pool_core::{Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
+use crate::arrivals::Arrivals;
 use crate::change::Change;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::scenario::{ALL, Notes, Scenario};
-use crate::tester::Progress;
 
 /// How long a run takes if nobody says so.
 const DURATION: Duration = Duration::from_secs(10);
@@ -71,7 +72,8 @@ pub(super) struct Stage {
     pub(super) scenario: Option<&'static Scenario>,
     pub(super) start: Option<Product>,
     pub(super) duration: Duration,
-    pub(super) tasks: u32,
+    pub(super) arrivals: Arrivals,
+    warm_up: Duration,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -81,15 +83,19 @@ impl Stage {
         let StageArguments { scenario, start } = arguments.stage;
         let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
         let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
+        let (arrivals, mut problems) = arguments.load.arrivals(tasks);
         let stage = Self {
             scenario,
             start,
             duration: arguments.duration.unwrap_or(duration),
-            tasks: arguments.tasks.unwrap_or(tasks),
+            arrivals,
+            warm_up: arguments.load.warm_up,
             notes: Arc::default(),
         };
-        let problems = scenario.map(|scenario| stage.problems(scenario, arguments));
-        (stage, problems.unwrap_or_default())
+        if let Some(scenario) = scenario {
+            problems.extend(stage.problems(scenario, arguments));
+        }
+        (stage, problems)
     }
 
     fn problems(&self, scenario: &Scenario, arguments: &RunArguments) -> Vec<Problem> {
@@ -118,6 +124,21 @@ impl Stage {
         problems
     }
 
+    /// What an option comes to that nobody has set, and what says so.
+    pub(super) fn chosen(&self, option: &str) -> Option<(String, String)> {
+        let value = match option {
+            "duration" => format_duration(self.duration).to_string(),
+            "tasks" => match self.arrivals {
+                Arrivals::Closed { tasks, .. } => tasks.to_string(),
+                Arrivals::Open { .. } => return None,
+            },
+            _ => return None,
+        };
+        let default = || "default".to_owned();
+        let origin = self.scenario.map_or_else(default, |it| format!("scenario {}", it.name));
+        Some((value, origin))
+    }
+
     /// Adds what the scenario sets, and what is known of the server before it is there.
     pub(super) fn settle(&self, mut sources: Sources) -> Sources {
         if let Some(scenario) = self.scenario {
@@ -138,7 +159,8 @@ impl Stage {
     /// What the engine is told.
     pub(super) fn options(&self, seed: u64, changes: Vec<Change>) -> LoadOptions {
         let mut options = LoadOptions {
-            tasks: self.tasks as usize,
+            arrivals: self.arrivals.clone(),
+            warm_up: self.warm_up,
             duration: self.duration,
             seed,
             changes,
@@ -167,7 +189,7 @@ impl Stage {
         self.notes.pulse.begin(now.checked_sub(progress.elapsed).unwrap_or(now));
         let mut memory =
             self.notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.look(progress.elapsed);
+        memory.look();
     }
 
     /// Adds to the report what the scenario was to show.

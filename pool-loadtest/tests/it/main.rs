@@ -1,6 +1,7 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite and on
 //! real servers.
 
+mod arrivals;
 mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
@@ -14,16 +15,25 @@ mod in_a_browser;
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
+mod open_loop;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod scenarios;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod scenarios_on_servers;
+#[cfg(feature = "cli")]
 mod schemas;
+#[cfg(feature = "cli")]
+mod shells;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]
 mod sources;
 mod stalls;
+#[cfg(all(feature = "cli", unix))]
+mod terminal;
 mod tester;
 #[cfg(feature = "monitor")]
 mod watched;
