@@ -62,6 +62,7 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod compare;
 mod condition;
 #[cfg(feature = "cli")]
 mod forms;
@@ -72,6 +73,8 @@ mod metric;
 mod network;
 mod objective;
 mod options;
+#[cfg(feature = "cli")]
+mod paste;
 mod processor;
 mod recorder;
 mod report;
@@ -80,11 +83,16 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+#[cfg(feature = "cli")]
 mod server;
 mod statistics;
 mod stop;
+#[cfg(feature = "cli")]
+mod sweep;
 mod tester;
 mod text;
+#[cfg(feature = "cli")]
+mod tune;
 mod verdict;
 mod words;
 mod workload;
@@ -99,11 +107,14 @@ pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
 pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
+#[cfg(feature = "cli")]
+pub use self::paste::PasteForms;
 pub use self::recorder::Unfinished;
 pub use self::report::{
     AcquireReport, Aftermath, BudgetReport, ErrorGroup, GeneratorReport, IncidentReport, Invariant,
@@ -111,6 +122,12 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
+#[cfg(feature = "cli")]
+pub use self::sweep::{
+    Estimate, FailedRun, SweepCell, SweepReport, SweepRun, SweepVerdict, SweptSetting,
+};
 pub use self::tester::{LoadError, LoadTester};
+#[cfg(feature = "cli")]
+pub use self::tune::{Confidence, TuneConclusion, TuneRecommendation, TuneReport, TuneStep};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

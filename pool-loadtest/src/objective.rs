@@ -8,8 +8,10 @@ use pool_core::{ConfigError, Problem, may_hold_password};
 use crate::condition::{Condition, Violation, rate};
 use crate::report::{LoadModel, Report};
 
-/// By how much the rate of a run may differ from the one an objective asks for.
+/// By how much the rate of a run may differ from the one an objective asks for, beside chance.
 const SAME_RATE: f64 = 0.05;
+/// How many standard deviations of a Poisson process are left to chance.
+const CHANCE: f64 = 4.0;
 const BEST: &str = "best throughput";
 const ALLOWED: &str =
     "conditions such as 'response.p99<20ms, errors<1% at 2000/s', or 'best throughput'";
@@ -95,10 +97,12 @@ fn other_load(rate: f64, report: &Report) -> Option<Violation> {
         let detail = "the load was a closed loop, which has no rate of its own".to_owned();
         return violation(None, detail);
     }
-    let arrived = report.generator.arrivals as f64 / report.duration_seconds.max(1e-9);
-    if (arrived - rate).abs() <= rate * SAME_RATE {
+    let (arrivals, seconds) = (report.generator.arrivals as f64, report.duration_seconds.max(1e-9));
+    let expected = rate * seconds;
+    if (arrivals - expected).abs() <= expected * SAME_RATE + expected.sqrt() * CHANCE {
         return None;
     }
+    let arrived = arrivals / seconds;
     violation(Some(arrived), format!("there were {arrived:.0} arrivals per second"))
 }
 

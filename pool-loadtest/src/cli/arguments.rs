@@ -9,7 +9,9 @@ use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::arrivals::LoadArguments;
 use super::budget::{self, BudgetArguments};
+use super::compare::CompareArguments;
 use super::completions::{CompletionsArguments, ManArguments};
+use super::criteria::CriteriaArguments;
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
 use super::output::OutputArguments;
@@ -17,6 +19,8 @@ use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::schema::SchemaArguments;
 use super::stage::StageArguments;
+use super::sweep::SweepArguments;
+use super::tune::TuneArguments;
 
 /// Puts a connection pool under load and says in plain words what limits it.
 ///
@@ -49,6 +53,8 @@ impl Arguments {
             Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
                 Some(&mut run.settings)
             }
+            Some(Command::Sweep(sweep)) => Some(&mut sweep.settings),
+            Some(Command::Tune(tune)) => Some(&mut tune.settings),
             Some(_) => None,
         }
     }
@@ -59,11 +65,19 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
-    /// List the scenarios that `run --scenario` has.
-    Scenarios(ScenariosArguments),
+    /// Run the same load with each value of one or two settings, and say which is enough.
+    #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
+    Sweep(SweepArguments),
+    /// Find the smallest value of a setting that meets an objective, ready to paste.
+    #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
+    Tune(TuneArguments),
+    /// Compare two saved reports of runs: improved, regressed, or unchanged.
+    Compare(CompareArguments),
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -100,6 +114,9 @@ Exit codes:
   1    the run failed: the database could not be used, the invariant did not hold or could not be
        checked, more than half of the operations failed, or the report could not be printed
   2    the command line makes no sense
+  3    an objective or a threshold is missed; the report is printed
+  4    figures are worse than they were; the report is printed
+  5    inconclusive: too little was measured, or the load generator could not keep up
   130  a signal ended the run; the report of the part that ran is printed";
 const PRESET: &str = "Settings to start from: development, testing, staging, production, high_load";
 const POOL: &str = "A setting of the pool, such as max_open=8; may be given for several fields";
@@ -166,6 +183,8 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FORM", default_value = "auto")]
     pub(crate) progress: ProgressForm,
     #[command(flatten)]
+    pub(crate) criteria: CriteriaArguments,
+    #[command(flatten)]
     pub(crate) monitor: MonitorArguments,
 }
 
@@ -192,7 +211,7 @@ impl fmt::Debug for SettingsArguments {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Some(duration) if !duration.is_zero() => Ok(duration),
         Some(_) => Err("a run of no time measures nothing; allowed: more than zero".to_owned()),
@@ -200,7 +219,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(super) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("allowed: a whole number from 0 to {}", u64::MAX))
 }
 

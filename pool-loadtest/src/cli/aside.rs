@@ -45,8 +45,8 @@ impl Aside {
     }
 
     /// The load has come so far.
-    pub(super) fn heed(&mut self, progress: &Progress) {
-        self.watch.heed(progress);
+    pub(super) fn tell(&self, progress: &Progress) {
+        self.watch.tell(progress);
     }
 
     /// Before the pool is closed: lets go of what must not be the last to be closed.

@@ -1,14 +1,18 @@
 //! The command line: what is asked for, and how the program ends.
 //!
 //! Results go to standard output, progress and errors to standard error. Exit codes: 0 ok, 1 the
-//! run failed, 2 usage or configuration, 3 a threshold missed, 130 interrupted.
+//! run failed, 2 usage or configuration, 3 an objective or threshold is missed, 4 a regression,
+//! 5 inconclusive, 130 interrupted.
 
 mod arguments;
 mod arrivals;
 mod aside;
 mod budget;
+mod cells;
+mod compare;
 mod completions;
 mod config;
+mod criteria;
 mod health;
 mod incidents;
 mod layers;
@@ -19,6 +23,7 @@ mod monitor;
 #[cfg(not(feature = "monitor"))]
 #[path = "unmonitored.rs"]
 mod monitor;
+mod on_database;
 mod output;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod own;
@@ -26,6 +31,7 @@ mod own;
 #[path = "unowned.rs"]
 mod own;
 mod plan;
+mod print;
 mod printed;
 mod progress;
 mod run;
@@ -33,8 +39,10 @@ mod scenarios;
 mod schema;
 mod signals;
 mod stage;
+mod sweep;
 mod target;
 mod thread;
+mod tune;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -49,8 +57,12 @@ use self::layers::NotUnderstood;
 const FAILED: u8 = 1;
 /// The exit code of a command line that makes no sense.
 const USAGE: u8 = 2;
-/// The exit code of a figure beyond its threshold.
+/// The exit code of figures that an objective or a threshold does not allow.
 const MISSED: u8 = 3;
+/// The exit code of figures that are worse than they were.
+const REGRESSED: u8 = 4;
+/// The exit code of figures that say too little.
+const INCONCLUSIVE: u8 = 5;
 /// The exit code of a run that a signal ended.
 const INTERRUPTED: u8 = 130;
 
@@ -61,8 +73,12 @@ pub(crate) enum Failure {
     Run(anyhow::Error),
     /// What was asked for makes no sense.
     Usage(anyhow::Error),
-    /// A figure is beyond its threshold; what there is was printed.
+    /// An objective or a threshold is missed.
     Missed(anyhow::Error),
+    /// Figures are worse than they were.
+    Regressed(anyhow::Error),
+    /// Figures say too little.
+    Inconclusive(anyhow::Error),
     /// A signal stopped it; what there is was printed.
     Interrupted,
 }
@@ -77,8 +93,11 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Scenarios(arguments) => scenarios::list(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Tune(arguments) => tune::tune(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Budget(arguments) => budget::budget(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Schema(arguments) => schema::schema(&arguments),
@@ -91,6 +110,8 @@ pub fn main() -> ExitCode {
         Err(Failure::Run(error)) => (error, FAILED),
         Err(Failure::Usage(error)) => (error, USAGE),
         Err(Failure::Missed(error)) => (error, MISSED),
+        Err(Failure::Regressed(error)) => (error, REGRESSED),
+        Err(Failure::Inconclusive(error)) => (error, INCONCLUSIVE),
     };
     say(&format!("error: {error:#}"));
     ExitCode::from(code)

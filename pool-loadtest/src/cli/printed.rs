@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::criteria::Judgement;
 use super::health::HealthSeen;
 use super::monitor::Seen;
 use crate::forms::{Document, Lines, Printable, Rows, Section, Suite, run};
@@ -18,12 +19,15 @@ pub(super) struct PrintedRun<'a> {
     /// Nothing, if nobody watched.
     #[serde(flatten)]
     pub(super) seen: &'a Seen,
+    /// What the run was held to; nothing, if it was to nothing.
+    #[serde(flatten)]
+    pub(super) judgement: &'a Judgement,
 }
 
 impl Printable for PrintedRun<'_> {
     fn text(&self) -> String {
-        let Self { report, health, seen } = self;
-        format!("{report}{health}{seen}")
+        let Self { report, health, seen, judgement } = self;
+        format!("{report}{health}{seen}{judgement}")
     }
 
     fn json(&self) -> serde_json::Result<String> {
@@ -56,7 +60,7 @@ impl Printable for PrintedRun<'_> {
     }
 
     fn suite(&self) -> Suite {
-        run::suite(self.report, Vec::new())
+        run::suite(self.report, self.judgement.cases())
     }
 
     fn run(&self) -> Option<&Report> {

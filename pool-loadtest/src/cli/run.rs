@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
 use super::aside::Aside;
+use super::criteria::Criteria;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
@@ -38,7 +39,7 @@ use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
 
 /// How long the pool may take to close after a run.
-const CLOSE: Duration = Duration::from_secs(5);
+pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// How long opening may take before something is said about it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -58,6 +59,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
     target.object(problems);
+    let (criteria, problems) = arguments.criteria.read()?;
+    target.object(problems);
     let changes = stage.changes(changes);
     if let Some(product) = stage.start {
         // A server that would be of no use is not started.
@@ -66,9 +69,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         known.resolve(SqliteOptions::private_memory(), check).and_then(|it| it).map_err(usage)?;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime
-        .map_err(Failure::Run)?
-        .block_on(run_async(arguments, stage, changes, target, monitor, outputs))
+    runtime.map_err(Failure::Run)?.block_on(run_async(
+        arguments,
+        stage,
+        changes,
+        target,
+        monitor,
+        (outputs, criteria),
+    ))
 }
 
 async fn run_async(
@@ -77,7 +85,7 @@ async fn run_async(
     changes: Vec<Change>,
     mut target: Target,
     monitor: Monitor,
-    outputs: Outputs,
+    (outputs, criteria): (Outputs, Criteria),
 ) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
@@ -97,8 +105,17 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run =
-        Run { arguments, stage, server, changes, stopped, in_temporary_file, monitor, outputs };
+    let run = Run {
+        arguments,
+        stage,
+        server,
+        changes,
+        stopped,
+        in_temporary_file,
+        monitor,
+        outputs,
+        criteria,
+    };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -158,6 +175,7 @@ struct Run<'a> {
     in_temporary_file: bool,
     monitor: Monitor,
     outputs: Outputs,
+    criteria: Criteria,
 }
 
 impl<'a> Visit for Run<'a> {
@@ -179,6 +197,7 @@ impl Run<'_> {
             in_temporary_file,
             monitor,
             outputs,
+            criteria,
         } = self;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
@@ -199,7 +218,7 @@ impl Run<'_> {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
-            aside: &mut aside,
+            aside: &aside,
             form: arguments.progress,
         };
         let report = load(pool.clone(), options, beside, stopped.wait()).await;
@@ -209,8 +228,8 @@ impl Run<'_> {
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
-        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
+        aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
@@ -220,18 +239,24 @@ impl Run<'_> {
             report.database = Some(server.name());
         }
         let health = health.seen();
-        let printed = PrintedRun { report: &report, health: &health, seen: &seen };
+        let judgement = criteria.judge(&report);
+        let printed =
+            PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
         outputs.write(&printed).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
         }
-        judge(&report, stage.expects_errors())
+        judge(&report, stage.expects_errors())?;
+        judgement.conclude()
     }
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+pub(super) async fn open<D: Teller + Clone>(
+    driver: &D,
+    config: &PoolConfig,
+) -> Result<Pool<D>, Failure> {
     let (limit, database) = (limit(config), database(driver));
     let options = PoolOptions::from(config.clone());
     let opening = timeout(limit, Pool::open(driver.clone(), options));
@@ -257,7 +282,7 @@ async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool
     Err(Failure::Run(error.context(format!("cannot open the database {database}"))))
 }
 
-fn usage(error: ConfigError) -> Failure {
+pub(super) fn usage(error: ConfigError) -> Failure {
     Failure::Usage(error.into())
 }
 
@@ -266,7 +291,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
-    aside: &'a mut Aside,
+    aside: &'a Aside,
     form: ProgressForm,
 }
 
@@ -282,7 +307,6 @@ async fn load<D: Teller>(
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
-        aside.heed(progress);
         stage.tell(progress);
         misfortunes.tell(progress);
         aside.tell(progress);
@@ -298,7 +322,7 @@ async fn load<D: Teller>(
 }
 
 /// How the program ends after a report.
-fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure> {
+pub(super) fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure> {
     let Report { operations, late, errors, invariant_detail: detail, .. } = report;
     let database = report.database.as_deref().unwrap_or("unnamed");
     let failed = |words: String| Err(Failure::Run(anyhow!("{database}: {words}")));

@@ -17,7 +17,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::ValueEnum;
 
 pub(crate) use self::document::{Document, Section};
-pub(crate) use self::junit::Suite;
+pub(crate) use self::junit::{Case, Suite};
 pub(crate) use self::lines::Lines;
 pub(crate) use self::rows::Rows;
 use crate::report::Report;

@@ -5,13 +5,16 @@ mod series;
 mod student;
 
 pub(crate) use self::series::ENOUGH;
-use self::student::{probability_beyond, quantile};
+use self::student::probability_beyond;
+pub(crate) use self::student::quantile;
 
 /// What a sample comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// How many independent values it is worth; less than it has if they follow from each other.
+    /// How many independent values it is worth; fewer than it has if they follow from each other.
     pub(crate) count: f64,
+    /// How well the variance is known.
+    pub(crate) freedom: f64,
     pub(crate) mean: f64,
     /// Of a single value; of a sample of fewer than two it is 0.
     pub(crate) variance: f64,
@@ -24,23 +27,12 @@ impl Sample {
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let variance = if values.len() < 2 { 0.0 } else { squares / (count - 1.0) };
-        (!values.is_empty()).then_some(Self { count, mean, variance })
-    }
-
-    pub(crate) fn standard_deviation(&self) -> f64 {
-        self.variance.sqrt()
+        (!values.is_empty()).then_some(Self { count, freedom: count - 1.0, mean, variance })
     }
 
     /// The square of the mean's standard error.
     fn mean_variance(&self) -> f64 {
         self.variance / self.count
-    }
-
-    /// By how much the true mean may lie off this one, with so much confidence, such as 0.95.
-    /// `None` for fewer than two values: these say nothing about it.
-    pub(crate) fn margin(&self, confidence: f64) -> Option<f64> {
-        let enough = self.count >= 2.0;
-        enough.then(|| quantile(confidence, self.count - 1.0) * self.mean_variance().sqrt())
     }
 }
 
@@ -66,8 +58,8 @@ impl Difference {
             let probability = if difference == 0.0 { 1.0 } else { 0.0 };
             return Self { difference, probability, error, freedom: f64::INFINITY };
         }
-        let part = |variance: f64, count: f64| variance.powi(2) / (count - 1.0).max(1.0);
-        let freedom = (a + b).powi(2) / (part(a, first.count) + part(b, second.count));
+        let part = |variance: f64, freedom: f64| variance.powi(2) / freedom.max(1.0);
+        let freedom = (a + b).powi(2) / (part(a, first.freedom) + part(b, second.freedom));
         let probability = probability_beyond(difference / error, freedom);
         Self { difference, probability, error, freedom }
     }
@@ -76,15 +68,6 @@ impl Difference {
     pub(crate) fn margin(&self, confidence: f64) -> f64 {
         if self.error == 0.0 { 0.0 } else { quantile(confidence, self.freedom) * self.error }
     }
-}
-
-/// The middle value; of an even number the mean of the two in the middle. `None` of nothing.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let upper = *sorted.get(middle)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
 }
 
 #[cfg(test)]
@@ -101,17 +84,8 @@ mod tests {
         // The example of Wikipedia's "Standard deviation", as a sample.
         let sample = Sample::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).expect("values");
         near(sample.mean, 5.0, 1e-12);
-        near(sample.standard_deviation(), (32.0_f64 / 7.0).sqrt(), 1e-12);
+        near(sample.variance, 32.0 / 7.0, 1e-12);
         assert_eq!(Sample::of(&[]), None);
-    }
-
-    #[test]
-    fn an_interval_is_that_of_students_t() {
-        // t(0.975, 4) = 2.776 (NIST/SEMATECH e-Handbook, 1.3.6.7.2); the standard error is
-        // sqrt(2.5 / 5).
-        let sample = Sample::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).expect("values");
-        near(sample.margin(0.95).expect("enough"), 2.776 * 0.5_f64.sqrt(), 1e-3);
-        assert_eq!(Sample::of(&[1.0]).and_then(|one| one.margin(0.95)), None);
     }
 
     #[test]
@@ -148,12 +122,5 @@ mod tests {
         let found = Difference::between(&two, &three);
         assert_eq!((found.difference, found.probability, found.margin(0.95)), (1.0, 0.0, 0.0));
         assert_eq!(Difference::between(&two, &two).probability.to_bits(), 1.0_f64.to_bits());
-    }
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(&[]), None);
     }
 }

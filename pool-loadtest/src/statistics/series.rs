@@ -8,8 +8,9 @@ use super::Sample;
 const BATCHES: usize = 20;
 /// Points of a batch at least.
 const SMALLEST: usize = 2;
-/// Batches that resemble each other more than this are hardly worth anything.
-const MOST_ALIKE: f64 = 0.9;
+/// Batches that seem to resemble each other more than this seem so by chance: a few batches tell
+/// little of it, and those of seconds of a load hardly do.
+const MOST_ALIKE: f64 = 0.6;
 
 /// Points without which a series says nothing.
 pub(crate) const ENOUGH: usize = 8;
@@ -26,7 +27,7 @@ impl Sample {
         let sample = Self::of(&means)?;
         let count = means.len() as f64;
         let alike = alike(&means, sample.mean);
-        let worth = (count * (1.0 - alike) / (1.0 + alike)).clamp(2.0, count);
+        let worth = (count * (1.0 - alike) / (1.0 + alike)).min(count);
         Some(Self { count: worth, ..sample })
     }
 }
@@ -39,7 +40,7 @@ fn batch_means(series: &[f64]) -> Vec<f64> {
     used.chunks_exact(size).map(|batch| batch.iter().sum::<f64>() / size as f64).collect()
 }
 
-/// How much neighbours resemble each other, 0 to 0.9: the correlation with the next, made larger by
+/// How much neighbours resemble each other, 0 to 0.6: the correlation with the next, made larger by
 /// about as much as few values understate it (M. Kendall, "Note on bias in the estimation of
 /// autocorrelation", 1954).
 fn alike(values: &[f64], mean: f64) -> f64 {

@@ -1,0 +1,66 @@
+//! `pool-loadtest compare`.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::Failure;
+use super::criteria::{ThresholdArguments, conclude};
+use super::print::{Output, print};
+use crate::compare::{Comparison, read};
+
+const ABOUT: &str = "\
+Figures are worse if they differ both by more than the threshold and by more than chance would
+have it, judged from the runs' seconds: at least 8 of each, and better 30. Errors are compared
+by the difference of their shares, with a tenth of the threshold.
+
+Exit codes:
+  0  unchanged or improved
+  2  a file cannot be read, or the runs cannot be compared
+  4  regressed
+  5  inconclusive: too few seconds, or they differ too much";
+
+/// What `compare` is asked for.
+#[derive(Debug, Args)]
+#[command(after_help = ABOUT)]
+pub(crate) struct CompareArguments {
+    /// The report of the earlier run, saved as JSON.
+    #[arg(value_name = "BEFORE")]
+    before: PathBuf,
+    /// The report of the later run.
+    #[arg(value_name = "AFTER")]
+    after: PathBuf,
+    #[command(flatten)]
+    threshold: ThresholdArguments,
+    /// Compare runs that differ in more than their figures, such as in their load.
+    #[arg(long)]
+    anyway: bool,
+    /// How to print the comparison.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+/// Compares two saved reports.
+///
+/// # Errors
+///
+/// A [`Failure`], after the comparison was printed if there is one.
+pub(crate) fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
+    let reports = [&arguments.before, &arguments.after].map(|path| read(path));
+    let [before, after] = match reports {
+        [Ok(before), Ok(after)] => [before, after],
+        [Err(error), Err(other)] => {
+            return Err(Failure::Usage(anyhow!("{error:#}\n       {other:#}")));
+        }
+        [Err(error), _] | [_, Err(error)] => return Err(Failure::Usage(error)),
+    };
+    let comparison = Comparison::beyond(arguments.threshold.threshold, &before, &after);
+    if !comparison.differences.is_empty() && !arguments.anyway {
+        let differences = comparison.differences.join("; ");
+        let words = "the runs cannot be compared, unless --anyway is given";
+        return Err(Failure::Usage(anyhow!("{words}: {differences}")));
+    }
+    print(&comparison, arguments.output)?;
+    conclude(&comparison)
+}

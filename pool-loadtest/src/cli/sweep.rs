@@ -1,0 +1,179 @@
+//! `pool-loadtest sweep`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use clap::Args;
+use humantime::format_duration;
+use pool_core::Resolved;
+
+use super::arguments::{SettingsArguments, duration, seed};
+use super::arrivals::LoadArguments;
+use super::cells::{CellError, Cells, failed};
+use super::on_database::{self, Place, Working};
+use super::print::{Output, print};
+use super::run::{judge, usage};
+use super::target::{Target, Visit};
+use super::{Failure, say};
+use crate::arrivals::Arrivals;
+use crate::bank::{Bank, Teller};
+use crate::report::{Outcome, Provenance, Report};
+use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
+use crate::words::{counted, grouped, time};
+use crate::workload::Workload as _;
+
+/// Most runs of a cell; a hundred halve an interval ten times less than four do.
+const MOST_REPEATS: u32 = 100;
+/// Tasks if nobody says how many.
+pub(super) const TASKS: u32 = 16;
+const SWEEP: &str = "Settings and their values, such as max_open=1..64; one or two";
+const SWEEP_LONG: &str = "\
+One or two settings and the values to try, with the fields of --pool:
+  max_open=1..64          doubling from 1 to 64
+  'max_open=1..64 x4'     four times as much each time
+  'max_open=1..10 +1'     one more each time
+  max_open=4,8,16         these
+  acquire_timeout=10ms,1s times too
+
+Of two, every value of the first is tried with every value of the second";
+
+/// What `sweep` is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArguments {
+    #[arg(value_name = "FIELD=VALUES", required = true, help = SWEEP, long_help = SWEEP_LONG)]
+    sweep: Vec<String>,
+    /// How often each cell is run; each time in another order.
+    #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = repeats)]
+    #[arg(allow_hyphen_values = true)]
+    repeats: u32,
+    /// How long each run is, such as 2s.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[arg(allow_hyphen_values = true)]
+    duration: Duration,
+    #[command(flatten)]
+    load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
+    /// Which random numbers the workload and the order of the runs draw.
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
+    #[arg(allow_hyphen_values = true)]
+    seed: u64,
+    /// How to print the report.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+fn repeats(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_REPEATS).contains(number));
+    number.ok_or_else(|| format!("allowed: a whole number from 1 to {MOST_REPEATS}"))
+}
+
+/// Runs every cell and prints what they come to.
+///
+/// # Errors
+///
+/// A [`Failure`], after the report was printed if there is one.
+pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
+    let mut target = Target::read(&arguments.settings, |sources| sources);
+    let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.seed);
+    let plan = plan.unwrap_or_else(|error| {
+        target.object(error.problems().to_vec());
+        // Nothing is run with it: the target objects.
+        Plan { axes: Vec::new(), repeats: 0, seed: 0 }
+    });
+    let (arrivals, problems) = arguments.load.arrivals(TASKS);
+    target.object(problems);
+    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place })
+}
+
+struct Sweep<'a> {
+    arguments: &'a SweepArguments,
+    plan: Plan,
+    arrivals: Arrivals,
+    place: Place,
+}
+
+impl<'a> Visit for Sweep<'a> {
+    type Output = Working<'a>;
+
+    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
+        Box::pin(self.on(driver, resolved))
+    }
+}
+
+impl Sweep<'_> {
+    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, plan, arrivals, place } = self;
+        let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
+        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
+        let circumstances = Circumstances {
+            provenance: Provenance::now(),
+            system: cells.driver.metadata().system_name.into_owned(),
+            database: cells.database(),
+            workload: Bank::<D>::new().name().into_owned(),
+            config: resolved.config().clone(),
+            run_seconds: arguments.duration.as_secs_f64(),
+        };
+        let (mut report, turns) = (SweepReport::begin(&plan, circumstances), plan.turns());
+        let each = arguments.duration.saturating_add(arguments.load.warm_up);
+        let least = each.saturating_mul(turns.len() as u32);
+        say(&format!(
+            "{} of {}: at least {} in all",
+            counted(turns.len() as u64, "run"),
+            format_duration(each),
+            format_duration(least)
+        ));
+        let (began, all) = (Instant::now(), turns.len());
+        let (mut outcome, mut first_failure) = (Outcome::Completed, None);
+        for (turn, number) in turns.into_iter().zip(1..) {
+            let seed = arguments.seed.wrapping_add(u64::from(turn.repeat));
+            let run = cells.run(&configs[turn.cell], arguments.duration, seed).await;
+            let run = run.and_then(|run| judge(&run, false).map(|()| run).map_err(failed));
+            let run = match run {
+                Err(CellError::Interrupted) => {
+                    outcome = Outcome::Interrupted;
+                    break;
+                }
+                Err(CellError::Failed(error)) => Err(format!("{error:#}")),
+                Ok(run) => Ok(run),
+            };
+            let name = plan.name(&report.cells[turn.cell].values);
+            say(&line(number, all, &name, turn, run.as_ref()));
+            if let Err(why) = &run {
+                first_failure.get_or_insert_with(|| format!("{name}: {why}"));
+            }
+            report.add(number, turn, run.as_ref().map_err(Clone::clone));
+        }
+        report.end(outcome, began.elapsed().as_secs_f64());
+        print(&report, arguments.output)?;
+        match first_failure {
+            _ if outcome != Outcome::Completed => Err(Failure::Interrupted),
+            Some(why) if report.runs() == 0 => {
+                Err(Failure::Run(anyhow!("not one run came to an end; the first: {why}")))
+            }
+            _ if !report.verdict.is_conclusive => {
+                Err(Failure::Inconclusive(anyhow!("{}", report.verdict.summary)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is said of a run once it is over.
+fn line(
+    number: usize,
+    all: usize,
+    name: &str,
+    turn: Turn,
+    run: Result<&Report, &String>,
+) -> String {
+    let figures = match run {
+        Ok(report) => {
+            let throughput = grouped(report.throughput.round() as u64);
+            let p99 = report.response.p99.map_or_else(|| "-".to_owned(), time);
+            format!("{throughput}/s, p99 {p99}")
+        }
+        Err(why) => format!("failed: {why}"),
+    };
+    format!("cell {number} of {all}: {name}, repeat {}: {figures}", turn.repeat)
+}

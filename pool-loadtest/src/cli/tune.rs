@@ -1,0 +1,275 @@
+//! `pool-loadtest tune`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use clap::Args;
+use pool_core::{ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved};
+
+use super::arguments::{SettingsArguments, duration, seed};
+use super::arrivals::LoadArguments;
+use super::cells::{CellError, Cells};
+use super::on_database::{self, Place, Working};
+use super::print::{Output, print};
+use super::run::usage;
+use super::sweep::TASKS;
+use super::target::{Target, Visit};
+use super::{Failure, say};
+use crate::arrivals::{Arrivals, Schedule};
+use crate::bank::{Bank, Teller};
+use crate::objective::Objective;
+use crate::report::{Invariant, Outcome, Provenance, Report};
+use crate::tune::{
+    Ask, Goal, Next, Search, TuneCircumstances, TuneConclusion, TuneReport, VERIFY_FACTOR,
+};
+use crate::words::{grouped, time};
+use crate::workload::Workload as _;
+
+/// The largest value that is tried if nobody says so and the tasks would need no less.
+const MOST: usize = 64;
+/// The largest value that can be asked for: far more than any server has connections.
+const LARGEST: usize = 100_000;
+const SLO: &str = "What to achieve, such as 'response.p99<20ms' or 'best throughput'";
+const SLO_LONG: &str = "\
+What to achieve: conditions with commas between them and, if it matters, arrivals per second
+under which they are to hold, such as 'response.p99<20ms, errors<1% at 2000/s'; or 'best throughput', the smallest value whose throughput is within 5 % of the best.
+
+Figures are response, wait and service with .mean, .p50, .p90, .p99, .p99_9 or .max, and
+throughput, errors (a share), error_count, dropped, in_use and utilisation";
+
+/// What `tune` is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct TuneArguments {
+    #[arg(long, value_name = "OBJECTIVE", default_value = "best throughput")]
+    #[arg(help = SLO, long_help = SLO_LONG)]
+    slo: String,
+    /// The setting to find, one that is a number.
+    #[arg(long, value_name = "FIELD", default_value = "max_open")]
+    setting: String,
+    /// The largest value to try [default: 64, or the tasks if they are fewer].
+    #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
+    most: Option<usize>,
+    /// How long each run is, such as 2s; one that is to confirm a value is twice as long.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[arg(allow_hyphen_values = true)]
+    duration: Duration,
+    #[command(flatten)]
+    load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
+    /// Which random numbers the workload draws.
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
+    #[arg(allow_hyphen_values = true)]
+    seed: u64,
+    /// How to print the report.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
+fn most(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=LARGEST).contains(number));
+    number.ok_or_else(|| format!("allowed: a whole number from 1 to {LARGEST}"))
+}
+
+/// Whether a field holds a number of things.
+fn is_count(field: &Field) -> bool {
+    let takes = |text| PoolConfig::default().set(field.name, text).is_ok();
+    takes("7") && !takes("7%")
+}
+
+/// Reads the field to find.
+fn field(name: &str) -> Result<&'static Field, Problem> {
+    let counts = FIELDS.iter().filter(|field| is_count(field));
+    let found = counts.clone().find(|field| field.name == name.trim());
+    found.ok_or_else(|| Problem::unknown("--setting", name, counts.map(|field| field.name)))
+}
+
+/// Searches, and prints what it found.
+///
+/// # Errors
+///
+/// A [`Failure`], after the report was printed if there is one.
+pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
+    let mut target = Target::read(&arguments.settings, |sources| sources);
+    let mut object = |problems: &[Problem]| target.object(problems.to_vec());
+    let objective = arguments.slo.parse::<Objective>();
+    let field = field(&arguments.setting);
+    match &objective {
+        Err(error) => object(error.problems()),
+        Ok(_) => {}
+    }
+    if let Err(problem) = &field {
+        object(std::slice::from_ref(problem));
+    }
+    // If one of them is wrong, the target objects and nothing is done with these.
+    let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
+    let field = field.unwrap_or(&FIELDS[0]);
+    let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
+    target.object(problems);
+    on_database::run(target, |place| Tune { arguments, objective, field, arrivals, place })
+}
+
+/// The load: that of the objective, if it names one.
+fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>) {
+    let (arrivals, mut problems) = load.arrivals(TASKS);
+    let Some(rate) = rate else { return (arrivals, problems) };
+    if arrivals != Arrivals::closed(TASKS as usize) {
+        let why = "the objective names the load too, after `at`";
+        let allowed = "--slo with `at`, or arguments about the load";
+        problems.push(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed));
+    }
+    match Schedule::poisson(rate) {
+        Ok(schedule) => (Arrivals::open(schedule), problems),
+        Err(error) => {
+            problems.extend(error.problems().iter().cloned());
+            (arrivals, problems)
+        }
+    }
+}
+
+struct Tune<'a> {
+    arguments: &'a TuneArguments,
+    objective: Objective,
+    field: &'static Field,
+    arrivals: Arrivals,
+    place: Place,
+}
+
+impl<'a> Visit for Tune<'a> {
+    type Output = Working<'a>;
+
+    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
+        Box::pin(self.on(driver, resolved))
+    }
+}
+
+impl Tune<'_> {
+    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, objective, field, arrivals, place } = self;
+        let usable = match arrivals {
+            Arrivals::Closed { tasks, .. } => MOST.min(tasks),
+            _ => MOST,
+        };
+        let most = arguments.most.unwrap_or(usable);
+        let base = resolved.config();
+        // What lies between is no larger than the one and no smaller than the other.
+        check(&driver, base, field.name, [1, most]).map_err(usage)?;
+        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
+        let circumstances = TuneCircumstances {
+            provenance: Provenance::now(),
+            metadata: cells.metadata(),
+            database: cells.database(),
+            seed: arguments.seed,
+            workload: Bank::<D>::new().name().into_owned(),
+            config: base.clone(),
+            field: field.name,
+            most,
+        };
+        let goal = Goal::of(&objective);
+        let (mut search, began) = (Search::new(goal, most), Instant::now());
+        let mut report = TuneReport::begin(&objective, &circumstances);
+        loop {
+            let ask = match search.next() {
+                Next::Ask(ask) => ask,
+                Next::Done(settled) => {
+                    report.settle(&search, settled, goal, &circumstances.metadata);
+                    break;
+                }
+            };
+            let config = with(base, field.name, ask.value);
+            let factor = if ask.verifies { VERIFY_FACTOR } else { 1 };
+            let seed = arguments.seed.wrapping_add(report.steps.len() as u64);
+            let run = cells.run(&config, arguments.duration.saturating_mul(factor), seed).await;
+            let name = format!("{} = {}", field.name, ask.value);
+            match run {
+                Err(CellError::Interrupted) => {
+                    let why = "interrupted before the search had a result";
+                    report.give_up(Outcome::Interrupted, &search, why.to_owned());
+                    break;
+                }
+                Err(CellError::Failed(error)) => {
+                    report.give_up(Outcome::Completed, &search, format!("{name}: {error:#}"));
+                    break;
+                }
+                Ok(run) => {
+                    say(&line(report.steps.len() + 1, &name, ask, &run));
+                    let tried = report.add(ask, &objective, &run);
+                    if let Some(why) = says_nothing(&run) {
+                        report.give_up(Outcome::Completed, &search, format!("{name}: {why}"));
+                        break;
+                    }
+                    search.tell(ask, tried);
+                }
+            }
+        }
+        report.duration_seconds = began.elapsed().as_secs_f64();
+        print(&report, arguments.output)?;
+        let words = || anyhow!("{}", report.summary);
+        match (report.outcome, report.conclusion) {
+            (Outcome::Interrupted, _) => Err(Failure::Interrupted),
+            (_, TuneConclusion::Found) => Ok(()),
+            (_, TuneConclusion::Missed) => Err(Failure::Missed(words())),
+            (_, TuneConclusion::Inconclusive) => Err(Failure::Inconclusive(words())),
+        }
+    }
+}
+
+/// The settings with this value.
+fn with(base: &PoolConfig, field: &str, value: usize) -> PoolConfig {
+    let mut config = base.clone();
+    config.set(field, &value.to_string()).expect("bug: it holds a number");
+    config
+}
+
+/// Finds out whether the pool and its driver take these values.
+fn check<D: Driver>(
+    driver: &D,
+    base: &PoolConfig,
+    field: &str,
+    values: [usize; 2],
+) -> Result<(), ConfigError> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for value in values {
+        let config = with(base, field, value);
+        let objections = || ConfigError::from_problems(driver.objections(&config));
+        if let Err(error) = config.validate().and_then(|()| objections()) {
+            problems.extend_from_slice(error.problems());
+        }
+    }
+    problems.dedup();
+    ConfigError::from_problems(problems)
+}
+
+/// Why nothing follows from a run.
+fn says_nothing(run: &Report) -> Option<String> {
+    if run.generator.saturated {
+        return Some(format!("the load generator could not keep up: {}", run.generator.detail));
+    }
+    if run.invariant != Invariant::Held {
+        return Some(format!("the invariant was not found to hold: {}", run.invariant_detail));
+    }
+    let nothing = run.operations + run.late == 0;
+    nothing.then(|| format!("not one operation succeeded, {} failed", run.errors))
+}
+
+/// What is said of a run once it is over.
+fn line(number: usize, name: &str, ask: Ask, run: &Report) -> String {
+    let throughput = grouped(run.throughput.round() as u64);
+    let p99 = run.response.p99.map_or_else(|| "-".to_owned(), time);
+    let longer = if ask.verifies { ", longer, to be sure" } else { "" };
+    format!("run {number}: {name}{longer}: {throughput}/s, p99 {p99}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_setting_that_is_a_number_can_be_found() {
+        let counts: Vec<_> = FIELDS.iter().filter(|it| is_count(it)).map(|it| it.name).collect();
+        assert_eq!(counts, ["max_open", "max_idle", "min_idle", "max_waiters", "max_opening"]);
+        let problem = field("max_opn").expect_err("misspelt");
+        assert_eq!(problem.nearest.as_deref(), Some("max_open"));
+        assert!(field("acquire_timeout").is_err_and(|problem| problem.why == "unknown"));
+    }
+}

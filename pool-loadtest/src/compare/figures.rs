@@ -1,0 +1,151 @@
+//! Each figure of two runs, by its seconds.
+
+use crate::condition::shown;
+use crate::metric::{Direction, Metric, MetricUnit};
+use crate::report::{Point, Report};
+use crate::statistics::{Difference, ENOUGH, Sample};
+
+use super::{ComparisonVerdict, FigureComparison};
+
+/// The level of each of the four tests, so that all of them together find a difference where there is
+/// none in one of twenty comparisons at most.
+const LEVEL: f64 = 0.05 / 4.0;
+const CONFIDENCE: f64 = 0.95;
+/// Errors are compared by their difference, with this share of the threshold.
+const OF_ERRORS: f64 = 0.1;
+/// A difference of so many thresholds that nobody can tell from chance is one too many.
+const TOO_WIDE: f64 = 4.0;
+/// A shorter point is the rest of a second, whose figures vary more.
+const SHORTEST: f64 = 0.5;
+
+/// How a figure is taken from the points, and how differences of it are expressed.
+struct Figure {
+    name: &'static str,
+    of: fn(&Point) -> Option<f64>,
+    scale: Scale,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    /// As a share of what it was.
+    Ratio,
+    /// The same, of values of which a few are far larger than the others: their logarithms are
+    /// compared.
+    Logarithm,
+    /// As it is.
+    Difference,
+}
+
+/// What is compared. The first decides whether anything can be said.
+const FIGURES: [Figure; 4] = [
+    Figure {
+        name: "throughput",
+        of: |point| Some(point.operations as f64 / point.seconds),
+        scale: Scale::Ratio,
+    },
+    Figure { name: "response.p50", of: |point| point.response_p50, scale: Scale::Logarithm },
+    Figure { name: "response.p99", of: |point| point.response_p99, scale: Scale::Logarithm },
+    Figure {
+        name: "errors",
+        of: |point| {
+            let all = point.operations + point.errors;
+            (all > 0).then(|| point.errors as f64 / all as f64)
+        },
+        scale: Scale::Difference,
+    },
+];
+
+pub(super) fn compare(threshold: f64, before: &Report, after: &Report) -> Vec<FigureComparison> {
+    FIGURES.iter().map(|figure| figure.compare(threshold, before, after)).collect()
+}
+
+impl Figure {
+    fn compare(&self, threshold: f64, before: &Report, after: &Report) -> FigureComparison {
+        let metric: Metric = self.name.parse().expect("bug: a constant");
+        let unknown = FigureComparison {
+            metric: self.name.to_owned(),
+            before: metric.of(before),
+            after: metric.of(after),
+            change: None,
+            low: None,
+            high: None,
+            probability: None,
+            verdict: ComparisonVerdict::Inconclusive,
+            detail: String::new(),
+        };
+        let values = [before, after].map(|report| self.values(report));
+        let [Some(first), Some(second)] = [&values[0], &values[1]].map(|it| Sample::of_series(it))
+        else {
+            let fewest = values[0].len().min(values[1].len());
+            let detail =
+                format!("has {fewest} seconds to compare, and at least {ENOUGH} are needed");
+            return FigureComparison { detail, ..unknown };
+        };
+        let found = Difference::between(&first, &second);
+        let (change, margin) = (found.difference, found.margin(CONFIDENCE));
+        let share = |value: f64| match self.scale {
+            Scale::Ratio => value / first.mean.max(f64::MIN_POSITIVE),
+            Scale::Logarithm => value.exp() - 1.0,
+            Scale::Difference => value,
+        };
+        let [low, change, high] = [change - margin, change, change + margin].map(share);
+        let threshold = match self.scale {
+            Scale::Difference => threshold * OF_ERRORS,
+            Scale::Ratio | Scale::Logarithm => threshold,
+        };
+        let is_worse = match metric.direction() {
+            Direction::Higher => change < 0.0,
+            Direction::Lower | Direction::Neither => change > 0.0,
+        };
+        let significant = found.probability < LEVEL;
+        let too_wide = (high - low) / 2.0 > threshold * TOO_WIDE;
+        let verdict = match (change.abs() > threshold && significant, is_worse) {
+            (true, true) => ComparisonVerdict::Regressed,
+            (true, false) => ComparisonVerdict::Improved,
+            (false, _) if too_wide => ComparisonVerdict::Inconclusive,
+            (false, _) => ComparisonVerdict::Unchanged,
+        };
+        let value = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| shown(value, metric.unit()))
+        };
+        let (was, is) = (value(unknown.before), value(unknown.after));
+        let unit = if metric.unit() == MetricUnit::Share { " points" } else { "" };
+        let detail = format!(
+            "went from {was} to {is} ({}{unit}; with a confidence of 95 % from {} to {})",
+            signed(change),
+            signed(low),
+            signed(high)
+        );
+        FigureComparison {
+            change: Some(change),
+            low: Some(low),
+            high: Some(high),
+            probability: Some(found.probability),
+            verdict,
+            detail,
+            ..unknown
+        }
+    }
+
+    /// Of each whole second in which there was something to measure.
+    fn values(&self, report: &Report) -> Vec<f64> {
+        let whole = report.series.iter().filter(|point| point.seconds >= SHORTEST);
+        let values = whole.filter_map(|point| (self.of)(point));
+        match self.scale {
+            Scale::Logarithm => values.filter(|value| *value > 0.0).map(f64::ln).collect(),
+            Scale::Ratio | Scale::Difference => values.collect(),
+        }
+    }
+}
+
+/// A share as `+4.2 %`.
+fn signed(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// A share as `5 %` or `2.5 %`.
+pub(super) fn signless(share: f64) -> String {
+    // What was a percentage becomes one again.
+    let percent = (share * 1e4).round() / 100.0;
+    format!("{percent} %")
+}

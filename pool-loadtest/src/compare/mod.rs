@@ -1,0 +1,152 @@
+//! Two runs beside each other: whether the second is better, worse or the same.
+
+mod differences;
+mod figures;
+#[cfg(feature = "cli")]
+mod file;
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "cli")]
+pub(crate) use self::file::read;
+use crate::report::{Report, ReportKind, SCHEMA_VERSION};
+
+/// By how much figures may differ before it matters, unless it is said otherwise.
+pub(crate) const THRESHOLD: f64 = 0.05;
+
+/// What comparing a run with an earlier one found.
+///
+/// A figure has changed if its difference is both larger than a threshold, as no two runs are quite
+/// alike, and significant: improbable if there were none. The second is judged from the runs' seconds
+/// (Welch's t-test on batch means; what one second was tells much of the next, so that sixty of them
+/// count for fewer). Four figures are tested, so each to a level of 5 % / 4 (Bonferroni).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Version of this form.
+    pub schema_version: u32,
+    /// What kind of report this is: `compare`.
+    pub kind: ReportKind,
+    /// By how much figures may differ before it matters, as a share.
+    pub threshold: f64,
+    /// What makes the runs hard to compare, such as another workload; empty if nothing does.
+    pub differences: Vec<String>,
+    /// What else was different, such as settings of the pool.
+    pub notes: Vec<String>,
+    /// Throughput, median and 99th percentile of the response, and errors.
+    pub figures: Vec<FigureComparison>,
+    /// All in all. It has regressed if any figure has; nothing is said if throughput says nothing.
+    pub verdict: ComparisonVerdict,
+    /// The same in words.
+    pub summary: String,
+}
+
+/// One figure of two runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct FigureComparison {
+    /// Its name, such as `response.p99`.
+    pub metric: String,
+    /// Its value in the earlier run: a time in microseconds, a rate per second or a share.
+    pub before: Option<f64>,
+    /// Its value in the later run.
+    pub after: Option<f64>,
+    /// By how much its mean over the seconds has changed, as a share of what it was: 0.1 is 10 % more.
+    /// Of errors the difference of the shares. `None` if there are too few seconds.
+    pub change: Option<f64>,
+    /// The lower end of where the true change lies with a confidence of 95 %.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// How probable such a difference is if there is none in truth.
+    pub probability: Option<f64>,
+    /// What follows.
+    pub verdict: ComparisonVerdict,
+    /// The same in words.
+    pub detail: String,
+}
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ComparisonVerdict {
+    /// No difference that matters.
+    Unchanged,
+    /// Better, by more than the threshold and not by chance.
+    Improved,
+    /// Worse, by more than the threshold and not by chance.
+    Regressed,
+    /// There are too few seconds, or they differ too much among themselves.
+    Inconclusive,
+}
+
+impl ComparisonVerdict {
+    /// The name in texts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Improved => "improved",
+            Self::Regressed => "regressed",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl Comparison {
+    /// Compares a run with an earlier one; a difference of up to 5 % does not matter.
+    #[must_use]
+    pub fn of(before: &Report, after: &Report) -> Self {
+        Self::beyond(THRESHOLD, before, after)
+    }
+
+    /// The same with another threshold, a share such as 0.05. Errors are compared by the difference
+    /// of their shares, for which a tenth of it is the threshold.
+    #[must_use]
+    pub fn beyond(threshold: f64, before: &Report, after: &Report) -> Self {
+        let figures = figures::compare(threshold, before, after);
+        let verdict = overall(&figures);
+        let named = |verdict: ComparisonVerdict| {
+            let found = figures.iter().filter(|figure| figure.verdict == verdict);
+            found.map(|it| format!("{} {}", it.metric, it.detail)).collect::<Vec<_>>().join("; ")
+        };
+        let summary = match verdict {
+            ComparisonVerdict::Unchanged => {
+                format!("no figure has changed by more than {}", figures::signless(threshold))
+            }
+            verdict => named(verdict),
+        };
+        Self {
+            schema_version: SCHEMA_VERSION,
+            kind: ReportKind::Compare,
+            threshold,
+            differences: differences::obstacles(before, after),
+            notes: differences::notes(before, after),
+            figures,
+            verdict,
+            summary,
+        }
+    }
+}
+
+fn overall(figures: &[FigureComparison]) -> ComparisonVerdict {
+    let any = |verdict| figures.iter().any(|figure| figure.verdict == verdict);
+    let throughput = figures.first().map(|figure| figure.verdict);
+    if any(ComparisonVerdict::Regressed) {
+        ComparisonVerdict::Regressed
+    } else if throughput == Some(ComparisonVerdict::Inconclusive) {
+        ComparisonVerdict::Inconclusive
+    } else if any(ComparisonVerdict::Improved) {
+        ComparisonVerdict::Improved
+    } else {
+        ComparisonVerdict::Unchanged
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Tests of comparisons, on simulated runs whose seconds follow from each other.
+
+use fastrand::Rng;
+
+use super::*;
+use crate::report::{LoadModel, Outcome, Point};
+use crate::samples;
+
+/// How a simulated run varies.
+#[derive(Clone, Copy)]
+struct Server {
+    /// By how much seconds differ, as a share.
+    noise: f64,
+    /// How much each follows from the one before.
+    alike: f64,
+    seconds: usize,
+}
+
+const STEADY: Server = Server { noise: 0.03, alike: 0.5, seconds: 30 };
+
+impl Server {
+    /// A run that is so many times as slow.
+    fn run(self, slower: f64, rng: &mut Rng) -> Report {
+        let normal = |rng: &mut Rng| (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
+        let fresh = (1.0 - self.alike.powi(2)).sqrt();
+        let mut state = normal(rng);
+        let mut report = samples::report();
+        report.series = (0..self.seconds)
+            .map(|second| {
+                state = self.alike * state + fresh * normal(rng);
+                let slow = slower * (1.0 + self.noise * state);
+                let tail = (4.0 * self.noise * normal(rng)).exp();
+                Point {
+                    at_seconds: second as f64 + 1.0,
+                    operations: (20_000.0 / slow) as u64,
+                    errors: 0,
+                    response_p50: Some(800.0 * slow),
+                    response_p99: Some(9_000.0 * slow * tail),
+                    ..report.series[0].clone()
+                }
+            })
+            .collect();
+        report
+    }
+}
+
+/// How often the second of two runs, so many times as slow, is found to be so.
+fn found(server: Server, slower: f64, verdict: ComparisonVerdict) -> usize {
+    let mut rng = Rng::with_seed(17);
+    let compared = |rng: &mut Rng| {
+        let (before, after) = (server.run(1.0, rng), server.run(slower, rng));
+        Comparison::of(&before, &after).verdict
+    };
+    (0..200).filter(|_| compared(&mut rng) == verdict).count()
+}
+
+#[test]
+fn two_identical_runs_are_unchanged_nineteen_times_in_twenty() {
+    for server in [
+        STEADY,
+        Server { seconds: 10, ..STEADY },
+        Server { seconds: 60, alike: 0.8, ..STEADY },
+        Server { noise: 0.06, ..STEADY },
+        Server { alike: 0.0, ..STEADY },
+    ] {
+        let unchanged = found(server, 1.0, ComparisonVerdict::Unchanged);
+        assert!(unchanged >= 190, "{unchanged} of 200");
+    }
+}
+
+#[test]
+fn a_run_that_is_a_tenth_slower_has_regressed() {
+    for server in [STEADY, Server { seconds: 60, noise: 0.05, ..STEADY }] {
+        let regressed = found(server, 1.1, ComparisonVerdict::Regressed);
+        assert!(regressed >= 190, "{regressed} of 200");
+        let improved = found(server, 1.0 / 1.1, ComparisonVerdict::Improved);
+        assert!(improved >= 190, "{improved} of 200");
+    }
+}
+
+#[test]
+fn what_is_significant_but_smaller_than_the_threshold_does_not_matter() {
+    let calm = Server { noise: 0.005, ..STEADY };
+    let (before, after) = (calm.run(1.0, &mut Rng::with_seed(1)), calm.run(1.03, &mut Rng::new()));
+    let comparison = Comparison::of(&before, &after);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Unchanged, "{comparison}");
+    assert_eq!(comparison.summary, "no figure has changed by more than 5 %");
+    assert!(comparison.figures[0].probability.is_some_and(|probability| probability < 0.01));
+    let strict = Comparison::beyond(0.01, &before, &after);
+    assert_eq!(strict.verdict, ComparisonVerdict::Regressed, "{strict}");
+}
+
+#[test]
+fn a_few_seconds_say_nothing() {
+    let short = Server { seconds: 7, ..STEADY };
+    let mut rng = Rng::with_seed(1);
+    let comparison = Comparison::of(&short.run(1.0, &mut rng), &short.run(1.5, &mut rng));
+    assert_eq!(comparison.verdict, ComparisonVerdict::Inconclusive);
+    assert!(comparison.summary.contains("has 7 seconds to compare, and at least 8"));
+}
+
+#[test]
+fn seconds_that_differ_too_much_say_nothing() {
+    let wild = Server { noise: 0.5, alike: 0.0, seconds: 10 };
+    let mut rng = Rng::with_seed(2);
+    let comparison = Comparison::of(&wild.run(1.0, &mut rng), &wild.run(1.0, &mut rng));
+    assert_eq!(comparison.verdict, ComparisonVerdict::Inconclusive, "{comparison}");
+}
+
+#[test]
+fn errors_are_compared_by_their_share() {
+    let mut rng = Rng::with_seed(3);
+    let (before, mut after) = (STEADY.run(1.0, &mut rng), STEADY.run(1.0, &mut rng));
+    for point in &mut after.series {
+        point.errors = point.operations / 50;
+    }
+    let comparison = Comparison::of(&before, &after);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Regressed);
+    let errors = &comparison.figures[3];
+    assert_eq!((&*errors.metric, errors.verdict), ("errors", ComparisonVerdict::Regressed));
+    assert!(errors.change.is_some_and(|change| (0.018..0.021).contains(&change)), "{errors:?}");
+    assert!(comparison.summary.starts_with("errors went from"), "{}", comparison.summary);
+}
+
+#[test]
+fn what_makes_runs_hard_to_compare_is_said() {
+    let (before, mut after) = (samples::report(), samples::report());
+    assert_eq!(Comparison::of(&before, &after).differences, [""; 0]);
+    after.system = "postgresql".to_owned();
+    after.workload = "tpcb".to_owned();
+    after.load.model = LoadModel::Open;
+    after.provenance.optimised = false;
+    after.outcome = Outcome::Interrupted;
+    after.config.max_open = 8;
+    let comparison = Comparison::of(&before, &after);
+    assert_eq!(
+        comparison.differences,
+        [
+            "the system: sqlite before, postgresql after",
+            "the workload: bank before, tpcb after",
+            "the load: a closed loop before, an open loop after",
+            "the load tester: an optimised build before, a debug build after",
+            "the run after did not come to its end",
+        ]
+    );
+    assert_eq!(comparison.notes, ["max_open: 4 before, 8 after"]);
+}

@@ -1,0 +1,227 @@
+//! What the runs of a sweep come to.
+
+use crate::report::LoadModel;
+use crate::scalability::Scalability;
+use crate::words::{counted, grouped, percent, time};
+
+use super::axis::rank;
+use super::pooled::{Spread, estimate as estimated};
+use super::report::{Estimate, SweepCell, SweepReport, SweepRun, SweepVerdict};
+
+/// A throughput of this share of the best is as good.
+const NEAR_BEST: f64 = 0.95;
+/// A cell of which more fails is no candidate.
+const FAILING: f64 = 0.01;
+/// Different values that the Universal Scalability Law is fitted to at least.
+const ENOUGH_FOR_LAW: usize = 3;
+/// A law that explains less of the variation is not relied on.
+const GOOD_FIT: f64 = 0.9;
+
+/// Fills in what each cell's runs come to.
+pub(super) fn estimate(cells: &mut [SweepCell]) {
+    let throughput = values(cells, |run| Some(run.throughput));
+    let p50 = values(cells, |run| run.response_p50);
+    let p99 = values(cells, |run| run.response_p99);
+    let spreads = [&throughput, &p50, &p99].map(|groups| Spread::of(groups));
+    for (number, cell) in cells.iter_mut().enumerate() {
+        cell.throughput = estimated(&throughput[number], spreads[0].as_ref());
+        cell.response_p50 = estimated(&p50[number], spreads[1].as_ref());
+        cell.response_p99 = estimated(&p99[number], spreads[2].as_ref());
+        let sum = |count: fn(&SweepRun) -> u64| cell.runs.iter().map(count).sum::<u64>();
+        let (errors, operations) = (sum(|run| run.errors), sum(|run| run.operations));
+        let all = operations + errors;
+        cell.errors = (all > 0).then(|| errors as f64 / all as f64);
+        cell.utilisation = mean(&cell.runs, |run| Some(run.utilisation));
+    }
+}
+
+/// A figure of every run, by cell.
+fn values(cells: &[SweepCell], of: impl Fn(&SweepRun) -> Option<f64>) -> Vec<Vec<f64>> {
+    cells.iter().map(|cell| cell.runs.iter().filter_map(&of).collect()).collect()
+}
+
+fn mean(runs: &[SweepRun], of: impl Fn(&SweepRun) -> Option<f64>) -> Option<f64> {
+    let values: Vec<_> = runs.iter().filter_map(of).collect();
+    estimated(&values, None).map(|estimate| estimate.mean)
+}
+
+/// Fits the Universal Scalability Law, where a sweep is one that it speaks of.
+pub(super) fn scalability(report: &SweepReport) -> Option<Scalability> {
+    let [setting] = &report.settings[..] else { return None };
+    let load = report.load.as_ref().filter(|load| load.model == LoadModel::Closed)?;
+    if setting.field != "max_open" {
+        return None;
+    }
+    // Connections that no task is there to use scale nothing.
+    let usable = |value: &str| rank(value).min(load.tasks.unwrap_or(usize::MAX) as u64);
+    let measured: Vec<_> = report
+        .cells
+        .iter()
+        .flat_map(|cell| cell.runs.iter().map(|run| (usable(&cell.values[0]), run.throughput)))
+        .collect();
+    let mut numbers: Vec<_> = measured.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let measured: Vec<_> = measured.iter().map(|(n, x)| (*n as f64, *x)).collect();
+    if numbers.len() < ENOUGH_FOR_LAW { None } else { Scalability::fit(&measured) }
+}
+
+/// Says what is best, and what is enough.
+pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
+    let inconclusive = |summary: String| SweepVerdict { summary, ..SweepVerdict::default() };
+    let runs = report.runs();
+    if runs == 0 {
+        return inconclusive("not one run came to an end".to_owned());
+    }
+    let all = report.cells.iter().flat_map(|cell| &cell.runs);
+    let saturated = all.filter(|run| run.generator_saturated).count();
+    if saturated > 0 {
+        return inconclusive(format!(
+            "the load generator could not keep up in {saturated} of {}: their figures say more of \
+             it than of the pool, so nothing is recommended",
+            counted(runs as u64, "run")
+        ));
+    }
+    let candidates: Vec<_> = (0..report.cells.len())
+        .filter_map(|number| {
+            let cell = &report.cells[number];
+            let throughput = cell.throughput.filter(|throughput| throughput.mean > 0.0)?;
+            let sound = cell.errors.is_some_and(|errors| errors <= FAILING);
+            sound.then_some((number, throughput))
+        })
+        .collect();
+    let most = candidates.iter().max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
+    let Some(&(best, throughput)) = most else {
+        let summary = "in every cell more than 1 % of the operations failed: look into the errors";
+        return inconclusive(summary.to_owned());
+    };
+    let spread = Spread::of(&values(&report.cells, |run| Some(run.throughput)));
+    let at_least = |number: usize, mean: f64| {
+        let runs = |number: usize| report.cells[number].runs.len();
+        let bound = spread.map_or(1.0, |spread| spread.ratio_at_least(runs(number), runs(best)));
+        mean / throughput.mean * bound
+    };
+    let near = candidates.iter().find(|(number, estimate)| {
+        *number == best || at_least(*number, estimate.mean) >= NEAR_BEST
+    });
+    let enough = near.map_or(best, |(number, _)| *number);
+    let knee = knee(report);
+    let words = Words { report, best, enough, knee, is_repeated: spread.is_some() };
+    let summary = words.summary(at_least(enough, words.throughput(enough)));
+    SweepVerdict { is_conclusive: true, summary, best: Some(best), enough: Some(enough), knee }
+}
+
+/// The cell with the largest ratio of throughput to service time (L. Kleinrock, "Power and
+/// deterministic rules of thumb for probabilistic problems in computer communications", 1979).
+fn knee(report: &SweepReport) -> Option<usize> {
+    let power = |cell: &SweepCell| {
+        let service = mean(&cell.runs, |run| run.service_mean).filter(|mean| *mean > 0.0)?;
+        Some(cell.throughput?.mean / service)
+    };
+    let powers = report.cells.iter().map(power).enumerate();
+    let powers = powers.filter_map(|(number, power)| Some((number, power?)));
+    let is_of_one = report.settings.len() == 1;
+    powers.max_by(|(_, a), (_, b)| a.total_cmp(b)).filter(|_| is_of_one).map(|(number, _)| number)
+}
+
+/// What a verdict is put into words from.
+struct Words<'a> {
+    report: &'a SweepReport,
+    best: usize,
+    enough: usize,
+    knee: Option<usize>,
+    is_repeated: bool,
+}
+
+impl Words<'_> {
+    fn summary(&self, enough_at_least: f64) -> String {
+        let Self { report, best, enough, knee, is_repeated } = *self;
+        let mut summary = format!(
+            "{} has the best throughput, {}{}",
+            self.name(best),
+            rate(self.throughput(best)),
+            self.p99(best)
+        );
+        if enough == best {
+            summary += if is_repeated {
+                ", and no smaller one is within 5 % of it for certain"
+            } else {
+                ", and no smaller one is within 5 % of it"
+            };
+        } else {
+            let share = self.throughput(enough) / self.throughput(best);
+            let certain = if is_repeated {
+                format!(" (with a confidence of 95 % at least {})", percent(enough_at_least))
+            } else {
+                String::new()
+            };
+            summary += &format!(
+                ". {} is enough: {} of that{certain}{}",
+                self.name(enough),
+                percent(share),
+                self.p99(enough)
+            );
+        }
+        if !is_repeated {
+            summary += ". Each was run once only, so luck may have a part in it";
+        }
+        if let Some(knee) = knee {
+            summary += &format!(
+                ". The knee is at {}: beyond it operations take longer by more than throughput gains",
+                self.name(knee)
+            );
+        }
+        if let Some(law) = &report.scalability {
+            summary += &law_in_words(law);
+        }
+        if report.settings.len() == 1 && best + 1 == report.cells.len() && best > 0 {
+            summary += ". It is the largest that was tried, so a larger one may be better still";
+        }
+        summary
+    }
+
+    fn name(&self, cell: usize) -> String {
+        let (settings, values) = (&self.report.settings, &self.report.cells[cell].values);
+        let named =
+            settings.iter().zip(values).map(|(it, value)| format!("{} = {value}", it.field));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
+    fn throughput(&self, cell: usize) -> f64 {
+        self.report.cells[cell].throughput.map_or(0.0, |throughput| throughput.mean)
+    }
+
+    fn p99(&self, cell: usize) -> String {
+        let p99 = self.report.cells[cell].response_p99;
+        p99.map_or_else(String::new, |Estimate { mean, .. }| format!(", p99 {}", time(mean)))
+    }
+}
+
+fn law_in_words(law: &Scalability) -> String {
+    if law.r_squared < GOOD_FIT {
+        let explained = percent(law.r_squared.max(0.0));
+        return format!(
+            ". The Universal Scalability Law explains {explained} of the differences, too little to \
+             rely on"
+        );
+    }
+    match law.peak {
+        Some(peak) => format!(
+            ". By the Universal Scalability Law throughput peaks at {} (about {})",
+            counted(peak.round() as u64, "connection"),
+            rate(law.throughput(peak))
+        ),
+        None => {
+            ". By the Universal Scalability Law throughput levels off but never falls".to_owned()
+        }
+    }
+}
+
+/// Operations per second for people.
+pub(super) fn rate(throughput: f64) -> String {
+    format!("{}/s", grouped(throughput.round() as u64))
+}
+
+#[cfg(test)]
+#[path = "findings_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! A sweep as text for people.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::report::Outcome;
+use crate::words::{counted, grouped, paragraph, percent, time};
+
+use super::report::{Estimate, SweepCell, SweepReport};
+
+const COLUMNS: [&str; 6] = ["throughput", "with 95 %", "p50", "p99", "errors", "busy"];
+
+impl Display for SweepReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.heading(f)?;
+        self.table(f)?;
+        writeln!(f)?;
+        for cell in &self.cells {
+            if let Some(first) = cell.failed.first() {
+                let name = cell.values.join(", ");
+                let failed = counted(cell.failed.len() as u64, "run");
+                paragraph(f, "failed", &format!("{name}: {failed}, first: {}", first.detail))?;
+            }
+        }
+        if let Some(law) = &self.scalability {
+            let words = format!(
+                "lambda {:.1}/s, sigma {:.4} (contention), kappa {:.6} (coherency), R² {:.3}",
+                law.lambda, law.sigma, law.kappa, law.r_squared
+            );
+            paragraph(f, "scalability", &words)?;
+        }
+        paragraph(f, "verdict", &self.verdict.summary)?;
+        self.warnings.iter().try_for_each(|warning| paragraph(f, "warning", warning))
+    }
+}
+
+impl SweepReport {
+    fn heading(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.database {
+            Some(database) => writeln!(f, "{}, {database}", self.system)?,
+            None => writeln!(f, "{}", self.system)?,
+        }
+        let fields: Vec<_> = self.settings.iter().map(|setting| &*setting.field).collect();
+        let (cells, repeats) = (self.cells.len() as u64, u64::from(self.repeats));
+        write!(
+            f,
+            "sweep of {}: {}, {} of {:.1} s each, seed {}",
+            fields.join(" and "),
+            counted(cells, "cell"),
+            counted(repeats, "run"),
+            self.run_seconds,
+            self.seed
+        )?;
+        match self.outcome {
+            Outcome::Completed => writeln!(f, "\n"),
+            Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n"),
+            Outcome::Running => writeln!(f, "; not ended, so this is a part\n"),
+        }
+    }
+
+    /// The settings' values on the left, figures on the right.
+    fn table(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let widths: Vec<_> = self
+            .settings
+            .iter()
+            .map(|setting| {
+                let longest = setting.values.iter().map(|value| value.chars().count()).max();
+                longest.unwrap_or(0).max(setting.field.len()) + 2
+            })
+            .collect();
+        for (setting, &width) in self.settings.iter().zip(&widths) {
+            write!(f, "{:<width$}", setting.field)?;
+        }
+        let [throughput, interval, figures @ ..] = COLUMNS;
+        write!(f, "{throughput:>11}{interval:>18}")?;
+        figures.iter().try_for_each(|title| write!(f, "{title:>11}"))?;
+        writeln!(f)?;
+        for (number, cell) in self.cells.iter().enumerate() {
+            for (value, &width) in cell.values.iter().zip(&widths) {
+                write!(f, "{value:<width$}")?;
+            }
+            cell.row(f)?;
+            let marks = [
+                (self.verdict.best, "best"),
+                (self.verdict.enough, "enough"),
+                (self.verdict.knee, "knee"),
+            ];
+            let marks: Vec<_> = marks
+                .iter()
+                .filter(|(cell, _)| *cell == Some(number))
+                .map(|(_, mark)| *mark)
+                .collect();
+            if !marks.is_empty() {
+                write!(f, "  {}", marks.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl SweepCell {
+    fn row(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let none = || "-".to_owned();
+        let rate = |rate: f64| grouped(rate.round() as u64);
+        let throughput = self.throughput.map_or_else(none, |it| rate(it.mean) + "/s");
+        let interval = match self.throughput {
+            Some(Estimate { low: Some(low), high: Some(high), .. }) => {
+                format!("{}-{}", rate(low), rate(high))
+            }
+            _ => none(),
+        };
+        write!(f, "{throughput:>11}{interval:>18}")?;
+        for latency in [self.response_p50, self.response_p99] {
+            write!(f, "{:>11}", latency.map_or_else(none, |it| time(it.mean)))?;
+        }
+        let share = |share: Option<f64>| share.map_or_else(none, percent);
+        let errors = match self.errors {
+            Some(errors) if errors > 0.0 && errors < 0.01 => "<1 %".to_owned(),
+            errors => share(errors),
+        };
+        write!(f, "{errors:>11}{:>11}", share(self.utilisation))
+    }
+}
