@@ -17,6 +17,7 @@ use super::monitor::MonitorArguments;
 use super::output::OutputArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
+use super::schema::SchemaArguments;
 use super::stage::StageArguments;
 use super::sweep::SweepArguments;
 use super::tune::TuneArguments;
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the JSON Schema of a report.
+    Schema(SchemaArguments),
     /// Print the script with which a shell completes the command line.
     #[command(after_help = COMPLETIONS)]
     Completions(CompletionsArguments),

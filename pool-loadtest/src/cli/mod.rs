@@ -36,6 +36,7 @@ mod printed;
 mod progress;
 mod run;
 mod scenarios;
+mod schema;
 mod signals;
 mod stage;
 mod sweep;
@@ -100,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => completions::man(&arguments),
     };

@@ -1,5 +1,6 @@
 //! A run with what was seen beside it, which its report does not hold: all that is printed of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::criteria::Judgement;
@@ -9,7 +10,7 @@ use crate::forms::{Document, Lines, Printable, Rows, Section, Suite, run};
 use crate::report::Report;
 
 /// What is printed of a run; its JSON is this structure.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct PrintedRun<'a> {
     #[serde(flatten)]
     pub(super) report: &'a Report,

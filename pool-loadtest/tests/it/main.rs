@@ -8,6 +8,10 @@ mod command_line;
 #[cfg(feature = "cli")]
 mod files;
 #[cfg(feature = "cli")]
+mod forms;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod in_a_browser;
+#[cfg(feature = "cli")]
 mod objectives;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
@@ -21,6 +25,8 @@ mod program;
 mod scenarios;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod scenarios_on_servers;
+#[cfg(feature = "cli")]
+mod schemas;
 #[cfg(feature = "cli")]
 mod shells;
 #[cfg(all(feature = "cli", unix))]
