@@ -75,7 +75,6 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
-#[cfg(feature = "cli")]
 mod server;
 mod statistics;
 mod stop;

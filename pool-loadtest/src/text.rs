@@ -130,6 +130,21 @@ impl Report {
         Ok(())
     }
 
+    /// What befell the server, a paragraph each, and what that was to show.
+    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, incident) in self.incidents.iter().enumerate() {
+            let label = if number == 0 { "incidents" } else { "" };
+            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
+        }
+        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
+            return Ok(());
+        };
+        let Aftermath { expected, detail, .. } = aftermath;
+        writeln!(f)?;
+        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
+        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
+    }
+
     /// What the server counted, and what it has for each replica.
     fn server(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(server) = &self.server {
@@ -155,21 +170,6 @@ impl Report {
             server.missing.iter().try_for_each(|missing| paragraph(f, "not asked", missing))?;
         }
         self.budget.iter().try_for_each(|budget| paragraph(f, "budget", &budget.detail))
-    }
-
-    /// What befell the server, a paragraph each, and what that was to show.
-    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (number, incident) in self.incidents.iter().enumerate() {
-            let label = if number == 0 { "incidents" } else { "" };
-            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
-        }
-        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
-            return Ok(());
-        };
-        let Aftermath { expected, detail, .. } = aftermath;
-        writeln!(f)?;
-        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
-        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
     }
 
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {

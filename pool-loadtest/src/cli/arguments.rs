@@ -60,11 +60,11 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
-    /// List the scenarios that `run --scenario` has.
-    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -87,7 +87,8 @@ pub(crate) enum ConfigCommand {
 
 const SOURCES: &str = "\
 Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
-variables of the environment, arguments";
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
 const COMPLETIONS: &str = "\
 Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
 const MAN: &str = "\
@@ -172,7 +173,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]

@@ -75,8 +75,8 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Budget(arguments) => budget::budget(&arguments),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
+        Command::Budget(arguments) => budget::budget(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Completions(arguments) => completions::completions(&arguments),

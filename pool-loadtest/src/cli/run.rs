@@ -205,8 +205,8 @@ impl Run<'_> {
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
-        report.incidents = misfortunes.seen().await;
         aside.add_to(&mut report).await;
+        report.incidents = misfortunes.seen().await;
         stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
@@ -280,7 +280,7 @@ async fn load<D: Teller>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
-        aside.tell(progress);
+        display.note(misfortunes.news());
         display.show(progress, health);
     });
     let report = report.await;
