@@ -64,6 +64,7 @@ mod condition;
 #[cfg(feature = "cli")]
 mod forms;
 mod law;
+mod leftover;
 mod metric;
 mod network;
 mod objective;

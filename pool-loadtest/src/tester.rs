@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::baseline;
 use crate::changes::{ChangeReport, Changes};
+use crate::leftover::Leftover;
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::{Recorder, in_full};
@@ -253,7 +254,19 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         }
         let whole = started.elapsed();
         let (measured, after) = (recorder.sum(), self.pool.stats());
-        Ok(Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after })
+        let leftover = Leftover::find(&self.pool).await;
+        Ok(Loaded {
+            leftover,
+            config,
+            changes,
+            most_open,
+            elapsed,
+            whole,
+            in_time,
+            measured,
+            before,
+            after,
+        })
     }
 
     /// Removes what the workload made, or says what is left.

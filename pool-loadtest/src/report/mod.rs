@@ -36,6 +36,7 @@ pub use self::series::Point;
 pub use self::server::{ServerCounter, ServerReport};
 use crate::changes::{ChangeOutcome, ChangeReport};
 use crate::law::Figures;
+use crate::leftover::Leftover;
 use crate::options::LoadOptions;
 use crate::recorder::{Measured, Unfinished};
 use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
@@ -206,6 +207,8 @@ pub(crate) struct Loaded {
     /// The largest `max_open` there was.
     pub(crate) most_open: usize,
     pub(crate) elapsed: Duration,
+    /// Connections that were not given back by then.
+    pub(crate) leftover: Leftover,
     /// The same with the operations that went on after the time was up.
     pub(crate) whole: Duration,
     /// Operations succeeded by then.
@@ -236,8 +239,18 @@ impl Report {
     pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
         let Run { outcome, workload, options, baseline, network, loaded, end, invariant, warnings } =
             run;
-        let Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after } =
-            loaded;
+        let Loaded {
+            leftover,
+            config,
+            changes,
+            most_open,
+            elapsed,
+            whole,
+            in_time,
+            measured,
+            before,
+            after,
+        } = loaded;
         let metadata = pool.driver().metadata();
         let (operations, errors) = (in_time, measured.failed());
         let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
@@ -266,7 +279,7 @@ impl Report {
             longest: measured.service.max() as f64 / 1e3,
             nested,
             is_cut: before.in_use > 0,
-            left_out: pool_report.in_use,
+            left_out: leftover.connections,
             is_mixed,
             is_whole: outcome == Outcome::Completed,
         });
@@ -304,8 +317,9 @@ impl Report {
             nested,
             unserved: acquires.timed_out + acquires.cancelled,
             dropped: measured.unfinished.dropped,
-            left_out: pool_report.in_use,
-            holders: pool.control().holders().iter().map(ToString::to_string).collect(),
+            median: measured.service.value_at_quantile(0.5) as f64 / 1e3,
+            left_out: leftover.connections,
+            holders: leftover.holders,
             churned: Churned {
                 opened: pool_report.opened,
                 surplus: closed(CloseReason::Surplus),
