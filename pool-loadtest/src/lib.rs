@@ -1,14 +1,16 @@
 //! Puts a connection pool under load and says in plain words what limits it.
 //!
-//! As a library: a [`LoadTester`] drives any pool with a [`Workload`] and returns a [`Report`]. As a
-//! program, with the feature `cli` (on by default): see `pool-loadtest --help`.
+//! As a library: a [`LoadTester`] drives any pool with a [`Workload`], or with a
+//! [closure](workload_of), and returns a [`Report`]. As a program, with the feature `cli` (on by
+//! default): see `pool-loadtest --help`.
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -35,7 +37,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -48,9 +50,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
-#[cfg(feature = "cli")]
-mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
@@ -60,15 +61,21 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod closure;
 mod condition;
 #[cfg(feature = "cli")]
+mod database;
+#[cfg(feature = "cli")]
 mod forms;
+mod generator;
 mod law;
 mod leftover;
+mod load;
 mod metric;
 mod network;
 mod objective;
 mod options;
+mod processor;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -76,26 +83,31 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+#[cfg(feature = "cli")]
 mod server;
 mod statistics;
 mod stop;
-mod task;
 mod tester;
 mod text;
 mod verdict;
 mod words;
 mod workload;
+#[cfg(feature = "cli")]
+mod workloads;
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "mysql", feature = "postgres"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-#[cfg(feature = "cli")]
-pub use self::bank::{Bank, Teller};
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::closure::{StepFuture, workload_of};
 pub use self::condition::{Condition, Violation};
+#[cfg(feature = "cli")]
+pub use self::database::Database;
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -106,6 +118,8 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
+#[cfg(feature = "cli")]
+pub use self::workloads::Bank;

@@ -5,9 +5,9 @@ use pool_core::ControlHandle;
 
 use super::budget::{NoBudget, ask};
 use crate::budget::Sharing;
+use crate::load::Progress;
 use crate::report::{BudgetReport, Report};
 use crate::server::ServerWatch;
-use crate::tester::Progress;
 
 /// What was asked, and is being asked.
 pub(super) struct Aside {

@@ -4,6 +4,7 @@
 //! run failed, 2 usage or configuration, 3 a threshold missed, 130 interrupted.
 
 mod arguments;
+mod arrivals;
 mod aside;
 mod budget;
 mod completions;
@@ -33,6 +34,7 @@ mod signals;
 mod stage;
 mod target;
 mod thread;
+mod workload;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -75,8 +77,8 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Budget(arguments) => budget::budget(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Completions(arguments) => completions::completions(&arguments),
@@ -106,6 +108,7 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
+        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

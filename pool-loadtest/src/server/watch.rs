@@ -9,9 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::tally::Tally;
 use super::{Question, System};
+use crate::load::Progress;
 use crate::recorder::in_full;
 use crate::report::ServerReport;
-use crate::tester::Progress;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);

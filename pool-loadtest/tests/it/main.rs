@@ -1,15 +1,19 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite and on
 //! real servers.
 
+mod arrivals;
 mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(feature = "cli")]
+mod objectives;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
+mod open_loop;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
@@ -31,3 +35,7 @@ mod tester;
 mod watched;
 #[cfg(feature = "cli")]
 mod while_it_runs;
+#[cfg(feature = "cli")]
+mod workloads;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod workloads_on_servers;
