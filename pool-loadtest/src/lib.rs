@@ -70,6 +70,7 @@ mod database;
 mod forms;
 mod generator;
 mod law;
+mod leftover;
 mod load;
 mod metric;
 mod network;

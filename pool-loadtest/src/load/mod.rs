@@ -24,6 +24,7 @@ use self::operation::Job;
 pub use self::teller::Progress;
 use self::teller::Teller;
 use crate::arrivals::Arrivals;
+use crate::leftover::Leftover;
 use crate::recorder::Recorder;
 use crate::report::{About, Loaded};
 use crate::stop::Stop;
@@ -91,7 +92,8 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
             Some(Ok(done)) => done.map_err(|error| Failed::Panic(error.into_panic()))?,
             Some(Err(_)) | None => tasks.shut_down().await,
         }
-        Ok(teller.loaded(elapsed))
+        let loaded = teller.loaded(elapsed);
+        Ok(Loaded { leftover: Leftover::find(self.pool).await, ..loaded })
     }
 
     /// Starts the tasks of a load that begins, is measured from, and ends then.

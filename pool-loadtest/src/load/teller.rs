@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::{Load, later};
 use crate::arrivals::Arrivals;
 use crate::changes::{ChangeReport, Changes};
+use crate::leftover::Leftover;
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
 use crate::report::{About, Latency, Loaded, Point, Report};
@@ -196,6 +197,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             found: self.recorder.found(is_open),
             before: self.before.clone(),
             after: self.pool.stats(),
+            leftover: Leftover::default(),
             most_in_use: self.most_in_use,
             cores_used: self.processor.cores_since(),
         }

@@ -15,6 +15,7 @@ use crate::arrivals::Arrivals;
 use crate::changes::{ChangeOutcome, ChangeReport};
 use crate::generator::{Fared, Judged};
 use crate::law::Figures;
+use crate::leftover::Leftover;
 use crate::options::LoadOptions;
 use crate::recorder::{Found, KINDS, Measured, Times};
 use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
@@ -47,6 +48,8 @@ pub(crate) struct Loaded {
     /// The pool when it began to be measured and after its last operation.
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
+    /// Connections that were not given back by then.
+    pub(crate) leftover: Leftover,
     /// Most connections that were seen in use, now and then.
     pub(crate) most_in_use: usize,
     pub(crate) cores_used: Option<f64>,
@@ -95,7 +98,6 @@ impl Report {
         let evidence = Evidence {
             broken: (invariant == Invariant::Broken).then(|| invariant_detail.clone()),
             saturated: fared.saturated.clone(),
-            holders: pool.control().holders().iter().map(ToString::to_string).collect(),
             ..evidence(about, &loaded, &total, &pool_report)
         };
         let validate = |config: &PoolConfig| {
@@ -229,6 +231,7 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         throughput: *in_time as f64 / loaded.elapsed.as_secs_f64().max(1e-9),
         wait: total.wait.mean() / 1e3,
         service: total.service.mean() / 1e3,
+        median: total.service.value_at_quantile(0.5) as f64 / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),
         network: about.network,
         utilisation: pool.utilisation,
@@ -237,8 +240,8 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         nested: pool.acquires.started.saturating_sub(total.wait.len() + measured.untimed),
         unserved: pool.acquires.timed_out + pool.acquires.cancelled,
         dropped: measured.unfinished.dropped,
-        left_out: pool.in_use,
-        holders: Vec::new(),
+        left_out: loaded.leftover.connections,
+        holders: loaded.leftover.holders.clone(),
         churned: Churned {
             opened: pool.opened,
             surplus: closed(CloseReason::Surplus),
