@@ -210,7 +210,10 @@ mod tests {
             "10 000 of 10 000 arrivals were started (100 %), 99 % of them no later than 100 us";
         assert_eq!(detail, expected);
         let closed = Fared { open: None, ..kept_up() }.judge();
-        assert_eq!((closed.saturated, &*closed.detail), (None, "a closed loop keeps up with itself"));
+        assert_eq!(
+            (closed.saturated, &*closed.detail),
+            (None, "a closed loop keeps up with itself")
+        );
     }
 
     #[test]

@@ -56,6 +56,8 @@ mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
+mod budget;
 mod change;
 mod changes;
 #[cfg(feature = "cli")]
@@ -78,6 +80,7 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+mod server;
 mod statistics;
 mod stop;
 mod tester;

@@ -40,6 +40,8 @@ pub(crate) fn report() -> Report {
         },
         config: PoolConfig { max_open: 4, max_idle: 4, ..PoolConfig::default() },
         changes: Vec::new(),
+        incidents: Vec::new(),
+        aftermath: None,
         operations: 19_998,
         throughput: 2_000.0,
         late: 0,
@@ -76,8 +78,6 @@ pub(crate) fn report() -> Report {
         budget: None,
         #[cfg(feature = "cli")]
         histograms: None,
-        incidents: Vec::new(),
-        aftermath: None,
         verdict: Verdict {
             limit: Limit::Idle,
             summary: "in balance".to_owned(),

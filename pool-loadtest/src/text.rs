@@ -7,7 +7,7 @@ use pool_core::PoolConfig;
 use crate::recorder::Unfinished;
 use crate::report::{
     Aftermath, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency, LoadModel, LoadReport,
-    Outcome, Report,
+    Outcome, Report, ServerCounter,
 };
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
@@ -18,6 +18,7 @@ impl Display for Report {
         self.latencies(f)?;
         self.pool(f)?;
         self.changes(f)?;
+        self.server(f)?;
         self.incidents(f)?;
         self.findings(f)
     }
@@ -180,6 +181,33 @@ impl Report {
         writeln!(f)?;
         paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
         paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
+    }
+
+    /// What the server counted, and what it has for each replica.
+    fn server(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(server) = &self.server {
+            let counters = server.counters.iter().filter(|counter| counter.value > 0.0);
+            let counters = counters.map(|ServerCounter { name, value, unit }| {
+                let value = grouped(value.round() as u64);
+                // Most names say what is counted.
+                match &**unit {
+                    "bytes" | "ms" => format!("{name} {value} {unit}"),
+                    _ => format!("{name} {value}"),
+                }
+            });
+            let words: Vec<_> = server
+                .version
+                .iter()
+                .cloned()
+                .chain(counters)
+                .chain(server.findings.clone())
+                .collect();
+            if !words.is_empty() {
+                paragraph(f, "server", &words.join("; "))?;
+            }
+            server.missing.iter().try_for_each(|missing| paragraph(f, "not asked", missing))?;
+        }
+        self.budget.iter().try_for_each(|budget| paragraph(f, "budget", &budget.detail))
     }
 
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {

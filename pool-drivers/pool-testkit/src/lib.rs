@@ -8,6 +8,7 @@
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
 //! - `receivers` (feature `receivers`): real receivers of telemetry: collectors, Prometheus, mail.
+//! - `browser` (feature `browser`): a browser without a screen: what a page says, and how it looks.
 //! - `hostile` (feature `hostile`): texts for property tests of parsers.
 //! - [`Shown`]: all that is shown to anybody, to be searched for a password.
 //! - [`not_tried`]: what a test could not try, told where a test runner does not hide it.
@@ -18,6 +19,8 @@
 //! - [`measure`]: what benchmarks print, each figure beside a peer's of the same run.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod conformance;
 mod example;
 mod fake;

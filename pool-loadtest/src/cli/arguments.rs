@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
 use super::arrivals::LoadArguments;
+use super::budget::{self, BudgetArguments};
 use super::completions::{CompletionsArguments, ManArguments};
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// List the scenarios that `run --scenario` has.
     Scenarios(ScenariosArguments),
+    /// Ask how many connections of a server each replica of an application may have.
+    #[command(after_help = budget::ABOUT)]
+    Budget(BudgetArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -81,7 +85,8 @@ pub(crate) enum ConfigCommand {
 
 const SOURCES: &str = "\
 Sources, the later ones win: preset, scenario, --file, pool_* parameters of the URL, POOL_*
-variables of the environment, arguments";
+variables of the environment, arguments; of a run's own options: the table [loadtest] of --file,
+LOADTEST_* variables of the environment, arguments";
 const COMPLETIONS: &str = "\
 Such as: pool-loadtest completions bash > ~/.local/share/bash-completion/completions/pool-loadtest";
 const MAN: &str = "\
@@ -145,6 +150,9 @@ pub(crate) struct RunArguments {
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
     pub(crate) at: Vec<String>,
+    #[arg(long, value_name = "NUMBER", help = budget::REPLICAS, value_parser = budget::replicas)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) replicas: Option<usize>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
@@ -162,7 +170,7 @@ pub(crate) struct RunArguments {
 pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "NAME", help = PRESET)]
     pub(crate) preset: Option<String>,
-    /// A TOML file whose table [pool] has settings.
+    /// A TOML file: settings in its table [pool], options of a run in [loadtest].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
     #[arg(long, value_name = "FIELD=VALUE", help = POOL, long_help = POOL_LONG)]

@@ -42,8 +42,17 @@ pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), Failur
     let shell = Shell::from_str(&arguments.shell, true).expect("bug: a shell that was parsed");
     let mut command = Arguments::command();
     let (name, mut script) = (command.get_name().to_owned(), Vec::new());
-    generate(shell, &mut command, name, &mut script);
-    print(&script)
+    generate(shell, &mut command, &*name, &mut script);
+    print(&if shell == Shell::Bash { mended(&name, &script) } else { script })
+}
+
+/// The script for bash, which loses its way in a name with a hyphen: what it calls the program where
+/// it finds a command is not what it calls it where it knows the options of that command. See
+/// <https://github.com/clap-rs/clap/issues/6421>; of a script without the fault this changes nothing.
+fn mended(name: &str, script: &[u8]) -> Vec<u8> {
+    let (found, known) = (name.replace('-', "__"), name.replace('-', "__subcmd__"));
+    let label = |name: &str| format!("        {name}__subcmd__");
+    String::from_utf8_lossy(script).replace(&label(&known), &label(&found)).into_bytes()
 }
 
 /// Prints a page in the form that `man` reads: of one command, or of the program and every command.

@@ -10,7 +10,7 @@ use pool_sqlite::SqliteOptions;
 use super::Failure;
 use super::arguments::RunArguments;
 use super::layers::OptionInEffect;
-use super::stage;
+use super::stage::Stage;
 use super::target::{Target, Visit};
 use crate::bank::Teller;
 
@@ -21,15 +21,18 @@ use crate::bank::Teller;
 /// [`Failure::Usage`] with every problem of every source.
 pub(crate) fn explain(arguments: &RunArguments) -> Result<(), Failure> {
     let settings = &arguments.settings;
-    let more = |sources| match arguments.stage.scenario {
-        Some(scenario) => stage::settings(sources, scenario),
-        None => sources,
-    };
-    let explained = Target::read(settings, more).resolve(SqliteOptions::file("bank.db"), Explain);
+    // What goes against the stage is of no matter here.
+    let (stage, _) = Stage::read(arguments);
+    let target = Target::read(settings, |sources| stage.settle(sources));
+    let explained = target.resolve(SqliteOptions::file("bank.db"), Explain);
     let mut lines = explained.map_err(|error| Failure::Usage(error.into()))?;
     lines.push_str("\nOf a run:\n");
     for OptionInEffect { name, value, origin } in &settings.layers.options {
-        let value = value.as_deref().unwrap_or("-");
+        let (value, origin) = match (value, stage.chosen(name)) {
+            (Some(value), _) => (value.clone(), origin.to_string()),
+            (None, Some((value, origin))) => (value, origin),
+            (None, None) => ("-".to_owned(), origin.to_string()),
+        };
         let _ = writeln!(lines, "{name:<18} {value:<14} {origin}");
     }
     print(&lines)

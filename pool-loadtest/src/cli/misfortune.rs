@@ -1,7 +1,7 @@
 //! What befalls the server while the load goes on, and how soon all is well again.
 
-use std::io::{IsTerminal as _, stderr};
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use super::own::OwnServer;
-use super::say;
 use super::thread::on_a_thread;
 use crate::report::IncidentReport;
 use crate::scenario::{Fault, Notes};
@@ -31,9 +30,13 @@ struct Tick {
     ended: bool,
 }
 
+/// What happened and when, in seconds since the load began, until somebody asks.
+type News = Arc<Mutex<Vec<(f64, String)>>>;
+
 /// Brings misfortune upon a server beside a load.
 pub(super) struct Misfortunes {
     ticks: watch::Sender<Tick>,
+    news: News,
     calm: watch::Receiver<bool>,
     course: Option<JoinHandle<Option<IncidentReport>>>,
 }
@@ -43,11 +46,13 @@ impl Misfortunes {
     pub(super) fn plan(planned: Option<(Planned, Arc<OwnServer>)>, notes: &Arc<Notes>) -> Self {
         let (ticks, told) = watch::channel(Tick::default());
         let (calmer, calm) = watch::channel(planned.is_none());
+        let news = News::default();
         let course = planned.map(|(planned, server)| {
-            let victim = Victim { server, ticks: told, notes: Arc::clone(notes) };
+            let (notes, news) = (Arc::clone(notes), Arc::clone(&news));
+            let victim = Victim { server, ticks: told, notes, news };
             tokio::spawn(victim.suffer(planned, calmer))
         });
-        Self { ticks, calm, course }
+        Self { ticks, news, calm, course }
     }
 
     /// Becomes true once all is over; nobody is left to say so if that cannot be.
@@ -66,6 +71,11 @@ impl Misfortunes {
         });
     }
 
+    /// What happened since the last time this was asked.
+    pub(super) fn news(&self) -> Vec<(f64, String)> {
+        take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The run is over: what there was.
     pub(super) async fn seen(self) -> Vec<IncidentReport> {
         let Self { ticks, course, .. } = self;
@@ -82,6 +92,7 @@ struct Victim {
     server: Arc<OwnServer>,
     ticks: watch::Receiver<Tick>,
     notes: Arc<Notes>,
+    news: News,
 }
 
 impl Victim {
@@ -109,7 +120,10 @@ impl Victim {
         };
         let server = Arc::clone(&self.server);
         match on_a_thread(move || server.befall(fault)).await {
-            Ok(what) => tell(at, &what, &mut incident.what),
+            Ok(what) => {
+                self.tell(at, &what);
+                incident.what = what;
+            }
             Err(error) => incident.problem = Some(format!("{error:#}")),
         }
         self.sleep_until(began + until).await;
@@ -121,8 +135,8 @@ impl Victim {
         let until = began.elapsed().as_secs_f64();
         match undone {
             Ok(undone) => {
-                incident.until_seconds = Some(until);
-                tell(until, undone, incident.undone.insert(String::new()));
+                self.tell(until, undone);
+                (incident.until_seconds, incident.undone) = (Some(until), Some(undone.to_owned()));
             }
             Err(error) => incident.problem = Some(format!("{error:#}")),
         }
@@ -157,12 +171,8 @@ impl Victim {
         }
         recovered
     }
-}
 
-/// Notes what happened, and says so where no live view would be torn by it.
-fn tell(at: f64, what: &str, note: &mut String) {
-    what.clone_into(note);
-    if !stderr().is_terminal() {
-        say(&format!("{at:>5.1} s  {what}"));
+    fn tell(&self, at: f64, what: &str) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).push((at, what.to_owned()));
     }
 }

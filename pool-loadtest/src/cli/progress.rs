@@ -35,6 +35,8 @@ pub(crate) enum ProgressForm {
 pub(crate) struct ProgressDisplay {
     shown: Shown,
     incidents: Incidents,
+    /// What the run itself has to tell.
+    noted: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -47,12 +49,19 @@ enum Shown {
 impl ProgressDisplay {
     /// Begins to show the progress of a load on `pool`. Needs a tokio runtime around it.
     pub(crate) fn start(form: ProgressForm, duration: Duration, pool: &ControlHandle) -> Self {
-        Self { shown: Shown::start(form, duration), incidents: Incidents::watch(pool) }
+        let (shown, incidents) = (Shown::start(form, duration), Incidents::watch(pool));
+        Self { shown, incidents, noted: Vec::new() }
+    }
+
+    /// Takes events to show next time, each with when it was in seconds since the load began.
+    pub(crate) fn note(&mut self, events: impl IntoIterator<Item = (f64, String)>) {
+        self.noted.extend(events.into_iter().map(|(at, words)| timed(at, &words)));
     }
 
     pub(crate) fn show(&mut self, progress: &Progress, health: &mut HealthWatch) {
         let health_news = health.news(progress);
         let mut events = events(progress, &health_news);
+        events.append(&mut self.noted);
         let at = progress.elapsed.as_secs_f64();
         events.extend(self.incidents.news().into_iter().map(|words| timed(at, &words)));
         match &mut self.shown {

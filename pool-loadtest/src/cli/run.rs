@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
+use super::aside::Aside;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
@@ -186,6 +187,7 @@ impl Run<'_> {
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
@@ -193,14 +195,17 @@ impl Run<'_> {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
+            aside: &mut aside,
             form: arguments.progress,
         };
         let report = load(pool.clone(), options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
+        aside.before_close().await;
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
+        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
         stage.conclude(&mut report);
         if in_temporary_file {
@@ -257,6 +262,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
+    aside: &'a mut Aside,
     form: ProgressForm,
 }
 
@@ -266,7 +272,7 @@ async fn load<D: Teller>(
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health, form } = beside;
+    let Beside { stage, misfortunes, health, aside, form } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
@@ -274,6 +280,7 @@ async fn load<D: Teller>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        display.note(misfortunes.news());
         display.show(progress, health);
     });
     let report = report.await;

@@ -122,6 +122,21 @@ impl Stage {
         problems
     }
 
+    /// What an option comes to that nobody has set, and what says so.
+    pub(super) fn chosen(&self, option: &str) -> Option<(String, String)> {
+        let value = match option {
+            "duration" => format_duration(self.duration).to_string(),
+            "tasks" => match self.arrivals {
+                Arrivals::Closed { tasks, .. } => tasks.to_string(),
+                Arrivals::Open { .. } => return None,
+            },
+            _ => return None,
+        };
+        let default = || "default".to_owned();
+        let origin = self.scenario.map_or_else(default, |it| format!("scenario {}", it.name));
+        Some((value, origin))
+    }
+
     /// Adds what the scenario sets, and what is known of the server before it is there.
     pub(super) fn settle(&self, mut sources: Sources) -> Sources {
         if let Some(scenario) = self.scenario {
@@ -172,7 +187,7 @@ impl Stage {
         self.notes.pulse.begin(now.checked_sub(progress.elapsed).unwrap_or(now));
         let mut memory =
             self.notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.look(progress.elapsed);
+        memory.look();
     }
 
     /// Adds to the report what the scenario was to show.

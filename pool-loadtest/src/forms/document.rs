@@ -130,7 +130,7 @@ impl Table {
 
     /// Whether the column has figures, which line up on the right.
     pub(crate) fn is_of_numbers(&self, column: usize) -> bool {
-        let mut cells = self.rows.iter().filter_map(|row| row.get(column));
-        cells.any(|cell| matches!(cell, Cell::Number(_)))
+        let mut cells = self.rows.iter().filter_map(|row| row.get(column)).peekable();
+        cells.peek().is_some() && cells.all(|cell| matches!(cell, Cell::Number(_)))
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&' => {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' => {
                 escaped.push('\\');
                 escaped.push(character);
             }
@@ -62,7 +65,7 @@ mod tests {
     #[test]
     fn no_sign_of_a_document_stays_one() {
         assert_eq!(xml("<a href='x'>\"&\""), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;");
-        assert_eq!(markdown("a|b\n<b> *x*"), "a\\|b \\<b\\> \\*x\\*");
+        assert_eq!(markdown("a|b\n<b> *x*"), "a\\|b &lt;b&gt; \\*x\\*");
     }
 
     #[test]

@@ -108,17 +108,19 @@ fn table_of(table: &Table) -> String {
     let class = |column| if table.is_of_numbers(column) { " class=\"number\"" } else { "" };
     let mut text = String::new();
     let caption = xml(caption);
-    if *is_folded {
-        let _ = writeln!(text, "<details><summary>{caption}</summary>");
-    }
+    // Not the element for it, which would be as wide as a table that is too wide.
+    let _ = if *is_folded {
+        writeln!(text, "<details><summary>{caption}</summary>")
+    } else {
+        writeln!(text, "<p class=\"caption\">{caption}</p>")
+    };
     // It scrolls by itself where it is too wide, so it must be reachable without a mouse.
+    let class_of_all = if head.len() == 2 { " class=\"pairs\"" } else { "" };
     let _ = writeln!(
         text,
-        "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>"
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">\
+         <table aria-label=\"{caption}\"{class_of_all}>"
     );
-    if !*is_folded {
-        let _ = writeln!(text, "<caption>{caption}</caption>");
-    }
     text += "<thead><tr>";
     for (column, title) in head.iter().enumerate() {
         let _ = write!(text, "<th scope=\"col\"{}>{}</th>", class(column), xml(title));

@@ -82,7 +82,7 @@ fn cell(cell: &Cell) -> String {
 /// Code in a line, which is a table's row perhaps.
 fn quoted(code: &str) -> String {
     let code: String = code.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if code.contains(['`', '|']) { escaped(&code) } else { format!("`{code}`") }
+    if code.contains(['`', '|', '<']) { escaped(&code) } else { format!("`{code}`") }
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ impl Report {
             service: total.service.mean() / 1e3,
             longest: total.service.max() as f64 / 1e3,
             nested: evidence.nested,
+            is_cut: loaded.before.in_use > 0,
             left_out: evidence.left_out,
             is_mixed: evidence.is_mixed,
             is_whole: outcome == Outcome::Completed,

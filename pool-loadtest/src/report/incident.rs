@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::counted;
+use crate::words::{counted, time};
 
 /// Something that was done to the server under load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,13 +37,18 @@ impl Display for IncidentReport {
         }
         write!(f, "; {} failed", counted(self.failed, "operation"))?;
         if let Some(seconds) = self.recovered_after_seconds {
-            write!(f, ", and the next success came {seconds:.2} s after it was over")?;
+            write!(f, ", and the next success came {} it was over", after(seconds))?;
         }
         match &self.problem {
             Some(problem) => write!(f, "; {problem}"),
             None => Ok(()),
         }
     }
+}
+
+/// How long after something.
+pub(crate) fn after(seconds: f64) -> String {
+    if seconds < 1e-3 { "as soon as".to_owned() } else { format!("{} after", time(seconds * 1e6)) }
 }
 
 /// What a scenario was to show, and whether it did.
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn an_incident_is_told_with_what_it_cost_and_how_soon_all_was_well_again() {
         let expected = "the server was killed; at 4.0 s it was back; 412 operations failed, and the \
-                        next success came 0.30 s after it was over";
+                        next success came 300 ms after it was over";
         assert_eq!(killed().to_string(), expected);
     }
 

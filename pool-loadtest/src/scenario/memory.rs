@@ -1,7 +1,5 @@
 //! Memory that this process uses, watched over a long run.
 
-use std::time::Duration;
-
 /// Samples that are kept; then every other one is dropped, and half as many are taken.
 const MOST: usize = 512;
 /// What grows by less is noise.
@@ -11,14 +9,17 @@ const NOISE_BYTES: f64 = 4e6;
 /// A page of Linux on the machines that this suite is for.
 const PAGE: u64 = 4096;
 
+/// Fewer samples say nothing: a process takes memory in its first seconds.
+const ENOUGH: usize = 40;
+
 /// Bytes in use, at even distances in time.
 #[derive(Debug)]
 pub(crate) struct Memory {
     samples: Vec<u64>,
-    /// Each how many seconds one is kept.
+    /// One look in so many is kept.
     every: u64,
-    /// Seconds so far.
-    seconds: u64,
+    /// Looks so far.
+    looks: u64,
 }
 
 /// What the samples say.
@@ -34,22 +35,23 @@ pub(crate) struct Course {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { samples: Vec::new(), every: 1, seconds: 0 }
+        Self { samples: Vec::new(), every: 1, looks: 0 }
     }
 }
 
 impl Memory {
-    /// Looks how much is in use, if a second has begun since the last time.
-    pub(crate) fn look(&mut self, elapsed: Duration) {
-        if self.seconds <= elapsed.as_secs()
-            && let Some(bytes) = in_use()
-        {
-            self.add(elapsed.as_secs(), bytes);
+    /// Looks how much is in use. To be called at even distances in time.
+    pub(crate) fn look(&mut self) {
+        if let Some(bytes) = in_use() {
+            self.add(bytes);
         }
     }
 
-    fn add(&mut self, second: u64, bytes: u64) {
-        self.samples.push(bytes);
+    fn add(&mut self, bytes: u64) {
+        if self.looks.is_multiple_of(self.every) {
+            self.samples.push(bytes);
+        }
+        self.looks += 1;
         if self.samples.len() == MOST {
             let mut number = 0_usize;
             self.samples.retain(|_| {
@@ -58,13 +60,12 @@ impl Memory {
             });
             self.every *= 2;
         }
-        self.seconds = second + self.every;
     }
 
     /// What the samples say; `None` if there are too few.
     pub(crate) fn course(&self) -> Option<Course> {
         let samples = self.samples.len();
-        if samples < 8 {
+        if samples < ENOUGH {
             return None;
         }
         let quarters = [1, 2, 3].map(|quarter| {
@@ -97,24 +98,20 @@ mod tests {
 
     fn course(bytes: impl Fn(u64) -> u64) -> Course {
         let mut memory = Memory::default();
-        for second in 0..5_000 {
-            if memory.seconds <= second {
-                memory.add(second, bytes(second));
-            }
-        }
+        (0..5_000).for_each(|look| memory.add(bytes(look)));
         assert!(memory.samples.len() < MOST, "bounded");
         memory.course().expect("enough")
     }
 
     #[test]
     fn memory_that_is_taken_at_first_does_not_grow() {
-        let taken = course(|second| 50_000_000 + second.min(500) * 100_000 + second % 7 * 10_000);
+        let taken = course(|look| 50_000_000 + look.min(500) * 100_000 + look % 7 * 10_000);
         assert!(!taken.grows(), "{taken:?}");
     }
 
     #[test]
     fn memory_that_is_taken_all_the_time_grows() {
-        let taken = course(|second| 50_000_000 + second * 10_000);
+        let taken = course(|look| 50_000_000 + look * 10_000);
         assert!(taken.grows(), "{taken:?}");
         assert!(taken.most > 95_000_000);
     }
@@ -122,7 +119,7 @@ mod tests {
     #[test]
     fn a_few_samples_say_nothing() {
         let mut memory = Memory::default();
-        memory.add(0, 1);
+        (1..ENOUGH as u64).for_each(|look| memory.add(look * 100_000_000));
         assert_eq!(memory.course(), None);
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Notes {
     pub(crate) pulse: Pulse,
     /// How often the twist did what it does.
     twists: AtomicU64,
-    /// Bytes of memory in use, each second.
+    /// Bytes of memory in use, each time that progress is told.
     pub(crate) memory: Mutex<Memory>,
 }
 

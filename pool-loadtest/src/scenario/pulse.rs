@@ -41,6 +41,11 @@ impl Pulse {
         let _ = self.began.set(at);
     }
 
+    /// Whether it has.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.get().is_some()
+    }
+
     /// An operation succeeded.
     pub(crate) fn beat(&self) {
         let Some(began) = self.began.get() else { return };

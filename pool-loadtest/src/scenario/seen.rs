@@ -4,7 +4,7 @@ use super::hog::HOLD;
 use super::pulse::{BEAT, rate};
 use super::{Notes, pulse::Pulse};
 use crate::changes::ChangeOutcome;
-use crate::report::{Invariant, Report};
+use crate::report::{Invariant, Report, after};
 use crate::words::{counted, grouped, percent, time};
 
 /// Whether something was seen, and what.
@@ -150,8 +150,8 @@ pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
     match &report.incidents[..] {
         [incident] => {
             let detail = match incident.recovered_after_seconds {
-                Some(after) => {
-                    format!("{after:.2} s after it was over, operations succeeded again")
+                Some(seconds) => {
+                    format!("operations succeeded again {} it was over", after(seconds))
                 }
                 None => "no operation succeeded after it".to_owned(),
             };

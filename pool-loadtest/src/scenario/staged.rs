@@ -33,8 +33,10 @@ impl<D: Driver, W> Staged<D, W> {
         Self { workload, scenario, notes, leak: Leak::default(), calm }
     }
 
+    /// What is unusual about the work: nothing, before the load.
     fn twist(&self) -> Twist {
-        self.scenario.map_or(Twist::None, |scenario| scenario.twist)
+        let has_begun = self.notes.pulse.has_begun();
+        self.scenario.filter(|_| has_begun).map_or(Twist::None, |scenario| scenario.twist)
     }
 }
 

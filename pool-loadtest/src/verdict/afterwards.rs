@@ -13,7 +13,7 @@ impl Verdict {
         }
         if !server.findings.is_empty() {
             let found = server.findings.join("; ");
-            self.summary.push_str(&format!(". The server says: {found}"));
+            self.summary = format!("{}. The server says: {found}", self.summary);
         }
     }
 
@@ -28,11 +28,12 @@ impl Verdict {
             return;
         };
         let room = if most == 0 { "no room".to_owned() } else { format!("room for {most} only") };
-        self.summary.push_str(&format!(
-            ". More would be recommended (max_open = {wanted}), but {} leaves {room} in each of {}",
+        self.summary = format!(
+            "{}. More would be recommended (max_open = {wanted}), but {} leaves {room} in each of {}",
+            self.summary,
             budget.limited_by,
-            counted(budget.replicas as u64, "replica"),
-        ));
+            counted((budget.replicas + budget.surge) as u64, "replica"),
+        );
         let present = budget.max_open.unwrap_or(usize::MAX);
         let is_more = wanted > present;
         if most == 0 || (is_more && most <= present) {

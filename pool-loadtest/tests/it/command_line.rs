@@ -188,7 +188,67 @@ fn config_explain_shows_where_each_setting_comes_from() {
     assert_eq!(line("max_open"), "max_open 7 --pool");
     assert_eq!(line("max_lifetime"), "max_lifetime 5m preset production");
     assert_eq!(line("acquire_timeout"), "acquire_timeout 30s default");
-    assert_eq!(stdout.lines().count(), pool_core::FIELDS.len());
+    let pool = stdout.split("\n\n").next().expect("a part");
+    assert_eq!(pool.lines().count(), pool_core::FIELDS.len());
+}
+
+#[test]
+fn config_explain_shows_where_each_option_of_a_run_comes_from() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("pool.toml");
+    let text = "[pool]\nmax_open = 3\n[loadtest]\nduration = \"3s\"\ntasks = 3\nseed = 3\n";
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("text");
+    let arguments = ["config", "explain", "--file", path, "--seed", "5"];
+    let output = program(&arguments).env("LOADTEST_TASKS", "4").output().expect("starts");
+    let (code, stdout, stderr) = finished(output);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let file = format!("{path}:4");
+    for line in [
+        ["max_open", "3", &format!("{path}:2")],
+        ["duration", "3s", &file],
+        ["tasks", "4", "LOADTEST_TASKS"],
+        ["seed", "5", "command line --seed"],
+        ["output", "text", "default"],
+    ] {
+        let line = format!("{:<18} {:<14} {}\n", line[0], line[1], line[2]);
+        assert!(stdout.contains(&line), "{line} not in {stdout}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_variables_table_and_settings_is_told_together() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("pool.toml");
+    std::fs::write(&path, "[pool]\nmax_opn = 3\n[loadtest]\ntsks = 3\n").expect("written");
+    let path = path.to_str().expect("text");
+    for command in [&["run"][..], &["config", "explain"], &[]] {
+        let arguments = [command, &["--file", path]].concat();
+        let mut program = program(&arguments);
+        let output = program.env("LOADTEST_DURATION", "soon").output().expect("starts");
+        let (code, stdout, stderr) = finished(output);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.starts_with("error: invalid configuration (3 problems)"), "{stderr}");
+        for words in [
+            "LOADTEST_DURATION: duration = \"soon\": not understood; allowed: a duration",
+            &format!("{path}:4: option = \"tsks\": unknown; allowed: "),
+            "did you mean \"tasks\"?",
+            &format!("{path}:2: setting = \"max_opn\": unknown"),
+        ] {
+            assert!(stderr.contains(words), "{words} not in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn an_option_that_excludes_another_or_needs_one_is_told_with_its_name() {
+    if !cfg!(feature = "monitor") {
+        return;
+    }
+    let output = program(&["run"]).env("LOADTEST_SAMPLE", "0.5").output().expect("starts");
+    let (code, stdout, stderr) = finished(output);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("--otlp <URL>"), "{stderr}");
 }
 
 #[test]

@@ -15,11 +15,19 @@ mod open_loop;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod scenarios;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod scenarios_on_servers;
+#[cfg(feature = "cli")]
+mod shells;
 #[cfg(all(feature = "cli", unix))]
 mod signals;
 #[cfg(all(feature = "cli", unix))]
 mod sources;
 mod stalls;
+#[cfg(all(feature = "cli", unix))]
+mod terminal;
 mod tester;
 #[cfg(feature = "monitor")]
 mod watched;

@@ -15,17 +15,27 @@ use crate::program::{finished, json, program};
 use crate::sources::pipe;
 
 /// A program under way, with temporary files in a directory of its own.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     stderr: BufReader<ChildStderr>,
     directory: TempDir,
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let directory = TempDir::new().expect("a directory");
         let mut command = program(arguments);
-        command.env("TMPDIR", directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("TMPDIR", directory.path());
+        Self::spawn(command, directory)
+    }
+
+    /// The same, with temporary files where they always are: others must reach them, too.
+    pub(crate) fn start_in_place(arguments: &[&str]) -> Self {
+        Self::spawn(program(arguments), TempDir::new().expect("a directory"))
+    }
+
+    fn spawn(mut command: Command, directory: TempDir) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, stderr, directory }
@@ -33,7 +43,7 @@ impl Running {
 
     /// Waits for a line on standard error that holds `words`.
     #[track_caller]
-    fn wait_for(&mut self, words: &str) {
+    pub(crate) fn wait_for(&mut self, words: &str) {
         let mut all = String::new();
         while self.stderr.read_line(&mut all).expect("a line") > 0 {
             if all.lines().last().is_some_and(|line| line.contains(words)) {
@@ -43,7 +53,7 @@ impl Running {
         panic!("{words:?} never came: {all}");
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         // Every shell has its own `kill`; the program is missing where nothing shows processes.
         let kill = ["-c", "kill \"$0\" \"$1\"", signal, &self.child.id().to_string()];
         let sent = Command::new("sh").args(kill).status();
@@ -51,7 +61,7 @@ impl Running {
     }
 
     /// Waits for the end: exit code and standard output.
-    fn end(self) -> (i32, String, TempDir) {
+    pub(crate) fn end(self) -> (i32, String, TempDir) {
         let Self { child, mut stderr, directory } = self;
         let rest = thread::spawn(move || std::io::copy(&mut stderr, &mut sink()));
         let (code, stdout, _) = finished(child.wait_with_output().expect("ends"));

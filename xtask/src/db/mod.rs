@@ -26,7 +26,8 @@ enum Action {
     Down,
     /// Print the settings with which tests use them, for the shell: eval "$(cargo xtask db env)".
     Env,
-    /// Say of each server, and of each receiver of telemetry, whether it is there, and what would bring it.
+    /// Say of each server, of each receiver of telemetry and of the browser, whether it is there, and what
+    /// would bring it.
     Doctor,
     /// Be the process that keeps them running; `up` starts it.
     #[command(hide = true)]
@@ -93,7 +94,7 @@ fn environment() -> Result<()> {
     Ok(())
 }
 
-/// Fails if a server is missing that can be had everywhere, or a receiver.
+/// Fails if a server is missing that can be had everywhere, a receiver or the browser.
 fn doctor() -> Result<()> {
     let mut lacking = Vec::new();
     println!("cache: {}", cache().display());
@@ -104,7 +105,9 @@ fn doctor() -> Result<()> {
         }
     }
     for tool in Tool::ALL {
-        if !is_to_be_had(tool.name(), tool.look_for(), "cargo xtask itest --suite monitor") {
+        let suite = if tool == Tool::Chromium { "page" } else { "monitor" };
+        let command = format!("cargo xtask itest --suite {suite}");
+        if !is_to_be_had(tool.name(), tool.look_for(), &command) {
             lacking.push(tool.name());
         }
     }

@@ -326,7 +326,13 @@ mod tests {
             packages_with_others(),
             ["pool-postgres", "pool-mysql", "pool-deadpool", "pool-monitor"]
         );
-        let words = ["on_servers::postgres", "on_servers::mysql", "on_receivers", "under_faults"];
+        let words = [
+            "on_servers::postgres",
+            "on_servers::mysql",
+            "on_receivers",
+            "in_a_browser",
+            "under_faults",
+        ];
         assert_eq!(tests_with_others(), words);
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Subject {
     Deadpool,
     /// What pool-monitor tells, as collectors, Prometheus and mail servers receive it.
     Monitor,
+    /// How pool-loadtest's pages look in a browser.
+    Page,
     /// What pool-health says while something befalls a server, and what users of a pool see.
     Health,
 }
@@ -56,7 +58,7 @@ const fn only(only: &'static [&'static str], servers: &'static [Product]) -> Run
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 10] = [
+pub(super) const SUITES: [Suite; 11] = [
     Suite { subject: Subject::Fake, package: "pool-testkit", runs: &[only(&["conformance"], &[])] },
     Suite { subject: Subject::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
     Suite {
@@ -97,7 +99,7 @@ pub(super) const SUITES: [Suite; 10] = [
         package: "pool-monitor",
         runs: &[Run {
             servers: &[Product::Postgres15, Product::MariaDb],
-            receivers: &Tool::ALL,
+            receivers: &Tool::RECEIVERS,
             only: &[],
         }],
     },
@@ -109,6 +111,11 @@ pub(super) const SUITES: [Suite; 10] = [
             receivers: &[Tool::Rotel, Tool::Prometheus],
             only: &["on_receivers"],
         }],
+    },
+    Suite {
+        subject: Subject::Page,
+        package: "pool-loadtest",
+        runs: &[Run { servers: &[], receivers: &[Tool::Chromium], only: &["in_a_browser"] }],
     },
     Suite {
         subject: Subject::Health,
@@ -134,6 +141,7 @@ impl Run {
     pub(super) fn name(&self) -> String {
         match self.servers {
             [] if self.receivers.is_empty() => "-".to_owned(),
+            [] if self.receivers == [Tool::Chromium] => "browser".to_owned(),
             [] => "receivers".to_owned(),
             servers => servers.iter().map(|server| server.name()).collect::<Vec<_>>().join(" + "),
         }

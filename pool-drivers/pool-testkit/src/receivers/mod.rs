@@ -26,7 +26,7 @@ mod error;
 mod http;
 mod mail;
 mod prometheus;
-mod tool;
+pub(crate) mod tool;
 mod webhook;
 
 pub use self::alertmanager::{Alert, Alertmanager};

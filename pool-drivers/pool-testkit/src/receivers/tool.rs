@@ -1,4 +1,4 @@
-//! Which programs of others receive, where they lie, and what brings them.
+//! Which programs of others receive, or show what was written, where they lie, and what brings them.
 
 use std::fmt;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::servers::fetch::{Machine, Packages, Python, Source, Suite, Wheel};
 use crate::servers::installation::library_path;
 use crate::servers::{Fetching, Finding, ServerError};
 
-/// A program that receivers are made of.
+/// A program that receivers are made of, or the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tool {
@@ -23,6 +23,8 @@ pub enum Tool {
     Aiosmtpd,
     /// Prometheus' Alertmanager.
     Alertmanager,
+    /// A browser without a screen.
+    Chromium,
     /// Prometheus, with promtool.
     Prometheus,
     /// A collector of OTLP.
@@ -33,7 +35,17 @@ pub enum Tool {
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Self; 5] =
+    pub const ALL: [Self; 6] = [
+        Self::Aiosmtpd,
+        Self::Alertmanager,
+        Self::Prometheus,
+        Self::Rotel,
+        Self::StandardWebhooks,
+        Self::Chromium,
+    ];
+
+    /// Those that receivers of telemetry are made of.
+    pub const RECEIVERS: [Self; 5] =
         [Self::Aiosmtpd, Self::Alertmanager, Self::Prometheus, Self::Rotel, Self::StandardWebhooks];
 
     /// Its name, and with it its folder's in the cache: of one version where that is ours to choose.
@@ -42,6 +54,7 @@ impl Tool {
         match self {
             Self::Aiosmtpd => "aiosmtpd-1.4.6",
             Self::Alertmanager => "prometheus-alertmanager",
+            Self::Chromium => "chromium-headless-shell",
             Self::Prometheus => "prometheus",
             Self::Rotel => "rotel-0.0.1a15",
             Self::StandardWebhooks => "standardwebhooks-1.1.0",
@@ -115,6 +128,7 @@ impl Tool {
         match self {
             Self::Aiosmtpd => "aiosmtpd/smtp.py",
             Self::Alertmanager => "usr/bin/prometheus-alertmanager",
+            Self::Chromium => "usr/lib/chromium/chromium-headless-shell",
             Self::Prometheus => "usr/bin/prometheus",
             Self::Rotel => "rotel/rotel-agent",
             Self::StandardWebhooks => "standardwebhooks/webhooks.py",
@@ -125,6 +139,7 @@ impl Tool {
         match self {
             Self::Aiosmtpd => &AIOSMTPD,
             Self::Alertmanager => &ALERTMANAGER,
+            Self::Chromium => &CHROMIUM,
             Self::Prometheus => &PROMETHEUS,
             Self::Rotel => &ROTEL,
             Self::StandardWebhooks => &STANDARD_WEBHOOKS,
@@ -145,19 +160,19 @@ impl fmt::Display for Tool {
 
 /// A tool's files on this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Equipment {
+pub(crate) struct Equipment {
     pub(super) tool: Tool,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
 }
 
 impl Equipment {
     /// Those of `tool`, fetched if need be.
-    pub(super) fn find(tool: Tool) -> Result<Self, ReceiverError> {
+    pub(crate) fn find(tool: Tool) -> Result<Self, ReceiverError> {
         Ok(Self { tool, root: tool.root(Fetching::default())? })
     }
 
     /// One of its programs, by its path under the root. Ends with this process.
-    pub(super) fn program(&self, path: &str, directory: &Directory) -> Command {
+    pub(crate) fn program(&self, path: &str, directory: &Directory) -> Command {
         let word = self.root.join(path).into_os_string();
         let mut command = Account::present().mortal(Farewell::Kill, &[word]);
         // Each has variables that would change what it does.
@@ -240,6 +255,37 @@ const fn pure(
 
 const ALERTMANAGER: [Source; 1] =
     [debian(&["prometheus-alertmanager"], &["adduser", "lib", "tzdata"])];
+
+/// With all that it asks for, since its libraries are of many kinds and come as updates, too; but without
+/// what draws with a graphics card, and what opens other programs. It needs a font to draw letters at all.
+const CHROMIUM: [Source; 1] = [Source::Debian(Packages {
+    names: &["chromium-headless-shell", "fonts-dejavu-core"],
+    suite: Suite::OursInFull,
+    without: &[
+        "debconf",
+        "gcc-",
+        "libc6",
+        "libedit",
+        "libelf",
+        "libgl1",
+        "libglx",
+        "libglapi",
+        "libicu",
+        "libllvm",
+        "libsensors",
+        "libtinfo",
+        "libxaw",
+        "libxft",
+        "libxml2",
+        "libxmu",
+        "libxt6",
+        "libz3",
+        "lsb-base",
+        "sysvinit",
+        "x11-",
+        "xdg-utils",
+    ],
+})];
 
 /// Its pages need fonts and scripts, its queries none.
 const PROMETHEUS: [Source; 1] = [debian(&["prometheus"], &["adduser", "fonts-", "lib", "tzdata"])];

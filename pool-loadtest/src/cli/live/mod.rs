@@ -57,11 +57,11 @@ pub(super) struct LiveView {
 }
 
 impl LiveView {
-    /// Takes the screen and begins to draw. Needs a tokio runtime around it.
+    /// Begins to draw. Needs a tokio runtime around it.
     ///
     /// # Errors
     ///
-    /// If the screen cannot be taken.
+    /// If there can be no thread, or no handler of a signal.
     pub(super) fn start(duration: Duration) -> anyhow::Result<Self> {
         let slot = Slot {
             state: LiveState::new(duration),
@@ -70,7 +70,6 @@ impl LiveView {
             is_over: false,
         };
         let shared = Arc::new(Shared { slot: Mutex::new(slot), ends: Condvar::new() });
-        let screen = screen::take().context("cannot show the live view")?;
         #[cfg(unix)]
         suspend::watch(&shared).context("cannot listen to signals")?;
         let (running, thread) = mpsc::channel();
@@ -78,7 +77,7 @@ impl LiveView {
         thread::Builder::new()
             .name("live-view".to_owned())
             .spawn(move || {
-                draw_on(&drawn, screen);
+                draw_on(&drawn);
                 drop(running);
             })
             .context("cannot start the thread of the live view")?;
@@ -90,7 +89,9 @@ impl LiveView {
     pub(super) fn show(&self, progress: &Progress, health: HealthState, events: Vec<String>) {
         let mut slot = lock(&self.shared.slot);
         slot.state.advance(progress, health);
-        events.into_iter().for_each(|event| slot.state.add_event(event));
+        for event in events {
+            slot.state.add_event(event);
+        }
     }
 
     /// Ends the view and gives the screen back. What others said meanwhile, which is to be said again.
@@ -133,27 +134,25 @@ pub(super) fn abandon() {
     screen::give_back();
 }
 
-/// Draws until the view is over or nothing can be drawn any more.
-fn draw_on(shared: &Shared, mut screen: Screen) {
+/// Draws until the view is over or nothing can be drawn any more: then the run goes on unseen.
+fn draw_on(shared: &Shared) {
     let is_coloured = screen::is_coloured();
+    let mut screen: Option<Screen> = None;
     let mut slot = lock(&shared.slot);
     while !slot.is_over {
         if std::mem::take(&mut slot.is_lost) {
-            drop(slot);
-            match screen::take() {
-                Ok(taken) => screen = taken,
-                Err(_) => return,
-            }
-            slot = lock(&shared.slot);
+            screen = None;
         }
         let state = slot.state.clone();
+        // Never held while the terminal is written to, which may take its time.
         drop(slot);
-        let drawn = screen.draw(|frame| {
-            let area = frame.area();
-            view::draw(&state, is_coloured, area, frame.buffer_mut());
-        });
-        if drawn.is_err() {
-            return;
+        let taken = match screen.take() {
+            Some(taken) => Ok(taken),
+            None => Screen::take(),
+        };
+        match taken.and_then(|mut screen| screen.draw(&state, is_coloured).map(|()| screen)) {
+            Ok(drawn) => screen = Some(drawn),
+            Err(_) => return,
         }
         let waited = shared.ends.wait_timeout_while(lock(&shared.slot), FRAME, |it| !it.is_over);
         slot = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -11,15 +11,17 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-use ratatui_core::terminal::Terminal;
+use ratatui_core::layout::Rect;
+use ratatui_core::terminal::{Terminal, TerminalOptions, Viewport};
 use ratatui_crossterm::CrosstermBackend;
 use ratatui_crossterm::crossterm::cursor::{Hide, Show};
 use ratatui_crossterm::crossterm::queue;
 use ratatui_crossterm::crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, size,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen,
 };
 
-use super::view::LEAST;
+use super::state::LiveState;
+use super::view::{self, LEAST};
 
 /// Whether the view has the screen. Held while something is written to it, so that no frame comes
 /// after the terminal was given back.
@@ -77,30 +79,76 @@ fn is_in_foreground() -> bool {
     true
 }
 
-/// The screen of the view.
-pub(super) type Screen = Terminal<CrosstermBackend<Frame>>;
+/// Columns and lines of the terminal that is written to, which need not be the one that the program
+/// was started on.
+#[cfg(unix)]
+fn size() -> io::Result<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(stderr())?;
+    Ok((size.ws_col, size.ws_row))
+}
 
-/// Takes the screen. From here on a panic gives it back before it speaks.
-///
-/// # Errors
-///
-/// If nothing can be written, or the terminal has no size.
-pub(super) fn take() -> io::Result<Screen> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            give_back();
-            previous(info);
-        }));
-    });
-    let screen = Terminal::new(CrosstermBackend::new(Frame::default()))?;
-    let mut sequences = Vec::new();
-    queue!(sequences, EnterAlternateScreen, Clear(ClearType::All), Hide)?;
-    let mut is_taken = lock();
-    stderr().write_all(&sequences)?;
-    *is_taken = true;
-    Ok(screen)
+#[cfg(not(unix))]
+fn size() -> io::Result<(u16, u16)> {
+    ratatui_crossterm::crossterm::terminal::size()
+}
+
+/// The screen of the view.
+pub(super) struct Screen {
+    size: (u16, u16),
+    terminal: Terminal<CrosstermBackend<Output>>,
+}
+
+impl Screen {
+    /// Takes the screen. From here on a panic gives it back before it speaks.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be written, or the terminal has no size.
+    pub(super) fn take() -> io::Result<Self> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let previous = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                give_back();
+                previous(info);
+            }));
+        });
+        let size = size()?;
+        let mut sequences = Vec::new();
+        queue!(sequences, EnterAlternateScreen, Clear(ClearType::All), Hide)?;
+        let mut is_taken = lock();
+        // Even half of it has to be undone.
+        *is_taken = true;
+        stderr().write_all(&sequences)?;
+        Ok(Self { size, terminal: terminal(size)? })
+    }
+
+    /// Draws a state, in the size that the terminal has now.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be written, or the terminal has no size any more.
+    pub(super) fn draw(&mut self, state: &LiveState, coloured: bool) -> io::Result<()> {
+        let size = size()?;
+        if size != self.size {
+            self.size = size;
+            self.terminal = terminal(size)?;
+            queue!(self.terminal.backend_mut(), Clear(ClearType::All))?;
+        }
+        let drawn = self.terminal.draw(|frame| {
+            let area = frame.area();
+            view::draw(state, coloured, area, frame.buffer_mut());
+        });
+        drawn.map(|_| ())
+    }
+}
+
+/// With an area that is fixed, lest it asks for the size of the terminal that the program was started
+/// on.
+fn terminal((columns, rows): (u16, u16)) -> io::Result<Terminal<CrosstermBackend<Output>>> {
+    let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+    let backend = CrosstermBackend::new(Output::default());
+    Terminal::with_options(backend, TerminalOptions { viewport })
 }
 
 /// Gives the screen back, if the view has it. Waits for a frame that is being written, but not for
@@ -119,9 +167,9 @@ pub(super) fn give_back() {
 
 /// Collects what is drawn, and writes it as one: what comes in parts flickers.
 #[derive(Debug, Default)]
-pub(super) struct Frame(Vec<u8>);
+struct Output(Vec<u8>);
 
-impl Write for Frame {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

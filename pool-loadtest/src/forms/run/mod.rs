@@ -215,3 +215,6 @@ fn timed_how(report: &Report) -> String {
     }
     .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

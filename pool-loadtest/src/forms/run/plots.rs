@@ -20,8 +20,19 @@ pub(super) fn throughput(report: &Report, marks: &[Happening]) -> Vec<Plot> {
         let each = points.iter().filter(|point| point.seconds > 0.0);
         each.map(|point| (point.at_seconds, Some(count(point) as f64 / point.seconds))).collect()
     };
-    let mut layers =
-        vec![Layer::new("operations", Colour::Blue, Shape::Line(rate(|it| it.operations)))];
+    let average = grouped(report.throughput.round() as u64);
+    let succeeded = Plot {
+        name: "throughput",
+        title: "Operations per second".to_owned(),
+        description: format!("On average {average} operations per second succeeded."),
+        x: Axis::time(),
+        y: Axis::new("per second", Unit::Plain, Spread::Linear),
+        layers: vec![Layer::new("operations", Colour::Blue, Shape::Line(rate(|it| it.operations)))],
+        marks: marks.to_vec(),
+    };
+    let mut plots = drawable(succeeded.clone());
+    let mut layers = Vec::new();
+    // On a scale of their own: they are few beside what succeeds.
     if report.errors > 0 {
         layers.push(Layer::new("errors", Colour::Red, Shape::Line(rate(|it| it.errors))));
     }
@@ -29,16 +40,15 @@ pub(super) fn throughput(report: &Report, marks: &[Happening]) -> Vec<Plot> {
         let dropped = Shape::Dashed(rate(|it| it.dropped));
         layers.push(Layer::new("arrivals dropped", Colour::Orange, dropped));
     }
-    let average = grouped(report.throughput.round() as u64);
-    drawable(Plot {
-        name: "throughput",
-        title: "Operations per second".to_owned(),
-        description: format!("On average {average} operations per second succeeded."),
-        x: Axis::time(),
-        y: Axis::new("per second", Unit::Plain, Spread::Linear),
+    let (errors, dropped) = (grouped(report.errors), grouped(report.generator.dropped));
+    plots.extend(drawable(Plot {
+        name: "errors",
+        title: "What did not succeed, per second".to_owned(),
+        description: format!("In all {errors} operations failed and {dropped} were dropped."),
         layers,
-        marks: marks.to_vec(),
-    })
+        ..succeeded
+    }));
+    plots
 }
 
 /// Percentiles of the response over time, and how all responses are distributed.

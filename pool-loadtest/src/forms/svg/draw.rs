@@ -10,6 +10,9 @@ use crate::forms::escape::xml;
 const LETTER: f64 = 6.6;
 /// The height of a row of the legend.
 const ROW: f64 = 18.0;
+/// The height of a row of what happened, and how many there are at most.
+const MARK_ROW: f64 = 15.0;
+const MARK_ROWS: usize = 3;
 /// What a legend's sample takes, with the room beside it.
 const SAMPLE: f64 = 24.0;
 
@@ -44,7 +47,8 @@ impl<'a> Drawing<'a> {
         let ticks = y.ticks(4).into_iter().map(|tick| plot.y.unit.write(tick).chars().count());
         let left = ticks.max().unwrap_or(1) as f64 * LETTER + 12.0;
         let rows = legend(&plot.layers, width).last().map_or(0.0, |(_, row, _)| row + 1.0);
-        let top = rows * ROW + 26.0;
+        let marks = plot.marks.len().min(MARK_ROWS) as f64;
+        let top = rows * ROW + 28.0 + marks * MARK_ROW;
         let (right, bottom) = (width - 14.0, height - 36.0);
         Self { plot, size, x, y, left, right, top, bottom, text: String::new() }
     }
@@ -95,8 +99,12 @@ impl<'a> Drawing<'a> {
     fn axes(&mut self) {
         let Self { plot, x, y, left, right, top, bottom, .. } = *self;
         let label = xml(&plot.y.label);
-        let _ =
-            writeln!(self.text, "<text class=\"axis\" x=\"4\" y=\"{}\">{label}</text>", top - 10.0);
+        let marks = plot.marks.len().min(MARK_ROWS) as f64 * MARK_ROW;
+        let _ = writeln!(
+            self.text,
+            "<text class=\"axis\" x=\"4\" y=\"{}\">{label}</text>",
+            top - marks - 12.0
+        );
         let drawn = |unit: super::Unit| move |tick: &f64| unit.has(*tick);
         for tick in y.ticks(4).into_iter().filter(drawn(plot.y.unit)) {
             let Some(at) = y.place(tick, bottom, top) else { continue };
@@ -105,7 +113,7 @@ impl<'a> Drawing<'a> {
             let place = format!("x=\"{:.1}\" y=\"{baseline:.1}\"", left - 6.0);
             let _ = writeln!(self.text, "{rule}<text class=\"tick end\" {place}>{shown}</text>");
         }
-        let wanted = ((right - left) / 90.0) as usize;
+        let wanted = ((right - left) / 75.0) as usize;
         for tick in x.ticks(wanted.max(2)).into_iter().filter(drawn(plot.x.unit)) {
             let Some(at) = x.place(tick, left, right) else { continue };
             let (shown, baseline) = (plot.x.unit.write(tick), bottom + 16.0);
@@ -192,14 +200,15 @@ impl<'a> Drawing<'a> {
         let Self { plot, x, left, right, top, bottom, .. } = *self;
         for (number, (at, label)) in plot.marks.iter().enumerate() {
             let Some(at) = x.place(*at, left, right) else { continue };
-            // Beside its line, on the side where there is room; neighbours below each other.
+            // Above the figures, beside its line, on the side where there is room; neighbours in turn.
             let is_late = at > f64::midpoint(left, right);
             let (anchor, start) = if is_late { ("end", at - 4.0) } else { ("start", at + 4.0) };
-            let room = if is_late { at - left } else { right - at };
+            let room = if is_late { at } else { right - at };
             let letters = (room / LETTER) as usize;
             let label = xml(&label.chars().take(letters).collect::<String>());
-            let baseline = top + 12.0 + (number % 4) as f64 * 14.0;
-            let rule = rule("mark", at, top, at, bottom);
+            let row = top - MARK_ROW * ((number % MARK_ROWS) as f64 + 1.0);
+            let baseline = row + 11.0;
+            let rule = rule("mark", at, row, at, bottom);
             let place = format!("x=\"{start:.1}\" y=\"{baseline:.1}\"");
             let _ =
                 writeln!(self.text, "{rule}<text class=\"mark {anchor}\" {place}>{label}</text>");

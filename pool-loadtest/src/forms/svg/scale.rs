@@ -72,7 +72,7 @@ impl Scale {
     fn powers(&self, wanted: usize) -> Vec<f64> {
         let inside = |value: &f64| (self.low * 0.999..=self.high * 1.001).contains(value);
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
-        let every = (last - first) as usize / wanted.max(1) + 1;
+        let every = ((last - first) as usize).div_ceil(wanted.max(1)).max(1);
         let powers = (first..=last).step_by(every).map(|power| 10_f64.powi(power));
         let few = (last - first) as usize * 2 < wanted;
         let between: &[f64] = if few { &[1.0, 2.0, 5.0] } else { &[1.0] };

@@ -24,7 +24,7 @@ fn area(values: &[f64]) -> Layer {
 
 /// What the paths of a shape say.
 fn paths<'a>(drawn: &'a str, shape: &str) -> Vec<&'a str> {
-    let start = format!("<path class=\"{shape} ");
+    let start = format!("<path class=\"{shape}\"");
     let paths = drawn.split(&*start).skip(1);
     paths
         .map(|rest| rest.split("d=\"").nth(1).expect("a path").split('"').next().expect("ends"))
