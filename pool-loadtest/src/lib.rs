@@ -1,7 +1,8 @@
 //! Puts a connection pool under load and says in plain words what limits it.
 //!
-//! As a library: a [`LoadTester`] drives any pool with a [`Workload`] and returns a [`Report`]. As a
-//! program, with the feature `cli` (on by default): see `pool-loadtest --help`.
+//! As a library: a [`LoadTester`] drives any pool with a [`Workload`], or with a
+//! [closure](workload_of), and returns a [`Report`]. As a program, with the feature `cli` (on by
+//! default): see `pool-loadtest --help`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,8 +52,6 @@
 
 mod arrivals;
 mod backoff;
-#[cfg(feature = "cli")]
-mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
@@ -62,7 +61,10 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod closure;
 mod condition;
+#[cfg(feature = "cli")]
+mod database;
 #[cfg(feature = "cli")]
 mod forms;
 mod generator;
@@ -80,6 +82,7 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+#[cfg(feature = "cli")]
 mod server;
 mod statistics;
 mod stop;
@@ -88,6 +91,8 @@ mod text;
 mod verdict;
 mod words;
 mod workload;
+#[cfg(feature = "cli")]
+mod workloads;
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "mysql", feature = "postgres"))]
@@ -95,11 +100,13 @@ mod workload;
 struct Readme;
 
 pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
-#[cfg(feature = "cli")]
-pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::closure::{StepFuture, workload_of};
 pub use self::condition::{Condition, Violation};
+#[cfg(feature = "cli")]
+pub use self::database::Database;
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -110,6 +117,8 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
+#[cfg(feature = "cli")]
+pub use self::workloads::Bank;

@@ -16,6 +16,7 @@ use super::output::OutputArguments;
 use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::StageArguments;
+use super::workload::WorkloadArguments;
 
 /// Puts a connection pool under load and says in plain words what limits it.
 ///
@@ -41,7 +42,7 @@ impl Arguments {
         self.command.unwrap_or(Command::Run(self.run))
     }
 
-    /// The settings of the command whose options come from variables and tables, too.
+    /// The settings of the command, if its options come from variables and tables, too.
     pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
         match &mut self.command {
             None => Some(&mut self.run.settings),
@@ -58,11 +59,11 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
-    /// List the scenarios that `run --scenario` has.
-    Scenarios(ScenariosArguments),
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -119,7 +120,7 @@ const URL_LONG: &str = "\
 The database, such as sqlite:orders.db; without it, an SQLite file in a temporary
 directory.
 
-A table with a name of its own (pool_loadtest_...) is created in the database, and it is
+Tables with names of their own (pool_loadtest_...) are created in the database, and they are
 dropped at the end. The journal mode of a file becomes WAL and stays so, unless the URL
 says otherwise, as in sqlite:orders.db?journal_mode=delete";
 
@@ -146,6 +147,8 @@ pub(crate) struct RunArguments {
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]

@@ -27,15 +27,17 @@ use super::signals::{Signals, Stopped, remove};
 use super::stage::Stage;
 use super::target::{Target, Visit};
 use super::thread::on_a_thread;
+use super::workload::Plan;
 use super::{Failure, say};
-use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
+use crate::database::Database;
 use crate::forms::Form;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
+use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -56,24 +58,27 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (changes, problems) = plan::read(&arguments.at, stage.duration);
     target.object(problems);
+    let (workload, problems) = arguments.workload.read();
+    target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
     target.object(problems);
     let changes = stage.changes(changes);
     if let Some(product) = stage.start {
         // A server that would be of no use is not started.
-        let check = Check { changes: &changes };
+        let check = Check { workload: &workload, changes: &changes };
         let known = target.at("--start", product.url());
-        known.resolve(SqliteOptions::private_memory(), check).and_then(|it| it).map_err(usage)?;
+        known.resolve(SqliteOptions::private_memory(), check).map_err(usage)??;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
     runtime
         .map_err(Failure::Run)?
-        .block_on(run_async(arguments, stage, changes, target, monitor, outputs))
+        .block_on(run_async(arguments, stage, workload, changes, target, monitor, outputs))
 }
 
 async fn run_async(
     arguments: &RunArguments,
     stage: Stage,
+    workload: Plan,
     changes: Vec<Change>,
     mut target: Target,
     monitor: Monitor,
@@ -97,8 +102,17 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run =
-        Run { arguments, stage, server, changes, stopped, in_temporary_file, monitor, outputs };
+    let run = Run {
+        arguments,
+        stage,
+        workload,
+        server,
+        changes,
+        stopped,
+        in_temporary_file,
+        monitor,
+        outputs,
+    };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -137,21 +151,29 @@ fn tidy(directory: Option<&Path>, server: Option<&Arc<OwnServer>>) {
 
 /// Looks at what is to be done to a pool before there is a server for it.
 struct Check<'a> {
+    workload: &'a Plan,
     changes: &'a [Change],
 }
 
 impl Visit for Check<'_> {
-    type Output = Result<(), ConfigError>;
+    type Output = Result<(), Failure>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
-        plan::check(self.changes, resolved.config(), &driver)
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+        made::<D>(self.workload)?;
+        plan::check(self.changes, resolved.config(), &driver).map_err(usage)
     }
+}
+
+/// Makes the workload.
+fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
+    workload.workload().map_err(|error| Failure::Usage(error.into()))
 }
 
 /// A run on whichever database.
 struct Run<'a> {
     arguments: &'a RunArguments,
     stage: Stage,
+    workload: Plan,
     server: Option<Arc<OwnServer>>,
     changes: Vec<Change>,
     stopped: Stopped,
@@ -163,16 +185,17 @@ struct Run<'a> {
 impl<'a> Visit for Run<'a> {
     type Output = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Run<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
         let Self {
             arguments,
             stage,
+            workload,
             server,
             changes,
             stopped,
@@ -180,6 +203,7 @@ impl Run<'_> {
             monitor,
             outputs,
         } = self;
+        let workload = made::<D>(&workload)?;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
@@ -191,22 +215,26 @@ impl Run<'_> {
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        tokio::select! {
+            () = misfortunes.ready() => {}
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        }
         let beside = Beside {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
-            aside: &mut aside,
+            aside: &aside,
             form: arguments.progress,
         };
-        let report = load(pool.clone(), options, beside, stopped.wait()).await;
+        let report = load(pool.clone(), workload, options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         aside.before_close().await;
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
-        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
+        aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
@@ -227,7 +255,7 @@ impl Run<'_> {
 }
 
 /// Opens the pool within the time of one acquire.
-async fn open<D: Teller + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
+async fn open<D: Database + Clone>(driver: &D, config: &PoolConfig) -> Result<Pool<D>, Failure> {
     let (limit, database) = (limit(config), database(driver));
     let options = PoolOptions::from(config.clone());
     let opening = timeout(limit, Pool::open(driver.clone(), options));
@@ -262,12 +290,13 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
-    aside: &'a mut Aside,
+    aside: &'a Aside,
     form: ProgressForm,
 }
 
-async fn load<D: Teller>(
+async fn load<D: Database>(
     pool: Pool<D>,
+    workload: Chosen<D>,
     options: LoadOptions,
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
@@ -275,11 +304,12 @@ async fn load<D: Teller>(
     let Beside { stage, misfortunes, health, aside, form } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
-    let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
+    let workload = Staged::new(workload, stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        aside.tell(progress);
         display.note(misfortunes.news());
         display.show(progress, health);
     });

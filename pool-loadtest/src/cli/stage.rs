@@ -11,10 +11,10 @@ use super::arguments::RunArguments;
 use super::misfortune::Planned;
 use crate::arrivals::Arrivals;
 use crate::change::Change;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::scenario::{ALL, Notes, Scenario};
-use crate::tester::Progress;
 
 /// How long a run takes if nobody says so.
 const DURATION: Duration = Duration::from_secs(10);

@@ -23,6 +23,7 @@ pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
 #[cfg(feature = "cli")]
 pub(crate) use self::histograms::Histograms;
+#[cfg(feature = "cli")]
 pub(crate) use self::incident::after;
 pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;

@@ -7,6 +7,8 @@ mod changes;
 mod command_line;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(feature = "cli")]
+mod objectives;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
@@ -35,3 +37,7 @@ mod tester;
 mod watched;
 #[cfg(feature = "cli")]
 mod while_it_runs;
+#[cfg(feature = "cli")]
+mod workloads;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod workloads_on_servers;
