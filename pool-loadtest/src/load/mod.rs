@@ -65,7 +65,7 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
         let from = later(began, options.warm_up);
         let until = later(from, options.duration);
         let recorder = Arc::new(Recorder::new(self.about.kinds.len()));
-        let mut teller = Teller::new(self, &recorder, from, progress);
+        let mut teller = Teller::new(self, &recorder, [from, until], progress);
         let (end, ended) = watch::channel(());
         let mut tasks = self.start([began, from, until], &recorder, &ended);
         drop(ended);

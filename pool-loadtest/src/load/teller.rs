@@ -19,6 +19,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// How often response times are worked out for progress: it costs more than the rest of it.
 const RESPONSE: Duration = Duration::from_secs(1);
 
+/// What comes so shortly before the end is no point of its own.
+const LAST: Duration = Duration::from_millis(100);
+
 /// How far a run has come.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -42,7 +45,8 @@ pub struct Progress {
     pub ended: bool,
     /// What was done to the pool since the last time progress was told.
     pub changes: Vec<ChangeReport>,
-    /// Points of the [series](Report::series) that ended since the last time progress was told.
+    /// Points of the [series](Report::series) that ended since the last time progress was told. If
+    /// the run is stopped, the last one may be told again, with what came after it.
     pub points: Vec<Point>,
     /// The pool now.
     pub pool: PoolStats,
@@ -56,8 +60,9 @@ pub(super) struct Teller<'a, D: Driver, F> {
     about: &'a About,
     recorder: Arc<Recorder>,
     changes: Changes,
-    /// When the load begins to be measured.
+    /// When the load begins to be measured, and when it ends.
     from: Instant,
+    until: Instant,
     /// The pool's settings and how it was then.
     config: PoolConfig,
     before: PoolStats,
@@ -78,7 +83,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     pub(super) fn new<W>(
         load: &Load<'a, D, W>,
         recorder: &Arc<Recorder>,
-        from: Instant,
+        [from, until]: [Instant; 2],
         progress: F,
     ) -> Self {
         let (pool, options) = (load.pool, &load.about.options);
@@ -88,6 +93,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             recorder: Arc::clone(recorder),
             changes: Changes::new(pool.control(), from, options.changes.clone()),
             from,
+            until,
             config: pool.config(),
             before: pool.stats(),
             processor: ProcessorTime::now(),
@@ -123,11 +129,13 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
         let mut ticks = ticks();
         loop {
             let next_point = later(self.from, self.recorder.next_point());
+            // The end ends the last one.
+            let is_last = later(next_point, LAST) > self.until;
             tokio::select! {
                 // A change is told with the figures of its time.
                 biased;
                 () = self.changes.make_next() => {}
-                () = sleep_until(next_point) => {
+                () = sleep_until(next_point), if !is_last => {
                     let point = self.recorder.end_point(self.from.elapsed(), &self.pool.stats());
                     self.points.push(point);
                 }

@@ -22,6 +22,8 @@ mod phases;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod rates;
+#[cfg(feature = "cli")]
 mod scenarios;
 #[cfg(all(feature = "start", target_os = "linux"))]
 mod scenarios_on_servers;
