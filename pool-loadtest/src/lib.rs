@@ -8,7 +8,8 @@
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -35,7 +36,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -48,6 +49,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
 #[cfg(feature = "cli")]
 mod bank;
@@ -63,11 +65,14 @@ pub mod cli;
 mod condition;
 #[cfg(feature = "cli")]
 mod forms;
+mod generator;
 mod law;
+mod load;
 mod metric;
 mod network;
 mod objective;
 mod options;
+mod processor;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -78,7 +83,6 @@ mod scenario;
 mod server;
 mod statistics;
 mod stop;
-mod task;
 mod tester;
 mod text;
 mod verdict;
@@ -90,6 +94,7 @@ mod workload;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 #[cfg(feature = "cli")]
 pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};

@@ -140,6 +140,7 @@ fn pool() -> PoolReport {
         in_use: 0,
         waiting: 0,
         peak_in_use: 4,
+        peak_is_exact: true,
         utilisation: 0.9,
         acquires,
         wait_count: 12_000,

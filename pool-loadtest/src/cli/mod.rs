@@ -4,6 +4,7 @@
 //! run failed, 2 usage or configuration, 3 a threshold missed, 130 interrupted.
 
 mod arguments;
+mod arrivals;
 mod aside;
 mod budget;
 mod completions;
@@ -24,6 +25,7 @@ mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
+mod partial;
 mod plan;
 mod printed;
 mod progress;
@@ -106,6 +108,7 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
+        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

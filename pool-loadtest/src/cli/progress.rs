@@ -176,13 +176,17 @@ mod tests {
         let printed = told.map(|(millis, operations)| {
             let progress = Progress {
                 elapsed: Duration::from_millis(millis),
+                warm_up_left: None,
                 operations,
                 errors: 0,
+                dropped: 0,
                 throughput: 0.0,
                 response: None,
                 ended: millis == 2_050,
                 changes: Vec::new(),
+                points: Vec::new(),
                 pool: pool.clone(),
+                partial: None,
             };
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });

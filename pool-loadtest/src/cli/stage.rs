@@ -9,6 +9,7 @@ use pool_core::{Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
+use crate::arrivals::{Arrivals, ThinkTime};
 use crate::change::Change;
 use crate::options::LoadOptions;
 use crate::report::Report;
@@ -71,7 +72,8 @@ pub(super) struct Stage {
     pub(super) scenario: Option<&'static Scenario>,
     pub(super) start: Option<Product>,
     pub(super) duration: Duration,
-    pub(super) tasks: u32,
+    pub(super) arrivals: Arrivals,
+    pub(super) warm_up: Duration,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -81,15 +83,20 @@ impl Stage {
         let StageArguments { scenario, start } = arguments.stage;
         let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
         let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
+        let think_time = scenario.map_or(ThinkTime::None, |scenario| scenario.think_time);
+        let duration = arguments.duration.unwrap_or(duration);
+        let (asked, mut problems) = arguments.load.arrivals(tasks, think_time);
+        let own = scenario.and_then(|scenario| scenario.schedule_in(duration));
         let stage = Self {
             scenario,
             start,
-            duration: arguments.duration.unwrap_or(duration),
-            tasks: arguments.tasks.unwrap_or(tasks),
+            duration,
+            arrivals: own.map_or(asked, Arrivals::open),
+            warm_up: arguments.load.warm_up,
             notes: Arc::default(),
         };
-        let problems = scenario.map(|scenario| stage.problems(scenario, arguments));
-        (stage, problems.unwrap_or_default())
+        problems.extend(scenario.iter().flat_map(|it| stage.problems(it, arguments)));
+        (stage, problems)
     }
 
     fn problems(&self, scenario: &Scenario, arguments: &RunArguments) -> Vec<Problem> {
@@ -110,6 +117,11 @@ impl Stage {
             let allowed = format!("{} or more", format_duration(*shortest));
             problems.push(Problem::invalid("--duration", &given, why, allowed));
         }
+        if let Some(argument) = arguments.load.said().filter(|_| !scenario.rates.is_empty()) {
+            let why = format!("the scenario {name} has arrivals of its own");
+            let allowed = format!("one of --scenario and {argument}");
+            problems.push(Problem::invalid(argument, "", why, allowed));
+        }
         if !scenario.changes.is_empty() && !arguments.at.is_empty() {
             let why = format!("the scenario {name} makes changes of its own");
             let allowed = "one of --scenario and --at";
@@ -122,7 +134,10 @@ impl Stage {
     pub(super) fn chosen(&self, option: &str) -> Option<(String, String)> {
         let value = match option {
             "duration" => format_duration(self.duration).to_string(),
-            "tasks" => self.tasks.to_string(),
+            "tasks" => match self.arrivals {
+                Arrivals::Closed { tasks, .. } => tasks.to_string(),
+                _ => return None,
+            },
             _ => return None,
         };
         let default = || "default".to_owned();
@@ -150,7 +165,8 @@ impl Stage {
     /// What the engine is told.
     pub(super) fn options(&self, seed: u64, changes: Vec<Change>) -> LoadOptions {
         let mut options = LoadOptions {
-            tasks: self.tasks as usize,
+            arrivals: self.arrivals.clone(),
+            warm_up: self.warm_up,
             duration: self.duration,
             seed,
             changes,
@@ -172,7 +188,7 @@ impl Stage {
 
     /// The load is so far.
     pub(super) fn tell(&self, progress: &Progress) {
-        if self.scenario.is_none() {
+        if self.scenario.is_none() || progress.warm_up_left.is_some() {
             return;
         }
         let now = std::time::Instant::now();
@@ -182,10 +198,15 @@ impl Stage {
         memory.look();
     }
 
+    /// Adds to a report what the scenario is called.
+    pub(super) fn name(&self, report: &mut Report) {
+        report.scenario = self.scenario.map(|scenario| scenario.name.to_owned());
+    }
+
     /// Adds to the report what the scenario was to show.
     pub(super) fn conclude(&self, report: &mut Report) {
+        self.name(report);
         if let Some(scenario) = self.scenario {
-            report.scenario = Some(scenario.name.to_owned());
             report.aftermath = Some(scenario.aftermath(report, &self.notes));
         }
     }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError, Teller,
-    Workload, WorkloadError,
+    Arrivals, Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
+    Teller, Workload, WorkloadError,
 };
 use pool_testkit::servers::{Family, PASSWORD, Server, chosen, shared};
 use serde_json::Value;
@@ -161,7 +161,7 @@ async fn hanging_meanwhile<D: Teller>(server: Arc<Server>, driver: D) -> Report 
     let workload = Hanging { bank: Bank::new(), server, begun: AtomicUsize::new(0) };
     let options = LoadOptions {
         // More than connections: some wait for one all the while.
-        tasks: CONNECTIONS + 8,
+        arrivals: Arrivals::closed(CONNECTIONS + 8),
         duration: Duration::from_secs(4),
         baseline: Duration::ZERO,
         ..LoadOptions::default()

@@ -43,7 +43,10 @@ fn the_command_line_counts_more_than_the_environment_and_that_more_than_the_tabl
     {
         let run = read_run(line, &variables);
         assert_eq!(problems(&run), [""; 0]);
-        assert_eq!((run.tasks, run.duration, run.seed), (Some(1), Some(Duration::from_secs(2)), 3));
+        assert_eq!(
+            (run.load.tasks, run.duration, run.seed),
+            (Some(1), Some(Duration::from_secs(2)), 3)
+        );
         assert_eq!(origin(&run, "tasks"), "command line --tasks");
         assert_eq!(origin(&run, "duration"), "LOADTEST_DURATION");
         assert_eq!(origin(&run, "seed"), format!("{path}:4"));
@@ -84,7 +87,7 @@ fn every_problem_of_every_source_is_told_with_its_origin_and_what_is_allowed() {
     }
     assert!(found[4].ends_with("did you mean \"LOADTEST_SEED\"?"), "{}", found[4]);
     assert!(found[8].ends_with("did you mean \"json\"?"), "{}", found[8]);
-    assert_eq!(run.tasks, Some(5), "what is wrong elsewhere is told all the same");
+    assert_eq!(run.load.tasks, Some(5), "what is wrong elsewhere is told all the same");
 }
 
 #[test]

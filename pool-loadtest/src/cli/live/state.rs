@@ -127,13 +127,17 @@ pub(super) mod tests {
     pub(crate) fn progress(millis: u64, operations: u64) -> Progress {
         Progress {
             elapsed: Duration::from_millis(millis),
+            warm_up_left: None,
             operations,
             errors: 0,
+            dropped: 0,
             throughput: 0.0,
             response: None,
             ended: false,
             changes: Vec::new(),
+            points: Vec::new(),
             pool: idle_pool(),
+            partial: None,
         }
     }
 
