@@ -168,7 +168,7 @@ mod tests {
 
     fn read(arguments: &[&str]) -> (Arrivals, Vec<String>) {
         let line = Line::parse_from([&["load"], arguments].concat());
-        let (arrivals, problems) = line.load.arrivals(16);
+        let (arrivals, problems) = line.load.arrivals(16, ThinkTime::None);
         (arrivals, problems.iter().map(ToString::to_string).collect())
     }
 
