@@ -80,6 +80,7 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+#[cfg(feature = "cli")]
 mod server;
 mod statistics;
 mod stop;
@@ -100,6 +101,7 @@ pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::condition::{Condition, Violation};
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -110,6 +112,6 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};

@@ -168,21 +168,6 @@ impl Report {
         Ok(())
     }
 
-    /// What befell the server, a paragraph each, and what that was to show.
-    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (number, incident) in self.incidents.iter().enumerate() {
-            let label = if number == 0 { "incidents" } else { "" };
-            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
-        }
-        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
-            return Ok(());
-        };
-        let Aftermath { expected, detail, .. } = aftermath;
-        writeln!(f)?;
-        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
-        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
-    }
-
     /// What the server counted, and what it has for each replica.
     fn server(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let Some(server) = &self.server {
@@ -210,6 +195,21 @@ impl Report {
         self.budget.iter().try_for_each(|budget| paragraph(f, "budget", &budget.detail))
     }
 
+    /// What befell the server, a paragraph each, and what that was to show.
+    fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, incident) in self.incidents.iter().enumerate() {
+            let label = if number == 0 { "incidents" } else { "" };
+            paragraph(f, label, &format!("{:.1} s: {incident}", incident.at_seconds))?;
+        }
+        let (Some(scenario), Some(aftermath)) = (&self.scenario, &self.aftermath) else {
+            return Ok(());
+        };
+        let Aftermath { expected, detail, .. } = aftermath;
+        writeln!(f)?;
+        paragraph(f, "scenario", &format!("{scenario}: to be expected: {expected}"))?;
+        paragraph(f, "", &format!("{}: {detail}", aftermath.verdict()))
+    }
+
     fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let invariant = match self.invariant {
             Invariant::Held => "held",
@@ -229,11 +229,11 @@ impl Report {
             (None, Limit::Leak) => {
                 "find who keeps connections; no setting of the pool mends that".into()
             }
-            (None, Limit::Generator) => {
-                "nothing; measure it again once the generator keeps up".into()
-            }
             (None, Limit::Failing) => {
                 "look into the errors; no setting of the pool mends them".into()
+            }
+            (None, Limit::Generator) => {
+                "nothing: run it with less load, or from a machine with more cores".to_owned()
             }
             (None, Limit::Unknown) if !self.changes.is_empty() => {
                 "run it with each of these settings by itself".to_owned()

@@ -41,7 +41,7 @@ impl Arguments {
         self.command.unwrap_or(Command::Run(self.run))
     }
 
-    /// The settings of the command whose options come from variables and tables, too.
+    /// The settings of the command, if its options come from variables and tables, too.
     pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
         match &mut self.command {
             None => Some(&mut self.run.settings),
@@ -58,11 +58,11 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
-    /// List the scenarios that `run --scenario` has.
-    Scenarios(ScenariosArguments),
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
+    /// List the scenarios that `run --scenario` has.
+    Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
     #[command(subcommand)]
     Config(ConfigCommand),

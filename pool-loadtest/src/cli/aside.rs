@@ -5,9 +5,9 @@ use pool_core::ControlHandle;
 
 use super::budget::{NoBudget, ask};
 use crate::budget::Sharing;
+use crate::load::Progress;
 use crate::report::{BudgetReport, Report};
 use crate::server::ServerWatch;
-use crate::tester::Progress;
 
 /// What was asked, and is being asked.
 pub(super) struct Aside {
@@ -45,8 +45,8 @@ impl Aside {
     }
 
     /// The load has come so far.
-    pub(super) fn heed(&mut self, progress: &Progress) {
-        self.watch.heed(progress);
+    pub(super) fn tell(&self, progress: &Progress) {
+        self.watch.tell(progress);
     }
 
     /// Before the pool is closed: lets go of what must not be the last to be closed.

@@ -10,9 +10,9 @@ use tokio::time::sleep_until;
 
 use super::own::OwnServer;
 use super::thread::on_a_thread;
+use crate::load::Progress;
 use crate::report::IncidentReport;
 use crate::scenario::{Fault, Notes};
-use crate::tester::Progress;
 
 /// Something that will befall the server, at times since the load began.
 #[derive(Clone, Copy, Debug)]

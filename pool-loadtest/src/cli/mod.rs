@@ -77,8 +77,8 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Budget(arguments) => budget::budget(&arguments),
+        Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
         Command::Completions(arguments) => completions::completions(&arguments),

@@ -11,7 +11,7 @@ use super::health::{HealthEvent, HealthWatch};
 use super::incidents::Incidents;
 use super::live::{self, LiveView};
 use super::say;
-use crate::tester::Progress;
+use crate::load::Progress;
 use crate::words::{counted, grouped, shortened};
 
 /// How much later than the last line the one at the end must be.

@@ -208,7 +208,7 @@ impl Run<'_> {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
-            aside: &mut aside,
+            aside: &aside,
             partial: &mut partial,
             database: database.as_deref(),
             form: arguments.progress,
@@ -220,8 +220,8 @@ impl Run<'_> {
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
-        aside.add_to(&mut report).await;
         report.incidents = misfortunes.seen().await;
+        aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         report.database = database.or(report.database);
         let health = health.seen();
@@ -272,7 +272,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
-    aside: &'a mut Aside,
+    aside: &'a Aside,
     partial: &'a mut Partial,
     /// What reports call the database, if it has no name of its own.
     database: Option<&'a str>,
@@ -284,7 +284,7 @@ impl Beside<'_> {
     fn tell(&mut self, progress: &Progress) {
         self.stage.tell(progress);
         self.misfortunes.tell(progress);
-        self.aside.heed(progress);
+        self.aside.tell(progress);
         if let Some(report) = &progress.partial {
             let mut report = Report::clone(report);
             self.stage.name(&mut report);

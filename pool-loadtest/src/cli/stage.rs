@@ -11,10 +11,10 @@ use super::arguments::RunArguments;
 use super::misfortune::Planned;
 use crate::arrivals::{Arrivals, ThinkTime};
 use crate::change::Change;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::scenario::{ALL, Notes, Scenario};
-use crate::tester::Progress;
 
 /// How long a run takes if nobody says so.
 const DURATION: Duration = Duration::from_secs(10);
@@ -136,7 +136,7 @@ impl Stage {
             "duration" => format_duration(self.duration).to_string(),
             "tasks" => match self.arrivals {
                 Arrivals::Closed { tasks, .. } => tasks.to_string(),
-                _ => return None,
+                Arrivals::Open { .. } => return None,
             },
             _ => return None,
         };

@@ -22,8 +22,9 @@ const COUNTED: [(&str, Figure); 9] = [
     ("Created_tmp_disk_tables", ("temporary tables on disk", "tables")),
     ("Aborted_connects", ("connects that failed", "connects")),
 ];
+const AT_WORK: Figure = ("sessions at work", "sessions");
 const SEEN: [(&str, Figure); 2] = [
-    ("Threads_running", ("sessions at work", "sessions")),
+    ("Threads_running", AT_WORK),
     ("Innodb_row_lock_current_waits", ("sessions waiting for row locks", "sessions")),
 ];
 
@@ -39,15 +40,16 @@ impl Counted for MysqlConnection {
                 self.query_first("SELECT VERSION()").await.map_err(shared)?;
             tally.version = version.as_deref().map(product);
         }
-        for (name, value) in status(self, &COUNTED).await.map_err(shared)? {
-            tally.count(name, value);
+        for (figure, value) in status(self, &COUNTED).await.map_err(shared)? {
+            tally.count(figure, value);
         }
         Ok(())
     }
 
     async fn look(&mut self, tally: &mut Tally) -> Result<(), SharedError> {
-        for (name, value) in status(self, &SEEN).await.map_err(shared)? {
-            tally.look(name, value);
+        for (figure, value) in status(self, &SEEN).await.map_err(shared)? {
+            // The one that asks is at work, too.
+            tally.look(figure, if figure == AT_WORK { value - 1.0 } else { value });
         }
         Ok(())
     }

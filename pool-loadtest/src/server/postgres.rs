@@ -45,6 +45,8 @@ const CONTENDING: Figure = ("sessions waiting inside the server", "sessions");
 const IDLE: Figure = ("sessions in a transaction, waiting for the client", "sessions");
 const SEEN: [Figure; 5] = [AT_WORK, LOCKED, READING, CONTENDING, IDLE];
 
+/// Fewer sessions seen at work, in sum, say nothing of their shares.
+const ENOUGH: f64 = 10.0;
 /// This share of the sessions at work that waits for the same is worth a word.
 const RELEVANT: f64 = 0.1;
 
@@ -72,7 +74,7 @@ impl Counted for PostgresConnection {
     }
 
     fn findings(tally: &Tally, _: f64) -> Vec<String> {
-        let at_work = tally.seen(AT_WORK).max(1.0);
+        let at_work = tally.seen(AT_WORK).max(ENOUGH);
         let waiting = [
             (LOCKED, "operations wait for row locks", "waited for a lock"),
             (READING, "operations wait for the disk", "waited for it"),
@@ -84,7 +86,7 @@ impl Counted for PostgresConnection {
             .filter(|(share, ..)| *share >= RELEVANT)
             .map(|(share, what, did)| {
                 format!(
-                    "{what}: looked at once a second, {} of the sessions at work {did}",
+                    "{what}: looked at four times a second, {} of the sessions at work {did}",
                     percent(share)
                 )
             })
@@ -116,7 +118,7 @@ mod tests {
             PostgresConnection::findings(&tally, 10.0)
         };
         assert_eq!(found(0.9, 0.0), Vec::<String>::new());
-        let locks = "operations wait for row locks: looked at once a second, 40 % of the sessions at \
+        let locks = "operations wait for row locks: looked at four times a second, 40 % of the sessions at \
                      work waited for a lock";
         assert_eq!(found(4.0, 0.0), [locks]);
         assert_eq!(found(4.0, 1.0), [locks, "it resolved 1 deadlock"]);

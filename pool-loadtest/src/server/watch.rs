@@ -1,4 +1,4 @@
-//! When the server is asked: as the load begins, once a second while it lasts, and when it is over.
+//! When the server is asked: as the load begins, now and then while it lasts, and when it is over.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::tally::Tally;
 use super::{Question, System};
+use crate::load::Progress;
 use crate::recorder::in_full;
 use crate::report::ServerReport;
-use crate::tester::Progress;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often levels are looked at; the first time after half of it.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
 /// How often counters that come late are asked for until they stand still, and how long apart.
 const SETTLING: (usize, Duration) = (10, Duration::from_millis(100));
 
@@ -49,7 +49,7 @@ impl ServerWatch {
     }
 
     /// The load has come so far.
-    pub(crate) fn heed(&self, progress: &Progress) {
+    pub(crate) fn tell(&self, progress: &Progress) {
         self.reach(if progress.ended { Phase::Over } else { Phase::Load });
     }
 

@@ -141,3 +141,21 @@ fn every_option_of_a_load_but_those_of_the_pool_has_its_variable() {
         assert_eq!(names.has(&long.replace('-', "_")), !is_of_pool, "{long}");
     }
 }
+
+#[test]
+fn every_command_that_puts_a_load_on_a_pool_is_told_what_the_layers_say() {
+    let root = Arguments::command();
+    for path in names::LOADS {
+        let known = path.iter().try_fold(&root, |command, name| command.find_subcommand(name));
+        if known.is_none() {
+            continue;
+        }
+        let line = std::iter::once(&"pool-loadtest").chain(path).map(OsString::from).collect();
+        let variables = [("LOADTEST_DURATION".into(), "soon".into())];
+        // One that misses an argument is not understood, whatever the layers say.
+        let Ok(mut arguments) = read(line, variables) else { continue };
+        let settings = arguments.settings_mut();
+        let told = settings.map(|it| it.layers.problems.len() + it.layers.options.len());
+        assert!(told > Some(1), "{path:?}: {told:?}");
+    }
+}

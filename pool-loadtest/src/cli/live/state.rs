@@ -6,8 +6,8 @@ use std::time::Duration;
 use pool_core::PoolStats;
 use pool_health::HealthState;
 
+use crate::load::Progress;
 use crate::report::Latency;
-use crate::tester::Progress;
 
 /// Seconds whose throughput is kept: more than the widest terminal shows.
 const SECONDS: usize = 512;
