@@ -59,7 +59,7 @@ pub(crate) struct LoadArguments {
 impl LoadArguments {
     /// When operations are wanted, by so many tasks if nobody says otherwise, and what is wrong with
     /// that. Reads the trace, if there is one.
-    pub(crate) fn arrivals(&self, tasks: u32) -> (Arrivals, Vec<Problem>) {
+    pub(crate) fn arrivals(&self, tasks: u32, think_time: ThinkTime) -> (Arrivals, Vec<Problem>) {
         let mut problems = self.contradictions();
         let mut found = |read: Result<Arrivals, ConfigError>| {
             read.unwrap_or_else(|error| {
@@ -70,16 +70,27 @@ impl LoadArguments {
         let arrivals = match (&self.rate, &self.trace) {
             (Some(rate), _) => found(rate.parse().map(|schedule| self.open(schedule))),
             (None, Some(file)) => found(self.replay(file)),
-            (None, None) => found(self.closed(tasks)),
+            (None, None) => found(self.closed(tasks, think_time)),
         };
         (arrivals, problems)
     }
 
-    fn closed(&self, tasks: u32) -> Result<Arrivals, ConfigError> {
+    /// What is said of when operations are wanted: the argument that says it.
+    pub(crate) fn said(&self) -> Option<&'static str> {
+        let said = [
+            (self.tasks.is_some(), "--tasks"),
+            (self.think.is_some(), "--think"),
+            (self.rate.is_some(), "--rate"),
+            (self.trace.is_some(), "--trace"),
+        ];
+        said.into_iter().find(|(is_said, _)| *is_said).map(|(_, argument)| argument)
+    }
+
+    fn closed(&self, tasks: u32, think_time: ThinkTime) -> Result<Arrivals, ConfigError> {
         let tasks = self.tasks.unwrap_or(tasks) as usize;
         let think_time = match &self.think {
             Some(text) => text.parse()?,
-            None => ThinkTime::None,
+            None => think_time,
         };
         Ok(Arrivals::Closed { tasks, think_time })
     }
@@ -157,7 +168,7 @@ mod tests {
 
     fn read(arguments: &[&str]) -> (Arrivals, Vec<String>) {
         let line = Line::parse_from([&["load"], arguments].concat());
-        let (arrivals, problems) = line.load.arrivals(16);
+        let (arrivals, problems) = line.load.arrivals(16, ThinkTime::None);
         (arrivals, problems.iter().map(ToString::to_string).collect())
     }
 

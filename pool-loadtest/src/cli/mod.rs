@@ -30,6 +30,7 @@ mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
+mod partial;
 mod plan;
 mod print;
 mod printed;

@@ -21,6 +21,7 @@ use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
 use super::output::Outputs;
 use super::own::OwnServer;
+use super::partial::{Partial, survived};
 use super::plan;
 use super::printed::PrintedRun;
 use super::progress::{ProgressDisplay, ProgressForm};
@@ -34,6 +35,7 @@ use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
 use crate::database::Database;
 use crate::forms::Form;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
@@ -193,7 +195,14 @@ impl Run<'_> {
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
         let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
-        let options = stage.options(arguments.seed, changes);
+        let mut partial = Partial::beside(outputs.first_file());
+        let options = LoadOptions {
+            partial_every: partial.every(),
+            ..stage.options(arguments.seed, changes)
+        };
+        // The path of a temporary file is of no use to anybody: it is about to be removed.
+        let temporary = in_temporary_file.then(|| "a file in a temporary directory".to_owned());
+        let database = temporary.or_else(|| server.as_ref().map(|server| server.name()));
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
         tokio::select! {
@@ -205,6 +214,8 @@ impl Run<'_> {
             misfortunes: &misfortunes,
             health: &mut health,
             aside: &aside,
+            partial: &mut partial,
+            database: database.as_deref(),
             form: arguments.progress,
         };
         let report = load(pool.clone(), workload, options, beside, stopped.wait()).await;
@@ -217,18 +228,13 @@ impl Run<'_> {
         report.incidents = misfortunes.seen().await;
         aside.add_to(&mut report).await;
         stage.conclude(&mut report);
-        if in_temporary_file {
-            // Its path is of no use to anybody: it is about to be removed.
-            report.database = Some("a file in a temporary directory".to_owned());
-        }
-        if let Some(server) = &server {
-            report.database = Some(server.name());
-        }
+        report.database = database.or(report.database);
         let health = health.seen();
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
         outputs.write(&printed).map_err(Failure::Run)?;
+        partial.remove();
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -278,30 +284,50 @@ struct Beside<'a> {
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
     aside: &'a Aside,
+    partial: &'a mut Partial,
+    /// What reports call the database, if it has no name of its own.
+    database: Option<&'a str>,
     form: ProgressForm,
+}
+
+impl Beside<'_> {
+    /// The load is so far.
+    fn tell(&mut self, progress: &Progress) {
+        self.stage.tell(progress);
+        self.misfortunes.tell(progress);
+        self.aside.tell(progress);
+        if let Some(report) = &progress.partial {
+            let mut report = Report::clone(report);
+            self.stage.name(&mut report);
+            report.database = self.database.map(str::to_owned).or(report.database);
+            self.partial.write(report);
+        }
+    }
 }
 
 async fn load<D: Database>(
     pool: Pool<D>,
     workload: Chosen<D>,
     options: LoadOptions,
-    beside: Beside<'_>,
+    mut beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health, aside, form } = beside;
+    let Beside { stage, misfortunes, form, .. } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(workload, stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
-        stage.tell(progress);
-        misfortunes.tell(progress);
-        aside.tell(progress);
+        beside.tell(progress);
         display.note(misfortunes.news());
-        display.show(progress, health);
+        display.show(progress, beside.health);
     });
-    let report = report.await;
+    let report = survived(report).await;
     display.end();
+    let report = report.map_err(|why| {
+        beside.partial.died(&why);
+        Failure::Run(anyhow!("the workload {why}"))
+    })?;
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),

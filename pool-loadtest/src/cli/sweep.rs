@@ -16,7 +16,7 @@ use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::Arrivals;
+use crate::arrivals::{Arrivals, ThinkTime};
 use crate::database::Database;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
@@ -83,7 +83,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
         // Nothing is run with it: the target objects.
         Plan { axes: Vec::new(), repeats: 0, seed: 0 }
     });
-    let (arrivals, problems) = arguments.load.arrivals(TASKS);
+    let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
     target.object(problems);
     let (workload, problems) = arguments.workload.read();
     target.object(problems);

@@ -16,7 +16,7 @@ use super::sweep::TASKS;
 use super::target::{Target, Visit};
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::{Arrivals, Schedule};
+use crate::arrivals::{Arrivals, Schedule, ThinkTime};
 use crate::database::Database;
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
@@ -122,7 +122,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
 
 /// The load: that of the objective, if it names one.
 fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>) {
-    let (arrivals, mut problems) = load.arrivals(TASKS);
+    let (arrivals, mut problems) = load.arrivals(TASKS, ThinkTime::None);
     let Some(rate) = rate else { return (arrivals, problems) };
     if arrivals != Arrivals::closed(TASKS as usize) {
         let why = "the objective names the load too, after `at`";

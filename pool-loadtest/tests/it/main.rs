@@ -18,6 +18,8 @@ mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
 mod open_loop;
+#[cfg(all(feature = "cli", unix))]
+mod partial;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
