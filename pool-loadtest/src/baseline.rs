@@ -7,6 +7,7 @@ use pool_core::{Driver, Pool};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
+use crate::load::later;
 use crate::workload::{Step, Workload};
 
 /// Works alone for the time of `most`, and returns what an operation took on average. Failed ones
@@ -19,9 +20,9 @@ pub(crate) async fn measure<D: Driver, W: Workload<D>>(
     seed: u64,
 ) -> Option<Duration> {
     let mut alone = Alone { operations: 0, worked: Duration::ZERO };
-    let until = Instant::now() + most;
+    let until = later(Instant::now(), most);
     // If the last operation is dropped, those before it count.
-    let _ = timeout(most * 2, alone.work(pool, workload, seed, until)).await;
+    let _ = timeout(most.saturating_mul(2), alone.work(pool, workload, seed, until)).await;
     (alone.operations > 0).then(|| alone.worked / alone.operations)
 }
 

@@ -13,7 +13,7 @@ use crate::words::counted;
 /// Something that is done to the pool during the load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// When, since the load began.
+    /// When, since the load was measured, which is after its warm-up.
     pub at: Duration,
     /// What.
     pub action: Action,

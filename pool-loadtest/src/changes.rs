@@ -15,7 +15,7 @@ use crate::change::{Action, Change};
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ChangeReport {
-    /// When, in seconds since the load began.
+    /// When, in seconds since the load was measured.
     pub at_seconds: f64,
     /// What was asked for.
     pub action: String,
@@ -62,7 +62,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Those of a load that began then, in whatever order.
+    /// Those of a load that is measured from then on, in whatever order.
     pub(crate) fn new(pool: ControlHandle, began: Instant, mut changes: Vec<Change>) -> Self {
         // Those of the same time stay in their order.
         changes.sort_by_key(|change| change.at);
@@ -107,11 +107,15 @@ impl Changes {
         news
     }
 
+    /// Those made so far, and the largest `max_open` there was.
+    pub(crate) fn so_far(&self) -> (Vec<ChangeReport>, usize) {
+        (self.made.clone(), self.most_open)
+    }
+
     /// The load is over. A pool that it left paused is resumed: what follows needs connections.
-    pub(crate) fn end(mut self) -> (Vec<ChangeReport>, usize) {
+    pub(crate) fn end(&mut self) {
         if self.has_paused && self.pool.state() == PoolState::Paused {
             self.make(&Action::RESUME);
         }
-        (self.made, self.most_open)
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Figures {
     pub(crate) longest: f64,
     /// Acquires beside the operations' own.
     pub(crate) nested: u64,
+    /// Whether connections were in use as the count began, so that it has parts of operations.
+    pub(crate) is_cut: bool,
     /// Connections that did not come back.
     pub(crate) left_out: usize,
     /// Whether the pool was changed meanwhile.
@@ -57,7 +59,7 @@ impl LittlesLaw {
         let detail = if holds {
             format!("{} in use = {product} ({off})", amount(in_use))
         } else {
-            let why = figures.why_not(in_use > expected);
+            let why = figures.why_not(in_use - expected);
             let (in_use, expected) = (amount(in_use), amount(expected));
             format!("{in_use} in use, but {product} = {expected} ({off}): {why}")
         };
@@ -67,7 +69,8 @@ impl LittlesLaw {
 
 impl Figures {
     /// The likeliest reason why they do not agree.
-    fn why_not(&self, held_more: bool) -> String {
+    fn why_not(&self, more: f64) -> String {
+        let held_more = more > 0.0;
         if self.left_out > 0 && !held_more {
             let out = counted(self.left_out as u64, "connection");
             format!("{out} did not come back, and the pool counts a hold when it ends")
@@ -80,18 +83,21 @@ impl Figures {
         } else if self.served < ENOUGH {
             let served = counted(self.served, "operation");
             format!("{served} had a connection, which is too few to agree")
-        } else if self.longest / 1e6 >= self.seconds * TOLERANCE {
+        } else if self.is_cut && self.longest / 1e6 >= self.seconds * TOLERANCE {
             let longest = time(self.longest);
             format!("operations of up to {longest} are cut at the beginning or the end")
         } else if self.is_mixed {
             "the pool was changed meanwhile".to_owned()
         } else if !self.is_whole {
             "the run was ended early".to_owned()
+        } else if held_more {
+            let each = time(more * self.seconds / self.served as f64 * 1e6);
+            format!(
+                "each connection counts as in use for {each} longer, while the task that it was \
+                 handed to waits for a processor"
+            )
         } else if self.service < CLOCK {
             "operations are shorter than a millisecond, which is what the pool's clock resolves"
-                .to_owned()
-        } else if held_more {
-            "connections are held before or after the operations, such as by a busy processor"
                 .to_owned()
         } else {
             "the pool counted less than was timed; no reason is known".to_owned()
@@ -121,6 +127,7 @@ mod tests {
             service: 5_000.0,
             longest: 20_000.0,
             nested: 0,
+            is_cut: false,
             left_out: 0,
             is_mixed: false,
             is_whole: true,
@@ -157,8 +164,9 @@ mod tests {
     fn figures_that_do_not_agree_name_the_likeliest_reason() {
         let more = Figures { held_seconds: 80.0, ..agreeing() };
         let less = Figures { held_seconds: 40.0, ..agreeing() };
-        let whole = "8.00 in use, but 1 204/s x 5.00 ms = 6.02 (25 % off): connections are held \
-                     before or after the operations, such as by a busy processor";
+        let whole = "8.00 in use, but 1 204/s x 5.00 ms = 6.02 (25 % off): each connection counts \
+                     as in use for 1.64 ms longer, while the task that it was handed to waits for a \
+                     processor";
         assert_eq!(law(&more).detail, whole);
         for (figures, words) in [
             (
@@ -167,7 +175,10 @@ mod tests {
             ),
             (Figures { left_out: 2, ..less.clone() }, "2 connections did not come back"),
             (Figures { left_out: 1, ..less.clone() }, "1 connection did not come back"),
-            (Figures { longest: 1e6, ..less.clone() }, "operations of up to 1.00 s are cut"),
+            (
+                Figures { longest: 1e6, is_cut: true, ..less.clone() },
+                "operations of up to 1.00 s are cut",
+            ),
             (Figures { is_mixed: true, ..less.clone() }, "the pool was changed meanwhile"),
             (Figures { is_whole: false, ..less.clone() }, "the run was ended early"),
             (less.clone(), "no reason is known"),
@@ -175,7 +186,10 @@ mod tests {
                 Figures { served: 99, held_seconds: 1.0, ..agreeing() },
                 "99 operations had a connection, which is too few",
             ),
-            (Figures { service: 500.0, ..agreeing() }, "operations are shorter than a millisecond"),
+            (
+                Figures { service: 500.0, held_seconds: 5.0, ..agreeing() },
+                "operations are shorter than a millisecond",
+            ),
         ] {
             let law = law(&figures);
             assert!(!law.holds && law.detail.contains(words), "{words:?} not in {law:?}");

@@ -9,7 +9,8 @@
 //!
 //! use pool_core::{Pool, PoolConfig};
 //! use pool_loadtest::{
-//!     Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+//!     Arrivals, Checked, Invariant, LoadOptions, LoadTester, Step, StepError, Workload,
+//!     WorkloadError,
 //! };
 //! # use std::sync::Arc;
 //! # use pool_core::runtime::TokioRuntime;
@@ -36,7 +37,7 @@
 //! # let driver = FakeDriver::new(&FakeServer::new(Arc::new(TokioRuntime::new())));
 //! let pool = Pool::new(driver, PoolConfig { max_open: 4, ..PoolConfig::default() })?;
 //! let options = LoadOptions {
-//!     tasks: 8,
+//!     arrivals: Arrivals::closed(8),
 //!     duration: Duration::from_millis(50),
 //!     ..LoadOptions::default()
 //! };
@@ -49,10 +50,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod backoff;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
+#[cfg(feature = "cli")]
+mod budget;
 mod change;
 mod changes;
 #[cfg(feature = "cli")]
@@ -63,11 +67,14 @@ mod condition;
 mod database;
 #[cfg(feature = "cli")]
 mod forms;
+mod generator;
 mod law;
+mod load;
 mod metric;
 mod network;
 mod objective;
 mod options;
+mod processor;
 mod recorder;
 mod report;
 #[cfg(test)]
@@ -75,9 +82,10 @@ mod samples;
 mod scalability;
 #[cfg(feature = "cli")]
 mod scenario;
+#[cfg(feature = "cli")]
+mod server;
 mod statistics;
 mod stop;
-mod task;
 mod tester;
 mod text;
 mod verdict;
@@ -91,12 +99,14 @@ mod workloads;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
 pub use self::closure::{StepFuture, workload_of};
 pub use self::condition::{Condition, Violation};
 #[cfg(feature = "cli")]
 pub use self::database::Database;
+pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
 pub use self::options::LoadOptions;
@@ -107,7 +117,7 @@ pub use self::report::{
     Report, ReportKind, SCHEMA_VERSION, ServerCounter, ServerReport, Unit,
 };
 pub use self::scalability::Scalability;
-pub use self::tester::{LoadError, LoadTester, Progress};
+pub use self::tester::{LoadError, LoadTester};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
 #[cfg(feature = "cli")]

@@ -139,6 +139,7 @@ fn pool() -> PoolReport {
         idle: 4,
         in_use: 0,
         waiting: 0,
+        peak_is_exact: true,
         peak_in_use: 4,
         utilisation: 0.9,
         acquires,

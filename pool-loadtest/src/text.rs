@@ -5,7 +5,10 @@ use std::fmt::{self, Display, Formatter};
 use pool_core::PoolConfig;
 
 use crate::recorder::Unfinished;
-use crate::report::{Aftermath, ErrorGroup, Invariant, Latency, Outcome, Report};
+use crate::report::{
+    Aftermath, ErrorGroup, GeneratorReport, Invariant, KindReport, Latency, LoadModel, LoadReport,
+    Outcome, Report, ServerCounter,
+};
 use crate::verdict::{Limit, Verdict};
 use crate::words::{counted, grouped, paragraph, time};
 
@@ -15,6 +18,7 @@ impl Display for Report {
         self.latencies(f)?;
         self.pool(f)?;
         self.changes(f)?;
+        self.server(f)?;
         self.incidents(f)?;
         self.findings(f)
     }
@@ -31,8 +35,11 @@ impl Report {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
             most => format!("at most {}", counted(most as u64, "connection")),
         };
-        let tasks = counted(load.tasks.unwrap_or_default() as u64, "task");
-        write!(f, "{tasks} over {connections}, {duration_seconds:.1} s, seed {seed}")?;
+        write!(f, "{} over {connections}, {duration_seconds:.1} s", load.in_words())?;
+        if load.warm_up_seconds > 0.0 {
+            write!(f, " after a warm-up of {:.1} s", load.warm_up_seconds)?;
+        }
+        write!(f, ", seed {seed}")?;
         match self.outcome {
             Outcome::Completed => writeln!(f, "\n")?,
             Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n")?,
@@ -48,6 +55,11 @@ impl Report {
                 paragraph(f, "", &format!("such as: {first}"))?;
             }
         }
+        if load.model == LoadModel::Open {
+            let GeneratorReport { arrivals, dropped, .. } = self.generator;
+            let arrivals = counted(arrivals, "arrival");
+            writeln!(f, "arrivals    {arrivals}, {} dropped", grouped(dropped))?;
+        }
         Ok(())
     }
 
@@ -56,9 +68,9 @@ impl Report {
         write!(f, "\n{:<10}", "")?;
         titles.iter().try_for_each(|title| write!(f, "{title:>11}"))?;
         writeln!(f)?;
-        for (name, latency) in
-            [("wait", self.wait), ("service", self.service), ("response", self.response)]
-        {
+        let of_all = [("wait", self.wait), ("service", self.service), ("response", self.response)];
+        let lateness = self.generator.lateness.map(|lateness| ("lateness", lateness));
+        for (name, latency) in of_all.into_iter().chain(lateness) {
             let Latency { p50, p90, p99, p99_9, max, .. } = latency;
             write!(f, "{name:<10}")?;
             for micros in [p50, p90, p99, p99_9, max] {
@@ -75,20 +87,47 @@ impl Report {
         if ends.iter().any(|(count, _)| *count > 0) {
             writeln!(f, "{:<10}  {}; each is timed up to its end", "", list(&ends))?;
         }
-        writeln!(
-            f,
-            "{:<10}  closed loop: a task asks again only after its answer, so arrivals",
-            ""
-        )?;
-        writeln!(f, "{:<10}  that do not wait for each other would see longer times", "")
+        let model = match self.load.model {
+            LoadModel::Closed => {
+                "closed loop: a task asks again only after its answer, so arrivals that do not wait \
+                 for each other would see longer times"
+            }
+            LoadModel::Open => {
+                "open loop: each is timed from the moment it was meant to start; lateness, of which \
+                 the load generator is the cause, is part of wait and response"
+            }
+        };
+        paragraph(f, "", model)?;
+        self.kinds(f)
+    }
+
+    /// The response of each kind of operation, a line each.
+    fn kinds(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, kind) in self.kinds.iter().enumerate() {
+            let label = if number == 0 { "kinds" } else { "" };
+            let KindReport { name, operations, errors, response, .. } = kind;
+            let shown = |micros: Option<f64>| micros.map_or_else(|| "-".to_owned(), time);
+            let mut words = format!(
+                "{name}: {}, response p50 {}, p99 {}",
+                counted(*operations, "operation"),
+                shown(response.p50),
+                shown(response.p99)
+            );
+            if *errors > 0 {
+                words += &format!(", {}", counted(*errors, "error"));
+            }
+            paragraph(f, label, &words)?;
+        }
+        Ok(())
     }
 
     fn pool(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let pool = &self.pool;
         let busy = pool.utilisation * 100.0;
+        let most = if pool.peak_is_exact { "at most" } else { "at least once" };
         writeln!(
             f,
-            "\npool        {} open, {} in use now, at most {} at once, {busy:.0} % busy on average",
+            "\npool        {} open, {} in use now, {most} {} at once, {busy:.0} % busy on average",
             pool.open, self.in_use, pool.peak_in_use
         )?;
         if let Some(law) = &self.littles_law {
@@ -129,6 +168,33 @@ impl Report {
         Ok(())
     }
 
+    /// What the server counted, and what it has for each replica.
+    fn server(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(server) = &self.server {
+            let counters = server.counters.iter().filter(|counter| counter.value > 0.0);
+            let counters = counters.map(|ServerCounter { name, value, unit }| {
+                let value = grouped(value.round() as u64);
+                // Most names say what is counted.
+                match &**unit {
+                    "bytes" | "ms" => format!("{name} {value} {unit}"),
+                    _ => format!("{name} {value}"),
+                }
+            });
+            let words: Vec<_> = server
+                .version
+                .iter()
+                .cloned()
+                .chain(counters)
+                .chain(server.findings.clone())
+                .collect();
+            if !words.is_empty() {
+                paragraph(f, "server", &words.join("; "))?;
+            }
+            server.missing.iter().try_for_each(|missing| paragraph(f, "not asked", missing))?;
+        }
+        self.budget.iter().try_for_each(|budget| paragraph(f, "budget", &budget.detail))
+    }
+
     /// What befell the server, a paragraph each, and what that was to show.
     fn incidents(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (number, incident) in self.incidents.iter().enumerate() {
@@ -152,6 +218,9 @@ impl Report {
         };
         writeln!(f)?;
         paragraph(f, "invariant", &format!("{invariant}: {}", self.invariant_detail))?;
+        if self.generator.saturated || self.generator.dropped > 0 {
+            paragraph(f, "generator", &self.generator.detail)?;
+        }
         let Verdict { limit, summary, would_change, recommendation } = &self.verdict;
         paragraph(f, "verdict", &format!("{}: {summary}", limit.name()))?;
         paragraph(f, "", &format!("it would change with {would_change}"))?;
@@ -160,11 +229,11 @@ impl Report {
             (None, Limit::Leak) => {
                 "find who keeps connections; no setting of the pool mends that".into()
             }
-            (None, Limit::Generator) => {
-                "nothing; measure it again once the generator keeps up".into()
-            }
             (None, Limit::Failing) => {
                 "look into the errors; no setting of the pool mends them".into()
+            }
+            (None, Limit::Generator) => {
+                "nothing: run it with less load, or from a machine with more cores".to_owned()
             }
             (None, Limit::Unknown) if !self.changes.is_empty() => {
                 "run it with each of these settings by itself".to_owned()
@@ -174,6 +243,26 @@ impl Report {
         };
         paragraph(f, "recommended", &advice)?;
         self.warnings.iter().try_for_each(|warning| paragraph(f, "warning", warning))
+    }
+}
+
+impl LoadReport {
+    /// Who wants connections.
+    fn in_words(&self) -> String {
+        let Self { tasks, arrivals, in_flight_limit, .. } = self;
+        match (self.model, in_flight_limit) {
+            (LoadModel::Open, Some(limit)) => {
+                format!("{arrivals}, at most {} under way,", grouped(*limit as u64))
+            }
+            (LoadModel::Open, None) => arrivals.clone(),
+            (LoadModel::Closed, _) => {
+                let tasks = counted(tasks.unwrap_or_default() as u64, "task");
+                match arrivals.strip_prefix("closed, think ") {
+                    Some(think_time) => format!("{tasks} that think for {think_time}"),
+                    None => tasks,
+                }
+            }
+        }
     }
 }
 

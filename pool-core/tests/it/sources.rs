@@ -37,6 +37,24 @@ fn each_source_wins_over_the_lower_ones_in_whatever_order_they_are_added() {
 }
 
 #[test]
+fn the_fallback_goes_before_a_preset_and_after_all_else() {
+    let sources = Sources::default().fallback("scenario churn", "max_open", "5");
+    for sources in [sources.clone(), sources.clone().preset(Preset::HighLoad)] {
+        let resolved = sources.load().resolve().expect("valid");
+        assert_eq!(resolved.config().max_open, 5);
+        assert_eq!(resolved.origin("max_open").to_string(), "scenario churn");
+    }
+    let set = sources.clone().toml("p.toml", "[pool]\nmax_open=4");
+    assert_eq!(set.load().resolve().expect("valid").config().max_open, 4);
+    let resolved = sources.load().resolve_for(&Single).expect("the database has its way");
+    assert_eq!(resolved.origin("max_open").to_string(), "demanded by single");
+
+    let wrong = Sources::default().fallback("scenario churn", "max_opne", "5");
+    let problems = problems(&wrong);
+    assert!(problems[0].starts_with("scenario churn: setting = \"max_opne\""), "{problems:?}");
+}
+
+#[test]
 fn the_highest_source_names_the_preset() {
     let sources = Sources::default()
         .preset(Preset::Development)

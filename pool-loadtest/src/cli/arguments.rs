@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use pool_core::{FIELDS, PoolConfig, parse_duration};
 
+use super::arrivals::LoadArguments;
+use super::budget::{self, BudgetArguments};
 use super::completions::{CompletionsArguments, ManArguments};
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
@@ -15,9 +17,6 @@ use super::progress::ProgressForm;
 use super::scenarios::ScenariosArguments;
 use super::stage::StageArguments;
 use super::workload::WorkloadArguments;
-
-/// Most tasks a run may have. Each takes some KiB, and no pool serves as many at once.
-const MOST_TASKS: u32 = 100_000;
 
 /// Puts a connection pool under load and says in plain words what limits it.
 ///
@@ -43,7 +42,7 @@ impl Arguments {
         self.command.unwrap_or(Command::Run(self.run))
     }
 
-    /// The settings of the command whose options come from variables and tables, too.
+    /// The settings of the command, if its options come from variables and tables, too.
     pub(crate) fn settings_mut(&mut self) -> Option<&mut SettingsArguments> {
         match &mut self.command {
             None => Some(&mut self.run.settings),
@@ -60,6 +59,9 @@ pub(crate) enum Command {
     /// Run a load and report throughput, latencies, statistics and a verdict.
     #[command(after_help = EXIT_CODES, after_long_help = after_long_help())]
     Run(RunArguments),
+    /// Ask how many connections of a server each replica of an application may have.
+    #[command(after_help = budget::ABOUT)]
+    Budget(BudgetArguments),
     /// List the scenarios that `run --scenario` has.
     Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
@@ -104,7 +106,8 @@ A setting of the pool, such as max_open=8 or acquire_timeout=250ms; may be given
 several fields, which are listed below";
 const AT: &str = "Change the pool under load: --at 3s max_open=4; may be given several times";
 const AT_LONG: &str = "\
-Change the pool under load, so long after the load began; may be given several times:
+Change the pool under load, so long after the load began to be measured; may be given
+several times:
 --at 3s max_open=4 --at 6s pause --at 8s resume.
 
 A change is settings with commas between them, such as 'max_open=4, acquire_timeout=1s', with
@@ -142,16 +145,17 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
-    /// Tasks that each want a connection, again and again [default: 16, or what the scenario has].
-    #[arg(long, value_name = "NUMBER", value_parser = tasks)]
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) tasks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) load: LoadArguments,
     #[command(flatten)]
     pub(crate) workload: WorkloadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]
     pub(crate) at: Vec<String>,
+    #[arg(long, value_name = "NUMBER", help = budget::REPLICAS, value_parser = budget::replicas)]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) replicas: Option<usize>,
     /// Which random numbers the workload draws.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
@@ -196,11 +200,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn tasks(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| (1..=MOST_TASKS).contains(number));
-    number.ok_or_else(|| format!("allowed: a whole number from 1 to {MOST_TASKS}"))
-}
-
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("allowed: a whole number from 0 to {}", u64::MAX))
 }
@@ -221,7 +220,7 @@ mod tests {
         let Command::Run(arguments) = Arguments::parse_from(["pool-loadtest"]).chosen() else {
             panic!("not a run")
         };
-        assert_eq!((arguments.duration, arguments.tasks), (None, None));
+        assert_eq!((arguments.duration, arguments.load.tasks), (None, None));
         assert_eq!((arguments.settings.url, arguments.output.output), (None, Form::Text));
     }
 

@@ -10,9 +10,9 @@ use tokio::time::sleep_until;
 
 use super::own::OwnServer;
 use super::thread::on_a_thread;
+use crate::load::Progress;
 use crate::report::IncidentReport;
 use crate::scenario::{Fault, Notes};
-use crate::tester::Progress;
 
 /// Something that will befall the server, at times since the load began.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,7 @@ type News = Arc<Mutex<Vec<(f64, String)>>>;
 pub(super) struct Misfortunes {
     ticks: watch::Sender<Tick>,
     news: News,
+    ready: watch::Receiver<bool>,
     calm: watch::Receiver<bool>,
     course: Option<JoinHandle<Option<IncidentReport>>>,
 }
@@ -45,14 +46,20 @@ impl Misfortunes {
     /// Begins to wait for the load. Needs a tokio runtime around it.
     pub(super) fn plan(planned: Option<(Planned, Arc<OwnServer>)>, notes: &Arc<Notes>) -> Self {
         let (ticks, told) = watch::channel(Tick::default());
+        let (readier, ready) = watch::channel(planned.is_none());
         let (calmer, calm) = watch::channel(planned.is_none());
         let news = News::default();
         let course = planned.map(|(planned, server)| {
             let (notes, news) = (Arc::clone(notes), Arc::clone(&news));
             let victim = Victim { server, ticks: told, notes, news };
-            tokio::spawn(victim.suffer(planned, calmer))
+            tokio::spawn(victim.suffer(planned, readier, calmer))
         });
-        Self { ticks, news, calm, course }
+        Self { ticks, news, ready, calm, course }
+    }
+
+    /// Waits until what is to be there before the load is there.
+    pub(super) async fn ready(&self) {
+        let _ = self.ready.clone().wait_for(|is_ready| *is_ready).await;
     }
 
     /// Becomes true once all is over; nobody is left to say so if that cannot be.
@@ -100,17 +107,12 @@ impl Victim {
     async fn suffer(
         mut self,
         planned: Planned,
+        ready: watch::Sender<bool>,
         calm: watch::Sender<bool>,
     ) -> Option<IncidentReport> {
         let Planned { fault, from, until } = planned;
-        let began = self.ticks.wait_for(|tick| tick.began.is_some()).await.ok()?.began?;
-        if !self.sleep_until(began + from).await {
-            let _ = calm.send(true);
-            return None;
-        }
-        let (at, errors) = (began.elapsed().as_secs_f64(), self.ticks.borrow().errors);
         let mut incident = IncidentReport {
-            at_seconds: at,
+            at_seconds: 0.0,
             what: String::new(),
             until_seconds: None,
             undone: None,
@@ -118,14 +120,23 @@ impl Victim {
             recovered_after_seconds: None,
             problem: None,
         };
-        let server = Arc::clone(&self.server);
-        match on_a_thread(move || server.befall(fault)).await {
-            Ok(what) => {
-                self.tell(at, &what);
-                incident.what = what;
-            }
-            Err(error) => incident.problem = Some(format!("{error:#}")),
+        if from.is_zero() {
+            self.befall(fault, &mut incident).await;
         }
+        let _ = ready.send(true);
+        let began = self.ticks.wait_for(|tick| tick.began.is_some()).await.ok()?.began?;
+        let errors = if from.is_zero() {
+            0
+        } else {
+            if !self.sleep_until(began + from).await {
+                let _ = calm.send(true);
+                return None;
+            }
+            let errors = self.ticks.borrow().errors;
+            incident.at_seconds = began.elapsed().as_secs_f64();
+            self.befall(fault, &mut incident).await;
+            errors
+        };
         self.sleep_until(began + until).await;
         // Whoever is served from here on is served by a server that is well.
         self.notes.pulse.await_next();
@@ -148,6 +159,18 @@ impl Victim {
         }
         incident.failed = self.ticks.borrow().errors.saturating_sub(errors);
         Some(incident)
+    }
+
+    /// Does it, and notes what happened.
+    async fn befall(&self, fault: Fault, incident: &mut IncidentReport) {
+        let server = Arc::clone(&self.server);
+        match on_a_thread(move || server.befall(fault)).await {
+            Ok(what) => {
+                self.tell(incident.at_seconds, &what);
+                incident.what = what;
+            }
+            Err(error) => incident.problem = Some(format!("{error:#}")),
+        }
     }
 
     /// Sleeps until then, but not beyond the end of the load; whether it goes on.

@@ -1,9 +1,12 @@
 //! The command line: what is asked for, and how the program ends.
 //!
 //! Results go to standard output, progress and errors to standard error. Exit codes: 0 ok, 1 the
-//! run failed, 2 usage or configuration, 130 interrupted.
+//! run failed, 2 usage or configuration, 3 a threshold missed, 130 interrupted.
 
 mod arguments;
+mod arrivals;
+mod aside;
+mod budget;
 mod completions;
 mod config;
 mod health;
@@ -46,6 +49,8 @@ use self::layers::NotUnderstood;
 const FAILED: u8 = 1;
 /// The exit code of a command line that makes no sense.
 const USAGE: u8 = 2;
+/// The exit code of a figure beyond its threshold.
+const MISSED: u8 = 3;
 /// The exit code of a run that a signal ended.
 const INTERRUPTED: u8 = 130;
 
@@ -56,6 +61,8 @@ pub(crate) enum Failure {
     Run(anyhow::Error),
     /// What was asked for makes no sense.
     Usage(anyhow::Error),
+    /// A figure is beyond its threshold; what there is was printed.
+    Missed(anyhow::Error),
     /// A signal stopped it; what there is was printed.
     Interrupted,
 }
@@ -70,6 +77,7 @@ pub fn main() -> ExitCode {
     };
     let done = match arguments.chosen() {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Budget(arguments) => budget::budget(&arguments),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
@@ -81,6 +89,7 @@ pub fn main() -> ExitCode {
         Err(Failure::Interrupted) => return ExitCode::from(INTERRUPTED),
         Err(Failure::Run(error)) => (error, FAILED),
         Err(Failure::Usage(error)) => (error, USAGE),
+        Err(Failure::Missed(error)) => (error, MISSED),
     };
     say(&format!("error: {error:#}"));
     ExitCode::from(code)
@@ -99,6 +108,7 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
+        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

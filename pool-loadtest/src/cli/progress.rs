@@ -11,7 +11,7 @@ use super::health::{HealthEvent, HealthWatch};
 use super::incidents::Incidents;
 use super::live::{self, LiveView};
 use super::say;
-use crate::tester::Progress;
+use crate::load::Progress;
 use crate::words::{counted, grouped, shortened};
 
 /// How much later than the last line the one at the end must be.
@@ -176,13 +176,17 @@ mod tests {
         let printed = told.map(|(millis, operations)| {
             let progress = Progress {
                 elapsed: Duration::from_millis(millis),
+                warm_up_left: None,
                 operations,
                 errors: 0,
+                dropped: 0,
                 throughput: 0.0,
                 response: None,
                 ended: millis == 2_050,
                 changes: Vec::new(),
+                points: Vec::new(),
                 pool: pool.clone(),
+                partial: None,
             };
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
+use super::aside::Aside;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
@@ -210,22 +211,30 @@ impl Run<'_> {
         };
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
+        let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
         let options = stage.options(arguments.seed, changes);
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
+        tokio::select! {
+            () = misfortunes.ready() => {}
+            () = stopped.wait() => return Err(Failure::Interrupted),
+        }
         let beside = Beside {
             stage: &stage,
             misfortunes: &misfortunes,
             health: &mut health,
+            aside: &aside,
             form: arguments.progress,
         };
         let report = load(pool.clone(), workload, options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
+        aside.before_close().await;
         let closed = pool.close(CLOSE).await;
         let seen = watching.deliver(advice).await;
         let mut report = report?;
         report.incidents = misfortunes.seen().await;
+        aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         if in_temporary_file {
             // Its path is of no use to anybody: it is about to be removed.
@@ -281,6 +290,7 @@ struct Beside<'a> {
     stage: &'a Stage,
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
+    aside: &'a Aside,
     form: ProgressForm,
 }
 
@@ -291,7 +301,7 @@ async fn load<D: Database>(
     beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health, form } = beside;
+    let Beside { stage, misfortunes, health, aside, form } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
     let workload = Staged::new(workload, stage.scenario, notes, misfortunes.calm());
@@ -299,6 +309,7 @@ async fn load<D: Database>(
     let report = tester.run_until(stop, |progress| {
         stage.tell(progress);
         misfortunes.tell(progress);
+        aside.tell(progress);
         display.note(misfortunes.news());
         display.show(progress, health);
     });

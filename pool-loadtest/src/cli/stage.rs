@@ -9,11 +9,12 @@ use pool_core::{Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
+use crate::arrivals::Arrivals;
 use crate::change::Change;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::Report;
 use crate::scenario::{ALL, Notes, Scenario};
-use crate::tester::Progress;
 
 /// How long a run takes if nobody says so.
 const DURATION: Duration = Duration::from_secs(10);
@@ -71,7 +72,8 @@ pub(super) struct Stage {
     pub(super) scenario: Option<&'static Scenario>,
     pub(super) start: Option<Product>,
     pub(super) duration: Duration,
-    pub(super) tasks: u32,
+    pub(super) arrivals: Arrivals,
+    pub(super) warm_up: Duration,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -81,15 +83,17 @@ impl Stage {
         let StageArguments { scenario, start } = arguments.stage;
         let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
         let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
+        let (arrivals, mut problems) = arguments.load.arrivals(tasks);
         let stage = Self {
             scenario,
             start,
             duration: arguments.duration.unwrap_or(duration),
-            tasks: arguments.tasks.unwrap_or(tasks),
+            arrivals,
+            warm_up: arguments.load.warm_up,
             notes: Arc::default(),
         };
-        let problems = scenario.map(|scenario| stage.problems(scenario, arguments));
-        (stage, problems.unwrap_or_default())
+        problems.extend(scenario.iter().flat_map(|it| stage.problems(it, arguments)));
+        (stage, problems)
     }
 
     fn problems(&self, scenario: &Scenario, arguments: &RunArguments) -> Vec<Problem> {
@@ -122,7 +126,10 @@ impl Stage {
     pub(super) fn chosen(&self, option: &str) -> Option<(String, String)> {
         let value = match option {
             "duration" => format_duration(self.duration).to_string(),
-            "tasks" => self.tasks.to_string(),
+            "tasks" => match self.arrivals {
+                Arrivals::Closed { tasks, .. } => tasks.to_string(),
+                Arrivals::Open { .. } => return None,
+            },
             _ => return None,
         };
         let default = || "default".to_owned();
@@ -150,7 +157,8 @@ impl Stage {
     /// What the engine is told.
     pub(super) fn options(&self, seed: u64, changes: Vec<Change>) -> LoadOptions {
         let mut options = LoadOptions {
-            tasks: self.tasks as usize,
+            arrivals: self.arrivals.clone(),
+            warm_up: self.warm_up,
             duration: self.duration,
             seed,
             changes,

@@ -16,7 +16,8 @@ pub struct GeneratorReport {
     pub detail: String,
     /// Arrivals that were due; of a closed loop the operations begun.
     pub arrivals: u64,
-    /// Arrivals dropped because the limit of operations under way was reached.
+    /// Arrivals dropped: because the limit of operations under way was reached, or because no
+    /// connection was asked for when the time was up.
     pub dropped: u64,
     /// From the moment an arrival was due to the moment the generator asked for a connection; `None`
     /// in a closed loop. It is part of `wait` and of `response`.

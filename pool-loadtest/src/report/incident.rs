@@ -103,7 +103,7 @@ mod tests {
         let problem = Some("it cannot be started again: no port".to_owned());
         let (until_seconds, undone, recovered_after_seconds) = (None, None, None);
         let lost =
-            IncidentReport { problem, until_seconds, undone, recovered_after_seconds, ..killed() };
+            IncidentReport { until_seconds, undone, recovered_after_seconds, problem, ..killed() };
         let expected =
             "the server was killed; 412 operations failed; it cannot be started again: no port";
         assert_eq!(lost.to_string(), expected);

@@ -1,5 +1,6 @@
 //! What a run found, as numbers. The JSON form is this structure.
 
+mod assemble;
 mod budget;
 mod generator;
 #[cfg(feature = "cli")]
@@ -14,16 +15,15 @@ mod provenance;
 mod series;
 mod server;
 
-use std::thread::available_parallelism;
-use std::time::Duration;
-
-use pool_core::{CloseReason, ConfigError, Driver, Pool, PoolConfig, PoolStats};
+use pool_core::{Driver, PoolConfig};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::assemble::{About, Loaded, Run};
 pub use self::budget::BudgetReport;
 pub use self::generator::GeneratorReport;
 #[cfg(feature = "cli")]
 pub(crate) use self::histograms::Histograms;
+#[cfg(feature = "cli")]
 pub(crate) use self::incident::after;
 pub use self::incident::{Aftermath, IncidentReport};
 pub use self::kind::KindReport;
@@ -34,12 +34,9 @@ pub use self::pool::{AcquireReport, PoolReport};
 pub use self::provenance::Provenance;
 pub use self::series::Point;
 pub use self::server::{ServerCounter, ServerReport};
-use crate::changes::{ChangeOutcome, ChangeReport};
-use crate::law::Figures;
-use crate::options::LoadOptions;
-use crate::recorder::{Measured, Unfinished};
-use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
-use crate::workload::Checked;
+use crate::changes::ChangeReport;
+use crate::recorder::Unfinished;
+use crate::verdict::Verdict;
 
 /// Version of the JSON form; grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -61,7 +58,7 @@ pub struct Report {
     pub database: Option<String>,
     /// How the run ended.
     pub outcome: Outcome,
-    /// How long it lasted, in seconds.
+    /// How long it was measured, in seconds.
     pub duration_seconds: f64,
     /// The seed of the workload's random numbers.
     pub seed: u64,
@@ -196,177 +193,4 @@ pub struct ErrorGroup {
 pub(crate) fn database<D: Driver>(driver: &D) -> String {
     let metadata = driver.metadata();
     metadata.namespace.unwrap_or_else(|| metadata.system_name.into_owned())
-}
-
-/// What the load itself brought to light.
-pub(crate) struct Loaded {
-    /// The pool's settings before it.
-    pub(crate) config: PoolConfig,
-    pub(crate) changes: Vec<ChangeReport>,
-    /// The largest `max_open` there was.
-    pub(crate) most_open: usize,
-    pub(crate) elapsed: Duration,
-    /// The same with the operations that went on after the time was up.
-    pub(crate) whole: Duration,
-    /// Operations succeeded by then.
-    pub(crate) in_time: u64,
-    pub(crate) measured: Measured,
-    /// The pool before it and after its last operation.
-    pub(crate) before: PoolStats,
-    pub(crate) after: PoolStats,
-}
-
-/// Everything a run brought to light.
-pub(crate) struct Run {
-    pub(crate) outcome: Outcome,
-    /// What the workload calls itself.
-    pub(crate) workload: String,
-    pub(crate) options: LoadOptions,
-    pub(crate) baseline: Option<Duration>,
-    pub(crate) network: Network,
-    pub(crate) loaded: Loaded,
-    /// The pool after everything.
-    pub(crate) end: PoolStats,
-    /// What was found, or why nothing was.
-    pub(crate) invariant: Result<Checked, String>,
-    pub(crate) warnings: Vec<String>,
-}
-
-impl Report {
-    pub(crate) fn new<D: Driver>(run: Run, pool: &Pool<D>) -> Self {
-        let Run { outcome, workload, options, baseline, network, loaded, end, invariant, warnings } =
-            run;
-        let Loaded { config, changes, most_open, elapsed, whole, in_time, measured, before, after } =
-            loaded;
-        let metadata = pool.driver().metadata();
-        let (operations, errors) = (in_time, measured.failed());
-        let groups = measured.failures.iter().map(|(kind, group)| ErrorGroup {
-            kind: kind.clone(),
-            count: group.count,
-            first: group.first.clone(),
-        });
-        let (invariant, invariant_detail) = match invariant {
-            Ok(Checked::Held(detail)) => (Invariant::Held, detail),
-            Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
-            Err(why) => (Invariant::Unchecked, format!("{}: {why}", database(pool.driver()))),
-        };
-        let seconds = elapsed.as_secs_f64().max(1e-9);
-        let throughput = operations as f64 / seconds;
-        let baseline_us = baseline.map(|baseline| baseline.as_secs_f64() * 1e6);
-        let pool_report = PoolReport::new(&before, &after, &end, elapsed, most_open);
-        let most = measured.failures.iter().max_by_key(|(_, group)| group.count);
-        // One acquire for each operation; whoever made more is not the load tester.
-        let nested = pool_report.acquires.started.saturating_sub(measured.wait.len());
-        let is_mixed = changes.iter().any(|change| change.outcome == ChangeOutcome::Applied);
-        let littles_law = LittlesLaw::of(&Figures {
-            seconds: whole.as_secs_f64(),
-            held_seconds: after.hold_time.saturating_sub(before.hold_time).as_secs_f64(),
-            served: measured.service.len(),
-            service: measured.service.mean() / 1e3,
-            longest: measured.service.max() as f64 / 1e3,
-            nested,
-            left_out: pool_report.in_use,
-            is_mixed,
-            is_whole: outcome == Outcome::Completed,
-        });
-        let acquires = &pool_report.acquires;
-        let closed = |reason: CloseReason| pool_report.closed[reason.name()];
-        let generator = GeneratorReport {
-            saturated: false,
-            detail: "a closed loop keeps up with itself".to_owned(),
-            arrivals: acquires.started,
-            dropped: 0,
-            lateness: None,
-            cores_used: None,
-        };
-        let evidence = Evidence {
-            tasks: options.tasks,
-            config: config.clone(),
-            is_mixed,
-            cores: available_parallelism().map_or(1, usize::from),
-            operations: measured.succeeded,
-            errors,
-            most_errors: most.map(|(kind, group)| MostErrors {
-                kind: kind.clone(),
-                count: group.count,
-                acquire: group.acquire,
-            }),
-            broken: (invariant == Invariant::Broken).then(|| invariant_detail.clone()),
-            saturated: generator.saturated.then(|| generator.detail.clone()),
-            throughput,
-            wait: measured.wait.mean() / 1e3,
-            service: measured.service.mean() / 1e3,
-            alone: baseline_us,
-            network,
-            utilisation: pool_report.utilisation,
-            peak_in_use: pool_report.peak_in_use,
-            nested,
-            unserved: acquires.timed_out + acquires.cancelled,
-            dropped: measured.unfinished.dropped,
-            left_out: pool_report.in_use,
-            holders: pool.control().holders().iter().map(ToString::to_string).collect(),
-            churned: Churned {
-                opened: pool_report.opened,
-                surplus: closed(CloseReason::Surplus),
-                lifetime: closed(CloseReason::Lifetime),
-                idle: closed(CloseReason::Idle),
-                broken: closed(CloseReason::Broken) + closed(CloseReason::CheckFailed),
-            },
-        };
-        let validate = |config: &PoolConfig| {
-            config.validate()?;
-            ConfigError::from_problems(pool.driver().objections(config))
-        };
-        Self {
-            schema_version: SCHEMA_VERSION,
-            kind: ReportKind::Run,
-            provenance: Provenance::now(),
-            system: metadata.system_name.into_owned(),
-            database: metadata.namespace,
-            outcome,
-            duration_seconds: seconds,
-            seed: options.seed,
-            workload,
-            scenario: None,
-            load: LoadReport {
-                model: LoadModel::Closed,
-                arrivals: "closed".to_owned(),
-                tasks: Some(options.tasks),
-                in_flight_limit: None,
-                warm_up_seconds: 0.0,
-            },
-            config: PoolConfig { max_idle: config.effective_max_idle(), ..config },
-            changes,
-            incidents: Vec::new(),
-            aftermath: None,
-            operations,
-            throughput,
-            late: measured.succeeded - in_time,
-            unfinished: measured.unfinished,
-            errors,
-            error_groups: groups.collect(),
-            generator,
-            wait: Latency::new(&measured.wait),
-            service: Latency::new(&measured.service),
-            response: Latency::new(&measured.response),
-            kinds: Vec::new(),
-            series: Vec::new(),
-            baseline_us,
-            invariant,
-            invariant_detail,
-            in_use: pool_report.in_use,
-            pool: pool_report,
-            server: None,
-            littles_law,
-            budget: None,
-            verdict: Verdict::of(&evidence, validate),
-            warnings,
-            #[cfg(feature = "cli")]
-            histograms: Some(Histograms {
-                wait: measured.wait,
-                service: measured.service,
-                response: measured.response,
-            }),
-        }
-    }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use pool_core::{AcquireCounts, CloseReason, PoolConfig, PoolStats};
 use serde::{Deserialize, Serialize};
 
+use super::Loaded;
+
 /// What a pool did during the load; see [`PoolStats`]. Its first four fields are how it was at the
 /// end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +22,12 @@ pub struct PoolReport {
     pub in_use: usize,
     /// Acquires waiting.
     pub waiting: usize,
-    /// Most connections in use at once, since the pool was made.
+    /// Most connections in use at once during the load.
     pub peak_in_use: usize,
+    /// Whether `peak_in_use` is exact. Otherwise there were as many at some time before the load, so
+    /// that the pool's own statistics cannot tell, and it is the most that was seen now and then: at
+    /// least so many.
+    pub peak_is_exact: bool,
     /// Average share of `max_open` in use during the run, 0 to 1; of the largest if it was changed
     /// meanwhile, of the peak if it was unlimited.
     pub utilisation: f64,
@@ -58,15 +64,12 @@ pub struct AcquireReport {
 }
 
 impl PoolReport {
-    /// What happened from `before` to `after`, and how things were at the `end`. `most_open` is the
-    /// largest `max_open` there was.
-    pub(crate) fn new(
-        before: &PoolStats,
-        after: &PoolStats,
-        end: &PoolStats,
-        elapsed: Duration,
-        most_open: usize,
-    ) -> Self {
+    /// What the load brought about, and how things were at the `end`.
+    pub(crate) fn new(loaded: &Loaded, end: &PoolStats) -> Self {
+        let Loaded { before, after, elapsed, most_open, most_in_use, .. } = loaded;
+        let peak_is_exact =
+            after.peak_in_use > before.peak_in_use || *most_in_use >= after.peak_in_use;
+        let peak_in_use = if peak_is_exact { after.peak_in_use } else { *most_in_use };
         let closed = CloseReason::ALL.map(|reason| {
             (reason.name().to_owned(), after.closed.of(reason) - before.closed.of(reason))
         });
@@ -75,8 +78,9 @@ impl PoolReport {
             idle: end.idle,
             in_use: held(end),
             waiting: end.waiting,
-            peak_in_use: after.peak_in_use,
-            utilisation: utilisation(before, after, elapsed, most_open),
+            peak_in_use,
+            peak_is_exact,
+            utilisation: utilisation(before, after, *elapsed, *most_open, peak_in_use),
             acquires: AcquireReport::new(&before.acquires, &after.acquires),
             wait_count: after.wait_count - before.wait_count,
             wait_seconds: after.wait_time.saturating_sub(before.wait_time).as_secs_f64(),
@@ -110,10 +114,16 @@ fn held(stats: &PoolStats) -> usize {
     stats.in_use - stats.checking - stats.resetting
 }
 
-fn utilisation(before: &PoolStats, after: &PoolStats, elapsed: Duration, most_open: usize) -> f64 {
+fn utilisation(
+    before: &PoolStats,
+    after: &PoolStats,
+    elapsed: Duration,
+    most_open: usize,
+    peak_in_use: usize,
+) -> f64 {
     let held = after.hold_time.saturating_sub(before.hold_time).as_secs_f64();
     let most = match most_open {
-        PoolConfig::UNLIMITED => after.peak_in_use.max(1),
+        PoolConfig::UNLIMITED => peak_in_use.max(1),
         most => most,
     };
     (held / elapsed.as_secs_f64().max(1e-9) / most as f64).min(1.0)

@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// One second of a run; the last may be shorter. Times are in microseconds.
+///
+/// There are at most 3 600 points: those of a run that is longer than an hour last longer. Of points
+/// that were shorter once, the median is the average of their medians, and 99 % took no longer than
+/// told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]

@@ -95,13 +95,11 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "exhaustion",
-        does: "other users take every connection that the server has left, as the pool is to grow",
-        look_at: "connects that failed, and whether operations went on with the connections there are",
-        shortest: Duration::from_secs(2),
-        settings: &[("max_open", "2")],
-        changes: &[Share { at: 0.5, what: "max_open=8" }],
-        misfortune: Some(Misfortune { kind: Fault::Crowded, from: 0.2, until: 0.7 }),
-        expects_errors: true,
+        does: "other users have every connection that the server has left, and leave half-way",
+        look_at: "connects that failed, and whether operations went on with the connection there is",
+        shortest: SECOND,
+        settings: &[("max_open", "8")],
+        misfortune: Some(Misfortune { kind: Fault::Crowded, from: 0.0, until: 0.5 }),
         expected: "connects are refused, the pool goes on with what it has, and grows once they left",
         seen: seen::exhaustion,
         ..PLAIN

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Connections that are forgotten where the pool has no limit.
 const MOST: usize = 16;
 
-/// Connections that nobody gives back, until the run is over.
+/// Connections that nobody gives back: they are counted as such when the run is over, and go with this.
 pub(super) struct Leak<D: Driver>(Mutex<Vec<OwnedPoolGuard<D>>>);
 
 impl<D: Driver> Default for Leak<D> {
@@ -62,11 +62,5 @@ impl<D: Driver> Leak<D> {
 
     fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Gives them back after all.
-    pub(super) fn mend(&self) {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(all);
     }
 }

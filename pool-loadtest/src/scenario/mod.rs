@@ -66,7 +66,8 @@ pub(crate) struct Share<T> {
     pub(crate) what: T,
 }
 
-/// Something that befalls a server, from one time to another, each a share of the duration.
+/// Something that befalls a server, from one time to another, each a share of the duration. What
+/// begins at 0 is there before the load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Misfortune {
     pub(crate) kind: Fault,
@@ -151,7 +152,7 @@ mod tests {
                 config.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
             }
             if let Some(Misfortune { from, until, .. }) = scenario.misfortune {
-                assert!(0.0 < from && from < until && until < 1.0, "{name}");
+                assert!(0.0 <= from && from < until && until < 1.0, "{name}");
             }
         }
     }

@@ -32,6 +32,10 @@ fn too_short() -> Seen {
     unknown("the run was too short to tell")
 }
 
+fn untouched() -> Seen {
+    unknown("nothing befell the server: the run ended before")
+}
+
 fn beats(report: &Report, pulse: &Pulse) -> Vec<u32> {
     pulse.until(std::time::Duration::from_secs_f64(report.duration_seconds))
 }
@@ -76,14 +80,12 @@ pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn churn(report: &Report, _: &Notes) -> Seen {
     let (opened, operations) = (report.pool.opened, report.operations + report.late);
-    let mut detail = format!(
-        "{} opened for {}",
-        counted(opened, "connection"),
-        counted(operations, "operation")
-    );
-    if let Some(each) = operations.checked_div(opened).filter(|each| *each > 0) {
-        detail.push_str(&format!(", one for every {}", grouped(each)));
-    }
+    let each = match operations.checked_div(opened) {
+        Some(each) if each > 0 => format!(", one for every {}", grouped(each)),
+        _ => String::new(),
+    };
+    let (connections, done) = (counted(opened, "connection"), counted(operations, "operation"));
+    let detail = format!("{connections} opened for {done}{each}");
     seen(opened > 3 * report.config.max_open as u64, detail)
 }
 
@@ -106,13 +108,11 @@ pub(super) fn hog(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn leak(report: &Report, notes: &Notes) -> Seen {
     let kept = notes.twists();
-    let mut detail = format!("{} never given back", counted(kept, "connection"));
-    if let Some((first, second)) = halves(report, notes) {
+    let rates = halves(report, notes).map_or_else(String::new, |(first, second)| {
         let [first, second] = [first, second].map(per_second);
-        detail
-            .push_str(&format!("; {first} in the first half of the load, {second} in the second"));
-    }
-    seen(kept > 0, detail)
+        format!("; {first} in the first half of the load, {second} in the second")
+    });
+    seen(kept > 0, format!("{} never given back{rates}", counted(kept, "connection")))
 }
 
 pub(super) fn impatience(report: &Report, notes: &Notes) -> Seen {
@@ -136,14 +136,19 @@ pub(super) fn nested(report: &Report, notes: &Notes) -> Seen {
 }
 
 pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
-    let failed = counted(report.pool.open_failed, "connect");
-    let Some((_, meanwhile, after)) = around(report, notes) else { return too_short() };
+    let [incident] = &report.incidents[..] else { return untouched() };
+    let beats = beats(report, &notes.pulse);
+    let left = beat_of(incident.until_seconds.unwrap_or(report.duration_seconds), &beats);
+    let (meanwhile, after) = beats.split_at(left);
+    let (failed, rates) = (report.pool.open_failed, [meanwhile, after].map(rate));
     let detail = format!(
-        "{failed} failed; {} meanwhile, {} afterwards",
-        per_second(meanwhile),
-        per_second(after)
+        "{} failed; {} meanwhile, {} afterwards; {} in use at once",
+        counted(failed, "connect"),
+        per_second(rates[0]),
+        per_second(rates[1]),
+        counted(report.pool.peak_in_use as u64, "connection")
     );
-    seen(report.pool.open_failed > 0 && after > 0.0, detail)
+    seen(failed > 0 && rates.iter().all(|rate| *rate > 0.0), detail)
 }
 
 pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
@@ -157,7 +162,7 @@ pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
             };
             seen(incident.recovered_after_seconds.is_some(), detail)
         }
-        _ => unknown("nothing befell the server: the run ended before"),
+        _ => untouched(),
     }
 }
 
@@ -172,14 +177,19 @@ pub(super) fn distance(report: &Report, notes: &Notes) -> Seen {
 fn around(report: &Report, notes: &Notes) -> Option<(f64, f64, f64)> {
     let beats = beats(report, &notes.pulse);
     let [incident] = &report.incidents[..] else { return None };
-    let beat_of = |seconds: f64| ((seconds / BEAT.as_secs_f64()) as usize).min(beats.len());
-    let (from, until) = (beat_of(incident.at_seconds), beat_of(incident.until_seconds?));
+    let from = beat_of(incident.at_seconds, &beats);
+    let until = beat_of(incident.until_seconds?, &beats);
     let (before, rest) = beats.split_at(from);
     let (meanwhile, after) = rest.split_at(until.saturating_sub(from));
     // What began before and ended within is of neither.
     let meanwhile = meanwhile.get(1..)?;
     let is_enough = [before, meanwhile, after].iter().all(|beats| !beats.is_empty());
     is_enough.then(|| (rate(before), rate(meanwhile), rate(after)))
+}
+
+/// The beat of a time, or the end.
+fn beat_of(seconds: f64, beats: &[u32]) -> usize {
+    ((seconds / BEAT.as_secs_f64()) as usize).min(beats.len())
 }
 
 pub(super) fn resize(report: &Report, _: &Notes) -> Seen {

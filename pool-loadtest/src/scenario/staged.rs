@@ -87,8 +87,6 @@ impl<D: Driver, W: Workload<D>> Workload<D> for Staged<D, W> {
     }
 
     async fn clean_up(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
-        let cleaned_up = self.workload.clean_up(pool).await;
-        self.leak.mend();
-        cleaned_up
+        self.workload.clean_up(pool).await
     }
 }

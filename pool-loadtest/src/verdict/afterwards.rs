@@ -13,7 +13,7 @@ impl Verdict {
         }
         if !server.findings.is_empty() {
             let found = server.findings.join("; ");
-            self.summary.push_str(&format!(". The server says: {found}"));
+            self.summary = format!("{}. The server says: {found}", self.summary);
         }
     }
 
@@ -28,11 +28,12 @@ impl Verdict {
             return;
         };
         let room = if most == 0 { "no room".to_owned() } else { format!("room for {most} only") };
-        self.summary.push_str(&format!(
-            ". More would be recommended (max_open = {wanted}), but {} leaves {room} in each of {}",
+        self.summary = format!(
+            "{}. max_open = {wanted} would be recommended, but {} leaves {room} in each of {}",
+            self.summary,
             budget.limited_by,
-            counted(budget.replicas as u64, "replica"),
-        ));
+            counted((budget.replicas + budget.surge) as u64, "replica"),
+        );
         let present = budget.max_open.unwrap_or(usize::MAX);
         let is_more = wanted > present;
         if most == 0 || (is_more && most <= present) {
@@ -86,8 +87,8 @@ mod tests {
             (verdict.recommendation.map(|it| it.value), verdict.summary)
         };
         assert_eq!(recommended("20", 24, 10), (Some("20".to_owned()), "why".to_owned()));
-        let expected = "why. More would be recommended (max_open = 20), but max_connections leaves \
-                        room for 15 only in each of 4 replicas";
+        let expected = "why. max_open = 20 would be recommended, but max_connections leaves room for \
+                        15 only in each of 4 replicas";
         assert_eq!(recommended("20", 15, 10), (Some("15".to_owned()), expected.to_owned()));
         assert_eq!(recommended("20", 10, 10).0, None, "they have as many already");
         assert_eq!(recommended("20", 15, 40).0, Some("15".to_owned()), "fewer, but fewer still");

@@ -19,9 +19,10 @@ impl Evidence {
     pub(super) fn doubted(&self, mut finding: Finding) -> Finding {
         if let Some(why) = &self.saturated {
             finding.advice = None;
-            finding.summary.push_str(&format!(
-                ". The load generator could not keep up ({why}), so nothing is recommended"
-            ));
+            finding.summary = format!(
+                "{}. The load generator could not keep up ({why}), so nothing is recommended",
+                finding.summary
+            );
         }
         finding
     }

@@ -164,7 +164,8 @@ impl Verdict {
             }
             Err(error) => {
                 let why = &error.problems()[0].why;
-                finding.summary.push_str(&format!(". {field} = {value} cannot be set: {why}"));
+                finding.summary =
+                    format!("{}. {field} = {value} cannot be set: {why}", finding.summary);
                 finding.without_advice()
             }
         }

@@ -166,3 +166,227 @@ fn a_setting_the_driver_refuses_is_not_recommended_and_the_reason_is_given() {
     let expected = "max_open = 20 cannot be set: one is all there is";
     assert!(verdict.summary.ends_with(expected), "{}", verdict.summary);
 }
+
+/// What is said in full: limit, summary, what would change it, and what to set.
+fn said(evidence: &Evidence) -> String {
+    let Verdict { limit, summary, would_change, recommendation } = verdict(evidence);
+    let advice = recommendation.map(|it| format!("; {} = {}: {}", it.field, it.value, it.effect));
+    format!("{}: {summary} ({would_change}{})", limit.name(), advice.unwrap_or_default())
+}
+
+/// Every operation wants a second connection while it has one: four connections, eight tasks.
+fn deadlocked() -> Evidence {
+    let most = MostErrors { kind: "no second connection".to_owned(), count: 40, acquire: None };
+    Evidence {
+        tasks: 8,
+        operations: 0,
+        errors: 40,
+        most_errors: Some(most),
+        nested: 40,
+        unserved: 48,
+        peak_in_use: 4,
+        ..with_max_open(4, busy_pool())
+    }
+}
+
+/// Each operation of 10 ms has four statements, and the way there and back takes 2 ms.
+fn far_away() -> Evidence {
+    Evidence {
+        wait: 0.0,
+        service: 10_500.0,
+        alone: Some(10_000.0),
+        network: Network { round_trip: Some(2_000.0), statements: Some(4.0) },
+        ..busy_pool()
+    }
+}
+
+fn churned(churned: Churned) -> Evidence {
+    Evidence { operations: 10_000, churned, ..busy_pool() }
+}
+
+#[test]
+fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
+    let idle = Evidence { wait: 1.0, utilisation: 0.2, peak_in_use: 4, ..busy_pool() };
+    let slowed = Evidence { throughput: 2_000.0, service: 5_000.0, ..busy_pool() };
+    let holders = vec!["src/orders.rs:12 holds 2, longest 3s".to_owned()];
+    let left_out = Evidence { left_out: 2, holders, ..busy_pool() };
+    let surplus = Churned { opened: 1_210, surplus: 1_200, lifetime: 1, ..Churned::default() };
+    let mut churned = churned(surplus);
+    churned.config.max_idle = 2;
+    for (evidence, expected) in [
+        (
+            busy_pool(),
+            "pool-limited: tasks wait for connections: 100 % of these are in use on average, waiting \
+             is 50 % of the response time, and once it has a connection an operation takes no longer \
+             than alone (waiting of less than 10 % of the response time, or operations that take \
+             twice as long as alone; max_open = 20: waits should fall and throughput rise, until the \
+             database is the limit)",
+        ),
+        (
+            slowed,
+            "database-limited: operations wait in the database or for a core (this machine has 4): \
+             one takes 5.0 times as long as alone. 2 connections at work without a pause could have \
+             done all of it; the others wait for each other (operations that take less than twice as \
+             long in company as alone; max_open = 3: p99 should fall; throughput may fall too)",
+        ),
+        (
+            idle,
+            "idle: the pool has room to spare: 20 % of its connections are in use on average, 4 at \
+             most, and waiting is less than 1 % of the response time (more tasks: half of the \
+             connections in use, or waiting of 10 % of the response time; max_open = 4: fewer \
+             connections to keep; no reserve for a higher peak)",
+        ),
+        (
+            Evidence { wait: 0.0, ..busy_pool() },
+            "balanced: in balance: 100 % of the connections are in use on average, and waiting is 0 % \
+             of the response time (more tasks, until waiting is 10 % of the response time; or fewer, \
+             until half of the connections are idle)",
+        ),
+        (
+            far_away(),
+            "network-limited: operations wait for the way to the database: there and back takes 2.00 \
+             ms, an operation has 4.0 statements, and 80 % of the 10.0 ms it takes alone are spent on \
+             the way. Fewer statements for each operation, or a database that is nearer, help most \
+             (fewer statements for each operation, or a shorter way)",
+        ),
+        (
+            left_out,
+            "leak: 2 connections were not given back after the last operation: src/orders.rs:12 holds \
+             2, longest 3s. Look for a guard that is kept, or forgotten (every connection given back \
+             once its work is done)",
+        ),
+        (
+            churned,
+            "churn: connections are not kept: for 100 operations 12 were opened, 1 210 in all; closed \
+             were 1 200 as more than max_idle, 1 for their age (max_lifetime) (fewer than 5 \
+             connections opened again for 100 operations; max_idle = 10: connections are kept for the \
+             next operation; more of them are open at rest)",
+        ),
+        (
+            Evidence { saturated: Some("2 of 2 cores were busy".to_owned()), ..busy_pool() },
+            "generator-limited: the load generator could not keep up: 2 of 2 cores were busy. The \
+             figures say more of it than of the pool, so nothing is recommended from them (a \
+             generator that keeps up: a lower rate, more cores, or a machine of its own)",
+        ),
+        (
+            deadlocked(),
+            "failing: operations that have a connection wait for another, and all of 4 connections \
+             were held so at some time: 48 acquires got none. 40 acquires were made within \
+             operations, beside one for each. Take one connection for an operation and pass it on; \
+             more time to wait does not help (one connection for each operation; max_open = 9: enough \
+             for each task to have one and one task to have two, so that they cannot wait for each \
+             other for ever; one connection for each operation needs fewer)",
+        ),
+        (
+            Evidence { operations: 1, ..busy_pool() },
+            "unknown: 1 operation is too few to tell what limits them (a longer run, or more tasks)",
+        ),
+    ] {
+        assert_eq!(said(&evidence), expected);
+    }
+}
+
+#[test]
+fn operations_that_wait_for_each_others_connections_are_never_given_more_time() {
+    assert_judged(&deadlocked(), Limit::Failing, "max_open = 9");
+    // Some operations got both of theirs, and acquires timed out in the queue.
+    let timeouts = failing(AcquireErrorKind::Timeout, AcquirePhase::Queued);
+    let some = Evidence { tasks: 20, nested: 60_000, unserved: 15_000, ..timeouts };
+    assert_judged(&some, Limit::Failing, "max_open = 21");
+    let room = with_max_open(40, some.clone());
+    let (limit, advice) = judged(&Evidence { peak_in_use: 40, ..room });
+    assert_eq!((limit, &*advice), (Limit::Failing, ""), "no setting of time");
+    // As many as there are tasks may have been under way before.
+    let other = Evidence { nested: 20, ..some };
+    assert_judged(&other, Limit::Failing, "max_open = 20");
+}
+
+#[test]
+fn failures_do_not_excuse_an_invariant_that_is_broken() {
+    let timeouts = failing(AcquireErrorKind::Timeout, AcquirePhase::Queued);
+    let broken = Some("3 transfers too few".to_owned());
+    let summary = |evidence: &Evidence| verdict(evidence).summary;
+    let both = Evidence { broken: broken.clone(), ..timeouts };
+    assert_judged(&both, Limit::Failing, "");
+    let expected = "the invariant did not hold: 3 transfers too few. 20 000 of 120 000 operations \
+                    failed (17 %); 15 000 of these: it timed out. No setting of the pool mends that, \
+                    and no error excuses it";
+    assert_eq!(summary(&both), expected);
+    let alone = Evidence { broken, ..busy_pool() };
+    assert_judged(&alone, Limit::Failing, "");
+    let expected = "the invariant did not hold: 3 transfers too few. No setting of the pool mends \
+                    that, and no error excuses it";
+    assert_eq!(summary(&alone), expected);
+    assert_judged(&Evidence { is_mixed: true, ..alone }, Limit::Failing, "");
+}
+
+#[test]
+fn a_generator_that_could_not_keep_up_recommends_nothing_even_of_failures() {
+    let saturated = Some("1 000 arrivals were dropped".to_owned());
+    let full = failing(AcquireErrorKind::QueueFull, AcquirePhase::Start);
+    let failing = Evidence { saturated: saturated.clone(), ..full };
+    assert_judged(&failing, Limit::Failing, "");
+    assert!(
+        verdict(&failing)
+            .summary
+            .ends_with("(1 000 arrivals were dropped), so nothing is recommended")
+    );
+    assert_judged(&Evidence { saturated, ..busy_pool() }, Limit::Generator, "");
+}
+
+#[test]
+fn connections_that_are_all_out_while_nothing_is_done_are_a_leak() {
+    let nobody = Evidence { operations: 0, unserved: 20, ..busy_pool() };
+    assert_judged(&nobody, Limit::Leak, "");
+    let expected = "not one operation was done, and 100 % of 10 connections were in use on average: \
+                    whoever has them keeps them. 20 acquires got none";
+    assert_eq!(verdict(&nobody).summary, expected);
+    // Operations that had them and did not end wait for the database.
+    assert_judged(&Evidence { dropped: 10, ..nobody.clone() }, Limit::Unknown, "");
+    assert_judged(&Evidence { utilisation: 0.5, ..nobody }, Limit::Unknown, "");
+    let one = Evidence { left_out: 1, is_mixed: true, ..busy_pool() };
+    assert!(verdict(&one).summary.starts_with("1 connection was not given back after"));
+}
+
+#[test]
+fn churn_is_told_by_most_of_its_reasons_and_little_of_it_is_none() {
+    let opened = |count| Churned { opened: count, ..Churned::default() };
+    let mut aged = churned(Churned { lifetime: 600, surplus: 30, ..opened(630) });
+    aged.config.max_lifetime = Some(Duration::from_secs(1));
+    assert_judged(&aged, Limit::Churn, "max_lifetime = 30m");
+    let mut idle = churned(Churned { idle: 600, ..opened(600) });
+    idle.config.max_idle_time = Some(Duration::from_secs(1));
+    assert_judged(&idle, Limit::Churn, "max_idle_time = 10m");
+    let mut at_once = churned(Churned { surplus: 600, ..opened(600) });
+    at_once.config.idle_grace = Duration::ZERO;
+    assert_judged(&at_once, Limit::Churn, "idle_grace = 5s");
+    assert_judged(&churned(Churned { broken: 600, ..opened(600) }), Limit::Churn, "");
+    for little in [
+        Churned { surplus: 499, ..opened(499) },
+        // Opened once, and closed at the end or not at all.
+        opened(2_000),
+        Churned { surplus: 2_000, ..opened(10) },
+    ] {
+        assert_judged(&churned(little), Limit::Pool, "max_open = 20");
+    }
+}
+
+#[test]
+fn a_way_that_is_short_or_an_operation_that_works_is_not_the_network() {
+    assert_judged(&far_away(), Limit::Network, "");
+    assert_judged(&Evidence { wait: 5_000.0, ..far_away() }, Limit::Network, "max_open = 20");
+    let network = |round_trip, statements| Evidence {
+        network: Network { round_trip: Some(round_trip), statements },
+        ..far_away()
+    };
+    assert_judged(&network(6_000.0, None), Limit::Network, "");
+    for elsewhere in [
+        network(2_000.0, None),
+        network(2_000.0, Some(2.0)),
+        network(100.0, Some(90.0)),
+        Evidence { network: Network::default(), ..far_away() },
+    ] {
+        assert_judged(&elsewhere, Limit::Balanced, "");
+    }
+    assert_judged(&Evidence { service: 20_000.0, ..far_away() }, Limit::Database, "");
+}

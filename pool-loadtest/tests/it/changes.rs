@@ -4,7 +4,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use pool_core::{Pool, PoolState};
-use pool_loadtest::{Change, ChangeOutcome, Limit, LoadOptions, LoadTester, Progress, Report};
+use pool_loadtest::{
+    Arrivals, Change, ChangeOutcome, Limit, LoadOptions, LoadTester, Progress, Report,
+};
 use pool_testkit::FakeDriver;
 
 use crate::phases::{phased, seconds};
@@ -21,7 +23,7 @@ async fn run(
         action: action.parse().expect("right"),
     };
     let changes = changes.iter().map(change).collect();
-    let options = LoadOptions { tasks: 4, changes, ..seconds(10) };
+    let options = LoadOptions { arrivals: Arrivals::closed(4), changes, ..seconds(10) };
     let tester = LoadTester::new(pool.clone(), phased(None), options);
     tester.run_until(pending(), progress).await.expect("prepared")
 }

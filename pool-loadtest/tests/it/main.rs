@@ -1,6 +1,7 @@
 //! The load tester as a library on the scripted driver, and as a program on SQLite and on
 //! real servers.
 
+mod arrivals;
 mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
@@ -12,6 +13,7 @@ mod objectives;
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
+mod open_loop;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{Invariant, LoadOptions, LoadTester, Report, workload_of};
+use pool_loadtest::{Arrivals, Invariant, LoadOptions, LoadTester, Report, workload_of};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 
 /// The report of a load of reads with a deadline for a connection.
@@ -18,7 +18,7 @@ async fn report_of_reads(name: &str, statement: &'static str) -> Report {
         })
     });
     let options = LoadOptions {
-        tasks: 4,
+        arrivals: Arrivals::closed(4),
         duration: Duration::from_millis(300),
         baseline: Duration::ZERO,
         ..LoadOptions::default()

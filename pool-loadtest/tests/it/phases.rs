@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use pool_core::Pool;
 use pool_loadtest::{
-    Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
-    Workload, WorkloadError,
+    Arrivals, Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Report, Step,
+    StepError, Workload, WorkloadError,
 };
 use pool_testkit::{FakeDriver, FakeError};
 use tokio::sync::Notify;
@@ -84,7 +84,12 @@ pub(crate) fn phased(hangs_in: Option<Phase>) -> Phased {
 
 pub(crate) fn seconds(seconds: u64) -> LoadOptions {
     let duration = Duration::from_secs(seconds);
-    LoadOptions { tasks: 2, duration, baseline: 300 * MS, ..LoadOptions::default() }
+    LoadOptions {
+        arrivals: Arrivals::closed(2),
+        duration,
+        baseline: 300 * MS,
+        ..LoadOptions::default()
+    }
 }
 
 /// Runs it, and stops it with `stop`.
@@ -207,7 +212,8 @@ impl Workload<FakeDriver> for NeverWaits {
 #[tokio::test]
 async fn work_that_never_waits_ends_in_time_on_one_thread() {
     let (_, pool) = pool(max_open(1));
-    let options = LoadOptions { tasks: 2, duration: 100 * MS, ..LoadOptions::default() };
+    let options =
+        LoadOptions { arrivals: Arrivals::closed(2), duration: 100 * MS, ..LoadOptions::default() };
     let report = LoadTester::new(pool, NeverWaits, options).run().await.expect("prepared");
     assert!(report.operations > 0, "{report}");
 }

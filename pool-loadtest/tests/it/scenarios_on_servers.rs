@@ -118,10 +118,11 @@ mod postgres {
 
     #[test]
     fn a_pool_that_cannot_grow_goes_on_with_what_it_has() {
-        let report = report("exhaustion", "postgres", "4s");
+        let report = report("exhaustion", "postgres", "3s");
         let pool = &report["pool"];
         assert!(pool["open_failed"].as_u64() > Some(0), "{report}");
-        assert_eq!((&report["errors"], &pool["peak_in_use"]), (&0.into(), &8.into()), "{report}");
+        assert_eq!(report["errors"], 0, "{report}");
+        assert!(pool["opened"].as_u64() > Some(0), "it grows once there is room: {report}");
         assert_eq!(report["aftermath"]["seen"], true, "{report}");
     }
 

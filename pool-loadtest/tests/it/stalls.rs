@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Checked, Limit, LoadOptions, LoadTester, Report, Step, StepError, Workload, WorkloadError,
+    Arrivals, Checked, Limit, LoadOptions, LoadTester, Report, Step, StepError, Workload,
+    WorkloadError,
 };
 use pool_testkit::{Answer, Call, FakeDriver, FakeError};
 use tokio::time::sleep;
@@ -42,7 +43,7 @@ fn slow(takes: Duration) -> Slow {
 
 async fn run(pool: &Pool<FakeDriver>, workload: Slow, tasks: usize, seconds: u64) -> Report {
     let options = LoadOptions {
-        tasks,
+        arrivals: Arrivals::closed(tasks),
         duration: Duration::from_secs(seconds),
         baseline: Duration::ZERO,
         ..LoadOptions::default()

@@ -7,8 +7,8 @@ use std::time::Duration;
 use pool_core::runtime::TokioRuntime;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Checked, Invariant, Limit, LoadOptions, LoadTester, Outcome, Report, Step, StepError, Workload,
-    WorkloadError,
+    Arrivals, Checked, Invariant, Limit, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
+    Workload, WorkloadError,
 };
 use pool_testkit::{Answer, Call, FakeDriver, FakeError, FakeServer};
 use tokio::sync::Semaphore;
@@ -78,7 +78,12 @@ pub(crate) fn pool(config: PoolConfig) -> (FakeServer, Pool<FakeDriver>) {
 }
 
 fn options(tasks: usize) -> LoadOptions {
-    LoadOptions { tasks, duration: 200 * MS, baseline: 5 * MS, ..LoadOptions::default() }
+    LoadOptions {
+        arrivals: Arrivals::closed(tasks),
+        duration: 200 * MS,
+        baseline: 5 * MS,
+        ..LoadOptions::default()
+    }
 }
 
 pub(crate) fn max_open(max_open: usize) -> PoolConfig {

@@ -43,7 +43,10 @@ fn the_command_line_counts_more_than_the_environment_and_that_more_than_the_tabl
     {
         let run = read_run(line, &variables);
         assert_eq!(problems(&run), [""; 0]);
-        assert_eq!((run.tasks, run.duration, run.seed), (Some(1), Some(Duration::from_secs(2)), 3));
+        assert_eq!(
+            (run.load.tasks, run.duration, run.seed),
+            (Some(1), Some(Duration::from_secs(2)), 3)
+        );
         assert_eq!(origin(&run, "tasks"), "command line --tasks");
         assert_eq!(origin(&run, "duration"), "LOADTEST_DURATION");
         assert_eq!(origin(&run, "seed"), format!("{path}:4"));
@@ -84,7 +87,7 @@ fn every_problem_of_every_source_is_told_with_its_origin_and_what_is_allowed() {
     }
     assert!(found[4].ends_with("did you mean \"LOADTEST_SEED\"?"), "{}", found[4]);
     assert!(found[8].ends_with("did you mean \"json\"?"), "{}", found[8]);
-    assert_eq!(run.tasks, Some(5), "what is wrong elsewhere is told all the same");
+    assert_eq!(run.load.tasks, Some(5), "what is wrong elsewhere is told all the same");
 }
 
 #[test]
@@ -136,5 +139,23 @@ fn every_option_of_a_load_but_those_of_the_pool_has_its_variable() {
     for long in run.get_arguments().filter_map(clap::Arg::get_long) {
         let is_of_pool = ["preset", "file", "pool", "url", "help"].contains(&long);
         assert_eq!(names.has(&long.replace('-', "_")), !is_of_pool, "{long}");
+    }
+}
+
+#[test]
+fn every_command_that_puts_a_load_on_a_pool_is_told_what_the_layers_say() {
+    let root = Arguments::command();
+    for path in names::LOADS {
+        let known = path.iter().try_fold(&root, |command, name| command.find_subcommand(name));
+        if known.is_none() {
+            continue;
+        }
+        let line = std::iter::once(&"pool-loadtest").chain(path).map(OsString::from).collect();
+        let variables = [("LOADTEST_DURATION".into(), "soon".into())];
+        // One that misses an argument is not understood, whatever the layers say.
+        let Ok(mut arguments) = read(line, variables) else { continue };
+        let settings = arguments.settings_mut();
+        let told = settings.map(|it| it.layers.problems.len() + it.layers.options.len());
+        assert!(told > Some(1), "{path:?}: {told:?}");
     }
 }

@@ -17,7 +17,7 @@ use pool_health::HealthState;
 
 use self::screen::Screen;
 use self::state::LiveState;
-use crate::tester::Progress;
+use crate::load::Progress;
 
 pub(super) use self::screen::check;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use pool_core::PoolStats;
 use pool_health::HealthState;
 
+use crate::load::Progress;
 use crate::report::Latency;
-use crate::tester::Progress;
 
 /// Seconds whose throughput is kept: more than the widest terminal shows.
 const SECONDS: usize = 512;
@@ -127,13 +127,17 @@ pub(super) mod tests {
     pub(crate) fn progress(millis: u64, operations: u64) -> Progress {
         Progress {
             elapsed: Duration::from_millis(millis),
+            warm_up_left: None,
             operations,
             errors: 0,
+            dropped: 0,
             throughput: 0.0,
             response: None,
             ended: false,
             changes: Vec::new(),
+            points: Vec::new(),
             pool: idle_pool(),
+            partial: None,
         }
     }
 

@@ -222,7 +222,7 @@ mod tests {
 
     use super::super::state::tests::{idle_pool, progress};
     use super::*;
-    use crate::tester::Progress;
+    use crate::load::Progress;
 
     fn state() -> LiveState {
         let mut nanos = Histogram::<u64>::new(3).expect("three digits");
