@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{LoadOptions, LoadTester, workload_of};
+use pool_loadtest::{Arrivals, LoadOptions, LoadTester, workload_of};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 
 #[tokio::main]
@@ -32,7 +32,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         })
     });
-    let options = LoadOptions { duration: Duration::from_secs(2), ..LoadOptions::default() };
+    let options = LoadOptions {
+        arrivals: Arrivals::closed(16),
+        duration: Duration::from_secs(2),
+        ..LoadOptions::default()
+    };
     let report = LoadTester::new(pool, reads, options).run().await?;
     println!("{report}");
     report.require("response.p99<20ms, errors<1%")?;

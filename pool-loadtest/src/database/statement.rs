@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// What a parameter is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub(crate) enum Value {
     /// A whole number.
     Integer(i64),
     /// Text.
