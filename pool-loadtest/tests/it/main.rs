@@ -6,6 +6,8 @@ mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
+mod compare;
+#[cfg(feature = "cli")]
 mod files;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
@@ -26,9 +28,13 @@ mod signals;
 #[cfg(all(feature = "cli", unix))]
 mod sources;
 mod stalls;
+#[cfg(feature = "cli")]
+mod sweep;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
 mod tester;
+#[cfg(feature = "cli")]
+mod tune;
 #[cfg(feature = "monitor")]
 mod watched;
 #[cfg(feature = "cli")]
