@@ -109,9 +109,12 @@ impl Figure {
             value.map_or_else(|| "-".to_owned(), |value| shown(value, metric.unit()))
         };
         let (was, is) = (value(unknown.before), value(unknown.after));
-        let unit = if metric.unit() == MetricUnit::Share { " points" } else { "" };
+        let signed = |share: f64| match metric.unit() {
+            MetricUnit::Share => format!("{:+.2} points", share * 100.0),
+            _ => format!("{:+.1} %", share * 100.0),
+        };
         let detail = format!(
-            "went from {was} to {is} ({}{unit}; with a confidence of 95 % from {} to {})",
+            "went from {was} to {is} ({}; with a confidence of 95 % from {} to {})",
             signed(change),
             signed(low),
             signed(high)
@@ -136,11 +139,6 @@ impl Figure {
             Scale::Ratio | Scale::Difference => values.collect(),
         }
     }
-}
-
-/// A share as `+4.2 %`.
-fn signed(share: f64) -> String {
-    format!("{:+.1} %", share * 100.0)
 }
 
 /// A share as `5 %` or `2.5 %`.

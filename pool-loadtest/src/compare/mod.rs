@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cli")]
 pub(crate) use self::file::read;
-use crate::report::{Report, ReportKind, SCHEMA_VERSION};
+use crate::report::{LoadModel, Report, ReportKind, SCHEMA_VERSION};
 
 /// By how much figures may differ before it matters, unless it is said otherwise.
 pub(crate) const THRESHOLD: f64 = 0.05;
@@ -37,7 +37,9 @@ pub struct Comparison {
     pub notes: Vec<String>,
     /// Throughput, median and 99th percentile of the response, and errors.
     pub figures: Vec<FigureComparison>,
-    /// All in all. It has regressed if any figure has; nothing is said if throughput says nothing.
+    /// All in all. It has regressed if any figure has. Nothing is said if the load generator could not
+    /// keep up, or if the figure that says most says nothing: throughput of a closed loop, the median
+    /// of the response of an open one.
     pub verdict: ComparisonVerdict,
     /// The same in words.
     pub summary: String,
@@ -110,15 +112,21 @@ impl Comparison {
     #[must_use]
     pub fn beyond(threshold: f64, before: &Report, after: &Report) -> Self {
         let figures = figures::compare(threshold, before, after);
-        let verdict = overall(&figures);
+        let saturated = [before, after].iter().any(|report| report.generator.saturated);
+        let verdict = if saturated {
+            ComparisonVerdict::Inconclusive
+        } else {
+            overall(&figures, after.load.model)
+        };
         let named = |verdict: ComparisonVerdict| {
             let found = figures.iter().filter(|figure| figure.verdict == verdict);
             found.map(|it| format!("{} {}", it.metric, it.detail)).collect::<Vec<_>>().join("; ")
         };
         let summary = match verdict {
-            ComparisonVerdict::Unchanged => {
-                format!("no figure has changed by more than {}", figures::signless(threshold))
+            _ if saturated => {
+                "the load generator could not keep up, so the figures say more of it".to_owned()
             }
+            ComparisonVerdict::Unchanged => unchanged(threshold, &figures),
             verdict => named(verdict),
         };
         Self {
@@ -134,18 +142,36 @@ impl Comparison {
     }
 }
 
-fn overall(figures: &[FigureComparison]) -> ComparisonVerdict {
+/// The verdict on all figures. Of a closed loop throughput says most; arrivals at a rate set it
+/// themselves, so there the median of the response does.
+fn overall(figures: &[FigureComparison], model: LoadModel) -> ComparisonVerdict {
     let any = |verdict| figures.iter().any(|figure| figure.verdict == verdict);
-    let throughput = figures.first().map(|figure| figure.verdict);
+    let telling = match model {
+        LoadModel::Closed => "throughput",
+        LoadModel::Open => "response.p50",
+    };
+    let unknown = |figure: &&FigureComparison| figure.verdict == ComparisonVerdict::Inconclusive;
     if any(ComparisonVerdict::Regressed) {
         ComparisonVerdict::Regressed
-    } else if throughput == Some(ComparisonVerdict::Inconclusive) {
+    } else if figures.iter().filter(unknown).any(|figure| figure.metric == telling) {
         ComparisonVerdict::Inconclusive
     } else if any(ComparisonVerdict::Improved) {
         ComparisonVerdict::Improved
     } else {
         ComparisonVerdict::Unchanged
     }
+}
+
+/// That nothing has changed, and what could not be told.
+fn unchanged(threshold: f64, figures: &[FigureComparison]) -> String {
+    let unknown = figures.iter().filter(|it| it.verdict == ComparisonVerdict::Inconclusive);
+    let unknown: Vec<_> = unknown.map(|figure| &*figure.metric).collect();
+    let share = figures::signless(threshold);
+    let mut words = format!("no figure has changed by more than {share} for certain");
+    if !unknown.is_empty() {
+        words += &format!("; {} varies too much to tell", unknown.join(" and "));
+    }
+    words
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn what_is_significant_but_smaller_than_the_threshold_does_not_matter() {
     let (before, after) = (calm.run(1.0, &mut Rng::with_seed(1)), calm.run(1.03, &mut Rng::new()));
     let comparison = Comparison::of(&before, &after);
     assert_eq!(comparison.verdict, ComparisonVerdict::Unchanged, "{comparison}");
-    assert_eq!(comparison.summary, "no figure has changed by more than 5 %");
+    assert_eq!(comparison.summary, "no figure has changed by more than 5 % for certain");
     assert!(comparison.figures[0].probability.is_some_and(|probability| probability < 0.01));
     let strict = Comparison::beyond(0.01, &before, &after);
     assert_eq!(strict.verdict, ComparisonVerdict::Regressed, "{strict}");
@@ -105,6 +105,15 @@ fn seconds_that_differ_too_much_say_nothing() {
     let mut rng = Rng::with_seed(2);
     let comparison = Comparison::of(&wild.run(1.0, &mut rng), &wild.run(1.0, &mut rng));
     assert_eq!(comparison.verdict, ComparisonVerdict::Inconclusive, "{comparison}");
+}
+
+#[test]
+fn a_generator_that_could_not_keep_up_says_nothing() {
+    let (before, mut after) = (samples::report(), samples::report());
+    after.generator.saturated = true;
+    let comparison = Comparison::of(&before, &after);
+    assert_eq!(comparison.verdict, ComparisonVerdict::Inconclusive);
+    assert!(comparison.summary.contains("could not keep up"), "{}", comparison.summary);
 }
 
 #[test]

@@ -226,6 +226,10 @@ impl TuneReport {
                     paste: PasteForms::new(&self.field, value, metadata),
                 });
             }
+            Settled::Missed { best: Some(best) } if goal == Goal::BestThroughput => {
+                self.conclusion = TuneConclusion::Inconclusive;
+                self.summary = words::unsteady(self, search, best);
+            }
             Settled::Missed { best } => {
                 self.conclusion = TuneConclusion::Missed;
                 self.summary = words::missed(self, best);

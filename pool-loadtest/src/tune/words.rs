@@ -119,6 +119,16 @@ pub(super) fn missed(report: &TuneReport, best: Option<usize>) -> String {
     format!("no value meets the objective, not even {field} = {most}{missed}; {best}")
 }
 
+/// Why nothing is recommended where something must be best.
+pub(super) fn unsteady(report: &TuneReport, search: &Search, best: usize) -> String {
+    format!(
+        "runs with the same value differ too much to tell which is best: with {} = {best} by {}; \
+         let nothing else run on this machine, or let runs take longer",
+        report.field,
+        percent(search.disagreement(best))
+    )
+}
+
 /// Throughput and p99 of a run.
 pub(super) fn figures(step: &TuneStep) -> String {
     let throughput = grouped(step.throughput.round() as u64);

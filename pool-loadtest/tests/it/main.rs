@@ -6,6 +6,8 @@ mod changes;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
+mod compare;
+#[cfg(feature = "cli")]
 mod files;
 #[cfg(feature = "cli")]
 mod forms;
@@ -38,9 +40,13 @@ mod signals;
 #[cfg(all(feature = "cli", unix))]
 mod sources;
 mod stalls;
+#[cfg(feature = "cli")]
+mod sweep;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
 mod tester;
+#[cfg(feature = "cli")]
+mod tune;
 #[cfg(feature = "monitor")]
 mod watched;
 #[cfg(feature = "cli")]
