@@ -31,7 +31,6 @@ mod own;
 #[path = "unowned.rs"]
 mod own;
 mod plan;
-mod print;
 mod printed;
 mod progress;
 mod run;

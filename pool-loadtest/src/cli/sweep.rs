@@ -11,12 +11,13 @@ use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
-use super::print::{Output, print};
+use super::output::{OutputArguments, Outputs};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::arrivals::Arrivals;
 use crate::bank::{Bank, Teller};
+use crate::forms::Form;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
 use crate::words::{counted, grouped, time};
@@ -58,9 +59,8 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 fn repeats(text: &str) -> Result<u32, String> {
@@ -83,7 +83,9 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     });
     let (arrivals, problems) = arguments.load.arrivals(TASKS);
     target.object(problems);
-    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place })
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    target.object(problems);
+    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place, outputs })
 }
 
 struct Sweep<'a> {
@@ -91,6 +93,7 @@ struct Sweep<'a> {
     plan: Plan,
     arrivals: Arrivals,
     place: Place,
+    outputs: Outputs,
 }
 
 impl<'a> Visit for Sweep<'a> {
@@ -103,7 +106,7 @@ impl<'a> Visit for Sweep<'a> {
 
 impl Sweep<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, arrivals, place } = self;
+        let Self { arguments, plan, arrivals, place, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
         let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = Circumstances {
@@ -145,7 +148,7 @@ impl Sweep<'_> {
             report.add(number, turn, run.as_ref().map_err(Clone::clone));
         }
         report.end(outcome, began.elapsed().as_secs_f64());
-        print(&report, arguments.output)?;
+        outputs.write(&report).map_err(Failure::Run)?;
         match first_failure {
             _ if outcome != Outcome::Completed => Err(Failure::Interrupted),
             Some(why) if report.runs() == 0 => {

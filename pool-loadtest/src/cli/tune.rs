@@ -10,13 +10,14 @@ use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells};
 use super::on_database::{self, Place, Working};
-use super::print::{Output, print};
+use super::output::{OutputArguments, Outputs};
 use super::run::usage;
 use super::sweep::TASKS;
 use super::target::{Target, Visit};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule};
 use crate::bank::{Bank, Teller};
+use crate::forms::Form;
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
 use crate::tune::{
@@ -61,9 +62,8 @@ pub(crate) struct TuneArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 fn most(text: &str) -> Result<usize, String> {
@@ -106,7 +106,9 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let field = field.unwrap_or(&FIELDS[0]);
     let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
     target.object(problems);
-    on_database::run(target, |place| Tune { arguments, objective, field, arrivals, place })
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    target.object(problems);
+    on_database::run(target, |place| Tune { arguments, objective, field, arrivals, place, outputs })
 }
 
 /// The load: that of the objective, if it names one.
@@ -133,6 +135,7 @@ struct Tune<'a> {
     field: &'static Field,
     arrivals: Arrivals,
     place: Place,
+    outputs: Outputs,
 }
 
 impl<'a> Visit for Tune<'a> {
@@ -145,7 +148,7 @@ impl<'a> Visit for Tune<'a> {
 
 impl Tune<'_> {
     async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, arrivals, place } = self;
+        let Self { arguments, objective, field, arrivals, place, outputs } = self;
         let usable = match arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
             _ => MOST,
@@ -203,7 +206,7 @@ impl Tune<'_> {
             }
         }
         report.duration_seconds = began.elapsed().as_secs_f64();
-        print(&report, arguments.output)?;
+        outputs.write(&report).map_err(Failure::Run)?;
         let words = || anyhow!("{}", report.summary);
         match (report.outcome, report.conclusion) {
             (Outcome::Interrupted, _) => Err(Failure::Interrupted),
