@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use pool_core::{ConfigError, ControlHandle, Pool, PoolOptions, Problem, Resolved};
 use pool_sqlite::SqliteOptions;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
@@ -167,11 +168,15 @@ pub(super) async fn ask(
 }
 
 /// What is printed.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Answer {
+    /// Version of this form.
     schema_version: u32,
+    /// What kind of report this is: `budget`.
     kind: ReportKind,
+    /// The database system: `postgresql` ...
     system: String,
+    /// The database's file or name.
     database: String,
     /// Absent if there is no limit.
     budget: Option<BudgetReport>,

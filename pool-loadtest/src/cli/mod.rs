@@ -32,7 +32,6 @@ mod own;
 mod own;
 mod partial;
 mod plan;
-mod print;
 mod printed;
 mod progress;
 mod run;

@@ -9,8 +9,11 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::Failure;
+use super::budget::Answer;
 use super::printed::PrintedRun;
-use crate::report::BudgetReport;
+use crate::compare::Comparison;
+use crate::sweep::SweepReport;
+use crate::tune::TuneReport;
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
@@ -24,6 +27,12 @@ pub(crate) struct SchemaArguments {
 enum Reported {
     /// One load on one pool.
     Run,
+    /// One or two settings over a range.
+    Sweep,
+    /// The search for a setting.
+    Tune,
+    /// Two runs beside each other.
+    Compare,
     /// What share of a server's connections a pool may have.
     Budget,
 }
@@ -36,7 +45,10 @@ enum Reported {
 pub(crate) fn schema(arguments: &SchemaArguments) -> Result<(), Failure> {
     let text = match arguments.report {
         Reported::Run => text_of::<PrintedRun<'_>>("A run of pool-loadtest"),
-        Reported::Budget => text_of::<BudgetReport>("A budget of pool-loadtest"),
+        Reported::Sweep => text_of::<SweepReport>("A sweep of pool-loadtest"),
+        Reported::Tune => text_of::<TuneReport>("A search of pool-loadtest"),
+        Reported::Compare => text_of::<Comparison>("A comparison of pool-loadtest"),
+        Reported::Budget => text_of::<Answer>("A budget of pool-loadtest"),
     };
     let written = stdout().write_all(text.as_bytes()).context("cannot print");
     written.map_err(Failure::Run)

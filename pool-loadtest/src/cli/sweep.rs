@@ -11,13 +11,14 @@ use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
-use super::print::{Output, print};
+use super::output::{OutputArguments, Outputs};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, ThinkTime};
 use crate::database::Database;
+use crate::forms::Form;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
 use crate::words::{counted, grouped, time};
@@ -60,9 +61,8 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 fn repeats(text: &str) -> Result<u32, String> {
@@ -87,7 +87,9 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     target.object(problems);
     let (workload, problems) = arguments.workload.read();
     target.object(problems);
-    on_database::run(target, |place| Sweep { arguments, plan, workload, arrivals, place })
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    target.object(problems);
+    on_database::run(target, |place| Sweep { arguments, plan, workload, arrivals, place, outputs })
 }
 
 struct Sweep<'a> {
@@ -96,6 +98,7 @@ struct Sweep<'a> {
     workload: WorkloadPlan,
     arrivals: Arrivals,
     place: Place,
+    outputs: Outputs,
 }
 
 impl<'a> Visit for Sweep<'a> {
@@ -108,7 +111,7 @@ impl<'a> Visit for Sweep<'a> {
 
 impl Sweep<'_> {
     async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, workload, arrivals, place } = self;
+        let Self { arguments, plan, workload, arrivals, place, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
         let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = Circumstances {
@@ -150,7 +153,7 @@ impl Sweep<'_> {
             report.add(number, turn, run.as_ref().map_err(Clone::clone));
         }
         report.end(outcome, began.elapsed().as_secs_f64());
-        print(&report, arguments.output)?;
+        outputs.write(&report).map_err(Failure::Run)?;
         match first_failure {
             _ if outcome != Outcome::Completed => Err(Failure::Interrupted),
             Some(why) if report.runs() == 0 => {

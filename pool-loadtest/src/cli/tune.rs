@@ -10,7 +10,7 @@ use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells};
 use super::on_database::{self, Place, Working};
-use super::print::{Output, print};
+use super::output::{OutputArguments, Outputs};
 use super::run::usage;
 use super::sweep::TASKS;
 use super::target::{Target, Visit};
@@ -18,6 +18,7 @@ use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
 use crate::database::Database;
+use crate::forms::Form;
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
 use crate::tune::{
@@ -63,9 +64,8 @@ pub(crate) struct TuneArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 fn most(text: &str) -> Result<usize, String> {
@@ -110,6 +110,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     target.object(problems);
     let (workload, problems) = arguments.workload.read();
     target.object(problems);
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    target.object(problems);
     on_database::run(target, |place| Tune {
         arguments,
         objective,
@@ -117,6 +119,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
         workload,
         arrivals,
         place,
+        outputs,
     })
 }
 
@@ -145,6 +148,7 @@ struct Tune<'a> {
     workload: WorkloadPlan,
     arrivals: Arrivals,
     place: Place,
+    outputs: Outputs,
 }
 
 impl<'a> Visit for Tune<'a> {
@@ -157,7 +161,7 @@ impl<'a> Visit for Tune<'a> {
 
 impl Tune<'_> {
     async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, workload, arrivals, place } = self;
+        let Self { arguments, objective, field, workload, arrivals, place, outputs } = self;
         let usable = match arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
             _ => MOST,
@@ -215,7 +219,7 @@ impl Tune<'_> {
             }
         }
         report.duration_seconds = began.elapsed().as_secs_f64();
-        print(&report, arguments.output)?;
+        outputs.write(&report).map_err(Failure::Run)?;
         let words = || anyhow!("{}", report.summary);
         match (report.outcome, report.conclusion) {
             (Outcome::Interrupted, _) => Err(Failure::Interrupted),

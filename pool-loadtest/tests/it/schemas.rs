@@ -99,7 +99,7 @@ fn expect_valid(value: &Value, schema: &Value) {
 #[cfg(feature = "monitor")]
 #[test]
 fn the_schemas_that_are_shipped_are_those_of_the_program() {
-    for report in ["run", "budget"] {
+    for report in ["run", "sweep", "tune", "compare", "budget"] {
         let (code, printed, stderr) = run(&["schema", report]);
         assert_eq!(code, 0, "{stderr}");
         let path = shipped(report);

@@ -11,8 +11,8 @@ pub(crate) use self::cases::suite;
 pub(crate) use self::series::rows;
 
 use super::document::{Advice, Cell, Document, Finding, KeyFigure, Section, Tone};
-use super::utc;
-use crate::report::{LoadModel, Outcome, Report};
+use super::{unfinished, utc};
+use crate::report::{LoadModel, Report};
 use crate::verdict::Limit;
 use crate::words::{counted, grouped, percent, time};
 
@@ -113,15 +113,7 @@ fn footer(report: &Report) -> String {
 }
 
 fn notices(report: &Report) -> Vec<String> {
-    let outcome = match report.outcome {
-        Outcome::Completed => None,
-        Outcome::Interrupted => Some("The run was interrupted: these are figures of a part of it."),
-        Outcome::Running => Some(
-            "The run did not come to its end: these are figures of the part before. The load tester \
-             was killed, or the machine went down.",
-        ),
-    };
-    let mut notices: Vec<_> = outcome.into_iter().map(str::to_owned).collect();
+    let mut notices: Vec<_> = unfinished(report.outcome, "run").into_iter().collect();
     if report.generator.saturated {
         notices.push(format!("The load generator was saturated: {}", report.generator.detail));
     }
