@@ -3,6 +3,7 @@
 //!
 //! A verdict from one run is a hint; measuring several settings is not here.
 
+#[cfg(feature = "cli")]
 mod afterwards;
 mod balance;
 mod churn;
