@@ -99,7 +99,11 @@ pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
 pub(super) fn churn(report: &Report, _: &Notes) -> Seen {
     let (opened, operations) = (report.pool.opened, report.operations + report.late);
     let each = match operations.checked_div(opened) {
-        Some(each) if each > 0 => format!(", one for every {}", grouped(each)),
+        Some(each) if each > 9 => format!(", one for every {}", grouped(each)),
+        Some(_) if operations > 0 => {
+            let of_hundred = (opened as f64 / operations as f64 * 100.0).round() as u64;
+            format!(", {} for every 100", grouped(of_hundred))
+        }
         _ => String::new(),
     };
     let (connections, done) = (counted(opened, "connection"), counted(operations, "operation"));

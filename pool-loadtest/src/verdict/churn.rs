@@ -2,8 +2,8 @@
 
 use pool_core::PoolConfig;
 
-use super::{Advice, Churned, Evidence, Finding, Limit};
-use crate::words::grouped;
+use super::{Advice, BUSY, Churned, Evidence, FELT, Finding, Limit};
+use crate::words::{counted, grouped, percent};
 
 /// So many connections opened again for each operation cost something.
 const RELEVANT: f64 = 0.05;
@@ -18,7 +18,7 @@ impl Evidence {
         let again = opened.min(surplus + lifetime + idle + broken);
         let share = again as f64 / self.operations.max(1) as f64;
         if again < CHANCE || share < RELEVANT {
-            return None;
+            return self.missed(again.min(surplus));
         }
         let reasons = [
             (surplus, "as more than max_idle"),
@@ -32,8 +32,7 @@ impl Evidence {
             .map(|(count, why)| format!("{} {why}", grouped(*count)))
             .collect();
         let summary = format!(
-            "connections are not kept: for 100 operations {:.0} were opened, {} in all; closed were \
-             {}",
+            "connections are not kept: for 100 operations {:.0} were opened, {} in all; closed: {}",
             (opened as f64 / self.operations.max(1) as f64 * 100.0).max(1.0),
             grouped(opened),
             closed.join(", "),
@@ -47,6 +46,28 @@ impl Evidence {
             _ => None,
         };
         Some(Finding::new(Limit::Churn, summary, would_change).advise(advice))
+    }
+
+    /// Connections closed as soon as nobody waits for them, and missed when somebody does: the pool
+    /// opens another only for a wait that would last as long as that takes.
+    fn missed(&self, surplus: u64) -> Option<Finding> {
+        let is_at_once = self.config.max_idle == 0 || self.config.idle_grace.is_zero();
+        let waiting = self.waiting();
+        // Those that are in use for most of the time are no more than there are to be had.
+        let are_missed = is_at_once && waiting >= FELT && self.utilisation < BUSY;
+        (are_missed && surplus > self.peak_in_use as u64).then(|| {
+            let closed = counted(surplus, "connection");
+            let verb = if surplus == 1 { "was" } else { "were" };
+            let summary = format!(
+                "connections are not kept: {closed} {verb} closed at once when nobody waited, and \
+                 missed afterwards: waiting is {} of the response time, though {} of the connections \
+                 that there may be are in use on average",
+                percent(waiting),
+                percent(self.utilisation),
+            );
+            let would_change = "waiting of less than 10 % of the response time";
+            Finding::new(Limit::Churn, summary, would_change).advise(self.keep_idle())
+        })
     }
 
     fn keep_idle(&self) -> Option<Advice> {

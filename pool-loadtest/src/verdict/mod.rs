@@ -208,11 +208,12 @@ impl Evidence {
                            compare with";
             return Finding::unknown(summary.to_owned(), "operations that succeed alone");
         };
-        self.compared(&Compared {
-            alone,
-            slowdown: self.service / alone,
-            waiting: self.wait / (self.wait + self.service).max(f64::MIN_POSITIVE),
-        })
+        self.compared(&Compared { alone, slowdown: self.service / alone, waiting: self.waiting() })
+    }
+
+    /// Which share of the response is waiting for a connection.
+    fn waiting(&self) -> f64 {
+        self.wait / (self.wait + self.service).max(f64::MIN_POSITIVE)
     }
 
     /// Judges operations in company by what one takes alone.

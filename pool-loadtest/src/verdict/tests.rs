@@ -258,10 +258,10 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             churned,
-            "churn: connections are not kept: for 100 operations 12 were opened, 1 210 in all; closed \
-             were 1 200 as more than max_idle, 1 for their age (max_lifetime) (fewer than 5 \
-             connections opened again for 100 operations; max_idle = 10: connections are kept for the \
-             next operation; more of them are open at rest)",
+            "churn: connections are not kept: for 100 operations 12 were opened, 1 210 in all; closed: \
+             1 200 as more than max_idle, 1 for their age (max_lifetime) (fewer than 5 connections \
+             opened again for 100 operations; max_idle = 10: connections are kept for the next \
+             operation; more of them are open at rest)",
         ),
         (
             Evidence { saturated: Some("2 of 2 cores were busy".to_owned()), ..busy_pool() },
@@ -370,6 +370,29 @@ fn churn_is_told_by_most_of_its_reasons_and_little_of_it_is_none() {
     ] {
         assert_judged(&churned(little), Limit::Pool, "max_open = 20");
     }
+}
+
+#[test]
+fn connections_that_are_closed_at_once_and_missed_afterwards_are_churn() {
+    // So few are opened again because the pool would rather let others wait for one in use.
+    let few = Churned { opened: 12, surplus: 11, ..Churned::default() };
+    let mut missed = Evidence { utilisation: 0.12, wait: 9_000.0, ..churned(few) };
+    missed.config.max_idle = 0;
+    assert_judged(&missed, Limit::Churn, "max_idle = 10");
+    let expected = "connections are not kept: 11 connections were closed at once when nobody waited, \
+                    and missed afterwards: waiting is 90 % of the response time, though 12 % of the \
+                    connections that there may be are in use on average";
+    assert_eq!(verdict(&missed).summary, expected);
+    let mut with_grace = missed.clone();
+    with_grace.config.max_idle = 1;
+    for other in [
+        with_grace,
+        Evidence { utilisation: 0.9, ..missed.clone() },
+        Evidence { peak_in_use: 11, ..missed.clone() },
+    ] {
+        assert_judged(&other, Limit::Pool, "max_open = 20");
+    }
+    assert_judged(&Evidence { wait: 1.0, ..missed }, Limit::Idle, "");
 }
 
 #[test]
