@@ -11,8 +11,8 @@ use crate::words::{counted, grouped, percent, time};
 const TOLERANCE: f64 = 0.05;
 /// Fewer operations than this agree by chance only.
 const ENOUGH: u64 = 100;
-/// What the pool's clock resolves, in microseconds.
-const CLOCK: f64 = 1_000.0;
+/// What the pool's clock resolves, in microseconds: on Linux a tick of the system, of 1 to 10 ms.
+const CLOCK: f64 = 10_000.0;
 
 /// What both sides have counted.
 #[derive(Clone, Debug)]
@@ -97,8 +97,11 @@ impl Figures {
                  handed to waits for a processor"
             )
         } else if self.service < CLOCK {
-            "operations are shorter than a millisecond, which is what the pool's clock resolves"
-                .to_owned()
+            let service = time(self.service);
+            format!(
+                "operations of {service} are short for the pool's clock, which may tick only \
+                     every 10 ms"
+            )
         } else {
             "the pool counted less than was timed; no reason is known".to_owned()
         }
@@ -181,14 +184,17 @@ mod tests {
             ),
             (Figures { is_mixed: true, ..less.clone() }, "the pool was changed meanwhile"),
             (Figures { is_whole: false, ..less.clone() }, "the run was ended early"),
-            (less.clone(), "no reason is known"),
+            (
+                Figures { held_seconds: 140.0, service: 15_000.0, ..agreeing() },
+                "no reason is known",
+            ),
             (
                 Figures { served: 99, held_seconds: 1.0, ..agreeing() },
                 "99 operations had a connection, which is too few",
             ),
             (
                 Figures { service: 500.0, held_seconds: 5.0, ..agreeing() },
-                "operations are shorter than a millisecond",
+                "operations of 500 us are short for the pool's clock, which may tick only every",
             ),
         ] {
             let law = law(&figures);
