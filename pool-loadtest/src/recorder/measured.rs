@@ -117,7 +117,9 @@ impl Measured {
     pub(crate) fn total(&self) -> Times {
         let (first, rest) = self.kinds.split_first().expect("bug: there is at least one kind");
         let mut total = first.clone();
-        rest.iter().for_each(|kind| total.add(kind));
+        for kind in rest {
+            total.add(kind);
+        }
         total
     }
 
@@ -157,18 +159,20 @@ impl Sample {
     }
 }
 
-/// For nanoseconds. It grows as longer ones come: 160 KiB up to a second, 270 KiB up to an hour.
+/// For nanoseconds, up to the longest: 256 KiB. One that grew as longer ones come would have room
+/// for twice as many.
 pub(super) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("bug: a constant number of digits")
+    let longest = LONGEST.as_nanos() as u64;
+    Histogram::new_with_max(longest, 3).expect("bug: constant bounds")
 }
 
 pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     let nanos = time.min(LONGEST).as_nanos() as u64;
-    histogram.record(nanos).expect("bug: a histogram that grows holds it");
+    histogram.record(nanos).expect("bug: all have the same bounds");
 }
 
 pub(super) fn add(sum: &mut Histogram<u64>, part: &Histogram<u64>) {
-    sum.add(part).expect("bug: a histogram that grows holds it");
+    sum.add(part).expect("bug: all have the same bounds");
 }
 
 #[cfg(test)]

@@ -85,16 +85,16 @@ async fn a_series_of_hours_is_bounded_and_has_all_of_it() {
     let (recorder, pool) = (Recorder::new(1), pool());
     let mut at = Duration::ZERO;
     let end = Duration::from_hours(3);
-    let mut recorded = 0;
+    let mut done = 0;
     while at < end {
         at = recorder.next_point();
         record(&recorder, 2);
-        recorded += 2;
+        done += 2;
         recorder.end_point(at, &pool);
     }
     let series = recorder.found(true).series;
     assert!((1_800..3_600).contains(&series.len()), "{}", series.len());
-    assert_eq!(series.iter().map(|point| point.operations).sum::<u64>(), recorded);
+    assert_eq!(series.iter().map(|point| point.operations).sum::<u64>(), done);
     let seconds: f64 = series.iter().map(|point| point.seconds).sum();
     assert!((seconds - at.as_secs_f64()).abs() < 1.0, "{seconds}");
     assert!(series.iter().all(|point| point.response_p99 >= Some(1_000.0)));
@@ -115,4 +115,31 @@ fn memory_does_not_grow_with_operations() {
     (0..33).for_each(|_| record_many());
     let allocated = allocation_counter::measure(|| (0..30).for_each(|_| record_many()));
     assert_eq!((allocated.bytes_total, recorder.counts().0), (0, 63 * 20_000));
+}
+
+/// Bytes of a recorder of so many kinds of operations after hours of times of every length.
+fn bytes_of(kinds: usize) -> i64 {
+    let pool = pool();
+    let mut recorder = None;
+    let allocated = allocation_counter::measure(|| {
+        let filled = recorder.insert(Recorder::new(kinds));
+        let mut at = Duration::ZERO;
+        while at < Duration::from_hours(2) {
+            for kind in 0..kinds {
+                let time = Duration::from_nanos(1 << (at.as_secs() % 42));
+                let times = Sample { service: Some(time), lateness: Some(time), ..sample(time) };
+                filled.record(kind, Sample { kind, ..times });
+            }
+            at = filled.next_point();
+            filled.end_point(at, &pool);
+        }
+    });
+    allocated.bytes_current
+}
+
+#[test]
+fn hours_of_two_kinds_take_4_mebibytes_and_of_any_number_16() {
+    let (two, many) = (bytes_of(2), bytes_of(KINDS + 1));
+    assert!((1 << 20..4 << 20).contains(&two), "{two}");
+    assert!((two..16 << 20).contains(&many), "{many}");
 }
