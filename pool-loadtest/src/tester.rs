@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{Driver, Pool};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::baseline;
-pub use crate::load::Progress;
-use crate::load::{Failed, Load};
+use crate::load::{Failed, Load, Progress};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::in_full;
@@ -68,7 +68,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     ///
     /// # Panics
     ///
-    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    /// With the panic of the workload's [`step`](Workload::step), once what the workload made is
+    /// removed.
     ///
     /// # Cancel safety
     ///
@@ -92,7 +93,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     ///
     /// # Panics
     ///
-    /// With the panic of the workload's [`step`](Workload::step), after the run.
+    /// With the panic of the workload's [`step`](Workload::step), once what the workload made is
+    /// removed.
     ///
     /// # Cancel safety
     ///
@@ -111,7 +113,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
                 let load = Load { pool: &self.pool, workload: &self.workload, about: &about };
                 load.run(&mut stop, progress).await.map(|loaded| (about, loaded))
             }
-            Err(error) => Err(Failed::Early(error)),
+            Err(failed) => Err(failed),
         };
         let (about, loaded) = match loaded {
             Ok(loaded) => loaded,
@@ -149,11 +151,12 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     async fn begin(
         &self,
         stop: &mut Stop<impl Future<Output = ()>>,
-    ) -> Result<(Option<Duration>, Network), LoadError> {
+    ) -> Result<(Option<Duration>, Network), Failed> {
+        let interrupted = || Failed::Early(LoadError::Interrupted);
         let prepared = stop.or(self.workload.prepare(&self.pool)).await;
-        prepared.ok_or(LoadError::Interrupted)?.map_err(|source| {
+        prepared.ok_or_else(interrupted)?.map_err(|source| {
             let database = database(self.pool.driver());
-            LoadError::Prepare { database, source }
+            Failed::Early(LoadError::Prepare { database, source })
         })?;
         let LoadOptions { baseline, seed, .. } = self.options;
         if baseline.is_zero() {
@@ -161,14 +164,33 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         }
         let (control, before) = (self.pool.control(), self.pool.stats());
         let statements = StatementCount::start(&control);
-        let alone = baseline::measure(&self.pool, &*self.workload, baseline, seed);
-        let alone = stop.or(alone).await.ok_or(LoadError::Interrupted)?;
+        let alone = self.alone(baseline, seed, stop).await?;
         let operations = self.pool.stats().acquires.since(&before.acquires).succeeded().max(1);
         let statements = statements.counted().map(|count| count as f64 / operations as f64);
         let round_trip = stop.or(network::round_trip(&control, baseline)).await;
-        let round_trip = round_trip.ok_or(LoadError::Interrupted)?;
+        let round_trip = round_trip.ok_or_else(interrupted)?;
         let round_trip = round_trip.map(|round_trip| round_trip.as_secs_f64() * 1e6);
         Ok((alone, Network { round_trip, statements }))
+    }
+
+    /// What an operation takes alone. It runs in a task of its own, as those of the load do: a panic
+    /// must not keep what the workload made from being removed.
+    async fn alone(
+        &self,
+        baseline: Duration,
+        seed: u64,
+        stop: &mut Stop<impl Future<Output = ()>>,
+    ) -> Result<Option<Duration>, Failed> {
+        let (pool, workload) = (self.pool.clone(), Arc::clone(&self.workload));
+        let mut task = JoinSet::new();
+        task.spawn(async move { baseline::measure(&pool, &*workload, baseline, seed).await });
+        if let Some(done) = stop.or(task.join_next()).await {
+            let done = done.expect("bug: the task was started");
+            return done.map_err(|error| Failed::Panic(error.into_panic()));
+        }
+        // Its operation is over before what the workload made is removed.
+        task.shutdown().await;
+        Err(Failed::Early(LoadError::Interrupted))
     }
 
     /// Removes what the workload made, or says what is left.

@@ -1,6 +1,8 @@
 //! Arrivals that do not wait for each other. In virtual time, but for a generator that is kept from
 //! its work.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pool_core::Pool;
@@ -165,22 +167,52 @@ async fn the_load_ends_with_the_last_line_of_its_trace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_that_panics_ends_the_run_with_its_panic() {
-    struct Panics;
-    impl Workload<FakeDriver> for Panics {
-        async fn prepare(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
-            Ok(())
-        }
+async fn a_schedule_of_many_stages_is_broken_into_lines() {
+    let stage = "constant 10/s for 100ms";
+    let schedule = [stage; 12].join(", ");
+    let stalled = Stalls::between(Duration::ZERO, Duration::ZERO);
+    let text = run(stalled, open(&schedule, 100), SECOND).await.to_string();
+    let first = "constant 10/s for 100ms, constant 10/s for 100ms, constant 10/s for 100ms, \
+                 constant 10/s for\n            100ms, ";
+    assert!(text.contains(first), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
 
-        async fn step(&self, _: Step<'_, FakeDriver>) -> Result<(), StepError> {
-            panic!("as it is told")
-        }
+/// Panics at work, and knows whether it was asked to clean up.
+struct Panics(Arc<AtomicBool>);
 
-        async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
-            Ok(Checked::Held("nothing was written".to_owned()))
+impl Workload<FakeDriver> for Panics {
+    async fn prepare(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        Ok(())
+    }
+
+    async fn step(&self, _: Step<'_, FakeDriver>) -> Result<(), StepError> {
+        panic!("as it is told")
+    }
+
+    async fn verify(&self, _: &Pool<FakeDriver>) -> Result<Checked, WorkloadError> {
+        Ok(Checked::Held("nothing was written".to_owned()))
+    }
+
+    async fn clean_up(&self, _: &Pool<FakeDriver>) -> Result<(), WorkloadError> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_panics_ends_the_run_with_its_panic_once_all_is_cleaned_up() {
+    for baseline in [Duration::ZERO, SECOND] {
+        for arrivals in [open("constant 10/s", 10), Arrivals::closed(2)] {
+            let is_clean = Arc::new(AtomicBool::new(false));
+            let (_, pool) = pool(max_open(32));
+            let options =
+                LoadOptions { arrivals, baseline, duration: SECOND, ..LoadOptions::default() };
+            let tester = LoadTester::new(pool.clone(), Panics(Arc::clone(&is_clean)), options);
+            let panic = tokio::spawn(tester.run()).await.expect_err("it panics").into_panic();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"as it is told"));
+            assert!(is_clean.load(Ordering::Relaxed), "with a baseline of {baseline:?}");
+            assert_eq!(pool.stats().in_use, 0);
         }
     }
-    let running = run(Panics, open("constant 10/s", 10), SECOND);
-    let panic = tokio::spawn(running).await.expect_err("it panics").into_panic();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"as it is told"));
 }
