@@ -10,7 +10,7 @@ use crate::report::{
     Outcome, Report, ServerCounter,
 };
 use crate::verdict::{Limit, Verdict};
-use crate::words::{counted, grouped, paragraph, time};
+use crate::words::{counted, grouped, heading, paragraph, time};
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -35,16 +35,19 @@ impl Report {
             PoolConfig::UNLIMITED => "any number of connections".to_owned(),
             most => format!("at most {}", counted(most as u64, "connection")),
         };
-        write!(f, "{} over {connections}, {duration_seconds:.1} s", load.in_words())?;
-        if load.warm_up_seconds > 0.0 {
-            write!(f, " after a warm-up of {:.1} s", load.warm_up_seconds)?;
-        }
-        write!(f, ", seed {seed}")?;
-        match self.outcome {
-            Outcome::Completed => writeln!(f, "\n")?,
-            Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n")?,
-            Outcome::Running => writeln!(f, "; not ended, so this is a part\n")?,
-        }
+        let who = load.in_words();
+        let warm_up = match load.warm_up_seconds {
+            seconds if seconds > 0.0 => format!(" after a warm-up of {seconds:.1} s"),
+            _ => String::new(),
+        };
+        let outcome = match self.outcome {
+            Outcome::Completed => "",
+            Outcome::Interrupted => "; interrupted, so this is a part",
+            Outcome::Running => "; not ended, so this is a part",
+        };
+        let time = format!("{duration_seconds:.1} s{warm_up}");
+        heading(f, &format!("{who} over {connections}, {time}, seed {seed}{outcome}"))?;
+        writeln!(f)?;
         let operations = counted(self.operations, "operation");
         let errors = counted(self.errors, "error");
         let throughput = grouped(self.throughput.round() as u64);
@@ -85,7 +88,7 @@ impl Report {
             (dropped, "dropped at work"),
         ];
         if ends.iter().any(|(count, _)| *count > 0) {
-            writeln!(f, "{:<10}  {}; each is timed up to its end", "", list(&ends))?;
+            paragraph(f, "", &format!("{}; each is timed up to its end", list(&ends)))?;
         }
         let model = match self.load.model {
             LoadModel::Closed => {
@@ -114,7 +117,7 @@ impl Report {
                 shown(response.p99)
             );
             if *errors > 0 {
-                words += &format!(", {}", counted(*errors, "error"));
+                words = format!("{words}, {}", counted(*errors, "error"));
             }
             paragraph(f, label, &words)?;
         }
@@ -124,7 +127,7 @@ impl Report {
     fn pool(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let pool = &self.pool;
         let busy = pool.utilisation * 100.0;
-        let most = if pool.peak_is_exact { "at most" } else { "at least once" };
+        let most = if pool.peak_is_exact { "at most" } else { "at least" };
         writeln!(
             f,
             "\npool        {} open, {} in use now, {most} {} at once, {busy:.0} % busy on average",

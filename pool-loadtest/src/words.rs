@@ -50,11 +50,22 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(WIDTH - REST.len()).chain(REST.chars()).collect()
 }
 
+/// Where the text of a paragraph begins.
+const INDENT: usize = 12;
+
 /// Writes `text` beside `label`, in lines that are not too long and line up.
 pub(crate) fn paragraph(f: &mut impl Write, label: &str, text: &str) -> fmt::Result {
-    const INDENT: usize = 12;
     write!(f, "{label:<INDENT$}")?;
-    let mut column = INDENT;
+    lines(f, INDENT, text)
+}
+
+/// Writes `text` from the beginning of a line on, and what does not fit there indented.
+pub(crate) fn heading(f: &mut impl Write, text: &str) -> fmt::Result {
+    lines(f, 0, text)
+}
+
+/// Writes `text` from this column on, in lines that are not too long.
+fn lines(f: &mut impl Write, mut column: usize, text: &str) -> fmt::Result {
     for (number, word) in text.split_whitespace().enumerate() {
         let length = word.chars().count();
         if number > 0 && column + 1 + length > WIDTH {

