@@ -9,13 +9,14 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use pool_core::{ConfigError, ControlHandle, Pool, PoolOptions, Problem, Resolved};
 use pool_sqlite::SqliteOptions;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
 use super::arguments::SettingsArguments;
 use super::target::{Target, Visit};
-use crate::bank::Teller;
 use crate::budget::{Sharing, share};
+use crate::database::Database;
 use crate::report::{BudgetReport, ReportKind, SCHEMA_VERSION, database};
 use crate::words::paragraph;
 
@@ -104,13 +105,17 @@ struct Ask<'a>(&'a BudgetArguments);
 impl<'a> Visit for Ask<'a> {
     type Output = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + 'a>>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
         Box::pin(self.of(driver, resolved))
     }
 }
 
 impl Ask<'_> {
-    async fn of<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<Answer, Failure> {
+    async fn of<D: Database + Clone>(
+        self,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<Answer, Failure> {
         let (name, system) = (database(&driver), driver.metadata().system_name.into_owned());
         let config = resolved.config().clone();
         let sharing = Sharing {
@@ -163,11 +168,15 @@ pub(super) async fn ask(
 }
 
 /// What is printed.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Answer {
+    /// Version of this form.
     schema_version: u32,
+    /// What kind of report this is: `budget`.
     kind: ReportKind,
+    /// The database system: `postgresql` ...
     system: String,
+    /// The database's file or name.
     database: String,
     /// Absent if there is no limit.
     budget: Option<BudgetReport>,

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+use pool_core::ConfigError;
 
 use super::Failure;
 use super::criteria::{ThresholdArguments, conclude};
-use super::print::{Output, print};
+use super::output::OutputArguments;
+use super::run::usage;
 use crate::compare::{Comparison, read};
+use crate::forms::Form;
 
 const ABOUT: &str = "\
 Figures are worse if they differ both by more than the threshold and by more than chance would
@@ -36,9 +39,8 @@ pub(crate) struct CompareArguments {
     /// Compare runs that differ in more than their figures, such as in their load.
     #[arg(long)]
     anyway: bool,
-    /// How to print the comparison.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Compares two saved reports.
@@ -55,12 +57,14 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
         }
         [Err(error), _] | [_, Err(error)] => return Err(Failure::Usage(error)),
     };
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_COMPARISON);
+    ConfigError::from_problems(problems).map_err(usage)?;
     let comparison = Comparison::beyond(arguments.threshold.threshold, &before, &after);
     if !comparison.differences.is_empty() && !arguments.anyway {
         let differences = comparison.differences.join("; ");
         let words = "the runs cannot be compared, unless --anyway is given";
         return Err(Failure::Usage(anyhow!("{words}: {differences}")));
     }
-    print(&comparison, arguments.output)?;
+    outputs.write(&comparison).map_err(Failure::Run)?;
     conclude(&comparison)
 }

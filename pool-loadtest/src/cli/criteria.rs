@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use pool_core::Problem;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
@@ -102,7 +103,7 @@ impl Criteria {
 }
 
 /// What came of it; added to the report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Judgement {
     /// What of `--fail-if` holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use pool_core::ControlHandle;
 use pool_health::{Health, HealthChange, HealthChecker, HealthOptions, HealthState};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::load::Progress;
+use crate::tester::Progress;
 use crate::words::paragraph;
 
 /// Asks how the pool of a run is, until the load is over.
@@ -30,10 +31,11 @@ pub(super) struct HealthWatch {
 }
 
 /// How the pool was from some time on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub(super) struct HealthEvent {
     /// Seconds since the load began.
     pub(super) at_seconds: f64,
+    /// `healthy`, `degraded` ...
     state: &'static str,
     /// Why it was not healthy.
     reasons: Vec<String>,
@@ -122,7 +124,7 @@ fn event(change: &HealthChange, began: SystemTime) -> HealthEvent {
 }
 
 /// What is added to the report.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(transparent)]
 pub(super) struct HealthSeen(Vec<HealthEvent>);
 

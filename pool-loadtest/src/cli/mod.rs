@@ -30,18 +30,20 @@ mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
+mod partial;
 mod plan;
-mod print;
 mod printed;
 mod progress;
 mod run;
 mod scenarios;
+mod schema;
 mod signals;
 mod stage;
 mod sweep;
 mod target;
 mod thread;
 mod tune;
+mod workload;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man(arguments) => completions::man(&arguments),
     };
@@ -128,6 +131,7 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
+        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

@@ -1,15 +1,18 @@
 //! A run with what was seen beside it, which its report does not hold: all that is printed of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::criteria::Judgement;
 use super::health::HealthSeen;
 use super::monitor::Seen;
-use crate::forms::{Document, Lines, Printable, Rows, Section, Suite, run};
+use crate::forms::{
+    Case, CaseOutcome, Cell, Document, Lines, Printable, Rows, Section, Suite, Table, run,
+};
 use crate::report::Report;
 
 /// What is printed of a run; its JSON is this structure.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(super) struct PrintedRun<'a> {
     #[serde(flatten)]
     pub(super) report: &'a Report,
@@ -49,6 +52,7 @@ impl Printable for PrintedRun<'_> {
 
     fn document(&self) -> Document {
         let mut document = run::document(self.report, &self.health.happenings());
+        document.sections.extend(thresholds(&self.judgement.cases()));
         let advice = self.seen.to_string();
         if !advice.is_empty() {
             let paragraphs = vec![advice.split_whitespace().collect::<Vec<_>>().join(" ")];
@@ -65,4 +69,23 @@ impl Printable for PrintedRun<'_> {
     fn run(&self) -> Option<&Report> {
         Some(self.report)
     }
+}
+
+/// What the run was held to, if it was to anything.
+fn thresholds(cases: &[Case]) -> Option<Section> {
+    let head = ["threshold", "result", "detail"];
+    let mut table = Table::new("What the run was held to", &head);
+    table.rows = cases
+        .iter()
+        .map(|case| {
+            let (result, detail) = match &case.outcome {
+                CaseOutcome::Passed => ("kept", ""),
+                CaseOutcome::Failed(why) => ("MISSED", &**why),
+                CaseOutcome::Skipped(why) => ("not known", &**why),
+            };
+            [&*case.name, result, detail].map(Cell::text).into()
+        })
+        .collect();
+    let title = "Thresholds".to_owned();
+    (!cases.is_empty()).then(|| Section { title, tables: vec![table], ..Section::default() })
 }

@@ -11,16 +11,17 @@ use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::cells::{CellError, Cells, failed};
 use super::on_database::{self, Place, Working};
-use super::print::{Output, print};
+use super::output::{OutputArguments, Outputs};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
+use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::Arrivals;
-use crate::bank::{Bank, Teller};
+use crate::arrivals::{Arrivals, ThinkTime};
+use crate::database::Database;
+use crate::forms::Form;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
 use crate::words::{counted, grouped, time};
-use crate::workload::Workload as _;
 
 /// Most runs of a cell; a hundred halve an interval ten times less than four do.
 const MOST_REPEATS: u32 = 100;
@@ -51,6 +52,8 @@ pub(crate) struct SweepArguments {
     #[arg(allow_hyphen_values = true)]
     duration: Duration,
     #[command(flatten)]
+    workload: WorkloadArguments,
+    #[command(flatten)]
     load: LoadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
@@ -58,9 +61,8 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
     #[arg(allow_hyphen_values = true)]
     seed: u64,
-    /// How to print the report.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Output,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 fn repeats(text: &str) -> Result<u32, String> {
@@ -81,36 +83,42 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
         // Nothing is run with it: the target objects.
         Plan { axes: Vec::new(), repeats: 0, seed: 0 }
     });
-    let (arrivals, problems) = arguments.load.arrivals(TASKS);
+    let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
     target.object(problems);
-    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place })
+    let (workload, problems) = arguments.workload.read();
+    target.object(problems);
+    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    target.object(problems);
+    on_database::run(target, |place| Sweep { arguments, plan, workload, arrivals, place, outputs })
 }
 
 struct Sweep<'a> {
     arguments: &'a SweepArguments,
     plan: Plan,
+    workload: WorkloadPlan,
     arrivals: Arrivals,
     place: Place,
+    outputs: Outputs,
 }
 
 impl<'a> Visit for Sweep<'a> {
     type Output = Working<'a>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Sweep<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, arrivals, place } = self;
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, plan, workload, arrivals, place, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
-        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
+        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = Circumstances {
             provenance: Provenance::now(),
             system: cells.driver.metadata().system_name.into_owned(),
             database: cells.database(),
-            workload: Bank::<D>::new().name().into_owned(),
+            workload: cells.workload()?,
             config: resolved.config().clone(),
             run_seconds: arguments.duration.as_secs_f64(),
         };
@@ -145,7 +153,7 @@ impl Sweep<'_> {
             report.add(number, turn, run.as_ref().map_err(Clone::clone));
         }
         report.end(outcome, began.elapsed().as_secs_f64());
-        print(&report, arguments.output)?;
+        outputs.write(&report).map_err(Failure::Run)?;
         match first_failure {
             _ if outcome != Outcome::Completed => Err(Failure::Interrupted),
             Some(why) if report.runs() == 0 => {

@@ -12,6 +12,7 @@ use std::future::Future;
 
 use clap::Args;
 use pool_core::{ControlHandle, Problem};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// None.
@@ -47,7 +48,7 @@ impl Watching {
 }
 
 /// Nothing.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(crate) struct Seen {}
 
 impl fmt::Display for Seen {

@@ -79,10 +79,13 @@ fn cell(cell: &Cell) -> String {
     }
 }
 
-/// Code in a line, which is a table's row perhaps.
+/// Code in a line, which is a table's row perhaps: several lines of it are one with breaks.
 fn quoted(code: &str) -> String {
-    let code: String = code.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if code.contains(['`', '|', '<']) { escaped(&code) } else { format!("`{code}`") }
+    let line = |line: &str| {
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if line.contains(['`', '|', '<']) { escaped(&line) } else { format!("`{line}`") }
+    };
+    code.lines().map(line).collect::<Vec<_>>().join("<br>")
 }
 
 #[cfg(test)]
@@ -99,6 +102,6 @@ mod tests {
         let text = table_of(&table);
         let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(rows[..2], ["| kind | count |", "| :-- | --: |"]);
-        assert_eq!(rows[2..], ["| a\\|b c | 1 |", "| \\`x\\|y\\` | 1 |"]);
+        assert_eq!(rows[2..], ["| a\\|b<br>`c` | 1 |", "| \\`x\\|y\\` | 1 |"]);
     }
 }

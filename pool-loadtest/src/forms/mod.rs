@@ -1,6 +1,7 @@
 //! Every form that a result is printed in. A file a form: JSON is what the result's own structure is,
 //! and text for people is its `Display`.
 
+mod compare;
 mod document;
 mod escape;
 mod hdr;
@@ -11,16 +12,18 @@ mod markdown;
 mod rows;
 pub(crate) mod run;
 mod svg;
+mod sweep;
+mod tune;
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-pub(crate) use self::document::{Document, Section};
-pub(crate) use self::junit::{Case, Suite};
+pub(crate) use self::document::{Cell, Document, Section, Table};
+pub(crate) use self::junit::{Case, CaseOutcome, Suite};
 pub(crate) use self::lines::Lines;
 pub(crate) use self::rows::Rows;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 /// What a result can be printed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,6 +62,22 @@ impl Form {
         Self::Hdr,
         Self::Svg,
     ];
+
+    /// What a sweep or a search can be printed as.
+    pub(crate) const OF_A_SEARCH: [Self; 8] = [
+        Self::Text,
+        Self::Json,
+        Self::Ndjson,
+        Self::Csv,
+        Self::Markdown,
+        Self::Junit,
+        Self::Html,
+        Self::Svg,
+    ];
+
+    /// What a comparison can be printed as.
+    pub(crate) const OF_A_COMPARISON: [Self; 7] =
+        [Self::Text, Self::Json, Self::Ndjson, Self::Csv, Self::Markdown, Self::Junit, Self::Html];
 
     /// The form that a file's extension stands for.
     const EXTENSIONS: [(&'static str, Self); 9] = [
@@ -145,8 +164,25 @@ pub(crate) fn printed(result: &impl Printable, form: Form) -> anyhow::Result<Str
     })
 }
 
+/// What is to be said of something that did not come to its end by itself.
+fn unfinished(outcome: Outcome, what: &str) -> Option<String> {
+    match outcome {
+        Outcome::Completed => None,
+        Outcome::Interrupted => {
+            Some(format!("The {what} was interrupted: these are figures of a part of it."))
+        }
+        Outcome::Running => Some(format!(
+            "The {what} did not come to its end: these are figures of the part before. The load tester \
+             was killed, or the machine went down."
+        )),
+    }
+}
+
 /// Unix time as `2026-11-22T15:40:00Z`.
 fn utc(unix_seconds: u64) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds)).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_seconds(time).to_string()
 }
+
+#[cfg(test)]
+mod tests;

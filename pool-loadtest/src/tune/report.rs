@@ -132,6 +132,17 @@ pub enum Confidence {
     Low,
 }
 
+impl Confidence {
+    /// The name in texts.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
 /// What is known of a search beside its runs.
 #[derive(Clone, Debug)]
 pub(crate) struct TuneCircumstances {

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use crate::report::Outcome;
 use crate::words::{grouped, paragraph, time};
 
-use super::report::{Confidence, TuneConclusion, TuneReport, TuneStep};
+use super::report::{TuneConclusion, TuneReport, TuneStep};
 
 impl Display for TuneReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -31,11 +31,7 @@ impl Display for TuneReport {
         };
         paragraph(f, "verdict", &format!("{conclusion}: {}", self.summary))?;
         if let Some(it) = &self.recommendation {
-            let confidence = match it.confidence {
-                Confidence::High => "high",
-                Confidence::Medium => "medium",
-                Confidence::Low => "low",
-            };
+            let confidence = it.confidence.name();
             paragraph(f, "confidence", &format!("{confidence}: {}", it.reason))?;
             writeln!(f)?;
             // As they are, so that they can be copied.

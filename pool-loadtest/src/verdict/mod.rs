@@ -3,6 +3,7 @@
 //!
 //! A verdict from one run is a hint; measuring several settings is not here.
 
+#[cfg(feature = "cli")]
 mod afterwards;
 mod balance;
 mod churn;
@@ -219,6 +220,8 @@ impl Evidence {
         let Compared { slowdown, waiting, .. } = *compared;
         if let Some(network) = self.network_limited(compared) {
             network
+        } else if let Some(hogged) = self.hogged(compared) {
+            hogged
         } else if self.utilisation < BUSY && waiting < FELT {
             self.idle(waiting)
         } else if slowdown >= SLOWED {

@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::Sampler;
 use pool_core::{ControlHandle, Problem, Subscription};
 use pool_monitor::otlp::{Delivery, OtlpError, OtlpOptions, Telemetry, TelemetryState};
 use pool_monitor::{PoolMetrics, PoolTraces, TraceOptions};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -92,7 +93,7 @@ fn named(problem: &Problem) -> Problem {
 }
 
 /// What became of a run's telemetry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(super) struct Arrival {
     /// Spans the collector took.
     spans_delivered: u64,

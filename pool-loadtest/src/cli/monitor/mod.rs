@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use pool_core::{ControlHandle, Problem};
 use pool_monitor::{Advice, Deployment, MonitorOptions, PoolMonitor, PoolView, advise};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::arguments::MonitorArguments;
@@ -110,13 +111,13 @@ impl Watching {
 }
 
 /// What is added to the report: nothing, if nobody watched.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 pub(crate) struct Seen {
     #[serde(skip_serializing_if = "Option::is_none")]
     monitor: Option<Findings>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Findings {
     /// `None` after a run that is too short to advise on.
     advice: Option<Vec<Advised>>,
@@ -124,7 +125,7 @@ struct Findings {
     telemetry: Option<Arrival>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Advised {
     rule: &'static str,
     evidence: String,

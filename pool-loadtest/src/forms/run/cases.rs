@@ -21,6 +21,14 @@ pub(crate) fn suite(report: &Report, thresholds: Vec<Case>) -> Suite {
             if budget.fits { Case::passed(name) } else { Case::failed(name, &budget.detail) };
         cases.push(case);
     }
+    if let Some(aftermath) = &report.aftermath {
+        let name = format!("the scenario shows: {}", aftermath.expected);
+        cases.push(match aftermath.seen {
+            Some(true) => Case::passed(name),
+            Some(false) => Case::failed(name, &aftermath.detail),
+            None => Case::skipped(name, &aftermath.detail),
+        });
+    }
     cases.extend(thresholds);
     Suite {
         name: "pool-loadtest.run".to_owned(),

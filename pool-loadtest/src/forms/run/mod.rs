@@ -11,8 +11,8 @@ pub(crate) use self::cases::suite;
 pub(crate) use self::series::rows;
 
 use super::document::{Advice, Cell, Document, Finding, KeyFigure, Section, Tone};
-use super::utc;
-use crate::report::{LoadModel, Outcome, Report};
+use super::{unfinished, utc};
+use crate::report::{LoadModel, Report};
 use crate::verdict::Limit;
 use crate::words::{counted, grouped, percent, time};
 
@@ -21,10 +21,12 @@ pub(crate) type Happening = (f64, String);
 
 /// The page of a run, with what its health was.
 pub(crate) fn document(report: &Report, health: &[Happening]) -> Document {
-    let mut marks: Vec<Happening> =
-        report.changes.iter().map(|change| (change.at_seconds, change.to_string())).collect();
+    let changes = report.changes.iter().map(|change| (change.at_seconds, change.to_string()));
+    let incidents = report.incidents.iter().map(|it| (it.at_seconds, it.what.clone()));
     // How the pool was at the start is no event.
-    marks.extend(health.iter().filter(|(at, _)| *at > 0.0).cloned());
+    let health_changes = health.iter().filter(|(at, _)| *at > 0.0).cloned();
+    let mut marks: Vec<Happening> = changes.chain(incidents).chain(health_changes).collect();
+    marks.sort_by(|one, next| one.0.total_cmp(&next.0));
     let mut document = Document {
         title: title(report),
         subtitle: load(report),
@@ -65,6 +67,7 @@ pub(crate) fn document(report: &Report, health: &[Happening]) -> Document {
         },
         Section {
             title: "Server".to_owned(),
+            paragraphs: report.server.iter().flat_map(|it| it.findings.clone()).collect(),
             tables: tables::server(report),
             ..Section::default()
         },
@@ -110,15 +113,7 @@ fn footer(report: &Report) -> String {
 }
 
 fn notices(report: &Report) -> Vec<String> {
-    let outcome = match report.outcome {
-        Outcome::Completed => None,
-        Outcome::Interrupted => Some("The run was interrupted: these are figures of a part of it."),
-        Outcome::Running => Some(
-            "The run did not come to its end: these are figures of the part before. The load tester \
-             was killed, or the machine went down.",
-        ),
-    };
-    let mut notices: Vec<_> = outcome.into_iter().map(str::to_owned).collect();
+    let mut notices: Vec<_> = unfinished(report.outcome, "run").into_iter().collect();
     if report.generator.saturated {
         notices.push(format!("The load generator was saturated: {}", report.generator.detail));
     }

@@ -142,16 +142,19 @@ pub(super) fn happenings(report: &Report, health: &[Happening]) -> Vec<Table> {
     for change in &report.changes {
         changes.rows.push(vec![at(change.at_seconds), Cell::text(change.to_string())]);
     }
+    let mut incidents = Table::new("What befell the server", &["when", "what"]);
+    for incident in &report.incidents {
+        incidents.rows.push(vec![at(incident.at_seconds), Cell::text(incident.to_string())]);
+    }
     let mut states = Table::new("Health of the pool", &["since", "state"]);
     states.rows =
         health.iter().map(|(seconds, words)| vec![at(*seconds), Cell::text(words)]).collect();
-    with_rows([changes, states])
+    with_rows([changes, incidents, states])
 }
 
 /// What speaks for the figures, and what against them.
 pub(super) fn checks(report: &Report) -> Vec<Table> {
-    let mut checks = Table::new("Checks of this run", &["", "", ""]);
-    checks.head = ["check", "result", "detail"].map(str::to_owned).into();
+    let mut checks = Table::new("Checks of this run", &["check", "result", "detail"]);
     let mut row = |check: &str, result: &str, detail: &str| {
         checks.rows.push([check, result, detail].map(Cell::text).into());
     };
@@ -166,10 +169,16 @@ pub(super) fn checks(report: &Report) -> Vec<Table> {
     if let Some(law) = &report.littles_law {
         row("Little's law", if law.holds { "holds" } else { "does not hold" }, &law.detail);
     }
+    if let Some(aftermath) = &report.aftermath {
+        let detail = format!("{}: {}", aftermath.expected, aftermath.detail);
+        row("what the scenario was to show", aftermath.verdict(), &detail);
+    }
     if let Some(budget) = &report.budget {
         row("server's connections", if budget.fits { "fits" } else { "OVERRUN" }, &budget.detail);
     }
-    let mut laws = Table::new("Little's law", &["connections in use", "counted", "difference"]);
+    let head =
+        ["operations/s x service time", "connections in use, as the pool counted", "difference"];
+    let mut laws = Table::new("Little's law: connections in use on average", &head);
     if let Some(law) = &report.littles_law {
         let two = |value: f64| format!("{value:.2}");
         laws.rows.push(vec![
@@ -177,13 +186,6 @@ pub(super) fn checks(report: &Report) -> Vec<Table> {
             Cell::number("littles_law.in_use", law.in_use, two),
             Cell::number("littles_law.difference", law.difference, percent),
         ]);
-        laws.head = [
-            "operations per second x service time",
-            "connections in use, as the pool counted",
-            "difference",
-        ]
-        .map(str::to_owned)
-        .into();
     }
     with_rows([checks, laws])
 }
@@ -213,8 +215,7 @@ pub(super) fn server(report: &Report) -> Vec<Table> {
 
 /// The load, the pool's settings, and where it was measured.
 pub(super) fn setting(report: &Report) -> Vec<Table> {
-    let mut load = Table::new("Load and machine", &["", ""]);
-    load.head = ["what", "value"].map(str::to_owned).into();
+    let mut load = Table::new("Load and machine", &["what", "value"]);
     let mut row = |what: &str, value: Cell| load.rows.push(vec![Cell::text(what), value]);
     let provenance = &report.provenance;
     row("database", Cell::text(report.database.as_deref().unwrap_or(&report.system)));

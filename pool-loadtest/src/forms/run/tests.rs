@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::*;
 use crate::forms::junit::{Case, CaseOutcome};
 use crate::forms::{hdr, html, markdown};
-use crate::report::{Histograms, Invariant};
+use crate::report::{Histograms, Invariant, Outcome};
 
 /// A report with something in every part, as JSON.
 const SAMPLE: &str = include_str!("sample.json");

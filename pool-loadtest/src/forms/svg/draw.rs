@@ -253,7 +253,7 @@ fn legend<'a>(layers: &'a [Layer], width: f64) -> Vec<(&'a Layer, f64, f64)> {
         left += needed;
         at
     };
-    layers.iter().map(place).collect()
+    layers.iter().filter(|layer| !layer.label.is_empty()).map(place).collect()
 }
 
 fn line(shape: &str, class: &str, x1: f64, y1: f64, x2: f64, y2: f64) -> String {

@@ -39,7 +39,7 @@ pub(crate) struct Axis {
 /// One row of figures.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
-    /// As the legend says.
+    /// As the legend says, if it says anything.
     pub(crate) label: String,
     pub(crate) colour: Colour,
     pub(crate) shape: Shape,
@@ -124,6 +124,11 @@ impl Plot {
 impl Layer {
     pub(crate) fn new(label: impl Into<String>, colour: Colour, shape: Shape) -> Self {
         Self { label: label.into(), colour, shape }
+    }
+
+    /// One that the legend says nothing of: it belongs to another.
+    pub(crate) fn unnamed(colour: Colour, shape: Shape) -> Self {
+        Self::new("", colour, shape)
     }
 }
 
