@@ -1,7 +1,8 @@
 //! Puts a connection pool under load and says in plain words what limits it.
 //!
-//! As a library: a [`LoadTester`] drives any pool with a [`Workload`] and returns a [`Report`]. As a
-//! program, with the feature `cli` (on by default): see `pool-loadtest --help`.
+//! As a library: a [`LoadTester`] drives any pool with a [`Workload`], or with a
+//! [closure](workload_of), and returns a [`Report`]. As a program, with the feature `cli` (on by
+//! default): see `pool-loadtest --help`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,8 +52,6 @@
 
 mod arrivals;
 mod backoff;
-#[cfg(feature = "cli")]
-mod bank;
 mod baseline;
 #[cfg(feature = "cli")]
 mod bounds;
@@ -62,12 +61,16 @@ mod change;
 mod changes;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod closure;
 mod compare;
 mod condition;
+#[cfg(feature = "cli")]
+mod database;
 #[cfg(feature = "cli")]
 mod forms;
 mod generator;
 mod law;
+mod leftover;
 mod load;
 mod metric;
 mod network;
@@ -96,6 +99,8 @@ mod tune;
 mod verdict;
 mod words;
 mod workload;
+#[cfg(feature = "cli")]
+mod workloads;
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "mysql", feature = "postgres"))]
@@ -103,12 +108,13 @@ mod workload;
 struct Readme;
 
 pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
-#[cfg(feature = "cli")]
-pub use self::bank::{Bank, Teller};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
+pub use self::closure::{StepFuture, workload_of};
 pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
+#[cfg(feature = "cli")]
+pub use self::database::Database;
 pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};
@@ -131,3 +137,5 @@ pub use self::tester::{LoadError, LoadTester};
 pub use self::tune::{Confidence, TuneConclusion, TuneRecommendation, TuneReport, TuneStep};
 pub use self::verdict::{Limit, Recommendation, Verdict};
 pub use self::workload::{Checked, Step, StepError, Workload, WorkloadError};
+#[cfg(feature = "cli")]
+pub use self::workloads::Bank;

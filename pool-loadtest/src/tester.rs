@@ -9,7 +9,8 @@ use pool_core::{Driver, Pool};
 use tokio::time::timeout;
 
 use crate::baseline;
-use crate::load::{Failed, Load, Progress};
+pub use crate::load::Progress;
+use crate::load::{Failed, Load};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
 use crate::recorder::in_full;

@@ -21,6 +21,7 @@ use super::schema::SchemaArguments;
 use super::stage::StageArguments;
 use super::sweep::SweepArguments;
 use super::tune::TuneArguments;
+use super::workload::WorkloadArguments;
 
 /// Puts a connection pool under load and says in plain words what limits it.
 ///
@@ -139,7 +140,7 @@ const URL_LONG: &str = "\
 The database, such as sqlite:orders.db; without it, an SQLite file in a temporary
 directory.
 
-A table with a name of its own (pool_loadtest_...) is created in the database, and it is
+Tables with names of their own (pool_loadtest_...) are created in the database, and they are
 dropped at the end. The journal mode of a file becomes WAL and stays so, unless the URL
 says otherwise, as in sqlite:orders.db?journal_mode=delete";
 
@@ -166,6 +167,8 @@ pub(crate) struct RunArguments {
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
     #[arg(long, value_names = ["TIME", "CHANGE"], num_args = 2, help = AT, long_help = AT_LONG)]

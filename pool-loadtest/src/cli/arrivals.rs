@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap::error::ErrorKind;
 use pool_core::{ConfigError, Problem, parse_duration};
 
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
@@ -42,9 +43,10 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     think: Option<String>,
     #[arg(long, value_name = "SCHEDULE", help = RATE, long_help = RATE_LONG)]
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["tasks", "think", "trace"])]
     rate: Option<String>,
     #[arg(long, value_name = "FILE.csv", help = TRACE, long_help = TRACE_LONG)]
+    #[arg(conflicts_with_all = ["tasks", "think"])]
     trace: Option<PathBuf>,
     /// With --rate: most operations under way; arrivals beyond are dropped [default: 10000].
     #[arg(long, value_name = "NUMBER", value_parser = number, allow_hyphen_values = true)]
@@ -55,9 +57,9 @@ pub(crate) struct LoadArguments {
 }
 
 impl LoadArguments {
-    /// When operations are wanted, and what is wrong with that. Reads the trace, if there is one.
-    /// Without a number of tasks there are `tasks`.
-    pub(crate) fn arrivals(&self, tasks: u32) -> (Arrivals, Vec<Problem>) {
+    /// When operations are wanted, by so many tasks if nobody says otherwise, and what is wrong with
+    /// that. Reads the trace, if there is one.
+    pub(crate) fn arrivals(&self, tasks: u32, think_time: ThinkTime) -> (Arrivals, Vec<Problem>) {
         let mut problems = self.contradictions();
         let mut found = |read: Result<Arrivals, ConfigError>| {
             read.unwrap_or_else(|error| {
@@ -68,16 +70,27 @@ impl LoadArguments {
         let arrivals = match (&self.rate, &self.trace) {
             (Some(rate), _) => found(rate.parse().map(|schedule| self.open(schedule))),
             (None, Some(file)) => found(self.replay(file)),
-            (None, None) => found(self.closed(tasks)),
+            (None, None) => found(self.closed(tasks, think_time)),
         };
         (arrivals, problems)
     }
 
-    fn closed(&self, tasks: u32) -> Result<Arrivals, ConfigError> {
+    /// What is said of when operations are wanted: the argument that says it.
+    pub(crate) fn said(&self) -> Option<&'static str> {
+        let said = [
+            (self.tasks.is_some(), "--tasks"),
+            (self.think.is_some(), "--think"),
+            (self.rate.is_some(), "--rate"),
+            (self.trace.is_some(), "--trace"),
+        ];
+        said.into_iter().find(|(is_said, _)| *is_said).map(|(_, argument)| argument)
+    }
+
+    fn closed(&self, tasks: u32, think_time: ThinkTime) -> Result<Arrivals, ConfigError> {
         let tasks = self.tasks.unwrap_or(tasks) as usize;
         let think_time = match &self.think {
             Some(text) => text.parse()?,
-            None => ThinkTime::None,
+            None => think_time,
         };
         Ok(Arrivals::Closed { tasks, think_time })
     }
@@ -91,30 +104,33 @@ impl LoadArguments {
         Arrivals::Open { schedule, in_flight }
     }
 
-    /// What does not go together, and why.
     fn contradictions(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut refuse = |argument: &str, value: String, why: &str, allowed: &str| {
-            problems.push(Problem::invalid(argument, value, why, allowed));
+        let Some(in_flight) = self.in_flight.filter(|_| self.rate.is_none()) else {
+            return Vec::new();
         };
-        let tasks = self.tasks.map(|tasks| tasks.to_string());
-        if self.rate.is_some() || self.trace.is_some() {
-            let why = "arrivals at a rate wait for no task, so there is no number of tasks";
-            let allowed = "--rate or --tasks; --in-flight limits the operations under way";
-            tasks.into_iter().for_each(|tasks| refuse("--tasks", tasks, why, allowed));
-            let why = "arrivals at a rate come whatever became of those before: nobody thinks";
-            let think = self.think.clone();
-            think.into_iter().for_each(|it| refuse("--think", it, why, "--rate or --think"));
-        } else if let Some(in_flight) = self.in_flight {
-            let why = "tasks wait for their answers, so never more are under way than there are";
-            let allowed = "--tasks alone, or --in-flight with --rate or --trace";
-            refuse("--in-flight", in_flight.to_string(), why, allowed);
+        if self.trace.is_some() {
+            return Vec::new();
         }
-        if let (Some(_), Some(trace)) = (&self.rate, &self.trace) {
-            let trace = trace.display().to_string();
-            refuse("--trace", trace, "there is a --rate too", "one of them");
-        }
-        problems
+        let why = "tasks wait for their answers, so never more are under way than there are";
+        let allowed = "--tasks alone, or --in-flight with --rate or --trace";
+        vec![Problem::invalid("--in-flight", in_flight.to_string(), why, allowed)]
+    }
+}
+
+/// Why two arguments do not go together, if that is what is wrong.
+pub(crate) fn explained(error: &clap::Error) -> Option<&'static str> {
+    let words = error.to_string();
+    let has = |argument: &str| words.contains(&format!("'{argument} <"));
+    let is_open = error.kind() == ErrorKind::ArgumentConflict && (has("--rate") || has("--trace"));
+    if is_open && has("--tasks") {
+        Some(
+            "arrivals at a rate wait for no task, so there is no number of tasks; --in-flight \
+             limits the operations under way",
+        )
+    } else if is_open && has("--think") {
+        Some("arrivals at a rate come whatever became of those before: nobody thinks in between")
+    } else {
+        None
     }
 }
 
@@ -152,7 +168,7 @@ mod tests {
 
     fn read(arguments: &[&str]) -> (Arrivals, Vec<String>) {
         let line = Line::parse_from([&["load"], arguments].concat());
-        let (arrivals, problems) = line.load.arrivals(16);
+        let (arrivals, problems) = line.load.arrivals(16, ThinkTime::None);
         (arrivals, problems.iter().map(ToString::to_string).collect())
     }
 
@@ -172,17 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_says_why_all_at_once() {
-        let (_, problems) =
-            read(&["--rate", "constant 5/s", "--tasks", "4", "--think", "1s", "--trace", "x.csv"]);
-        let words = problems.join("\n");
-        for expected in [
-            "--tasks = \"4\": arrivals at a rate wait for no task",
-            "allowed: --rate or --tasks; --in-flight limits",
-            "--think = \"1s\": arrivals at a rate come whatever became of those before",
-            "--trace = \"x.csv\": there is a --rate too",
+    fn what_does_not_go_together_says_why() {
+        for (arguments, expected) in [
+            (["--rate", "constant 5/s", "--tasks", "4"], "wait for no task"),
+            (["--tasks", "4", "--trace", "x.csv"], "--in-flight limits the operations"),
+            (["--rate", "constant 5/s", "--think", "1s"], "nobody thinks in between"),
         ] {
-            assert!(words.contains(expected), "{expected} not in {words}");
+            let line = [&["load"][..], &arguments].concat();
+            let error = Line::try_parse_from(line).err().expect("a conflict");
+            let why = explained(&error).unwrap_or_else(|| panic!("not explained: {error}"));
+            assert!(why.contains(expected), "{why}");
         }
         let (_, problems) = read(&["--in-flight", "5"]);
         assert!(problems[0].starts_with("--in-flight = \"5\": tasks wait for their answers"));

@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::Failure;
 use super::arguments::SettingsArguments;
 use super::target::{Target, Visit};
-use crate::bank::Teller;
 use crate::budget::{Sharing, share};
+use crate::database::Database;
 use crate::report::{BudgetReport, ReportKind, SCHEMA_VERSION, database};
 use crate::words::paragraph;
 
@@ -105,13 +105,17 @@ struct Ask<'a>(&'a BudgetArguments);
 impl<'a> Visit for Ask<'a> {
     type Output = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + 'a>>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
         Box::pin(self.of(driver, resolved))
     }
 }
 
 impl Ask<'_> {
-    async fn of<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<Answer, Failure> {
+    async fn of<D: Database + Clone>(
+        self,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<Answer, Failure> {
         let (name, system) = (database(&driver), driver.metadata().system_name.into_owned());
         let config = resolved.config().clone();
         let sharing = Sharing {

@@ -8,17 +8,20 @@ use pool_core::{Metadata, PoolConfig};
 
 use super::Failure;
 use super::on_database::Place;
-use super::run::{CLOSE, open};
+use super::run::{CLOSE, made, open};
+use super::workload::Plan;
 use crate::arrivals::Arrivals;
-use crate::bank::{Bank, Teller};
+use crate::database::Database;
 use crate::options::LoadOptions;
 use crate::report::{Outcome, Report};
 use crate::tester::{LoadError, LoadTester};
+use crate::workload::Workload as _;
 
 /// Runs loads that differ in the pool's settings only.
 pub(super) struct Cells<D> {
     pub(super) driver: D,
     pub(super) place: Place,
+    pub(super) workload: Plan,
     pub(super) arrivals: Arrivals,
     pub(super) warm_up: Duration,
 }
@@ -31,7 +34,7 @@ pub(super) enum CellError {
     Failed(Error),
 }
 
-impl<D: Teller + Clone> Cells<D> {
+impl<D: Database + Clone> Cells<D> {
     /// Runs a load on a new pool with these settings.
     pub(super) async fn run(
         &self,
@@ -39,6 +42,7 @@ impl<D: Teller + Clone> Cells<D> {
         duration: Duration,
         seed: u64,
     ) -> Result<Report, CellError> {
+        let workload = made::<D>(&self.workload).map_err(failed)?;
         let stopped = &self.place.stopped;
         let pool = tokio::select! {
             pool = open(&self.driver, config) => pool.map_err(failed)?,
@@ -53,7 +57,7 @@ impl<D: Teller + Clone> Cells<D> {
             baseline: Duration::ZERO,
             ..LoadOptions::default()
         };
-        let tester = LoadTester::new(pool.clone(), Bank::new(), options);
+        let tester = LoadTester::new(pool.clone(), workload, options);
         let report = tester.run_until(stopped.wait(), |_| {}).await;
         let closed = pool.close(CLOSE).await;
         let mut report = report.map_err(|error| match error {
@@ -70,6 +74,11 @@ impl<D: Teller + Clone> Cells<D> {
             report.database = Some(name);
         }
         Ok(report)
+    }
+
+    /// What the workload calls itself, if it can be made for this database.
+    pub(super) fn workload(&self) -> Result<String, Failure> {
+        Ok(made::<D>(&self.workload)?.name().into_owned())
     }
 
     /// What the driver tells of the database, but for a path that is of no use.

@@ -12,7 +12,7 @@ use super::arguments::RunArguments;
 use super::layers::OptionInEffect;
 use super::stage::Stage;
 use super::target::{Target, Visit};
-use crate::bank::Teller;
+use crate::database::Database;
 
 /// Prints every setting of the pool in effect and where it came from, and then each option of a run.
 ///
@@ -43,7 +43,7 @@ struct Explain;
 impl Visit for Explain {
     type Output = String;
 
-    fn visit<D: Teller + Clone>(self, _: D, resolved: Resolved) -> String {
+    fn visit<D: Database + Clone>(self, _: D, resolved: Resolved) -> String {
         resolved.explain().to_string()
     }
 }

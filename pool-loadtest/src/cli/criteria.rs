@@ -103,7 +103,7 @@ impl Criteria {
 }
 
 /// What came of it; added to the report.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Judgement {
     /// What of `--fail-if` holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]

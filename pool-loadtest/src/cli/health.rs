@@ -10,7 +10,7 @@ use pool_health::{Health, HealthChange, HealthChecker, HealthOptions, HealthStat
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::load::Progress;
+use crate::tester::Progress;
 use crate::words::paragraph;
 
 /// Asks how the pool of a run is, until the load is over.

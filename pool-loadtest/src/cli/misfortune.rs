@@ -69,6 +69,9 @@ impl Misfortunes {
 
     /// The load is so far.
     pub(super) fn tell(&self, progress: &Progress) {
+        if progress.warm_up_left.is_some() {
+            return;
+        }
         let now = Instant::now();
         self.ticks.send_modify(|tick| {
             let began = now.checked_sub(progress.elapsed).unwrap_or(now);

@@ -30,6 +30,7 @@ mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
+mod partial;
 mod plan;
 mod printed;
 mod progress;
@@ -42,6 +43,7 @@ mod sweep;
 mod target;
 mod thread;
 mod tune;
+mod workload;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -129,6 +131,7 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
+        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

@@ -71,6 +71,12 @@ impl OutputArguments {
 }
 
 impl Outputs {
+    /// The file that comes first, if there is one: one of JSON before others.
+    pub(crate) fn first_file(&self) -> Option<&Path> {
+        let json = self.files.iter().find(|(_, form)| *form == Form::Json);
+        json.or(self.files.first()).map(|(path, _)| &**path)
+    }
+
     /// Writes the files, then prints the result.
     ///
     /// # Errors

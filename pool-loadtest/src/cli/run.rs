@@ -21,6 +21,7 @@ use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
 use super::output::Outputs;
 use super::own::OwnServer;
+use super::partial::{Partial, survived};
 use super::plan;
 use super::printed::PrintedRun;
 use super::progress::{ProgressDisplay, ProgressForm};
@@ -28,15 +29,18 @@ use super::signals::{Signals, Stopped, remove};
 use super::stage::Stage;
 use super::target::{Target, Visit};
 use super::thread::on_a_thread;
+use super::workload::Plan;
 use super::{Failure, say};
-use crate::bank::{Bank, Teller};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
+use crate::database::Database;
 use crate::forms::Form;
+use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
+use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
@@ -57,6 +61,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (changes, problems) = plan::read(&arguments.at, stage.duration);
     target.object(problems);
+    let (workload, problems) = arguments.workload.read();
+    target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
     target.object(problems);
     let (criteria, problems) = arguments.criteria.read()?;
@@ -64,29 +70,27 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let changes = stage.changes(changes);
     if let Some(product) = stage.start {
         // A server that would be of no use is not started.
-        let check = Check { changes: &changes };
+        let check = Check { workload: &workload, changes: &changes };
         let known = target.at("--start", product.url());
-        known.resolve(SqliteOptions::private_memory(), check).and_then(|it| it).map_err(usage)?;
+        known.resolve(SqliteOptions::private_memory(), check).map_err(usage)??;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(
-        arguments,
-        stage,
-        changes,
-        target,
-        monitor,
-        (outputs, criteria),
-    ))
+    let ready = Ready { arguments, stage, workload, changes, monitor, outputs, criteria };
+    runtime.map_err(Failure::Run)?.block_on(run_async(ready, target))
 }
 
-async fn run_async(
-    arguments: &RunArguments,
+/// What was asked for, all of it understood.
+struct Ready<'a> {
+    arguments: &'a RunArguments,
     stage: Stage,
+    workload: Plan,
     changes: Vec<Change>,
-    mut target: Target,
     monitor: Monitor,
-    (outputs, criteria): (Outputs, Criteria),
-) -> Result<(), Failure> {
+    outputs: Outputs,
+    criteria: Criteria,
+}
+
+async fn run_async(ready: Ready<'_>, mut target: Target) -> Result<(), Failure> {
     // First of all: whatever is made from here on is removed again.
     let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
     let in_temporary_file = !target.names_url();
@@ -96,7 +100,7 @@ async fn run_async(
     let started = Arc::new(OnceLock::new());
     let server = Arc::clone(&started);
     let stopped = signals.listen(move || tidy(path.as_deref(), server.get()));
-    let server = start(&stage, &stopped).await?;
+    let server = start(&ready.stage, &stopped).await?;
     if let Some(server) = &server {
         let _ = started.set(Arc::clone(server));
         target = target.at("--start", &server.url());
@@ -105,17 +109,7 @@ async fn run_async(
         Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
         None => SqliteOptions::private_memory(),
     };
-    let run = Run {
-        arguments,
-        stage,
-        server,
-        changes,
-        stopped,
-        in_temporary_file,
-        monitor,
-        outputs,
-        criteria,
-    };
+    let run = Run { ready, server, stopped, in_temporary_file };
     let running = target.resolve(fallback, run).map_err(usage)?;
     let ended = running.await;
     // Removed only now that the pool is closed.
@@ -154,51 +148,45 @@ fn tidy(directory: Option<&Path>, server: Option<&Arc<OwnServer>>) {
 
 /// Looks at what is to be done to a pool before there is a server for it.
 struct Check<'a> {
+    workload: &'a Plan,
     changes: &'a [Change],
 }
 
 impl Visit for Check<'_> {
-    type Output = Result<(), ConfigError>;
+    type Output = Result<(), Failure>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
-        plan::check(self.changes, resolved.config(), &driver)
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+        made::<D>(self.workload)?;
+        plan::check(self.changes, resolved.config(), &driver).map_err(usage)
     }
+}
+
+/// Makes the workload.
+pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
+    workload.workload().map_err(|error| Failure::Usage(error.into()))
 }
 
 /// A run on whichever database.
 struct Run<'a> {
-    arguments: &'a RunArguments,
-    stage: Stage,
+    ready: Ready<'a>,
     server: Option<Arc<OwnServer>>,
-    changes: Vec<Change>,
     stopped: Stopped,
     in_temporary_file: bool,
-    monitor: Monitor,
-    outputs: Outputs,
-    criteria: Criteria,
 }
 
 impl<'a> Visit for Run<'a> {
     type Output = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Run<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self {
-            arguments,
-            stage,
-            server,
-            changes,
-            stopped,
-            in_temporary_file,
-            monitor,
-            outputs,
-            criteria,
-        } = self;
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { ready, server, stopped, in_temporary_file } = self;
+        let Ready { arguments, stage, workload, changes, monitor, outputs, criteria } = ready;
+        let workload = made::<D>(&workload)?;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
@@ -207,7 +195,14 @@ impl Run<'_> {
         let mut watching = monitor.watch(&pool.control()).map_err(Failure::Run)?;
         let mut health = HealthWatch::start(&pool.control()).map_err(Failure::Run)?;
         let mut aside = Aside::start(&pool.control(), arguments.replicas).await;
-        let options = stage.options(arguments.seed, changes);
+        let mut partial = Partial::beside(outputs.first_file());
+        let options = LoadOptions {
+            partial_every: partial.every(),
+            ..stage.options(arguments.seed, changes)
+        };
+        // The path of a temporary file is of no use to anybody: it is about to be removed.
+        let temporary = in_temporary_file.then(|| "a file in a temporary directory".to_owned());
+        let database = temporary.or_else(|| server.as_ref().map(|server| server.name()));
         let planned = stage.planned().zip(server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
         tokio::select! {
@@ -219,9 +214,11 @@ impl Run<'_> {
             misfortunes: &misfortunes,
             health: &mut health,
             aside: &aside,
+            partial: &mut partial,
+            database: database.as_deref(),
             form: arguments.progress,
         };
-        let report = load(pool.clone(), options, beside, stopped.wait()).await;
+        let report = load(pool.clone(), workload, options, beside, stopped.wait()).await;
         // Before the pool is closed, as what comes then is not of the load.
         let advice = watching.advice();
         aside.before_close().await;
@@ -231,18 +228,13 @@ impl Run<'_> {
         report.incidents = misfortunes.seen().await;
         aside.add_to(&mut report).await;
         stage.conclude(&mut report);
-        if in_temporary_file {
-            // Its path is of no use to anybody: it is about to be removed.
-            report.database = Some("a file in a temporary directory".to_owned());
-        }
-        if let Some(server) = &server {
-            report.database = Some(server.name());
-        }
+        report.database = database.or(report.database);
         let health = health.seen();
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
         outputs.write(&printed).map_err(Failure::Run)?;
+        partial.remove();
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));
@@ -253,7 +245,7 @@ impl Run<'_> {
 }
 
 /// Opens the pool within the time of one acquire.
-pub(super) async fn open<D: Teller + Clone>(
+pub(super) async fn open<D: Database + Clone>(
     driver: &D,
     config: &PoolConfig,
 ) -> Result<Pool<D>, Failure> {
@@ -292,29 +284,50 @@ struct Beside<'a> {
     misfortunes: &'a Misfortunes,
     health: &'a mut HealthWatch,
     aside: &'a Aside,
+    partial: &'a mut Partial,
+    /// What reports call the database, if it has no name of its own.
+    database: Option<&'a str>,
     form: ProgressForm,
 }
 
-async fn load<D: Teller>(
+impl Beside<'_> {
+    /// The load is so far.
+    fn tell(&mut self, progress: &Progress) {
+        self.stage.tell(progress);
+        self.misfortunes.tell(progress);
+        self.aside.tell(progress);
+        if let Some(report) = &progress.partial {
+            let mut report = Report::clone(report);
+            self.stage.name(&mut report);
+            report.database = self.database.map(str::to_owned).or(report.database);
+            self.partial.write(report);
+        }
+    }
+}
+
+async fn load<D: Database>(
     pool: Pool<D>,
+    workload: Chosen<D>,
     options: LoadOptions,
-    beside: Beside<'_>,
+    mut beside: Beside<'_>,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Failure> {
-    let Beside { stage, misfortunes, health, aside, form } = beside;
+    let Beside { stage, misfortunes, form, .. } = beside;
     let mut display = ProgressDisplay::start(form, options.duration, &pool.control());
     let notes = Arc::clone(&stage.notes);
-    let workload = Staged::new(Bank::new(), stage.scenario, notes, misfortunes.calm());
+    let workload = Staged::new(workload, stage.scenario, notes, misfortunes.calm());
     let tester = LoadTester::new(pool, workload, options);
     let report = tester.run_until(stop, |progress| {
-        stage.tell(progress);
-        misfortunes.tell(progress);
-        aside.tell(progress);
+        beside.tell(progress);
         display.note(misfortunes.news());
-        display.show(progress, health);
+        display.show(progress, beside.health);
     });
-    let report = report.await;
+    let report = survived(report).await;
     display.end();
+    let report = report.map_err(|why| {
+        beside.partial.died(&why);
+        Failure::Run(anyhow!("the workload {why}"))
+    })?;
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
         error => Failure::Run(error.into()),

@@ -39,7 +39,8 @@ struct Listed {
     expected: &'static str,
     duration_seconds: f64,
     shortest_seconds: f64,
-    tasks: u32,
+    tasks: Option<u32>,
+    rates: Vec<String>,
     settings: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -93,7 +94,8 @@ fn listed(scenario: &Scenario) -> Listed {
         expected: scenario.expected,
         duration_seconds: scenario.duration.as_secs_f64(),
         shortest_seconds: scenario.shortest.as_secs_f64(),
-        tasks: scenario.tasks,
+        tasks: scenario.rates.is_empty().then_some(scenario.tasks),
+        rates: scenario.rates.iter().map(|share| format!("{}/s", share.what)).collect(),
         settings: scenario.settings.iter().map(setting).collect(),
     }
 }

@@ -9,7 +9,7 @@ use pool_core::{Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
-use crate::arrivals::Arrivals;
+use crate::arrivals::{Arrivals, ThinkTime};
 use crate::change::Change;
 use crate::load::Progress;
 use crate::options::LoadOptions;
@@ -73,7 +73,7 @@ pub(super) struct Stage {
     pub(super) start: Option<Product>,
     pub(super) duration: Duration,
     pub(super) arrivals: Arrivals,
-    warm_up: Duration,
+    pub(super) warm_up: Duration,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -83,18 +83,19 @@ impl Stage {
         let StageArguments { scenario, start } = arguments.stage;
         let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
         let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
-        let (arrivals, mut problems) = arguments.load.arrivals(tasks);
+        let think_time = scenario.map_or(ThinkTime::None, |scenario| scenario.think_time);
+        let duration = arguments.duration.unwrap_or(duration);
+        let (asked, mut problems) = arguments.load.arrivals(tasks, think_time);
+        let own = scenario.and_then(|scenario| scenario.schedule_in(duration));
         let stage = Self {
             scenario,
             start,
-            duration: arguments.duration.unwrap_or(duration),
-            arrivals,
+            duration,
+            arrivals: own.map_or(asked, Arrivals::open),
             warm_up: arguments.load.warm_up,
             notes: Arc::default(),
         };
-        if let Some(scenario) = scenario {
-            problems.extend(stage.problems(scenario, arguments));
-        }
+        problems.extend(scenario.iter().flat_map(|it| stage.problems(it, arguments)));
         (stage, problems)
     }
 
@@ -115,6 +116,11 @@ impl Stage {
             let why = format!("too short for the scenario {name}");
             let allowed = format!("{} or more", format_duration(*shortest));
             problems.push(Problem::invalid("--duration", &given, why, allowed));
+        }
+        if let Some(argument) = arguments.load.said().filter(|_| !scenario.rates.is_empty()) {
+            let why = format!("the scenario {name} has arrivals of its own");
+            let allowed = format!("one of --scenario and {argument}");
+            problems.push(Problem::invalid(argument, "", why, allowed));
         }
         if !scenario.changes.is_empty() && !arguments.at.is_empty() {
             let why = format!("the scenario {name} makes changes of its own");
@@ -182,7 +188,7 @@ impl Stage {
 
     /// The load is so far.
     pub(super) fn tell(&self, progress: &Progress) {
-        if self.scenario.is_none() {
+        if self.scenario.is_none() || progress.warm_up_left.is_some() {
             return;
         }
         let now = std::time::Instant::now();
@@ -192,10 +198,15 @@ impl Stage {
         memory.look();
     }
 
+    /// Adds to a report what the scenario is called.
+    pub(super) fn name(&self, report: &mut Report) {
+        report.scenario = self.scenario.map(|scenario| scenario.name.to_owned());
+    }
+
     /// Adds to the report what the scenario was to show.
     pub(super) fn conclude(&self, report: &mut Report) {
+        self.name(report);
         if let Some(scenario) = self.scenario {
-            report.scenario = Some(scenario.name.to_owned());
             report.aftermath = Some(scenario.aftermath(report, &self.notes));
         }
     }

@@ -14,14 +14,14 @@ use super::on_database::{self, Place, Working};
 use super::output::{OutputArguments, Outputs};
 use super::run::{judge, usage};
 use super::target::{Target, Visit};
+use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::Arrivals;
-use crate::bank::{Bank, Teller};
+use crate::arrivals::{Arrivals, ThinkTime};
+use crate::database::Database;
 use crate::forms::Form;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
 use crate::words::{counted, grouped, time};
-use crate::workload::Workload as _;
 
 /// Most runs of a cell; a hundred halve an interval ten times less than four do.
 const MOST_REPEATS: u32 = 100;
@@ -52,6 +52,8 @@ pub(crate) struct SweepArguments {
     #[arg(allow_hyphen_values = true)]
     duration: Duration,
     #[command(flatten)]
+    workload: WorkloadArguments,
+    #[command(flatten)]
     load: LoadArguments,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
@@ -81,16 +83,19 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
         // Nothing is run with it: the target objects.
         Plan { axes: Vec::new(), repeats: 0, seed: 0 }
     });
-    let (arrivals, problems) = arguments.load.arrivals(TASKS);
+    let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
+    target.object(problems);
+    let (workload, problems) = arguments.workload.read();
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
     target.object(problems);
-    on_database::run(target, |place| Sweep { arguments, plan, arrivals, place, outputs })
+    on_database::run(target, |place| Sweep { arguments, plan, workload, arrivals, place, outputs })
 }
 
 struct Sweep<'a> {
     arguments: &'a SweepArguments,
     plan: Plan,
+    workload: WorkloadPlan,
     arrivals: Arrivals,
     place: Place,
     outputs: Outputs,
@@ -99,21 +104,21 @@ struct Sweep<'a> {
 impl<'a> Visit for Sweep<'a> {
     type Output = Working<'a>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Sweep<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, arrivals, place, outputs } = self;
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, plan, workload, arrivals, place, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
-        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
+        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = Circumstances {
             provenance: Provenance::now(),
             system: cells.driver.metadata().system_name.into_owned(),
             database: cells.database(),
-            workload: Bank::<D>::new().name().into_owned(),
+            workload: cells.workload()?,
             config: resolved.config().clone(),
             run_seconds: arguments.duration.as_secs_f64(),
         };

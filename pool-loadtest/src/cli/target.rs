@@ -9,7 +9,7 @@ use pool_postgres::PostgresDriver;
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 
 use super::arguments::SettingsArguments;
-use crate::bank::Teller;
+use crate::database::Database;
 
 /// What a URL looks like that this build has a driver for, for messages.
 const FORMS: &[&str] = &[
@@ -28,7 +28,7 @@ pub(super) trait Visit {
     type Output;
 
     /// Does it, with the driver and the settings that all sources come to.
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Self::Output;
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output;
 }
 
 /// What arguments, files and environment say, each of them read once.
@@ -99,7 +99,7 @@ impl Target {
     }
 }
 
-fn visit<V: Visit, D: Teller + Clone>(
+fn visit<V: Visit, D: Database + Clone>(
     visitor: V,
     problems: Vec<Problem>,
     resolved: Result<(D, Resolved), ConfigError>,

@@ -14,9 +14,10 @@ use super::output::{OutputArguments, Outputs};
 use super::run::usage;
 use super::sweep::TASKS;
 use super::target::{Target, Visit};
+use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::{Arrivals, Schedule};
-use crate::bank::{Bank, Teller};
+use crate::arrivals::{Arrivals, Schedule, ThinkTime};
+use crate::database::Database;
 use crate::forms::Form;
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
@@ -24,7 +25,6 @@ use crate::tune::{
     Ask, Goal, Next, Search, TuneCircumstances, TuneConclusion, TuneReport, VERIFY_FACTOR,
 };
 use crate::words::{grouped, time};
-use crate::workload::Workload as _;
 
 /// The largest value that is tried if nobody says so and the tasks would need no less.
 const MOST: usize = 64;
@@ -54,6 +54,8 @@ pub(crate) struct TuneArguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
     duration: Duration,
+    #[command(flatten)]
+    workload: WorkloadArguments,
     #[command(flatten)]
     load: LoadArguments,
     #[command(flatten)]
@@ -106,14 +108,24 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let field = field.unwrap_or(&FIELDS[0]);
     let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
     target.object(problems);
+    let (workload, problems) = arguments.workload.read();
+    target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
     target.object(problems);
-    on_database::run(target, |place| Tune { arguments, objective, field, arrivals, place, outputs })
+    on_database::run(target, |place| Tune {
+        arguments,
+        objective,
+        field,
+        workload,
+        arrivals,
+        place,
+        outputs,
+    })
 }
 
 /// The load: that of the objective, if it names one.
 fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>) {
-    let (arrivals, mut problems) = load.arrivals(TASKS);
+    let (arrivals, mut problems) = load.arrivals(TASKS, ThinkTime::None);
     let Some(rate) = rate else { return (arrivals, problems) };
     if arrivals != Arrivals::closed(TASKS as usize) {
         let why = "the objective names the load too, after `at`";
@@ -133,6 +145,7 @@ struct Tune<'a> {
     arguments: &'a TuneArguments,
     objective: Objective,
     field: &'static Field,
+    workload: WorkloadPlan,
     arrivals: Arrivals,
     place: Place,
     outputs: Outputs,
@@ -141,14 +154,14 @@ struct Tune<'a> {
 impl<'a> Visit for Tune<'a> {
     type Output = Working<'a>;
 
-    fn visit<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
+    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
         Box::pin(self.on(driver, resolved))
     }
 }
 
 impl Tune<'_> {
-    async fn on<D: Teller + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, arrivals, place, outputs } = self;
+    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
+        let Self { arguments, objective, field, workload, arrivals, place, outputs } = self;
         let usable = match arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
             _ => MOST,
@@ -157,13 +170,13 @@ impl Tune<'_> {
         let base = resolved.config();
         // What lies between is no larger than the one and no smaller than the other.
         check(&driver, base, field.name, [1, most]).map_err(usage)?;
-        let cells = Cells { driver, place, arrivals, warm_up: arguments.load.warm_up };
+        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),
             database: cells.database(),
             seed: arguments.seed,
-            workload: Bank::<D>::new().name().into_owned(),
+            workload: cells.workload()?,
             config: base.clone(),
             field: field.name,
             most,

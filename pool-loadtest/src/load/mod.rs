@@ -24,6 +24,7 @@ use self::operation::Job;
 pub use self::teller::Progress;
 use self::teller::Teller;
 use crate::arrivals::Arrivals;
+use crate::leftover::Leftover;
 use crate::recorder::Recorder;
 use crate::report::{About, Loaded};
 use crate::stop::Stop;
@@ -64,7 +65,7 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
         let from = later(began, options.warm_up);
         let until = later(from, options.duration);
         let recorder = Arc::new(Recorder::new(self.about.kinds.len()));
-        let mut teller = Teller::new(self, &recorder, from, progress);
+        let mut teller = Teller::new(self, &recorder, [from, until], progress);
         let (end, ended) = watch::channel(());
         let mut tasks = self.start([began, from, until], &recorder, &ended);
         drop(ended);
@@ -91,7 +92,8 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
             Some(Ok(done)) => done.map_err(|error| Failed::Panic(error.into_panic()))?,
             Some(Err(_)) | None => tasks.shut_down().await,
         }
-        Ok(teller.loaded(elapsed))
+        let loaded = teller.loaded(elapsed);
+        Ok(Loaded { leftover: Leftover::find(self.pool).await, ..loaded })
     }
 
     /// Starts the tasks of a load that begins, is measured from, and ends then.

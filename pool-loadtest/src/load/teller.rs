@@ -7,7 +7,9 @@ use pool_core::{Driver, Pool, PoolConfig, PoolStats};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{Load, later};
+use crate::arrivals::Arrivals;
 use crate::changes::{ChangeReport, Changes};
+use crate::leftover::Leftover;
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
 use crate::report::{About, Latency, Loaded, Point, Report};
@@ -16,6 +18,9 @@ use crate::report::{About, Latency, Loaded, Point, Report};
 const TICK: Duration = Duration::from_millis(200);
 /// How often response times are worked out for progress: it costs more than the rest of it.
 const RESPONSE: Duration = Duration::from_secs(1);
+
+/// What comes so shortly before the end is no point of its own.
+const LAST: Duration = Duration::from_millis(100);
 
 /// How far a run has come.
 #[derive(Clone, Debug)]
@@ -40,7 +45,8 @@ pub struct Progress {
     pub ended: bool,
     /// What was done to the pool since the last time progress was told.
     pub changes: Vec<ChangeReport>,
-    /// Points of the [series](Report::series) that ended since the last time progress was told.
+    /// Points of the [series](Report::series) that ended since the last time progress was told. If
+    /// the run is stopped, the last one may be told again, with what came after it.
     pub points: Vec<Point>,
     /// The pool now.
     pub pool: PoolStats,
@@ -54,8 +60,9 @@ pub(super) struct Teller<'a, D: Driver, F> {
     about: &'a About,
     recorder: Arc<Recorder>,
     changes: Changes,
-    /// When the load begins to be measured.
+    /// When the load begins to be measured, and when it ends.
     from: Instant,
+    until: Instant,
     /// The pool's settings and how it was then.
     config: PoolConfig,
     before: PoolStats,
@@ -76,7 +83,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     pub(super) fn new<W>(
         load: &Load<'a, D, W>,
         recorder: &Arc<Recorder>,
-        from: Instant,
+        [from, until]: [Instant; 2],
         progress: F,
     ) -> Self {
         let (pool, options) = (load.pool, &load.about.options);
@@ -86,6 +93,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             recorder: Arc::clone(recorder),
             changes: Changes::new(pool.control(), from, options.changes.clone()),
             from,
+            until,
             config: pool.config(),
             before: pool.stats(),
             processor: ProcessorTime::now(),
@@ -121,11 +129,13 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
         let mut ticks = ticks();
         loop {
             let next_point = later(self.from, self.recorder.next_point());
+            // The end ends the last one.
+            let is_last = later(next_point, LAST) > self.until;
             tokio::select! {
                 // A change is told with the figures of its time.
                 biased;
                 () = self.changes.make_next() => {}
-                () = sleep_until(next_point) => {
+                () = sleep_until(next_point), if !is_last => {
                     let point = self.recorder.end_point(self.from.elapsed(), &self.pool.stats());
                     self.points.push(point);
                 }
@@ -145,6 +155,10 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     fn tell(&mut self, ended: bool) {
         let now = Instant::now();
         let mut told = self.progress_at(now, ended);
+        if ended || now >= self.next_response {
+            self.next_response = later(now, RESPONSE);
+            told.response = Some(Latency::new(&self.recorder.response()));
+        }
         if let Some(every) = self.about.options.partial_every
             && self.next_partial.is_some_and(|due| due <= now)
         {
@@ -162,10 +176,6 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
         self.last = (now, operations);
         let pool = self.pool.stats();
         self.most_in_use = self.most_in_use.max(pool.in_use);
-        let response = (ended || now >= self.next_response).then(|| {
-            self.next_response = later(now, RESPONSE);
-            Latency::new(&self.recorder.response())
-        });
         Progress {
             elapsed: now.saturating_duration_since(self.from),
             warm_up_left: None,
@@ -173,7 +183,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             errors,
             dropped: self.recorder.tally().read().dropped(),
             throughput,
-            response,
+            response: None,
             ended,
             changes: self.changes.news(),
             points: std::mem::take(&mut self.points),
@@ -185,15 +195,17 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     /// What there is so far.
     fn so_far(&self, elapsed: Duration) -> Loaded {
         let (changes, most_open) = self.changes.so_far();
+        let is_open = matches!(self.about.options.arrivals, Arrivals::Open { .. });
         Loaded {
             config: self.config.clone(),
             changes,
             most_open,
             elapsed,
             whole: self.from.elapsed(),
-            found: self.recorder.found(),
+            found: self.recorder.found(is_open),
             before: self.before.clone(),
             after: self.pool.stats(),
+            leftover: Leftover::default(),
             most_in_use: self.most_in_use,
             cores_used: self.processor.cores_since(),
         }

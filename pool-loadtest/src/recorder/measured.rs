@@ -21,6 +21,8 @@ pub(crate) struct Measured {
     pub(crate) lateness: Histogram<u64>,
     pub(crate) failures: Failures,
     pub(crate) unfinished: Unfinished,
+    /// Operations that ended, but are among no latencies.
+    pub(crate) untimed: u64,
 }
 
 /// How long the operations of one kind took, in nanoseconds, and how they ended.
@@ -84,6 +86,7 @@ impl Measured {
             lateness: histogram(),
             failures: Failures::default(),
             unfinished: Unfinished::default(),
+            untimed: 0,
         }
     }
 
@@ -97,6 +100,7 @@ impl Measured {
             End::Dropped => self.unfinished.dropped += 1,
         }
         if !sample.is_timed {
+            self.untimed += 1;
             return;
         }
         record(&mut times.wait, sample.wait);
@@ -118,10 +122,9 @@ impl Measured {
     }
 
     pub(super) fn response(&self) -> Histogram<u64> {
-        let (first, rest) = self.kinds.split_first().expect("bug: there is at least one kind");
-        let mut response = first.response.clone();
-        rest.iter().for_each(|kind| add(&mut response, &kind.response));
-        response
+        let mut sum = histogram();
+        self.kinds.iter().for_each(|kind| add(&mut sum, &kind.response));
+        sum
     }
 
     pub(super) fn succeeded(&self) -> u64 {

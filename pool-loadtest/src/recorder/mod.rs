@@ -83,11 +83,6 @@ impl Recorder {
         (sums.measured.succeeded(), sums.measured.failures.count())
     }
 
-    /// Response times of all kinds so far, in nanoseconds.
-    pub(crate) fn response(&self) -> Histogram<u64> {
-        self.flushed().measured.response()
-    }
-
     /// When the series' next point ends, since the load was measured.
     pub(crate) fn next_point(&self) -> Duration {
         lock(&self.sums).series.next_end()
@@ -105,12 +100,18 @@ impl Recorder {
         sums.series.end_point(at, self.tally.read().dropped(), pool)
     }
 
-    /// Everything so far.
-    pub(crate) fn found(&self) -> Found {
+    /// How long operations took so far.
+    pub(crate) fn response(&self) -> Histogram<u64> {
+        self.flushed().measured.response()
+    }
+
+    /// Everything so far, of an open loop or a closed one.
+    pub(crate) fn found(&self, is_open: bool) -> Found {
         let sums = self.flushed();
         let in_time = sums.in_time.unwrap_or_else(|| sums.measured.succeeded());
         let (measured, arrived) = (sums.measured.clone(), self.tally.read());
-        Found { measured, in_time, arrived, series: sums.series.points(arrived.dropped()) }
+        let series = sums.series.points(arrived.dropped());
+        Found { measured, in_time, arrived: is_open.then_some(arrived), series }
     }
 
     /// The sums with what the shards hold.
@@ -131,7 +132,8 @@ pub(crate) struct Found {
     pub(crate) measured: Measured,
     /// Operations succeeded by the end of the load.
     pub(crate) in_time: u64,
-    pub(crate) arrived: Arrived,
+    /// How arrivals fared, in an open loop.
+    pub(crate) arrived: Option<Arrived>,
     pub(crate) series: Vec<Point>,
 }
 

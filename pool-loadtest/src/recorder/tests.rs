@@ -31,7 +31,7 @@ fn what_the_shards_hold_is_counted_at_once() {
     let failed = Sample { end: End::Failed, ..sample(SECOND) };
     recorder.record_failure(&failed, Failure::step(&error));
     assert_eq!(recorder.counts(), (100, 1));
-    let total = recorder.found().measured.total();
+    let total = recorder.found(true).measured.total();
     let p50 = total.wait.value_at_quantile(0.5);
     assert!((49_000_000..51_000_000).contains(&p50), "{p50}");
     assert_eq!((total.response.len(), total.failed), (101, 1));
@@ -43,7 +43,7 @@ fn what_ends_after_the_time_is_late_and_in_no_point() {
     record(&recorder, 10);
     recorder.end(SECOND, &pool());
     record(&recorder, 3);
-    let Found { measured, in_time, series, .. } = recorder.found();
+    let Found { measured, in_time, series, .. } = recorder.found(true);
     assert_eq!((in_time, measured.total().succeeded), (10, 13));
     assert_eq!(series.iter().map(|point| point.operations).sum::<u64>(), 10);
 }
@@ -74,7 +74,7 @@ async fn a_stub_is_part_of_the_point_before() {
     recorder.end(SECOND + SECOND / 20, &pool);
     // Found out only when the load has drained.
     Tally::count(&recorder.tally().unasked);
-    let [point] = &recorder.found().series[..] else { panic!("more than one") };
+    let [point] = &recorder.found(true).series[..] else { panic!("more than one") };
     assert_eq!((point.operations, point.dropped), (1_000, 2));
     assert_eq!((point.at_seconds, point.seconds), (1.05, 1.05));
     assert!(point.response_p50 < Some(510_000.0) && point.response_max >= Some(1_001_000.0));
@@ -92,7 +92,7 @@ async fn a_series_of_hours_is_bounded_and_has_all_of_it() {
         recorded += 2;
         recorder.end_point(at, &pool);
     }
-    let series = recorder.found().series;
+    let series = recorder.found(true).series;
     assert!((1_800..3_600).contains(&series.len()), "{}", series.len());
     assert_eq!(series.iter().map(|point| point.operations).sum::<u64>(), recorded);
     let seconds: f64 = series.iter().map(|point| point.seconds).sum();

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::arrivals::Arrivals;
 use crate::changes::{ChangeOutcome, ChangeReport};
-use crate::generator::Fared;
+use crate::generator::{Fared, Judged};
 use crate::law::Figures;
+use crate::leftover::Leftover;
 use crate::options::LoadOptions;
 use crate::recorder::{Found, KINDS, Measured, Times};
 use crate::verdict::{Churned, Evidence, MostErrors, Network, Verdict};
@@ -47,6 +48,8 @@ pub(crate) struct Loaded {
     /// The pool when it began to be measured and after its last operation.
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
+    /// Connections that were not given back by then.
+    pub(crate) leftover: Leftover,
     /// Most connections that were seen in use, now and then.
     pub(crate) most_in_use: usize,
     pub(crate) cores_used: Option<f64>,
@@ -84,7 +87,7 @@ impl Report {
         let measured = &loaded.found.measured;
         let total = measured.total();
         let pool_report = PoolReport::new(&loaded, &end);
-        let generator = generator(&loaded, &total, &metadata, &pool_report);
+        let fared = fared(&loaded, &total, &metadata).judge();
         let (invariant, invariant_detail) = match invariant {
             Ok(Checked::Held(detail)) => (Invariant::Held, detail),
             Ok(Checked::Broken(detail)) => (Invariant::Broken, detail),
@@ -92,23 +95,28 @@ impl Report {
         };
         let seconds = loaded.elapsed.as_secs_f64().max(1e-9);
         let throughput = loaded.found.in_time as f64 / seconds;
-        // One acquire for each operation; whoever made more is not the load tester.
-        let acquired = total.wait.len();
-        let nested = pool_report.acquires.started.saturating_sub(acquired);
-        let broken = (invariant == Invariant::Broken).then(|| invariant_detail.clone());
-        let seen = Seen { total: &total, pool: &pool_report, nested };
-        let littles_law = littles_law(&loaded, &seen, outcome);
-        let holders = pool.control().holders().iter().map(ToString::to_string).collect();
         let evidence = Evidence {
-            broken,
-            saturated: generator.saturated.then(|| generator.detail.clone()),
-            holders,
-            ..evidence(about, &loaded, &seen)
+            broken: (invariant == Invariant::Broken).then(|| invariant_detail.clone()),
+            saturated: fared.saturated.clone(),
+            ..evidence(about, &loaded, &total, &pool_report)
         };
         let validate = |config: &PoolConfig| {
             config.validate()?;
             ConfigError::from_problems(pool.driver().objections(config))
         };
+        let generator = generator(&loaded, fared, &pool_report);
+        let littles_law = LittlesLaw::of(&Figures {
+            seconds: loaded.whole.as_secs_f64(),
+            held_seconds: held(&loaded).as_secs_f64(),
+            served: total.service.len(),
+            service: total.service.mean() / 1e3,
+            longest: total.service.max() as f64 / 1e3,
+            nested: evidence.nested,
+            is_cut: loaded.before.in_use > 0,
+            left_out: evidence.left_out,
+            is_mixed: evidence.is_mixed,
+            is_whole: outcome == Outcome::Completed,
+        });
         let config = &loaded.config;
         Self {
             schema_version: SCHEMA_VERSION,
@@ -174,76 +182,42 @@ impl LoadReport {
     }
 }
 
-fn generator(
-    loaded: &Loaded,
-    total: &Times,
-    metadata: &Metadata,
-    pool: &PoolReport,
-) -> GeneratorReport {
+/// What there is to judge the generator by.
+fn fared(loaded: &Loaded, total: &Times, metadata: &Metadata) -> Fared {
     let Found { measured, arrived, .. } = &loaded.found;
-    let is_open = arrived.arrivals > 0;
-    let lateness = is_open.then(|| Latency::new(&measured.lateness));
-    let fared = Fared {
-        open: lateness.map(|lateness| (*arrived, lateness)),
+    Fared {
+        open: arrived.map(|arrived| (arrived, Latency::new(&measured.lateness))),
         response: Latency::new(&total.response),
         cores_used: loaded.cores_used,
         cores: cores(),
         has_server: metadata.server_address.is_some(),
-    };
-    let (saturated, detail) = fared.judge();
+    }
+}
+
+fn generator(loaded: &Loaded, judged: Judged, pool: &PoolReport) -> GeneratorReport {
+    let Found { measured, arrived, .. } = &loaded.found;
     GeneratorReport {
-        saturated,
-        detail,
-        arrivals: if is_open { arrived.arrivals } else { pool.acquires.started },
-        dropped: arrived.dropped(),
-        lateness,
+        saturated: judged.saturated.is_some(),
+        detail: judged.detail,
+        arrivals: arrived.map_or(pool.acquires.started, |arrived| arrived.arrivals),
+        dropped: arrived.map_or(0, |arrived| arrived.dropped()),
+        lateness: arrived.map(|_| Latency::new(&measured.lateness)),
         cores_used: loaded.cores_used,
     }
 }
 
-/// What a load comes to.
-struct Seen<'a> {
-    total: &'a Times,
-    pool: &'a PoolReport,
-    /// Acquires beyond one for each operation.
-    nested: u64,
-}
-
-fn littles_law(loaded: &Loaded, seen: &Seen<'_>, outcome: Outcome) -> Option<LittlesLaw> {
-    let Loaded { before, after, changes, whole, .. } = loaded;
-    let Seen { total, pool, nested } = seen;
-    LittlesLaw::of(&Figures {
-        seconds: whole.as_secs_f64(),
-        held_seconds: after.hold_time.saturating_sub(before.hold_time).as_secs_f64(),
-        served: total.service.len(),
-        service: total.service.mean() / 1e3,
-        longest: total.service.max() as f64 / 1e3,
-        nested: *nested,
-        is_cut: before.in_use > 0,
-        left_out: pool.in_use,
-        is_mixed: is_mixed(changes),
-        is_whole: outcome == Outcome::Completed,
-    })
-}
-
-fn is_mixed(changes: &[ChangeReport]) -> bool {
-    changes.iter().any(|change| change.outcome == ChangeOutcome::Applied)
-}
-
-/// What can be told from figures alone.
-fn evidence(about: &About, loaded: &Loaded, seen: &Seen<'_>) -> Evidence {
+/// All that the load itself has to say to the verdict.
+fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) -> Evidence {
     let Found { measured, in_time, arrived, .. } = &loaded.found;
-    let Seen { total, pool, nested } = seen;
-    let acquires = &pool.acquires;
-    let closed = |reason: CloseReason| pool.closed[reason.name()];
     let most = measured.failures.0.iter().max_by_key(|(_, group)| group.count);
+    let closed = |reason: CloseReason| pool.closed[reason.name()];
     Evidence {
         tasks: match about.options.arrivals {
             Arrivals::Closed { tasks, .. } => tasks,
-            Arrivals::Open { .. } => arrived.most_in_flight,
+            Arrivals::Open { .. } => arrived.map_or(0, |arrived| arrived.most_in_flight),
         },
         config: loaded.config.clone(),
-        is_mixed: is_mixed(&loaded.changes),
+        is_mixed: loaded.changes.iter().any(|change| change.outcome == ChangeOutcome::Applied),
         cores: cores(),
         operations: total.succeeded,
         errors: measured.failures.count(),
@@ -252,20 +226,22 @@ fn evidence(about: &About, loaded: &Loaded, seen: &Seen<'_>) -> Evidence {
             count: group.count,
             acquire: group.acquire,
         }),
+        broken: None,
+        saturated: None,
         throughput: *in_time as f64 / loaded.elapsed.as_secs_f64().max(1e-9),
         wait: total.wait.mean() / 1e3,
         service: total.service.mean() / 1e3,
+        median: total.service.value_at_quantile(0.5) as f64 / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),
+        network: about.network,
         utilisation: pool.utilisation,
         peak_in_use: pool.peak_in_use,
-        network: about.network,
-        broken: None,
-        saturated: None,
-        holders: Vec::new(),
-        nested: *nested,
-        unserved: acquires.timed_out + acquires.cancelled,
+        // One acquire for each operation; whoever made more is not the load tester.
+        nested: pool.acquires.started.saturating_sub(total.wait.len() + measured.untimed),
+        unserved: pool.acquires.timed_out + pool.acquires.cancelled,
         dropped: measured.unfinished.dropped,
-        left_out: pool.in_use,
+        left_out: loaded.leftover.connections,
+        holders: loaded.leftover.holders.clone(),
         churned: Churned {
             opened: pool.opened,
             surplus: closed(CloseReason::Surplus),
@@ -274,6 +250,11 @@ fn evidence(about: &About, loaded: &Loaded, seen: &Seen<'_>) -> Evidence {
             broken: closed(CloseReason::Broken) + closed(CloseReason::CheckFailed),
         },
     }
+}
+
+/// How long connections were held, in sum.
+fn held(loaded: &Loaded) -> Duration {
+    loaded.after.hold_time.saturating_sub(loaded.before.hold_time)
 }
 
 fn error_groups(measured: &Measured) -> Vec<ErrorGroup> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::arrivals::ThinkTime;
+
 use super::{Fault, Misfortune, Scenario, Share, Twist, seen};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,6 +16,8 @@ const PLAIN: Scenario = Scenario {
     duration: Duration::from_secs(10),
     shortest: Duration::from_millis(1),
     tasks: 16,
+    think_time: ThinkTime::None,
+    rates: &[],
     settings: &[],
     changes: &[],
     misfortune: None,
@@ -34,6 +38,21 @@ pub(crate) const ALL: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "spike",
+        does: "few arrivals, for a fifth of the time a hundred times as many, then few again",
+        look_at: "wait: how long the many waited, and whether the few are as before afterwards",
+        shortest: SECOND,
+        settings: &[("max_open", "4")],
+        rates: &[
+            Share { at: 0.0, what: 100 },
+            Share { at: 0.4, what: 10_000 },
+            Share { at: 0.6, what: 100 },
+        ],
+        expected: "the queue of the spike is gone soon after it, and all is as before",
+        seen: seen::spike,
+        ..PLAIN
+    },
+    Scenario {
         name: "cold-start",
         does: "the whole load at once on a pool without a connection",
         look_at: "how long until it is steady, and the acquires `after a connect`",
@@ -47,6 +66,7 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "churn",
         does: "a pool that keeps one idle connection, and opens and closes the others all the time",
         look_at: "connections opened for each operation, and the verdict",
+        think_time: ThinkTime::Exponential(Duration::from_millis(2)),
         settings: &[("max_open", "8"), ("max_idle", "1"), ("idle_grace", "0s")],
         expected: "far more connections are opened than the pool may have",
         seen: seen::churn,

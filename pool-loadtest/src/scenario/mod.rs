@@ -17,6 +17,7 @@ mod staged;
 
 use std::time::Duration;
 
+use crate::arrivals::{Schedule, Stage, ThinkTime};
 use crate::change::{Action, Change};
 use crate::report::{Aftermath, Report};
 
@@ -40,6 +41,10 @@ pub(crate) struct Scenario {
     pub(crate) shortest: Duration,
     /// How many tasks it has, unless that is said.
     pub(crate) tasks: u32,
+    /// How long a task pauses between two operations, unless that is said.
+    pub(crate) think_time: ThinkTime,
+    /// Arrivals per second instead of tasks, each rate from its time on.
+    pub(crate) rates: &'static [Share<u32>],
     /// Settings of the pool, unless a source has others.
     pub(crate) settings: &'static [(&'static str, &'static str)],
     /// What is done to the pool.
@@ -114,6 +119,18 @@ impl Scenario {
         self.misfortune.is_some()
     }
 
+    /// Its arrivals in a load of this length, if it has its own.
+    pub(crate) fn schedule_in(&self, duration: Duration) -> Option<Schedule> {
+        let ends = self.rates.iter().skip(1).map(|share| share.at).chain([1.0]);
+        let stage = |(share, end): (&Share<u32>, f64)| {
+            let rate = f64::from(share.what);
+            Stage { from: rate, to: rate, length: duration.mul_f64(end - share.at) }
+        };
+        let stages: Vec<_> = self.rates.iter().zip(ends).map(stage).collect();
+        let is_its_own = !stages.is_empty();
+        is_its_own.then(|| Schedule::stages(stages).expect("bug: the catalogue is right"))
+    }
+
     /// What is done to the pool in a load of this length.
     pub(crate) fn changes_in(&self, duration: Duration) -> Vec<Change> {
         let change = |share: &Share<&str>| {
@@ -146,6 +163,7 @@ mod tests {
             for (field, value) in scenario.settings {
                 config.set(field, value).unwrap_or_else(|problem| panic!("{name}: {problem}"));
             }
+            assert_eq!(scenario.schedule_in(*shortest).is_some(), !scenario.rates.is_empty());
             for change in scenario.changes_in(*duration) {
                 assert!(change.at < *duration, "{name}");
                 change.action.set(&mut config);

@@ -58,6 +58,24 @@ pub(super) fn steadiness(report: &Report, notes: &Notes) -> Seen {
     seen(first > 0.0 && second >= first * SAME, detail)
 }
 
+pub(super) fn spike(report: &Report, notes: &Notes) -> Seen {
+    let beats = beats(report, &notes.pulse);
+    if beats.len() < ENOUGH {
+        return too_short();
+    }
+    let (before, rest) = beats.split_at(beats.len() * 2 / 5);
+    let spike = rest.iter().copied().max().unwrap_or_default();
+    let last = &beats[beats.len() * 9 / 10..];
+    let rates = [rate(before), rate(&[spike]), rate(last)];
+    let [before, most, last] = rates.map(per_second);
+    let waited = report.wait.max.map_or_else(|| "nothing".to_owned(), time);
+    let detail = format!(
+        "{before} before, {most} at most, {last} at the end; the longest wait was {waited}"
+    );
+    // What is left of the queue would still come out as fast as it can.
+    seen(rates[1] > 2.0 * rates[0] && rates[2] < 2.0 * rates[0], detail)
+}
+
 pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
     let beats = beats(report, &notes.pulse);
     if beats.len() < ENOUGH {

@@ -26,6 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) throughput: f64,
     pub(crate) wait: f64,
     pub(crate) service: f64,
+    /// Half of the operations take no longer than this once they have a connection.
+    pub(crate) median: f64,
     /// An operation while one task ran alone.
     pub(crate) alone: Option<f64>,
     pub(crate) network: Network,

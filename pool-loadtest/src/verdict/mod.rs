@@ -219,6 +219,8 @@ impl Evidence {
         let Compared { slowdown, waiting, .. } = *compared;
         if let Some(network) = self.network_limited(compared) {
             network
+        } else if let Some(hogged) = self.hogged(compared) {
+            hogged
         } else if self.utilisation < BUSY && waiting < FELT {
             self.idle(waiting)
         } else if slowdown >= SLOWED {

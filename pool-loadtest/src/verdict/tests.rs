@@ -21,6 +21,7 @@ fn busy_pool() -> Evidence {
         throughput: 10_000.0,
         wait: 1_000.0,
         service: 1_000.0,
+        median: 1_000.0,
         alone: Some(1_000.0),
         network: Network::default(),
         utilisation: 1.0,
@@ -389,4 +390,17 @@ fn a_way_that_is_short_or_an_operation_that_works_is_not_the_network() {
         assert_judged(&elsewhere, Limit::Balanced, "");
     }
     assert_judged(&Evidence { service: 20_000.0, ..far_away() }, Limit::Database, "");
+}
+
+#[test]
+fn a_few_operations_that_have_connections_for_long_are_no_slow_database() {
+    let hogged = Evidence { service: 12_500.0, median: 500.0, wait: 12_500.0, ..busy_pool() };
+    assert_judged(&hogged, Limit::Pool, "");
+    let expected = "tasks wait for connections that a few operations have for long: half of all have \
+                    one for 500 us at most, the average is 12.5 ms, and waiting is 50 % of the \
+                    response time. Find those that do something else meanwhile, or wait for a lock";
+    assert_eq!(verdict(&hogged).summary, expected);
+    let slow = Evidence { median: 1_000.0, ..hogged.clone() };
+    assert_judged(&slow, Limit::Database, "");
+    assert_judged(&Evidence { wait: 1_000.0, ..hogged }, Limit::Database, "");
 }

@@ -1,7 +1,10 @@
 //! Tasks that wait for connections which the database could serve.
 
-use super::{Advice, Compared, Evidence, Finding, Limit, max_open};
-use crate::words::percent;
+use super::{Advice, Compared, Evidence, FELT, Finding, Limit, max_open};
+use crate::words::{percent, time};
+
+/// An average so many times the median is that of a few.
+const HOGGED: f64 = 20.0;
 
 impl Evidence {
     /// Waiting that is felt, while operations take about as long as alone.
@@ -16,6 +19,24 @@ impl Evidence {
         let would_change = "waiting of less than 10 % of the response time, or operations that take \
                             twice as long as alone";
         Finding::new(Limit::Pool, summary, would_change).advise(self.more_connections())
+    }
+
+    /// A few operations have the connections for most of the time, so that averages say nothing of the
+    /// others: how many really work at once cannot be told, nor what another number would do.
+    pub(super) fn hogged(&self, compared: &Compared) -> Option<Finding> {
+        if compared.waiting < FELT || self.median <= 0.0 || self.service < self.median * HOGGED {
+            return None;
+        }
+        let summary = format!(
+            "tasks wait for connections that a few operations have for long: half of all have one for \
+             {} at most, the average is {}, and {}. Find those that do something else meanwhile, or \
+             wait for a lock",
+            time(self.median),
+            time(self.service),
+            compared.waits(),
+        );
+        let would_change = "operations that give their connection back sooner";
+        Some(Finding::new(Limit::Pool, summary, would_change))
     }
 
     /// More connections for tasks that wait, if there are tasks for them.

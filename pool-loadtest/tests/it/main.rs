@@ -11,14 +11,20 @@ mod files;
 mod forms;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod in_a_browser;
+#[cfg(feature = "cli")]
+mod objectives;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 mod on_receivers;
 #[cfg(all(feature = "mysql", feature = "postgres"))]
 mod on_servers;
 mod open_loop;
+#[cfg(all(feature = "cli", unix))]
+mod partial;
 mod phases;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod rates;
 #[cfg(feature = "cli")]
 mod scenarios;
 #[cfg(all(feature = "start", target_os = "linux"))]
@@ -39,3 +45,7 @@ mod tester;
 mod watched;
 #[cfg(feature = "cli")]
 mod while_it_runs;
+#[cfg(feature = "cli")]
+mod workloads;
+#[cfg(all(feature = "mysql", feature = "postgres"))]
+mod workloads_on_servers;

@@ -15,17 +15,17 @@ use std::time::Duration;
 use fastrand::Rng;
 use pool_core::{Pool, PoolConfig};
 use pool_loadtest::{
-    Arrivals, Bank, Checked, Invariant, LoadOptions, LoadTester, Outcome, Report, Step, StepError,
-    Teller, Workload, WorkloadError,
+    Arrivals, Bank, Checked, Database, Invariant, LoadOptions, LoadTester, Outcome, Report, Step,
+    StepError, Workload, WorkloadError,
 };
-use pool_testkit::servers::{Database, Family, PASSWORD, Server, chosen, shared};
+use pool_testkit::servers::{Database as Made, Family, PASSWORD, Server, chosen, shared};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::program::{finished, json, program, run};
 
 /// Counts the tables that the bank has left behind in a database. MariaDB shows those of others, too.
-fn left(database: &Database) -> String {
+fn left(database: &Made) -> String {
     let sql = format!(
         "select count(*) from information_schema.tables where table_name like 'pool_loadtest%' \
          and table_schema in ('public', '{}')",
@@ -124,7 +124,7 @@ struct Hanging<D> {
     begun: AtomicUsize,
 }
 
-impl<D: Teller> Workload<D> for Hanging<D> {
+impl<D: Database> Workload<D> for Hanging<D> {
     async fn prepare(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
         // All are open from the start, so that an operation gets stuck on each.
         let mut open = Vec::new();
@@ -161,7 +161,7 @@ impl<D: Teller> Workload<D> for Hanging<D> {
 }
 
 /// The report of a load that the server leaves without an answer for longer than that waits for one.
-async fn hanging_meanwhile<D: Teller>(server: Arc<Server>, driver: D) -> Report {
+async fn hanging_meanwhile<D: Database>(server: Arc<Server>, driver: D) -> Report {
     let acquire_timeout = Duration::from_secs(3);
     let config = PoolConfig { max_open: CONNECTIONS, acquire_timeout, ..PoolConfig::default() };
     let pool = Pool::open(driver, config).await.expect("opened");
@@ -179,7 +179,7 @@ async fn hanging_meanwhile<D: Teller>(server: Arc<Server>, driver: D) -> Report 
     report
 }
 
-fn no_money_is_lost_with_a_server_that_hangs<D: Teller>(
+fn no_money_is_lost_with_a_server_that_hangs<D: Database>(
     family: Family,
     driver: impl FnOnce(&str) -> D,
 ) {

@@ -112,6 +112,10 @@ fn what_goes_against_a_scenario_is_refused_with_the_reason() {
             &["--scenario", "live-resize", "--at", "1s", "pause"],
             "the scenario live-resize makes changes of its own",
         ),
+        (
+            &["--scenario", "spike", "--tasks", "3"],
+            "the scenario spike has arrivals of its own; allowed: one of --scenario and --tasks",
+        ),
         (&["--start", "postgres", "--url", "sqlite:x.db"], "cannot be used with"),
         (&["--start", "oracle"], "[possible values: postgres, mariadb, mysql]"),
         (&["--start", "postgres", "--pool", "max_opn=3"], "did you mean \"max_open\"?"),
@@ -146,6 +150,26 @@ fn cold_start_begins_without_a_connection() {
     assert_eq!(count(&report["pool"]["opened"]), most.min(16), "{report}");
     assert_seen(&report, "connections opened, the longest wait was ");
     assert!(report["baseline_us"].is_null(), "nobody has warmed it up");
+}
+
+#[test]
+fn a_spike_comes_and_goes() {
+    let report = report("spike", "3s");
+    assert_eq!(report["load"]["model"], "open");
+    let arrivals = report["load"]["arrivals"].as_str().expect("text");
+    let stages = "constant 100/s for 1s 200ms, constant 10000/s for 600ms, constant 100/s for 1s";
+    assert!(arrivals.starts_with(stages), "{arrivals}");
+    let points: Vec<_> = report["series"].as_array().expect("a list").iter().collect();
+    let most = points.iter().map(|point| count(&point["operations"])).max();
+    assert!(most > Some(3 * count(&points[0]["operations"])), "{report}");
+}
+
+#[test]
+fn a_pool_that_churns_opens_connections_all_the_time() {
+    let report = report("churn", "1s");
+    assert_seen(&report, "connections opened for ");
+    assert!(count(&report["pool"]["closed"]["surplus"]) > 3 * 8, "{report}");
+    assert_eq!(report["verdict"]["limit"], "churn", "{report}");
 }
 
 #[test]

@@ -127,13 +127,13 @@ pub(super) mod tests {
     pub(crate) fn progress(millis: u64, operations: u64) -> Progress {
         Progress {
             elapsed: Duration::from_millis(millis),
+            warm_up_left: None,
             operations,
             errors: 0,
+            dropped: 0,
             throughput: 0.0,
             response: None,
             ended: false,
-            warm_up_left: None,
-            dropped: 0,
             changes: Vec::new(),
             points: Vec::new(),
             pool: idle_pool(),

@@ -1,28 +1,19 @@
 //! A bank: reads of balances and transfers between accounts, whose sum must not change and of which
 //! none may be lost or made twice.
 
-#[cfg(feature = "mysql")]
-mod mysql;
-#[cfg(feature = "postgres")]
-mod postgres;
-mod sqlite;
 mod table;
-mod teller;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
 
 use fastrand::Rng;
 use pool_core::Pool;
-use tokio::time::timeout;
 
-use self::table::{ACCOUNTS, Found, OPENING_BALANCE, Table, Transfer};
-pub use self::teller::Teller;
-use crate::bounds::{OutOfTime, limit};
+use self::table::{ACCOUNTS, OPENING_BALANCE, Table, Transfer};
+use super::ledger::Ledger;
+use super::table::{MissingRow, drop_all};
+use crate::database::{Bound, Database, Ending, Session};
 use crate::workload::{Checked, Step, StepError, Workload, WorkloadError};
 
 /// Transfers in a hundred operations; the others read one balance.
@@ -37,82 +28,39 @@ const AMOUNTS: RangeInclusive<i64> = 1..=100;
 /// knows, because they failed or were dropped.
 #[derive(Debug)]
 pub struct Bank<D> {
-    table: Arc<Table>,
-    /// Transfers asked for.
-    begun: AtomicI64,
-    /// Transfers the database has said to be done.
-    done: AtomicI64,
+    table: Table,
+    transfers: Ledger,
     driver: PhantomData<fn() -> D>,
 }
 
-impl<D: Teller> Bank<D> {
+impl<D: Database> Bank<D> {
     /// A bank with a table that no other bank uses.
     #[must_use]
     pub fn new() -> Self {
-        let (begun, done) = (AtomicI64::new(0), AtomicI64::new(0));
-        Self {
-            table: Arc::new(Table::new(D::PARAMETERS, D::INTEGER)),
-            begun,
-            done,
-            driver: PhantomData,
-        }
+        let transfers = Ledger::default();
+        Self { table: Table::new(D::DIALECT), transfers, driver: PhantomData }
     }
 
-    /// Acquires a connection and works on the table, both within the time of one acquire.
-    async fn bounded<T>(
-        &self,
-        pool: &Pool<D>,
-        step: &'static str,
-        work: impl AsyncFnOnce(&mut D::Connection, &Arc<Table>) -> Result<T, D::Error>,
-    ) -> Result<T, WorkloadError> {
-        let (started, limit) = (Instant::now(), limit(&pool.config()));
-        let mut connection = pool.acquire().await.map_err(WorkloadError::during(step))?;
-        let left = limit.saturating_sub(started.elapsed());
-        match timeout(left, work(&mut connection, &self.table)).await {
-            Ok(done) => done.map_err(WorkloadError::during(step)),
-            Err(_) => {
-                let source = pool.driver().blocked_by().await;
-                Err(WorkloadError::during(step)(OutOfTime { limit, source }))
-            }
-        }
-    }
-
-    fn judge(&self, found: &Found) -> Checked {
-        let (begun, done) = (self.begun.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
-        let Found { accounts, sum, transfers } = *found;
-        let balance = if (accounts, sum) == (ACCOUNTS, ACCOUNTS * OPENING_BALANCE) {
-            format!("{accounts} accounts hold {sum}, as at the start")
-        } else {
-            let expected = format!("{ACCOUNTS} accounts held {}", ACCOUNTS * OPENING_BALANCE);
-            return Checked::Broken(format!(
-                "{accounts} accounts hold {sum}; at the start {expected}"
-            ));
-        };
-        let reported = match begun - done {
-            0 => format!("{done} were reported as done"),
-            unknown => format!(
-                "{done} were reported as done and {unknown} failed or were dropped, with an \
-                 outcome nobody knows"
-            ),
-        };
-        let words = format!("{balance}; the database counts {transfers} transfers, and {reported}");
-        if (done..=begun).contains(&transfers) {
-            Checked::Held(words)
-        } else {
-            Checked::Broken(words)
+    async fn balance(&self, connection: &mut D::Connection, account: i64) -> Result<(), StepError> {
+        let read = vec![Bound::to(&self.table.balance, [account])];
+        match D::run(connection, read, Ending::Commit).await? {
+            0 => Err(MissingRow { table: self.table.name.clone() }.into()),
+            _ => Ok(()),
         }
     }
 }
 
-impl<D: Teller> Default for Bank<D> {
+impl<D: Database> Default for Bank<D> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<D: Teller> Workload<D> for Bank<D> {
+impl<D: Database> Workload<D> for Bank<D> {
     async fn prepare(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
-        self.bounded(pool, "creating the accounts", D::create).await
+        let mut session = Session::begin(pool, "creating the accounts").await?;
+        session.script(&self.table.create).await?;
+        session.script(&self.table.fill).await
     }
 
     fn name(&self) -> Cow<'_, str> {
@@ -131,25 +79,30 @@ impl<D: Teller> Workload<D> for Bank<D> {
         let Step { kind, connection, rng, .. } = step;
         let from = rng.i64(0..ACCOUNTS);
         if kind == 0 {
-            D::balance(connection, &self.table, from).await?;
-            return Ok(());
+            return self.balance(connection, from).await;
         }
         // Another account than the first.
         let to = (from + rng.i64(1..ACCOUNTS)) % ACCOUNTS;
         let transfer = Transfer { from, to, amount: rng.i64(AMOUNTS) };
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        D::transfer(connection, &self.table, transfer).await?;
-        self.done.fetch_add(1, Ordering::Relaxed);
+        let moved = D::run(connection, self.table.steps(transfer), Ending::Commit);
+        self.transfers.write(moved).await?;
         Ok(())
     }
 
     async fn verify(&self, pool: &Pool<D>) -> Result<Checked, WorkloadError> {
-        let found = self.bounded(pool, "adding up the accounts", D::add_up).await?;
-        Ok(self.judge(&found))
+        let mut session = Session::begin(pool, "adding up the accounts").await?;
+        let [accounts, sum, transfers] = session.numbers(&self.table.add_up).await?;
+        if (accounts, sum) != (ACCOUNTS, ACCOUNTS * OPENING_BALANCE) {
+            let expected = format!("{ACCOUNTS} accounts held {}", ACCOUNTS * OPENING_BALANCE);
+            let words = format!("{accounts} accounts hold {sum}; at the start {expected}");
+            return Ok(Checked::Broken(words));
+        }
+        let state = format!("{accounts} accounts hold {sum}, as at the start");
+        Ok(self.transfers.judge(&state, transfers, "transfers"))
     }
 
     async fn clean_up(&self, pool: &Pool<D>) -> Result<(), WorkloadError> {
-        self.bounded(pool, "dropping the accounts", D::drop_table).await
+        drop_all(pool, "dropping the accounts", [&*self.table.name].into_iter()).await
     }
 }
 
@@ -194,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn a_bank_whose_transfers_were_all_made_once_holds() {
         let (bank, pool) = used("holds").await;
-        let done = bank.done.load(Ordering::Relaxed);
+        let done = bank.transfers.done();
         assert!(done > 0);
         let expected =
             format!("the database counts {done} transfers, and {done} were reported as done");
@@ -226,35 +179,24 @@ mod tests {
         assert_eq!(checked, Checked::Broken(expected.to_owned()));
     }
 
-    #[tokio::test]
-    async fn a_transfer_of_unknown_outcome_may_have_been_made_or_not() {
-        for (change, name) in [("+ 0", "unmade"), ("+ 1", "made")] {
-            let (bank, pool) = used(name).await;
-            bank.begun.fetch_add(1, Ordering::Relaxed);
-            let count = format!("update TABLE set transfers = transfers {change} where id = ?1");
-            tamper(&bank, &pool, &count).await;
-            let checked = checked(&bank, &pool).await;
-            let Checked::Held(words) = checked else { panic!("{name}: {checked:?}") };
-            assert!(words.contains("and 1 failed or were dropped"), "{words}");
-        }
-    }
-
-    /// The balance of an account that somebody else has deleted.
-    async fn balance_of_a_missing_account<D: Teller>(driver: D) -> Result<i64, D::Error> {
+    /// What reading the balance of an account says that somebody else has deleted.
+    async fn balance_of_a_missing_account<D: Database>(driver: D) -> String {
         let pool = Pool::open(driver, PoolConfig::default()).await.expect("opened");
         let bank = Bank::new();
         bank.prepare(&pool).await.expect("prepared");
         let mut connection = pool.acquire().await.expect("idle");
-        let balance = D::balance(&mut connection, &bank.table, ACCOUNTS).await;
+        let error = bank.balance(&mut connection, ACCOUNTS).await.expect_err("gone");
         drop(connection);
         bank.clean_up(&pool).await.expect("dropped");
-        balance
+        error.to_string().replace(&bank.table.name, "TABLE")
     }
+
+    const GONE: &str = "a row of TABLE is not there any more";
 
     #[tokio::test]
     async fn an_account_that_is_gone_is_an_error() {
         let driver = SqliteDriver::new(SqliteOptions::shared_memory("gone"));
-        balance_of_a_missing_account(driver).await.expect_err("gone");
+        assert_eq!(balance_of_a_missing_account(driver).await, GONE);
     }
 
     #[cfg(feature = "mysql")]
@@ -263,8 +205,7 @@ mod tests {
         let server = shared(Family::MySql).expect("a server");
         let database = server.database("bank").expect("a database");
         let driver = pool_mysql::MysqlDriver::from_url(&database.url()).expect("right");
-        let error = balance_of_a_missing_account(driver).await.expect_err("gone");
-        assert_eq!(error.to_string(), "an account of the bank is not there any more");
+        assert_eq!(balance_of_a_missing_account(driver).await, GONE);
     }
 
     #[cfg(feature = "postgres")]
@@ -273,7 +214,7 @@ mod tests {
         let server = shared(Family::Postgres).expect("a server");
         let database = server.database("bank").expect("a database");
         let driver = pool_postgres::PostgresDriver::from_url(&database.url()).expect("right");
-        balance_of_a_missing_account(driver).await.expect_err("gone");
+        assert_eq!(balance_of_a_missing_account(driver).await, GONE);
     }
 
     #[tokio::test]

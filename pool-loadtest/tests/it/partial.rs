@@ -1,0 +1,62 @@
+//! What a run that dies half-way leaves behind.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{json, run};
+use crate::signals::Running;
+
+fn read(path: &Path) -> Value {
+    json(&fs::read_to_string(path).expect("there"))
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_a_report_that_says_that_it_had_no_end() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("run.json");
+    let path = file.to_str().expect("text");
+    let mut running = Running::start(&["run", "--duration", "5m", "--save", path]);
+    running.wait_for(" 3.0 s ");
+    running.child.kill().expect("killed");
+    running.child.wait().expect("gone");
+    assert!(!file.exists(), "nothing is taken for a whole report");
+    let partial = read(&directory.path().join("run.json.partial"));
+    assert_eq!((&partial["outcome"], &partial["kind"]), (&"running".into(), &"run".into()));
+    assert!(partial["operations"].as_u64() > Some(0), "{partial}");
+    assert!(partial["duration_seconds"].as_f64() >= Some(1.0), "{partial}");
+    assert_eq!(partial["invariant"], "unchecked");
+    assert_eq!(partial["database"], "a file in a temporary directory");
+    assert_eq!(partial["provenance"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_run_that_ends_leaves_its_report_alone() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("run.json");
+    let path = file.to_str().expect("text");
+    let mut running =
+        Running::start(&["run", "--duration", "5m", "--scenario", "churn", "--save", path]);
+    running.wait_for(" 3.0 s ");
+    let partial = read(&directory.path().join("run.json.partial"));
+    assert_eq!((&partial["outcome"], &partial["scenario"]), (&"running".into(), &"churn".into()));
+    running.signal("-INT");
+    assert_eq!(running.end().0, 130);
+    assert_eq!(read(&file)["outcome"], "interrupted");
+    let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn without_a_file_for_its_report_a_run_leaves_nothing() {
+    let directory = TempDir::new().expect("a directory");
+    let url = format!("sqlite:{}", directory.path().join("bank.db").display());
+    let (code, _, stderr) = run(&["run", "--duration", "2500ms", "--url", &url]);
+    assert_eq!(code, 0, "{stderr}");
+    for entry in fs::read_dir(directory.path()).expect("read") {
+        let name = entry.expect("an entry").file_name();
+        assert!(name.to_string_lossy().starts_with("bank.db"), "{name:?}");
+    }
+}
