@@ -15,7 +15,7 @@ const FAILING: f64 = 0.01;
 /// Different values that the Universal Scalability Law is fitted to at least.
 const ENOUGH_FOR_LAW: usize = 3;
 /// A law that explains less of the variation is not relied on.
-const GOOD_FIT: f64 = 0.9;
+pub(crate) const GOOD_FIT: f64 = 0.9;
 
 /// Fills in what each cell's runs come to.
 pub(super) fn estimate(cells: &mut [SweepCell]) {
