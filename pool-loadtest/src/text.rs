@@ -117,7 +117,8 @@ impl Report {
                 shown(response.p99)
             );
             if *errors > 0 {
-                words = format!("{words}, {}", counted(*errors, "error"));
+                words.push_str(", ");
+                words.push_str(&counted(*errors, "error"));
             }
             paragraph(f, label, &words)?;
         }

@@ -196,7 +196,7 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
         let open = &self.open;
         open.ready.close();
         let left = std::mem::take(&mut *open.queue());
-        for arrival in left {
+        for arrival in &left {
             open.leave_out(arrival.due);
         }
         let ended = Instant::now().min(self.until);

@@ -125,7 +125,9 @@ impl Measured {
 
     pub(super) fn response(&self) -> Histogram<u64> {
         let mut sum = histogram();
-        self.kinds.iter().for_each(|kind| add(&mut sum, &kind.response));
+        for kind in &self.kinds {
+            add(&mut sum, &kind.response);
+        }
         sum
     }
 
