@@ -229,7 +229,7 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         broken: None,
         saturated: None,
         throughput: *in_time as f64 / loaded.elapsed.as_secs_f64().max(1e-9),
-        wait: total.wait.mean() / 1e3,
+        wait: measured.waited_for_pool() / 1e3,
         service: total.service.mean() / 1e3,
         median: total.service.value_at_quantile(0.5) as f64 / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),

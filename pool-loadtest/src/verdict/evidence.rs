@@ -24,6 +24,7 @@ pub(crate) struct Evidence {
     pub(crate) saturated: Option<String>,
     /// Operations per second.
     pub(crate) throughput: f64,
+    /// For a connection, once it was asked for.
     pub(crate) wait: f64,
     pub(crate) service: f64,
     /// Half of the operations take no longer than this once they have a connection.

@@ -167,6 +167,20 @@ async fn the_load_ends_with_the_last_line_of_its_trace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_with_room_to_spare_is_idle_in_an_open_loop() {
+    let (_, pool) = pool(max_open(32));
+    let options = LoadOptions {
+        arrivals: open("constant 1000/s", 1_000),
+        duration: SECOND,
+        baseline: 100 * MS,
+        ..LoadOptions::default()
+    };
+    let quick = Stalls::between(Duration::ZERO, Duration::ZERO);
+    let report = LoadTester::new(pool, quick, options).run().await.expect("prepared");
+    assert_eq!(report.verdict.limit, Limit::Idle, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_schedule_of_many_stages_is_broken_into_lines() {
     let stage = "constant 10/s for 100ms";
     let schedule = [stage; 12].join(", ");
