@@ -8,12 +8,13 @@ use pool_core::{ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolve
 
 use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
-use super::cells::{CellError, Cells};
-use super::on_database::{self, Place, Working};
+use super::cells::{CellError, CellLoad, Cells};
+use super::on_database::{self, Place, Work};
 use super::output::{OutputArguments, Outputs};
-use super::run::usage;
+use super::run::{made, usage};
+use super::start::StartArguments;
 use super::sweep::TASKS;
-use super::target::{Target, Visit};
+use super::target::Target;
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
@@ -50,6 +51,8 @@ pub(crate) struct TuneArguments {
     /// The largest value to try [default: 64, or the tasks if they are fewer].
     #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
     most: Option<usize>,
+    #[command(flatten)]
+    start: StartArguments,
     /// How long each run is, such as 2s; one that is to confirm a value is twice as long.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
@@ -112,15 +115,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
     target.object(problems);
-    on_database::run(target, |place| Tune {
-        arguments,
-        objective,
-        field,
-        workload,
-        arrivals,
-        place,
-        outputs,
-    })
+    let tune = Tune { arguments, objective, field, workload, arrivals, outputs };
+    on_database::run(target, arguments.start.calm(), tune)
 }
 
 /// The load: that of the objective, if it names one.
@@ -147,30 +143,37 @@ struct Tune<'a> {
     field: &'static Field,
     workload: WorkloadPlan,
     arrivals: Arrivals,
-    place: Place,
     outputs: Outputs,
 }
 
-impl<'a> Visit for Tune<'a> {
-    type Output = Working<'a>;
-
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
-        Box::pin(self.on(driver, resolved))
-    }
-}
-
 impl Tune<'_> {
-    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, workload, arrivals, place, outputs } = self;
-        let usable = match arrivals {
+    /// The largest value that may be tried.
+    fn most(&self) -> usize {
+        let usable = match self.arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
             _ => MOST,
         };
-        let most = arguments.most.unwrap_or(usable);
-        let base = resolved.config();
+        self.arguments.most.unwrap_or(usable)
+    }
+}
+
+impl Work for Tune<'_> {
+    fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
+        made::<D>(&self.workload)?;
         // What lies between is no larger than the one and no smaller than the other.
-        check(&driver, base, field.name, [1, most]).map_err(usage)?;
-        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
+        check(driver, config, self.field.name, [1, self.most()]).map_err(usage)
+    }
+
+    async fn on<D: Database + Clone>(
+        self,
+        place: &Place,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<(), Failure> {
+        let (base, most) = (resolved.config(), self.most());
+        let Self { arguments, objective, field, workload, arrivals, outputs } = self;
+        let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
+        let mut cells = Cells::new(driver, place, base, load);
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),
@@ -184,6 +187,7 @@ impl Tune<'_> {
         let goal = Goal::of(&objective);
         let (mut search, began) = (Search::new(goal, most), Instant::now());
         let mut report = TuneReport::begin(&objective, &circumstances);
+        cells.prepare().await?;
         loop {
             let ask = match search.next() {
                 Next::Ask(ask) => ask,
@@ -218,6 +222,7 @@ impl Tune<'_> {
                 }
             }
         }
+        report.warnings.extend(cells.clean_up().await);
         report.duration_seconds = began.elapsed().as_secs_f64();
         outputs.write(&report).map_err(Failure::Run)?;
         let words = || anyhow!("{}", report.summary);
