@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::Args;
-use pool_core::{ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved};
+use pool_core::{ConfigError, Driver, FIELDS, Field, Pool, PoolConfig, Problem, Resolved};
 
 use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
+use super::budget::ask;
 use super::cells::{CellError, CellLoad, Cells};
 use super::on_database::{self, Place, Work};
 use super::output::{OutputArguments, Outputs};
@@ -18,6 +19,7 @@ use super::target::Target;
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
+use crate::budget::Sharing;
 use crate::database::Database;
 use crate::forms::Form;
 use crate::objective::Objective;
@@ -26,6 +28,7 @@ use crate::tune::{
     Ask, Goal, Next, Search, TuneCircumstances, TuneConclusion, TuneReport, VERIFY_FACTOR,
 };
 use crate::words::{grouped, time};
+use crate::workload::Workload as _;
 
 /// The largest value that is tried if nobody says so and the tasks would need no less.
 const MOST: usize = 64;
@@ -48,7 +51,8 @@ pub(crate) struct TuneArguments {
     /// The setting to find, one that is a number.
     #[arg(long, value_name = "FIELD", default_value = "max_open")]
     setting: String,
-    /// The largest value to try [default: 64, or the tasks if they are fewer].
+    /// The largest value to try [default: 64, or what tasks can use or the server has
+    /// left].
     #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
     most: Option<usize>,
     #[command(flatten)]
@@ -99,9 +103,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let mut object = |problems: &[Problem]| target.object(problems.to_vec());
     let objective = arguments.slo.parse::<Objective>();
     let field = field(&arguments.setting);
-    match &objective {
-        Err(error) => object(error.problems()),
-        Ok(_) => {}
+    if let Err(error) = &objective {
+        object(error.problems());
     }
     if let Err(problem) = &field {
         object(std::slice::from_ref(problem));
@@ -147,21 +150,26 @@ struct Tune<'a> {
 }
 
 impl Tune<'_> {
-    /// The largest value that may be tried.
+    /// The largest value that tasks can use, unless another is asked for.
     fn most(&self) -> usize {
-        let usable = match self.arrivals {
+        self.arguments.most.unwrap_or(match self.arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
-            _ => MOST,
-        };
-        self.arguments.most.unwrap_or(usable)
+            Arrivals::Open { .. } => MOST,
+        })
     }
 }
 
 impl Work for Tune<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
-        made::<D>(&self.workload)?;
+        let kinds = made::<D>(&self.workload)?.kinds();
+        // A single one is all there is, and reports do not show it again.
+        let kinds = if kinds.len() > 1 { &kinds[..] } else { &[] };
+        let mut problems = unknown_kinds(&self.objective, kinds);
         // What lies between is no larger than the one and no smaller than the other.
-        check(driver, config, self.field.name, [1, self.most()]).map_err(usage)
+        if let Err(error) = check(driver, config, self.field.name, [1, self.most()]) {
+            problems.extend_from_slice(error.problems());
+        }
+        ConfigError::from_problems(problems).map_err(usage)
     }
 
     async fn on<D: Database + Clone>(
@@ -170,8 +178,15 @@ impl Work for Tune<'_> {
         driver: D,
         resolved: Resolved,
     ) -> Result<(), Failure> {
-        let (base, most) = (resolved.config(), self.most());
+        let (base, usable) = (resolved.config(), self.most());
         let Self { arguments, objective, field, workload, arrivals, outputs } = self;
+        let most = match arguments.most {
+            Some(most) => most,
+            None => tokio::select! {
+                most = most_by_itself(&driver, base, field.name, usable) => most,
+                () = place.stopped.wait() => return Err(Failure::Interrupted),
+            },
+        };
         let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
         let mut cells = Cells::new(driver, place, base, load);
         let circumstances = TuneCircumstances {
@@ -235,6 +250,30 @@ impl Work for Tune<'_> {
     }
 }
 
+/// The largest value to try if nobody says so: of connections, no more than the server has left. Why it
+/// cannot be asked is what the preparation will tell.
+async fn most_by_itself<D: Database + Clone>(
+    driver: &D,
+    base: &PoolConfig,
+    field: &str,
+    usable: usize,
+) -> usize {
+    let Ok(pool) = Pool::new(driver.clone(), base.clone()) else { return usable };
+    let sharing = Sharing { replicas: 1, surge: 0, reserve: 0, max_open: usable, own: 1 };
+    match ask(&pool.control(), sharing).await {
+        Ok(Some(budget)) if field == "max_open" => usable.min(budget.max_open_each).max(1),
+        _ => usable,
+    }
+}
+
+/// What an objective says of kinds of operation that the workload does not have.
+fn unknown_kinds(objective: &Objective, kinds: &[String]) -> Vec<Problem> {
+    let asked = objective.conditions().iter().filter_map(|condition| condition.metric().kind());
+    let unknown = asked.filter(|kind| !kinds.iter().any(|known| known == kind));
+    let known = kinds.iter().map(|kind| &**kind);
+    unknown.map(|kind| Problem::unknown("kind of operation", kind, known.clone())).collect()
+}
+
 /// The settings with this value.
 fn with(base: &PoolConfig, field: &str, value: usize) -> PoolConfig {
     let mut config = base.clone();
@@ -292,5 +331,18 @@ mod tests {
         let problem = field("max_opn").expect_err("misspelt");
         assert_eq!(problem.nearest.as_deref(), Some("max_open"));
         assert!(field("acquire_timeout").is_err_and(|problem| problem.why == "unknown"));
+    }
+
+    #[test]
+    fn a_kind_that_the_workload_does_not_have_is_told_with_those_it_has() {
+        let objective = "transfr.response.p99<20ms, read.errors<1%, throughput>1/s";
+        let objective: Objective = objective.parse().expect("understood");
+        let kinds = ["read", "transfer"].map(str::to_owned);
+        let problems = unknown_kinds(&objective, &kinds);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(
+            (&*problems[0].value, problems[0].nearest.as_deref()),
+            ("transfr", Some("transfer"))
+        );
     }
 }

@@ -1,18 +1,13 @@
 //! `sweep` as its users run it.
 
-#[cfg(unix)]
-use std::io::{BufRead as _, BufReader, Read as _};
-#[cfg(unix)]
-use std::process::{Command, Stdio};
-
 use std::path::Path;
 
 use pool_sqlite::rusqlite::Connection;
 use tempfile::TempDir;
 
-#[cfg(unix)]
-use crate::program::program;
 use crate::program::{json, run};
+#[cfg(unix)]
+use crate::signals::Running;
 
 /// Writes a file of SQL, and says where.
 fn file(directory: &Path, sql: &str) -> String {
@@ -180,27 +175,32 @@ fn a_database_that_no_other_pool_sees_is_filled_for_each_run() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_sweep_reports_what_there_is() {
-    let directory = TempDir::new().expect("a directory");
-    let path = directory.path().join("mine.db");
-    let url = format!("sqlite:{}", path.display());
-    let short = ["--repeats", "100", "--duration", "100ms", "--output", "json"];
-    let arguments = [&["sweep", "max_open=1,2", "--url", &url][..], &short].concat();
-    let mut child =
-        program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let mut lines = lines.map(|line| line.expect("text"));
-    assert!(lines.any(|line| line.starts_with("cell 1 of 200: ")), "no cell came to an end");
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("starts").success());
-    // Whatever else is said must not fill the pipe.
-    lines.for_each(drop);
-    let mut stdout = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut stdout).expect("text");
-    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    let arguments =
+        ["sweep", "max_open=1,2", "--repeats", "100", "--duration", "100ms", "--output", "json"];
+    let mut running = Running::start(&arguments);
+    running.wait_for("cell 1 of 200: ");
+    running.signal("-INT");
+    let (code, stdout, directory) = running.end();
+    assert_eq!(code, 130);
+    let left = std::fs::read_dir(directory.path()).expect("there").count();
+    assert_eq!(left, 0, "the temporary database is removed");
     let report = json(&stdout);
     assert_eq!(report["outcome"], "interrupted");
     let cells = report["cells"].as_array().expect("cells");
     let runs = cells.iter().filter_map(|cell| cell["runs"].as_array()).map(Vec::len).sum::<usize>();
     assert!((1..200).contains(&runs), "{runs}");
-    assert_eq!(table_count(&path), 0, "its tables were dropped");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_drops_its_tables_in_the_database_of_the_user() {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("mine.db");
+    let url = format!("sqlite:{}", path.display());
+    let mut running = Running::start(&["sweep", "max_open=1,2", "--url", &url]);
+    running.wait_for("cell 1 of 6: ");
+    assert_eq!(table_count(&path), 1, "they stay from run to run");
+    running.signal("-TERM");
+    assert_eq!(running.end().0, 130);
+    assert_eq!(table_count(&path), 0);
 }
