@@ -1,6 +1,7 @@
 //! One run after the other on the same database, each on a new pool: what sweeps and searches are
 //! made of.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ use crate::tester::{LoadError, LoadTester};
 use crate::workload::Workload;
 use crate::workloads::{Chosen, Prepared};
 
-/// How long removing what the workload made may take once a signal has come, with the time it takes to
-/// connect.
-const QUICK: Duration = Duration::from_secs(1);
+/// How long removing what the workload made may take once a signal has come or it could not be prepared,
+/// with the time it takes to connect. As long as operations may go on after the end of a load.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// Runs loads that differ in the pool's settings only.
 ///
@@ -52,6 +53,15 @@ pub(super) enum CellError {
     Interrupted,
     /// It came to nothing.
     Failed(Error),
+}
+
+impl fmt::Display for CellError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::Failed(error) => write!(f, "{error:#}"),
+        }
+    }
 }
 
 impl<'a, D: Database + Clone> Cells<'a, D> {
@@ -83,7 +93,7 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
             None => Some(Failure::Interrupted),
         };
         if failure.is_some() {
-            let removed = timeout(QUICK, remove(&workload, &pool)).await;
+            let removed = timeout(TIDYING, remove(&workload, &pool)).await;
             if let Some(left) = self.left(removed.unwrap_or_else(|_| Err(too_long()))) {
                 say(&left);
             }
@@ -102,18 +112,15 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
     pub(super) async fn clean_up(&mut self) -> Option<String> {
         let workload = self.prepared.take()?;
         let removing = || async {
-            let pool =
-                open(&self.driver, self.base).await.map_err(|failure| match failed(failure) {
-                    CellError::Failed(error) => format!("{error:#}"),
-                    CellError::Interrupted => "interrupted".to_owned(),
-                })?;
+            let opened = open(&self.driver, self.base).await;
+            let pool = opened.map_err(|failure| failed(failure).to_string())?;
             let removed = remove(&workload, &pool).await;
             close(pool).await;
             removed
         };
         let removed = match Stop::new(self.place.stopped.wait()).or(removing()).await {
             Some(removed) => removed,
-            None => timeout(QUICK, removing()).await.unwrap_or_else(|_| Err(too_long())),
+            None => timeout(TIDYING, removing()).await.unwrap_or_else(|_| Err(too_long())),
         };
         self.left(removed)
     }

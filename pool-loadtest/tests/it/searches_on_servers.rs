@@ -151,7 +151,6 @@ mod postgres {
         let sweep = ["sweep", "max_open=1,2", "--start", "postgres", "--output", "json"];
         let long = ["--duration", "100ms", "--repeats", "100"];
         let printed = signalled(&[&sweep[..], &long].concat(), Some("cell 1 of"), Signals::One);
-        let report = json(&printed);
-        assert_eq!((&report["outcome"], &report["warnings"]), (&"interrupted".into(), &json("[]")));
+        assert_eq!(json(&printed)["outcome"], "interrupted", "{printed}");
     }
 }
