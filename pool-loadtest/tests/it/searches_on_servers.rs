@@ -66,7 +66,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// How many signals a program gets.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Signals {
     One,
     Two,
