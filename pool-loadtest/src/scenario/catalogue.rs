@@ -64,12 +64,11 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "churn",
-        does: "a pool that keeps no idle connection: it opens one, uses it once or twice, closes it",
+        does: "a pool that keeps one idle connection, and opens and closes the others all the time",
         look_at: "connections opened for each operation, and the verdict",
-        // Between two operations there must be time in which nobody wants a connection: one that
-        // somebody waits for is handed over.
-        think_time: ThinkTime::Exponential(Duration::from_millis(20)),
-        settings: &[("max_open", "8"), ("max_idle", "0"), ("idle_grace", "0s")],
+        think_time: ThinkTime::Exponential(Duration::from_millis(5)),
+        settings: &[("max_open", "16"), ("max_idle", "1"), ("idle_grace", "0s")],
+        twist: Twist::Linger,
         expected: "far more connections are opened than the pool may have",
         seen: seen::churn,
         ..PLAIN
