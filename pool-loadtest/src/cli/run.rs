@@ -188,6 +188,7 @@ impl Run<'_> {
         let Ready { arguments, stage, workload, changes, monitor, outputs, criteria } = ready;
         let workload = made::<D>(&workload)?;
         plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
+        stage.check(resolved.config(), &driver).map_err(usage)?;
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
@@ -233,8 +234,9 @@ impl Run<'_> {
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
-        outputs.write(&printed).map_err(Failure::Run)?;
+        outputs.write_files(&printed).map_err(Failure::Run)?;
         partial.remove();
+        outputs.print(&printed).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));

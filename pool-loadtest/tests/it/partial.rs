@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{json, run};
+use crate::program::{finished, json, program, run};
 use crate::signals::Running;
 
 fn read(path: &Path) -> Value {
@@ -45,6 +45,22 @@ fn a_run_that_ends_leaves_its_report_alone() {
     running.signal("-INT");
     assert_eq!(running.end().0, 130);
     assert_eq!(read(&file)["outcome"], "interrupted");
+    let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_report_that_nobody_reads_on_standard_output_is_whole_in_its_file() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("run.json");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let arguments = ["run", "--duration", "2500ms", "--save", file.to_str().expect("text")];
+    let output = program(&arguments).stdout(writer).output().expect("starts");
+    let (code, _, stderr) = finished(output);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("error: cannot print the report: "), "{stderr}");
+    assert_eq!(read(&file)["outcome"], "completed");
     let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
