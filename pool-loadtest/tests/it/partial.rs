@@ -13,13 +13,20 @@ fn read(path: &Path) -> Value {
     json(&fs::read_to_string(path).expect("there"))
 }
 
+/// Waits until there is a partial report, which is looked for with each line of progress.
+fn wait_for_one(running: &mut Running, directory: &Path) {
+    while !directory.join("run.json.partial").exists() {
+        running.wait_for("in use");
+    }
+}
+
 #[test]
 fn a_run_that_is_killed_leaves_a_report_that_says_that_it_had_no_end() {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("run.json");
     let path = file.to_str().expect("text");
     let mut running = Running::start(&["run", "--duration", "5m", "--save", path]);
-    running.wait_for(" 3.0 s ");
+    wait_for_one(&mut running, directory.path());
     running.child.kill().expect("killed");
     running.child.wait().expect("gone");
     assert!(!file.exists(), "nothing is taken for a whole report");
@@ -39,7 +46,7 @@ fn a_run_that_ends_leaves_its_report_alone() {
     let path = file.to_str().expect("text");
     let mut running =
         Running::start(&["run", "--duration", "5m", "--scenario", "churn", "--save", path]);
-    running.wait_for(" 3.0 s ");
+    wait_for_one(&mut running, directory.path());
     let partial = read(&directory.path().join("run.json.partial"));
     assert_eq!((&partial["outcome"], &partial["scenario"]), (&"running".into(), &"churn".into()));
     running.signal("-INT");
