@@ -201,8 +201,8 @@ impl FromStr for Condition {
             return Err(Problem::invalid("condition", text, "no < or > in it", allowed));
         };
         let metric: Metric = text[..at].parse()?;
-        let signs = Relation::ALL.into_iter();
-        let found = signs.filter_map(|it| Some((it, text[at..].strip_prefix(it.sign())?))).next();
+        let mut signs = Relation::ALL.into_iter();
+        let found = signs.find_map(|it| Some((it, text[at..].strip_prefix(it.sign())?)));
         let Some((relation, bound)) = found else {
             let why = "a figure is hardly ever equal to a bound";
             return Err(Problem::invalid("condition", text, why, "<, <=, > or >="));

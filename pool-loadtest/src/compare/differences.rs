@@ -4,6 +4,9 @@ use pool_core::FIELDS;
 
 use crate::report::{LoadModel, Outcome, Report};
 
+/// A fact of a run, in words.
+type Of<'a> = &'a dyn Fn(&Report) -> String;
+
 /// What makes them hard to compare.
 pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
     let model = |report: &Report| match report.load.model {
@@ -23,7 +26,6 @@ pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
         let it = &report.provenance;
         format!("{} {} with {} cores", it.os, it.architecture, it.cores)
     };
-    type Of<'a> = &'a dyn Fn(&Report) -> String;
     let asked: [(&str, Of<'_>); 8] = [
         ("the system", &|report| report.system.clone()),
         ("the workload", &|report| report.workload.clone()),

@@ -82,7 +82,7 @@ impl Figure {
             return FigureComparison { detail, ..unknown };
         };
         let found = Difference::between(&first, &second);
-        let (change, margin) = (found.difference, found.margin(CONFIDENCE));
+        let (change, margin) = (found.by, found.margin(CONFIDENCE));
         let share = |value: f64| match self.scale {
             Scale::Ratio => value / first.mean.max(f64::MIN_POSITIVE),
             Scale::Logarithm => value.exp() - 1.0,

@@ -167,11 +167,11 @@ fn unchanged(threshold: f64, figures: &[FigureComparison]) -> String {
     let unknown = figures.iter().filter(|it| it.verdict == ComparisonVerdict::Inconclusive);
     let unknown: Vec<_> = unknown.map(|figure| &*figure.metric).collect();
     let share = figures::signless(threshold);
-    let mut words = format!("no figure has changed by more than {share} for certain");
-    if !unknown.is_empty() {
-        words += &format!("; {} varies too much to tell", unknown.join(" and "));
+    let words = format!("no figure has changed by more than {share} for certain");
+    if unknown.is_empty() {
+        return words;
     }
-    words
+    format!("{words}; {} varies too much to tell", unknown.join(" and "))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use super::rows::{Rows, field};
 use super::svg::{Axis, Colour, Layer, Place, Plot, Shape, Spread, Unit};
 use super::{Lines, Printable, unfinished, utc};
 use crate::report::Report;
-use crate::sweep::{Estimate, SweepCell, SweepReport};
+use crate::scalability::Scalability;
+use crate::sweep::{Estimate, GOOD_FIT, SweepCell, SweepReport};
 use crate::words::{counted, grouped, percent, time};
 
 /// Of the second setting, so many values have a colour.
@@ -182,7 +183,7 @@ fn key_figures(report: &SweepReport) -> Vec<KeyFigure> {
     let marks = [
         ("Best throughput", report.verdict.best),
         ("Enough", report.verdict.enough),
-        ("Where waiting begins", report.verdict.knee),
+        ("Knee", report.verdict.knee),
     ];
     let figure = |(label, number): (&'static str, Option<usize>)| {
         let number = number?;
@@ -194,8 +195,13 @@ fn key_figures(report: &SweepReport) -> Vec<KeyFigure> {
     marks.into_iter().filter_map(figure).collect()
 }
 
+/// The law, if it describes what was measured; else the verdict says that it does not.
+fn fitting(report: &SweepReport) -> Option<Scalability> {
+    report.scalability.filter(|law| law.r_squared >= GOOD_FIT)
+}
+
 fn law(report: &SweepReport) -> Option<String> {
-    let law = report.scalability?;
+    let law = fitting(report)?;
     let peak = match law.peak {
         Some(peak) => format!("by it, {peak:.0} at work have the best throughput"),
         None => "by it, throughput never falls".to_owned(),
@@ -226,7 +232,7 @@ fn interval(estimate: Option<Estimate>, show: fn(f64) -> String) -> Cell {
 fn table(report: &SweepReport) -> Table {
     let fields = report.settings.iter().map(|setting| setting.field.clone());
     let figures =
-        ["throughput", "with 95 %", "p50", "p99", "errors", "in use", ""].map(str::to_owned);
+        ["throughput", "with 95 %", "p50", "p99", "errors", "in use", "note"].map(str::to_owned);
     let mut table = Table::new("Each cell; figures are means of its runs", &[]);
     table.head = fields.chain(figures).collect();
     let verdict = &report.verdict;
@@ -329,7 +335,7 @@ fn layers(
 fn throughput(report: &SweepReport) -> Vec<Plot> {
     let (x, places) = places(report);
     let mut layers = layers(report, "", |cell| cell.throughput);
-    if let (Some(law), [first, .., last]) = (report.scalability, &places[..]) {
+    if let (Some(law), [first, .., last]) = (fitting(report), &places[..]) {
         let most =
             report.load.as_ref().and_then(|load| load.tasks).map_or(f64::MAX, |it| it as f64);
         let step = |step: u32| first * (last / first).powf(f64::from(step) / f64::from(STEPS));

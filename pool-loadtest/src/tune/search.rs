@@ -121,10 +121,9 @@ impl Seen {
         let met = |outcomes: &[Outcome]| outcomes.iter().filter(|outcome| outcome.met).count();
         match (self.long.len(), met(&self.long)) {
             (0, _) if met(&self.short) == self.short.len() => Standing::Promising,
-            (0, _) => Standing::Missing,
             (1, 0) => Standing::Doubtful,
-            // Of two, the second decides; the confidence is low then.
-            (_, 0) => Standing::Missing,
+            // Of two longer runs, the second decides; the confidence is low then.
+            (0, _) | (_, 0) => Standing::Missing,
             _ => Standing::Confirmed,
         }
     }
@@ -274,10 +273,11 @@ impl Search {
             throughput(a) > throughput(b)
         };
         // A peak that stands out may be higher on its way up or down.
-        if is_best && higher(above, below) {
-            if let Some(middle) = above.and_then(|above| middle(candidate, above)) {
-                return Some(middle);
-            }
+        if is_best
+            && higher(above, below)
+            && let Some(middle) = above.and_then(|above| middle(candidate, above))
+        {
+            return Some(middle);
         }
         middle(below?, candidate)
     }
