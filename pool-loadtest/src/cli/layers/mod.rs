@@ -24,10 +24,10 @@ use super::arguments::Arguments;
 
 /// What the help says about it.
 pub(crate) const HELP: &str = "\
-Each option can also be set in the environment, as LOADTEST_DURATION=30s, and in the table
-[loadtest] of --file, as duration = \"30s\". The command line counts more than the environment,
-and that more than the table. --file, --preset, --pool and --url are the pool's: it has POOL_*
-variables and the table [pool]";
+Each option can also be set in the table [loadtest] of --file, as duration = \"30s\", and each
+with one value in the environment, as LOADTEST_DURATION=30s. The command line counts more than
+the environment, and that more than the table. --file, --preset, --pool and --url are the pool's:
+it has POOL_* variables and the table [pool]";
 
 /// What was found out about the options of a command.
 #[derive(Debug, Default)]
