@@ -5,6 +5,8 @@ mod draw;
 mod scale;
 mod unit;
 
+use std::fmt::Write as _;
+
 pub(crate) use self::scale::Spread;
 pub(crate) use self::unit::Unit;
 
@@ -164,7 +166,8 @@ pub(crate) fn file(title: &str, plots: &[Plot]) -> String {
     for (number, plot) in plots.iter().enumerate() {
         let top = row * number as u32 + 40;
         let heading = super::escape::xml(&plot.title);
-        text += &format!("<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>\n", top + 18);
+        let _ =
+            write!(text, "<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>\n", top + 18);
         let drawn = plot.draw(plot.name, Size::WIDE);
         let place =
             format!("<svg x=\"20\" y=\"{}\" width=\"{width}\" height=\"{height}\" ", top + HEADING);
