@@ -138,6 +138,8 @@ impl Report {
             paragraph(f, "little's law ", &law.detail)?;
         }
         let acquires = &pool.acquires;
+        // The others were given up by who asked.
+        let waiting = acquires.cancelled.min(self.unfinished.waiting);
         let ends = [
             (acquires.immediate, "at once"),
             (acquires.waited, "after waiting"),
@@ -147,7 +149,8 @@ impl Report {
             (acquires.closed, "refused by a closed pool"),
             (acquires.connect_failed, "failed to connect"),
             (acquires.no_runtime, "without a runtime"),
-            (acquires.cancelled, "waiting when time was up"),
+            (acquires.cancelled - waiting, "given up"),
+            (waiting, "waiting when time was up"),
         ];
         paragraph(f, "acquires", &list(&ends))?;
         let opened = match [(pool.opened, "opened"), (pool.open_failed, "failed to open")] {

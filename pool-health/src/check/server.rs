@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pool_core::{Probe, Role, async_trait};
+use pool_core::{Capacity, Probe, Role, async_trait};
 
 use super::{Check, Finding, answered, causes};
 
@@ -58,8 +58,41 @@ impl Check for RoleIs {
 }
 
 /// Whether the server has room for this many more connections, beside those kept for administrators.
+/// Where the account or the database has a limit of its own, the tightest of them counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headroom(pub usize);
+
+impl Headroom {
+    fn judge(self, capacity: &Capacity) -> Finding {
+        let Capacity { max_connections, reserved, in_use, account, database, .. } = *capacity;
+        let server = ("server", max_connections.saturating_sub(reserved), in_use);
+        let account = account.map(|it| ("account", it.limit, it.in_use));
+        let database = database.map(|it| ("database", it.limit, it.in_use));
+        let limits = [account, database].into_iter().flatten();
+        // Of limits that leave the same room the server's is told.
+        let (whose, allowed, in_use) =
+            limits.fold(
+                server,
+                |tightest, limit| {
+                    if room(limit) < room(tightest) { limit } else { tightest }
+                },
+            );
+        let free = room((whose, allowed, in_use));
+        if free >= self.0 {
+            return Finding::Fine;
+        }
+        Finding::Degraded(format!(
+            "the {whose} has room for {free} more connections, {} are wanted: {in_use} of {allowed} \
+             are open",
+            self.0
+        ))
+    }
+}
+
+/// What a limit leaves.
+fn room((_, allowed, in_use): (&str, usize, usize)) -> usize {
+    allowed.saturating_sub(in_use)
+}
 
 #[async_trait]
 impl Check for Headroom {
@@ -68,18 +101,35 @@ impl Check for Headroom {
     }
 
     async fn run(&self, probe: &mut dyn Probe) -> Finding {
-        answered(probe.capacity().await, "the server's limit on connections", |capacity| {
-            let allowed = capacity.max_connections.saturating_sub(capacity.reserved);
-            let free = allowed.saturating_sub(capacity.in_use);
-            if free >= self.0 {
-                return Finding::Fine;
-            }
-            let in_use = capacity.in_use;
-            Finding::Degraded(format!(
-                "the server has room for {free} more connections, {} are wanted: {in_use} of {allowed} \
-                 are open",
-                self.0
-            ))
-        })
+        let question = "the server's limit on connections";
+        answered(probe.capacity().await, question, |capacity| self.judge(&capacity))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pool_core::Quota;
+
+    use super::*;
+
+    #[test]
+    fn the_tightest_limit_counts() {
+        let mut capacity = Capacity::new(100);
+        (capacity.reserved, capacity.in_use) = (3, 90);
+        let found = |capacity: &Capacity, wanted| Headroom(wanted).judge(capacity);
+        let why = |whose: &str, rest: &str| {
+            Finding::Degraded(format!("the {whose} has room for {rest} are open"))
+        };
+        assert_eq!(found(&capacity, 7), Finding::Fine);
+        let server = why("server", "7 more connections, 8 are wanted: 90 of 97");
+        assert_eq!(found(&capacity, 8), server);
+        capacity.account = Some(Quota::new(20, 14));
+        capacity.database = Some(Quota::new(50, 10));
+        assert_eq!(found(&capacity, 6), Finding::Fine);
+        let account = why("account", "6 more connections, 7 are wanted: 14 of 20");
+        assert_eq!(found(&capacity, 7), account);
+        capacity.database = Some(Quota::new(12, 13));
+        let database = why("database", "0 more connections, 1 are wanted: 13 of 12");
+        assert_eq!(found(&capacity, 1), database);
     }
 }

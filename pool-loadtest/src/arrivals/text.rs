@@ -91,6 +91,11 @@ fn read_one(text: &str) -> Result<Schedule, ConfigError> {
             let (low, high) = rates(of)?;
             Schedule::sine(low, high, time(period)?)
         }
+        [of] if number(of).is_some() => {
+            let mut bare = Problem::invalid("rate", of, "of no kind", FORMS);
+            bare.nearest = number(of).map(|rate| format!("constant {rate}/s").into());
+            Err(bare.into())
+        }
         [kind, ..] if !KINDS.contains(&kind) => {
             let mut unknown = Problem::unknown("rate", kind, KINDS.into_iter());
             FORMS.clone_into(&mut unknown.allowed);
@@ -119,6 +124,11 @@ fn read_stage(text: &str) -> Result<Stage, ConfigError> {
 
 fn not_understood(text: &str, allowed: &str) -> ConfigError {
     Problem::invalid("rate", text, "not understood", allowed).into()
+}
+
+/// Reads a rate that does not say how it comes, such as `2000` or `2000/s`.
+fn number(text: &str) -> Option<f64> {
+    text.strip_suffix("/s").unwrap_or(text).parse().ok().filter(|rate: &f64| rate.is_finite())
 }
 
 /// Reads `2000/s`.
@@ -167,10 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_of_no_kind_is_taken_for_a_constant_one() {
+        for (text, nearest) in [("50/s", "constant 50/s"), ("0.5", "constant 0.5/s")] {
+            let error = text.parse::<Schedule>().expect_err(text);
+            assert_eq!(error.problems()[0].nearest.as_deref(), Some(nearest));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_schedule_names_what_was_given_and_what_is_allowed() {
         for (text, expected) in [
             ("", "\"\": not understood; allowed: constant 2000/s, poisson"),
-            ("2000", "\"2000\": unknown; allowed: constant 2000/s"),
+            ("2000", "\"2000\": of no kind; allowed: constant 2000/s"),
+            ("50/s", "\"50/s\": of no kind; allowed: constant 2000/s"),
             ("poison 5/s", "did you mean \"poisson\"?"),
             ("constant", "\"constant\": not understood; allowed: constant 2000/s"),
             ("constant 2000", "\"2000\": not understood; allowed: a number per second, such as"),

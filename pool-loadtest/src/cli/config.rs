@@ -14,7 +14,8 @@ use super::stage::Stage;
 use super::target::{Target, Visit};
 use crate::database::Database;
 
-/// Prints every setting of the pool in effect and where it came from, and then each option of a run.
+/// Prints every setting of the pool in effect and where it came from, then each option of a run, and
+/// what is set for other commands.
 ///
 /// # Errors
 ///
@@ -34,6 +35,13 @@ pub(crate) fn explain(arguments: &RunArguments) -> Result<(), Failure> {
             (None, None) => ("-".to_owned(), origin.to_string()),
         };
         let _ = writeln!(lines, "{name:<18} {value:<14} {origin}");
+    }
+    let of_others = &settings.layers.of_others;
+    if !of_others.is_empty() {
+        lines.push_str("\nOf sweep or tune alone:\n");
+    }
+    for OptionInEffect { name, value, origin } in of_others {
+        let _ = writeln!(lines, "{name:<18} {:<14} {origin}", value.as_deref().unwrap_or("-"));
     }
     print(&lines)
 }

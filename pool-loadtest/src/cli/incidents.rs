@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use humantime::format_duration;
 use pool_core::{
-    Circuit, CircuitChanged, ControlHandle, Frequent, LeakSuspected, Observer, Subscription,
+    Brief, Circuit, CircuitChanged, ControlHandle, Frequent, LeakSuspected, Observer, Subscription,
 };
 
 use crate::words::counted;
@@ -74,16 +73,23 @@ impl Observer for Watcher {
     }
 
     fn leak_suspected(&self, event: &LeakSuspected<'_>) {
-        let held = format_duration(event.held);
+        let held = Brief(event.held);
         self.add(format!("a connection is held for {held} (leak_after), from {}", event.site));
     }
 
     fn circuit_changed(&self, event: &CircuitChanged<'_>) {
-        match event.to {
-            Circuit::Open => self.add("connects fail".to_owned()),
-            Circuit::Closed => self.add("connects succeed again".to_owned()),
-            Circuit::HalfOpen => {}
+        if let Some(words) = connects(event.from, event.to) {
+            self.add(words.to_owned());
         }
+    }
+}
+
+/// What to tell of connects. Of an attempt that failed again there is nothing new.
+fn connects(from: Circuit, to: Circuit) -> Option<&'static str> {
+    match (from, to) {
+        (Circuit::Closed, Circuit::Open) => Some("connects fail"),
+        (_, Circuit::Closed) => Some("connects succeed again"),
+        _ => None,
     }
 }
 
@@ -98,5 +104,14 @@ mod tests {
         let told = watcher.take();
         assert_eq!((told.len(), &*told[KEPT]), (KEPT + 1, "and 3 more events"));
         assert_eq!(watcher.take(), [""; 0]);
+    }
+
+    #[test]
+    fn connects_that_go_on_failing_are_told_of_once() {
+        use Circuit::{Closed, HalfOpen, Open};
+
+        let course = [Closed, Open, HalfOpen, Open, HalfOpen, Open, HalfOpen, Closed];
+        let told = course.windows(2).filter_map(|pair| connects(pair[0], pair[1]));
+        assert_eq!(told.collect::<Vec<_>>(), ["connects fail", "connects succeed again"]);
     }
 }

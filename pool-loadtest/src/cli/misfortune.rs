@@ -152,7 +152,8 @@ impl Victim {
                 self.tell(until, undone);
                 (incident.until_seconds, incident.undone) = (Some(until), Some(undone.to_owned()));
             }
-            Err(error) => incident.problem = Some(format!("{error:#}")),
+            // Why it did not happen says more.
+            Err(error) => incident.problem = incident.problem.or(Some(format!("{error:#}"))),
         }
         let _ = calm.send(true);
         let recovered = self.recovered().await;
@@ -172,7 +173,10 @@ impl Victim {
                 self.tell(incident.at_seconds, &what);
                 incident.what = what;
             }
-            Err(error) => incident.problem = Some(format!("{error:#}")),
+            Err(error) => {
+                incident.what = "nothing befell the server".to_owned();
+                incident.problem = Some(format!("{error:#}"));
+            }
         }
     }
 

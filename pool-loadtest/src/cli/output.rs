@@ -83,10 +83,29 @@ impl Outputs {
     ///
     /// Something could not be written; what comes before it was. Nothing is half written.
     pub(crate) fn write(&self, result: &impl Printable) -> anyhow::Result<()> {
+        self.write_files(result)?;
+        self.print(result)
+    }
+
+    /// Writes the files.
+    ///
+    /// # Errors
+    ///
+    /// One could not be written; those before it were. Nothing is half written.
+    pub(crate) fn write_files(&self, result: &impl Printable) -> anyhow::Result<()> {
         for (path, form) in &self.files {
             let written = printed(result, *form).and_then(|text| replace(path, &text));
             written.with_context(|| format!("cannot write the report to {}", path.display()))?;
         }
+        Ok(())
+    }
+
+    /// Prints the result.
+    ///
+    /// # Errors
+    ///
+    /// Standard output takes nothing.
+    pub(crate) fn print(&self, result: &impl Printable) -> anyhow::Result<()> {
         let text = printed(result, self.form).context("cannot print the report")?;
         let mut out = stdout();
         let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());

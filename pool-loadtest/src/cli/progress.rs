@@ -108,17 +108,24 @@ impl Shown {
     }
 }
 
-/// Which progress is worth a line where there is no terminal: that of each whole second, and that of
-/// the end.
+/// Which progress is worth a line where there is no terminal: that of each whole second, also of the
+/// warm-up, and that of the end.
 #[derive(Debug, Default)]
 struct Lines {
+    /// Seconds of the warm-up that were left in the last line.
+    warm_up_left: Option<u64>,
     /// Time and operations of the last line.
     last: (Duration, u64),
 }
 
 impl Lines {
     fn next(&mut self, progress: &Progress, health: HealthState) -> Option<String> {
-        let Progress { elapsed, operations, ended, .. } = *progress;
+        let Progress { elapsed, operations, ended, warm_up_left, .. } = *progress;
+        if let Some(left) = warm_up_left {
+            let left = left.as_secs_f64().ceil() as u64;
+            let is_new = self.warm_up_left.replace(left) != Some(left);
+            return is_new.then(|| format!("warming up, {left} s left"));
+        }
         let since = elapsed.saturating_sub(self.last.0);
         let due = elapsed.as_secs() > self.last.0.as_secs() || (ended && since >= WORTH_A_LINE);
         due.then(|| {
@@ -142,14 +149,18 @@ fn timed(at: f64, words: &str) -> String {
 
 /// Says nothing of the health of a pool that is well.
 fn line(progress: &Progress, throughput: f64, health: HealthState) -> String {
-    let Progress { elapsed, errors, ref pool, .. } = *progress;
+    let Progress { elapsed, errors, dropped, ref pool, .. } = *progress;
     let health = match health {
         HealthState::Healthy => String::new(),
         HealthState::Unknown => "  health unknown".to_owned(),
         state => format!("  {state}"),
     };
+    let dropped = match dropped {
+        0 => String::new(),
+        dropped => format!("  {} dropped", grouped(dropped)),
+    };
     format!(
-        "{:>5.1} s  {:>8}/s  {} in use  {} idle  {} waiting  {}{health}",
+        "{:>5.1} s  {:>8}/s  {} in use  {} idle  {} waiting  {}{dropped}{health}",
         elapsed.as_secs_f64(),
         grouped(throughput.round() as u64),
         pool.in_use,
@@ -161,37 +172,42 @@ fn line(progress: &Progress, throughput: f64, health: HealthState) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pool_core::{Pool, PoolConfig};
-    use pool_sqlite::{SqliteDriver, SqliteOptions};
-
+    use super::super::live::tests::progress;
     use super::*;
 
     #[test]
     fn a_line_is_due_each_second_and_at_the_end_and_tells_the_rate_since_the_last_one() {
-        let driver = SqliteDriver::new(SqliteOptions::shared_memory("progress"));
-        let pool = Pool::new(driver, PoolConfig::default()).expect("valid").stats();
         let mut lines = Lines::default();
         let told =
             [(0, 0), (400, 900), (1_001, 1_001), (1_800, 1_500), (2_000, 1_999), (2_050, 2_000)];
         let printed = told.map(|(millis, operations)| {
-            let progress = Progress {
-                elapsed: Duration::from_millis(millis),
-                warm_up_left: None,
-                operations,
-                errors: 0,
-                dropped: 0,
-                throughput: 0.0,
-                response: None,
-                ended: millis == 2_050,
-                changes: Vec::new(),
-                points: Vec::new(),
-                pool: pool.clone(),
-                partial: None,
-            };
+            let ended = millis == 2_050;
+            let progress = Progress { ended, ..progress(millis, operations) };
             lines.next(&progress, HealthState::Healthy).map(|line| line[..20].trim().to_owned())
         });
         let second = |line: &str| Some(line.to_owned());
         let (one, two) = (second("1.0 s     1 000/s"), second("2.0 s       999/s"));
         assert_eq!(printed, [None, None, one, None, two, None], "the end is told already");
+    }
+
+    #[test]
+    fn a_warm_up_has_a_line_for_each_second_that_is_left() {
+        let mut lines = Lines::default();
+        let printed = [2_000, 1_800, 1_000, 900].map(|left| {
+            let warm_up_left = Some(Duration::from_millis(left));
+            lines.next(&Progress { warm_up_left, ..progress(0, 0) }, HealthState::Healthy)
+        });
+        let line = |left: u64| Some(format!("warming up, {left} s left"));
+        assert_eq!(printed, [line(2), None, line(1), None]);
+        let first = lines.next(&progress(1_000, 10), HealthState::Healthy).expect("a line");
+        assert!(first.starts_with("  1.0 s"), "{first}");
+    }
+
+    #[test]
+    fn a_line_tells_of_arrivals_that_were_dropped() {
+        let told =
+            |dropped| line(&Progress { dropped, ..progress(1_000, 1) }, 1.0, HealthState::Healthy);
+        assert!(!told(0).contains("dropped"), "{}", told(0));
+        assert!(told(1_200).ends_with("0 errors  1 200 dropped"), "{}", told(1_200));
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
 impl Work for Run<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
         made::<D>(&self.workload)?;
-        plan::check(&self.changes, config, driver).map_err(usage)
+        plan::check(&self.changes, config, driver).map_err(usage)?;
+        self.stage.check(config, driver).map_err(usage)
     }
 
     async fn on<D: Database + Clone>(
@@ -139,8 +140,9 @@ impl Work for Run<'_> {
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
-        outputs.write(&printed).map_err(Failure::Run)?;
+        outputs.write_files(&printed).map_err(Failure::Run)?;
         partial.remove();
+        outputs.print(&printed).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use humantime::format_duration;
-use pool_core::{Problem, Sources};
+use pool_core::{ConfigError, Driver, PoolConfig, Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
@@ -21,6 +21,8 @@ use crate::scenario::{ALL, Notes, Scenario};
 const DURATION: Duration = Duration::from_secs(10);
 /// How many tasks it has.
 const TASKS: u32 = 16;
+/// After which connections are closed, to ask whether that may be.
+const LIFETIME: Duration = Duration::from_mins(30);
 
 const SCENARIO: &str = "Run a scenario, such as spike or leak; `scenarios` lists them";
 
@@ -69,7 +71,7 @@ impl Stage {
             duration,
             arrivals: own.map_or(asked, Arrivals::open),
             warm_up: arguments.load.warm_up,
-            notes: Arc::default(),
+            notes: Arc::new(Notes::of(duration)),
         };
         problems.extend(scenario.iter().flat_map(|it| stage.problems(it, arguments)));
         (stage, problems)
@@ -98,12 +100,45 @@ impl Stage {
             let allowed = format!("one of --scenario and {argument}");
             problems.push(Problem::invalid(argument, "", why, allowed));
         }
+        if scenario.is_cold && !self.warm_up.is_zero() {
+            let given = format_duration(self.warm_up).to_string();
+            let why = format!("the scenario {name} is about a pool that is not warm");
+            problems.push(Problem::invalid(
+                "--warm-up",
+                &given,
+                why,
+                "one of --scenario and --warm-up",
+            ));
+        }
         if !scenario.changes.is_empty() && !arguments.at.is_empty() {
             let why = format!("the scenario {name} makes changes of its own");
             let allowed = "one of --scenario and --at";
             problems.push(Problem::invalid("--at", arguments.at.join(" "), why, allowed));
         }
         problems
+    }
+
+    /// Finds out whether the driver's database stands what the scenario does to its connections.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone with the last one, and all are to be closed.
+    pub(super) fn check<D: Driver>(
+        &self,
+        config: &PoolConfig,
+        driver: &D,
+    ) -> Result<(), ConfigError> {
+        let Some(scenario) = self.scenario.filter(|scenario| scenario.is_cold) else {
+            return Ok(());
+        };
+        // It objects to whatever closes connections.
+        let closing = PoolConfig { max_lifetime: Some(LIFETIME), ..config.clone() };
+        if driver.objections(&closing).is_empty() {
+            return Ok(());
+        }
+        let why = "it closes every connection, and this database is gone with its last one";
+        let allowed = "with a database that outlives its connections, such as a file";
+        Err(Problem::invalid("--scenario", scenario.name, why, allowed).into())
     }
 
     /// What an option comes to that nobody has set, and what says so.

@@ -1,7 +1,9 @@
 //! Which database, with which settings: everything that can be wrong with a command line, found at
 //! once.
 
-use pool_core::{ConfigError, Loaded, Problem, Resolved, Sources, nearest, url_scheme};
+use std::collections::BTreeMap;
+
+use pool_core::{ConfigError, Loaded, Origin, Problem, Resolved, Sources, nearest, url_scheme};
 #[cfg(feature = "mysql")]
 use pool_mysql::MysqlDriver;
 #[cfg(feature = "postgres")]
@@ -37,6 +39,8 @@ pub(super) struct Target {
     loaded: Loaded,
     /// What is wrong with the arguments, beyond what they set.
     problems: Vec<Problem>,
+    /// Options that are not from the command line, and where they came from.
+    elsewhere: BTreeMap<String, Origin>,
 }
 
 impl Target {
@@ -47,19 +51,28 @@ impl Target {
     ) -> Self {
         let (sources, problems) = sources(arguments);
         let sources = more(sources);
-        Self { loaded: sources.load(), sources, problems }
+        let elsewhere = arguments.layers.elsewhere();
+        Self { loaded: sources.load(), sources, problems, elsewhere }
     }
 
     /// The same, of the database at another URL; `name` is what messages call its source. Nothing is
     /// read again.
     pub(super) fn at(&self, name: &str, url: &str) -> Self {
         let sources = self.sources.clone().code(name, "url", url);
-        Self { loaded: sources.load(), sources, problems: self.problems.clone() }
+        let (problems, elsewhere) = (self.problems.clone(), self.elsewhere.clone());
+        Self { loaded: sources.load(), sources, problems, elsewhere }
     }
 
-    /// Adds what is wrong with arguments that are no settings.
+    /// Adds what is wrong with arguments that are no settings, and where they stand if not on the
+    /// command line.
     pub(super) fn object(&mut self, problems: Vec<Problem>) {
-        self.problems.extend(problems);
+        let elsewhere = &self.elsewhere;
+        self.problems.extend(problems.into_iter().map(
+            |problem| match elsewhere.get(&problem.field) {
+                Some(origin) if problem.origin.is_none() => problem.at(origin.clone()),
+                _ => problem,
+            },
+        ));
     }
 
     /// Whether a source names a database.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
+use pool_core::may_hold_password;
 use serde_json::Value;
 
 use crate::report::{Report, SCHEMA_VERSION};
@@ -13,9 +14,15 @@ use crate::report::{Report, SCHEMA_VERSION};
 ///
 /// What is wrong with it, in words that name the file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
-    let named = || format!("cannot compare with {}", path.display());
+    let named = || format!("cannot compare with {}", shown(path));
     let text = std::fs::read_to_string(path).context("it cannot be read").with_context(named)?;
     parse(&text).with_context(named)
+}
+
+/// A path for messages, unless it may hold a password.
+fn shown(path: &Path) -> String {
+    let path = path.display().to_string();
+    if may_hold_password(&path) { "a report (its path is not shown)".to_owned() } else { path }
 }
 
 fn parse(text: &str) -> anyhow::Result<Report> {
@@ -83,6 +90,15 @@ mod tests {
             let error = refused(text);
             assert!(error.contains(words), "{words} not in {error}");
         }
+    }
+
+    #[test]
+    fn a_path_that_may_hold_a_password_is_not_repeated() {
+        let path = Path::new("postgres://app:hunter2@db/app");
+        let error = format!("{:#}", read(path).expect_err("no file"));
+        assert!(!error.contains("hunter2"), "{error}");
+        let words = "cannot compare with a report (its path is not shown): it cannot be read";
+        assert!(error.starts_with(words), "{error}");
     }
 
     #[test]

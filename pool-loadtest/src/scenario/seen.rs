@@ -1,10 +1,12 @@
 //! Whether a run shows what its scenario is about: a function for each, from the report and the notes.
 
+use std::time::Duration;
+
+use super::Notes;
 use super::hog::HOLD;
-use super::pulse::{BEAT, rate};
-use super::{Notes, pulse::Pulse};
+use super::pulse::Pulse;
 use crate::changes::ChangeOutcome;
-use crate::report::{Invariant, Report, after};
+use crate::report::{Invariant, Outcome, Report, after};
 use crate::words::{counted, grouped, percent, time};
 
 /// Whether something was seen, and what.
@@ -36,8 +38,12 @@ fn untouched() -> Seen {
     unknown("nothing befell the server: the run ended before")
 }
 
+fn was_stopped(report: &Report) -> bool {
+    report.outcome == Outcome::Interrupted
+}
+
 fn beats(report: &Report, pulse: &Pulse) -> Vec<u32> {
-    pulse.until(std::time::Duration::from_secs_f64(report.duration_seconds))
+    pulse.until(Duration::from_secs_f64(report.duration_seconds))
 }
 
 fn per_second(rate: f64) -> String {
@@ -48,7 +54,7 @@ fn per_second(rate: f64) -> String {
 fn halves(report: &Report, notes: &Notes) -> Option<(f64, f64)> {
     let beats = beats(report, &notes.pulse);
     let (first, second) = beats.split_at(beats.len() / 2);
-    (first.len() >= ENOUGH / 2).then(|| (rate(first), rate(second)))
+    (first.len() >= ENOUGH / 2).then(|| (notes.pulse.rate(first), notes.pulse.rate(second)))
 }
 
 pub(super) fn steadiness(report: &Report, notes: &Notes) -> Seen {
@@ -66,7 +72,7 @@ pub(super) fn spike(report: &Report, notes: &Notes) -> Seen {
     let (before, rest) = beats.split_at(beats.len() * 2 / 5);
     let spike = rest.iter().copied().max().unwrap_or_default();
     let last = &beats[beats.len() * 9 / 10..];
-    let rates = [rate(before), rate(&[spike]), rate(last)];
+    let rates = [before, &[spike], last].map(|beats| notes.pulse.rate(beats));
     let [before, most, last] = rates.map(per_second);
     let waited = report.wait.max.map_or_else(|| "nothing".to_owned(), time);
     let detail = format!(
@@ -81,14 +87,14 @@ pub(super) fn cold_start(report: &Report, notes: &Notes) -> Seen {
     if beats.len() < ENOUGH {
         return too_short();
     }
-    let steady = rate(&beats[beats.len() / 2..]);
-    let is_steady = |beat: &u32| rate(&[*beat]) >= steady * SAME;
+    let steady = notes.pulse.rate(&beats[beats.len() / 2..]);
+    let is_steady = |beat: &u32| notes.pulse.rate(&[*beat]) >= steady * SAME;
     let opened = counted(report.pool.opened, "connection");
     let waited = report.wait.max.map_or_else(|| "nothing".to_owned(), time);
     let rest = format!("{opened} opened, the longest wait was {waited}");
     match beats.iter().position(is_steady) {
         Some(first) if steady > 0.0 => {
-            let after = (first + 1) as f64 * BEAT.as_secs_f64();
+            let after = notes.pulse.seconds(first + 1);
             let steady = per_second(steady);
             seen(report.pool.opened > 0, format!("steady within {after:.1} s, at {steady}; {rest}"))
         }
@@ -160,9 +166,11 @@ pub(super) fn nested(report: &Report, notes: &Notes) -> Seen {
 pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
     let [incident] = &report.incidents[..] else { return untouched() };
     let beats = beats(report, &notes.pulse);
-    let left = beat_of(incident.until_seconds.unwrap_or(report.duration_seconds), &beats);
+    let over = incident.until_seconds.unwrap_or(report.duration_seconds);
+    let left = beat_of(over, &beats, &notes.pulse);
     let (meanwhile, after) = beats.split_at(left);
-    let (failed, rates) = (report.pool.open_failed, [meanwhile, after].map(rate));
+    let (failed, rates) =
+        (report.pool.open_failed, [meanwhile, after].map(|beats| notes.pulse.rate(beats)));
     let detail = format!(
         "{} failed; {} meanwhile, {} afterwards; {} in use at once",
         counted(failed, "connect"),
@@ -175,6 +183,9 @@ pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
     match &report.incidents[..] {
+        [incident] if incident.recovered_after_seconds.is_none() && was_stopped(report) => {
+            unknown("the run was stopped before an operation could succeed again")
+        }
         [incident] => {
             let detail = match incident.recovered_after_seconds {
                 Some(seconds) => {
@@ -199,19 +210,21 @@ pub(super) fn distance(report: &Report, notes: &Notes) -> Seen {
 fn around(report: &Report, notes: &Notes) -> Option<(f64, f64, f64)> {
     let beats = beats(report, &notes.pulse);
     let [incident] = &report.incidents[..] else { return None };
-    let from = beat_of(incident.at_seconds, &beats);
-    let until = beat_of(incident.until_seconds?, &beats);
+    let from = beat_of(incident.at_seconds, &beats, &notes.pulse);
+    let until = beat_of(incident.until_seconds?, &beats, &notes.pulse);
     let (before, rest) = beats.split_at(from);
     let (meanwhile, after) = rest.split_at(until.saturating_sub(from));
     // What began before and ended within is of neither.
     let meanwhile = meanwhile.get(1..)?;
     let is_enough = [before, meanwhile, after].iter().all(|beats| !beats.is_empty());
-    is_enough.then(|| (rate(before), rate(meanwhile), rate(after)))
+    let [before, meanwhile, after] =
+        [before, meanwhile, after].map(|beats| notes.pulse.rate(beats));
+    is_enough.then_some((before, meanwhile, after))
 }
 
 /// The beat of a time, or the end.
-fn beat_of(seconds: f64, beats: &[u32]) -> usize {
-    ((seconds / BEAT.as_secs_f64()) as usize).min(beats.len())
+fn beat_of(seconds: f64, beats: &[u32], pulse: &Pulse) -> usize {
+    pulse.number(Duration::from_secs_f64(seconds)).min(beats.len())
 }
 
 pub(super) fn resize(report: &Report, _: &Notes) -> Seen {
@@ -241,4 +254,33 @@ pub(super) fn soak(_: &Report, notes: &Notes) -> Seen {
         course.samples
     );
     seen(!course.grows(), detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::IncidentReport;
+    use crate::samples;
+
+    #[test]
+    fn a_run_that_was_stopped_meanwhile_does_not_tell_of_a_recovery() {
+        let incident = IncidentReport {
+            at_seconds: 1.0,
+            what: "the server was held still".to_owned(),
+            until_seconds: Some(2.0),
+            undone: Some("it went on".to_owned()),
+            failed: 0,
+            recovered_after_seconds: None,
+            problem: None,
+        };
+        let notes = Notes::of(Duration::from_secs(10));
+        let mut report = Report { incidents: vec![incident], ..samples::report() };
+        report.outcome = Outcome::Interrupted;
+        assert_eq!(recovery(&report, &notes).seen, None);
+        report.outcome = Outcome::Completed;
+        assert_eq!(recovery(&report, &notes).seen, Some(false));
+        report.outcome = Outcome::Interrupted;
+        report.incidents[0].recovered_after_seconds = Some(0.1);
+        assert_eq!(recovery(&report, &notes).seen, Some(true));
+    }
 }

@@ -217,6 +217,55 @@ fn config_explain_shows_where_each_option_of_a_run_comes_from() {
 }
 
 #[test]
+fn config_explain_shows_what_is_set_for_other_commands() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("pool.toml");
+    let text = "[loadtest]\nrepeats = 3\nslo = \"postgres://app:hunter2@db/app\"\n";
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("text");
+    let arguments = ["config", "explain", "--file", path];
+    let output = program(&arguments).env("LOADTEST_REPEATS", "4").output().expect("starts");
+    let (code, stdout, stderr) = finished(output);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let part = stdout.split("\n\n").nth(2).expect("a third part");
+    let repeats = format!("{:<18} {:<14} LOADTEST_REPEATS", "repeats", "4");
+    let slo = format!("{:<18} {:<14} {path}:3", "slo", "(not shown)");
+    let lines: Vec<_> = part.lines().collect();
+    assert_eq!(lines, ["Of sweep or tune alone:", &*repeats, &*slo]);
+}
+
+#[test]
+fn what_is_wrong_with_an_option_says_where_it_is_set() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("pool.toml");
+    std::fs::write(&path, "[loadtest]\noutput_file = \"report\"\nsql = \"a.sql\"\n")
+        .expect("written");
+    let path = path.to_str().expect("text");
+    let arguments = ["run", "--file", path, "--output-file", "other", "--duration", "1s"];
+    let output = program(&arguments).env("LOADTEST_SAVE", "no/such/a.json").output();
+    let (code, stdout, stderr) = finished(output.expect("starts"));
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    for words in [
+        &format!("  {path}:3: --sql = \"a.sql\": "),
+        "  LOADTEST_SAVE: --save = \"no/such/a.json\": ",
+        "  --output-file = \"other\": ",
+    ] {
+        assert!(stderr.contains(words), "{words:?} not in {stderr}");
+    }
+}
+
+#[test]
+fn a_url_in_the_place_of_a_report_is_not_repeated() {
+    let url = "postgres://app:hunter2@db/app";
+    for arguments in [&["run", "--baseline", url][..], &["compare", url, url]] {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.starts_with("error: cannot compare with a report"), "{stderr}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_variables_table_and_settings_is_told_together() {
     let directory = tempfile::TempDir::new().expect("a directory");
     let path = directory.path().join("pool.toml");

@@ -6,11 +6,18 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{json, run};
+use crate::program::{finished, json, program, run};
 use crate::signals::Running;
 
 fn read(path: &Path) -> Value {
     json(&fs::read_to_string(path).expect("there"))
+}
+
+/// Waits until there is a partial report, which is looked for with each line of progress.
+fn wait_for_one(running: &mut Running, directory: &Path) {
+    while !directory.join("run.json.partial").exists() {
+        running.wait_for("in use");
+    }
 }
 
 #[test]
@@ -19,7 +26,7 @@ fn a_run_that_is_killed_leaves_a_report_that_says_that_it_had_no_end() {
     let file = directory.path().join("run.json");
     let path = file.to_str().expect("text");
     let mut running = Running::start(&["run", "--duration", "5m", "--save", path]);
-    running.wait_for(" 3.0 s ");
+    wait_for_one(&mut running, directory.path());
     running.child.kill().expect("killed");
     running.child.wait().expect("gone");
     assert!(!file.exists(), "nothing is taken for a whole report");
@@ -39,12 +46,28 @@ fn a_run_that_ends_leaves_its_report_alone() {
     let path = file.to_str().expect("text");
     let mut running =
         Running::start(&["run", "--duration", "5m", "--scenario", "churn", "--save", path]);
-    running.wait_for(" 3.0 s ");
+    wait_for_one(&mut running, directory.path());
     let partial = read(&directory.path().join("run.json.partial"));
     assert_eq!((&partial["outcome"], &partial["scenario"]), (&"running".into(), &"churn".into()));
     running.signal("-INT");
     assert_eq!(running.end().0, 130);
     assert_eq!(read(&file)["outcome"], "interrupted");
+    let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_report_that_nobody_reads_on_standard_output_is_whole_in_its_file() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("run.json");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let arguments = ["run", "--duration", "2500ms", "--save", file.to_str().expect("text")];
+    let output = program(&arguments).stdout(writer).output().expect("starts");
+    let (code, _, stderr) = finished(output);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("error: cannot print the report: "), "{stderr}");
+    assert_eq!(read(&file)["outcome"], "completed");
     let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }

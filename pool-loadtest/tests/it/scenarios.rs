@@ -77,6 +77,42 @@ fn every_scenario_that_is_listed_can_be_run() {
 }
 
 #[test]
+fn a_pool_that_is_to_be_cold_is_not_warmed_up() {
+    let arguments = ["run", "--scenario", "cold-start", "--duration", "1s", "--warm-up", "1s"];
+    let (code, stdout, stderr) = run(&arguments);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    let words = "--warm-up = \"1s\": the scenario cold-start is about a pool that is not warm; \
+                 allowed: one of --scenario and --warm-up";
+    assert!(stderr.contains(words), "{stderr}");
+}
+
+#[test]
+fn a_database_that_is_gone_with_its_last_connection_is_not_made_cold() {
+    let arguments = ["run", "--scenario", "cold-start", "--duration", "1s", "--url"];
+    let (code, stdout, stderr) = run(&[&arguments[..], &["sqlite::memory:"]].concat());
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    let words =
+        "--scenario = \"cold-start\": it closes every connection, and this database is gone";
+    assert!(stderr.contains(words), "{stderr}");
+}
+
+#[test]
+fn callers_that_gave_up_are_not_taken_for_those_that_wait_at_the_end() {
+    let arguments = ["run", "--scenario", "cancel-storm", "--duration", "500ms"];
+    let (code, stdout, stderr) = run(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains(" given up"), "{stdout}");
+    let count = |before: &str| {
+        let words: Vec<_> = stdout.split(before).next().expect("a part").split(' ').collect();
+        words.last().expect("a word").parse::<u64>().expect("a number")
+    };
+    // Each of the 16 tasks waits at most once.
+    if stdout.contains(" waiting when") {
+        assert!(count(" waiting when") <= 16, "{stdout}");
+    }
+}
+
+#[test]
 fn a_scenario_gives_way_to_what_the_user_says() {
     let (code, stdout, stderr) = run(&[
         "run",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::program::run;
+use crate::program::{finished, program, run};
 
 #[cfg(unix)]
 #[test]
@@ -61,4 +61,20 @@ fn the_manual_has_a_page_of_the_program_and_of_a_command() {
     let (code, stdout, stderr) = run(&["man", "sprint"]);
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("no such command; allowed below pool-loadtest: run"), "{stderr}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_told_of_and_is_no_panic() {
+    for arguments in
+        [&["schema", "run"][..], &["man"], &["scenarios"], &["run", "--duration", "100ms"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = program(arguments).stdout(writer).output().expect("starts");
+        let (code, _, stderr) = finished(output);
+        assert_eq!(code, 1, "{arguments:?}: {stderr}");
+        let line = stderr.lines().last().unwrap_or_default();
+        assert!(line.starts_with("error: cannot print"), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
 }

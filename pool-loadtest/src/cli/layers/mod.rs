@@ -24,10 +24,10 @@ use super::arguments::Arguments;
 
 /// What the help says about it.
 pub(crate) const HELP: &str = "\
-Each option can also be set in the environment, as LOADTEST_DURATION=30s, and in the table
-[loadtest] of --file, as duration = \"30s\". The command line counts more than the environment,
-and that more than the table. --file, --preset, --pool and --url are the pool's: it has POOL_*
-variables and the table [pool]";
+Each option can also be set in the table [loadtest] of --file, as duration = \"30s\", and each
+with one value in the environment, as LOADTEST_DURATION=30s. The command line counts more than
+the environment, and that more than the table. --file, --preset, --pool and --url are the pool's:
+it has POOL_* variables and the table [pool]";
 
 /// What was found out about the options of a command.
 #[derive(Debug, Default)]
@@ -38,6 +38,20 @@ pub(crate) struct Layers {
     pub(crate) problems: Vec<Problem>,
     /// Each option in effect.
     pub(crate) options: Vec<OptionInEffect>,
+    /// What is set of options that only other commands have.
+    pub(crate) of_others: Vec<OptionInEffect>,
+}
+
+impl Layers {
+    /// The options that are not from the command line, as messages call them, and where they came from.
+    pub(crate) fn elsewhere(&self) -> BTreeMap<String, Origin> {
+        let is_elsewhere =
+            |origin: &Origin| matches!(origin, Origin::Environment { .. } | Origin::File { .. });
+        let options = self.options.iter().filter(|option| is_elsewhere(&option.origin));
+        options
+            .map(|option| (format!("--{}", option.name.replace('_', "-")), option.origin.clone()))
+            .collect()
+    }
 }
 
 /// An option and where its value came from.
@@ -139,6 +153,7 @@ struct Folding<'a> {
     added: Vec<OsString>,
     /// Where the options came from that are not from the command line, by their ids.
     origins: BTreeMap<String, Origin>,
+    of_others: Vec<OptionInEffect>,
     file: Option<Result<TomlFile, Problem>>,
     problems: Vec<Problem>,
 }
@@ -153,6 +168,7 @@ impl<'a> Folding<'a> {
             names: Names::new(root),
             added: Vec::new(),
             origins: BTreeMap::new(),
+            of_others: Vec::new(),
             file: path.map(TomlFile::read),
             problems: Vec::new(),
         }
@@ -199,8 +215,8 @@ impl<'a> Folding<'a> {
     /// in any case.
     fn add(&mut self, name: &str, value: &TomlValue, origin: Origin) {
         let command = self.place.command;
-        // One of another command.
         let Some(argument) = names::options(command).find(|it| names::name(it) == name) else {
+            self.note(name, value, origin);
             return;
         };
         let tokens = tokens(argument, value).and_then(|Tokens { shown, tokens }| {
@@ -218,6 +234,14 @@ impl<'a> Folding<'a> {
                 self.origins.insert(argument.get_id().to_string(), origin);
             }
             Ok(_) => {}
+        }
+    }
+
+    /// Notes an option of another command, unless a higher source has it: its value is checked there.
+    fn note(&mut self, name: &str, value: &TomlValue, origin: Origin) {
+        if self.of_others.iter().all(|other| other.name != name) {
+            let value = Some(not_secret(value::words(value)));
+            self.of_others.push(OptionInEffect { name: name.to_owned(), value, origin });
         }
     }
 
@@ -243,7 +267,8 @@ impl<'a> Folding<'a> {
             OptionInEffect { name: names::name(argument), value: shown(matches, id), origin }
         });
         let options = options.collect();
-        Layers { file: self.file, problems: self.problems, options }
+        let Self { file, problems, of_others, .. } = self;
+        Layers { file, problems, options, of_others }
     }
 }
 
@@ -251,8 +276,11 @@ impl<'a> Folding<'a> {
 fn shown(matches: &ArgMatches, id: &str) -> Option<String> {
     let values = matches.try_get_raw(id).ok()??;
     let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-    let text = values.join(" ");
-    Some(if may_hold_password(&text) { "(not shown)".to_owned() } else { text })
+    Some(not_secret(values.join(" ")))
+}
+
+fn not_secret(text: String) -> String {
+    if may_hold_password(&text) { "(not shown)".to_owned() } else { text }
 }
 
 #[cfg(test)]

@@ -53,6 +53,16 @@ pub(super) fn tokens(argument: &Arg, value: &TomlValue) -> Result<Tokens, Proble
     Ok(Tokens { shown, tokens: tokens.map(OsString::from).collect() })
 }
 
+/// A value as it was written, about.
+pub(super) fn words(value: &TomlValue) -> String {
+    match value {
+        TomlValue::Text(text) => text.clone(),
+        TomlValue::List(values) => values.iter().map(words).collect::<Vec<_>>().join(" "),
+        TomlValue::Other(kind) => (*kind).to_owned(),
+        _ => String::new(),
+    }
+}
+
 fn flag(name: &str, long: &str, value: &TomlValue) -> Result<Tokens, Problem> {
     let tokens = match value {
         TomlValue::Text(text) if text == "true" => vec![OsString::from(long)],

@@ -20,6 +20,8 @@ use self::state::LiveState;
 use crate::load::Progress;
 
 pub(super) use self::screen::check;
+#[cfg(test)]
+pub(super) use self::state::tests;
 
 /// How often the view is drawn: also when nothing is new, as the window may have changed.
 const FRAME: Duration = Duration::from_millis(200);
@@ -41,8 +43,6 @@ struct Shared {
 struct Slot {
     /// The latest only: a slow terminal misses frames.
     state: LiveState,
-    /// What others said, to be said again when the screen is given back.
-    said: Vec<String>,
     /// The screen was given back for a while.
     is_lost: bool,
     is_over: bool,
@@ -63,12 +63,7 @@ impl LiveView {
     ///
     /// If there can be no thread, or no handler of a signal.
     pub(super) fn start(duration: Duration) -> anyhow::Result<Self> {
-        let slot = Slot {
-            state: LiveState::new(duration),
-            said: Vec::new(),
-            is_lost: false,
-            is_over: false,
-        };
+        let slot = Slot { state: LiveState::new(duration), is_lost: false, is_over: false };
         let shared = Arc::new(Shared { slot: Mutex::new(slot), ends: Condvar::new() });
         #[cfg(unix)]
         suspend::watch(&shared).context("cannot listen to signals")?;
@@ -94,10 +89,11 @@ impl LiveView {
         }
     }
 
-    /// Ends the view and gives the screen back. What others said meanwhile, which is to be said again.
+    /// Ends the view and gives the screen back. What happened and what others said meanwhile, which is
+    /// to be said again where it stays.
     pub(super) fn close(self) -> Vec<String> {
         self.end();
-        std::mem::take(&mut lock(&self.shared.slot).said)
+        lock(&self.shared.slot).state.clone().told()
     }
 
     fn end(&self) {
@@ -122,9 +118,7 @@ impl Drop for LiveView {
 /// Has the view show a line, if there is a view.
 pub(super) fn tell(line: &str) -> bool {
     let Some(shared) = lock(&SHOWN).clone() else { return false };
-    let mut slot = lock(&shared.slot);
-    slot.state.add_event(line.to_owned());
-    slot.said.push(line.to_owned());
+    lock(&shared.slot).state.add_event(line.to_owned());
     true
 }
 

@@ -8,6 +8,7 @@ use pool_health::HealthState;
 
 use crate::load::Progress;
 use crate::report::Latency;
+use crate::words::counted;
 
 /// Seconds whose throughput is kept: more than the widest terminal shows.
 const SECONDS: usize = 512;
@@ -24,6 +25,10 @@ pub(super) struct LiveState {
     pub(super) elapsed: Duration,
     pub(super) operations: u64,
     pub(super) errors: u64,
+    /// Arrivals that were dropped.
+    pub(super) dropped: u64,
+    /// What is left of the warm-up, while it lasts.
+    pub(super) warm_up_left: Option<Duration>,
     /// Operations a second, over the last second.
     pub(super) throughput: f64,
     /// Operations of each whole second so far, the oldest first.
@@ -34,6 +39,8 @@ pub(super) struct LiveState {
     pub(super) health: HealthState,
     /// What happened, each in a line, the oldest first.
     pub(super) events: VecDeque<String>,
+    /// Older ones that are not kept.
+    pub(super) forgotten: u64,
     pub(super) ended: bool,
     /// Time and operations of the last second's progress, the oldest first.
     recent: VecDeque<(Duration, u64)>,
@@ -48,12 +55,15 @@ impl LiveState {
             elapsed: Duration::ZERO,
             operations: 0,
             errors: 0,
+            dropped: 0,
+            warm_up_left: None,
             throughput: 0.0,
             seconds: VecDeque::new(),
             response: None,
             pool: None,
             health: HealthState::Unknown,
             events: VecDeque::new(),
+            forgotten: 0,
             ended: false,
             recent: VecDeque::from([(Duration::ZERO, 0)]),
             whole: (Duration::ZERO, 0),
@@ -62,10 +72,12 @@ impl LiveState {
 
     /// The run has come so far.
     pub(super) fn advance(&mut self, progress: &Progress, health: HealthState) {
-        let Progress { elapsed, operations, errors, ended, .. } = *progress;
+        let Progress { elapsed, operations, errors, dropped, warm_up_left, ended, .. } = *progress;
         self.elapsed = elapsed;
         self.operations = operations;
         self.errors = errors;
+        self.dropped = dropped;
+        self.warm_up_left = warm_up_left;
         self.ended = ended;
         self.health = health;
         self.pool = Some(progress.pool.clone());
@@ -90,7 +102,15 @@ impl LiveState {
         self.events.push_back(event);
         if self.events.len() > EVENTS {
             self.events.pop_front();
+            self.forgotten += 1;
         }
+    }
+
+    /// What happened, to be told where it stays.
+    pub(super) fn told(self) -> Vec<String> {
+        let earlier = (self.forgotten > 0)
+            .then(|| format!("{} before these", counted(self.forgotten, "event")));
+        earlier.into_iter().chain(self.events).collect()
     }
 
     pub(super) fn left(&self) -> Duration {
@@ -113,7 +133,7 @@ fn rate(from: (Duration, u64), to: (Duration, u64)) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::cli) mod tests {
     use pool_core::{Pool, PoolConfig};
     use pool_sqlite::{SqliteDriver, SqliteOptions};
 
@@ -182,5 +202,7 @@ pub(super) mod tests {
         assert_eq!((state.seconds.len(), state.events.len()), (SECONDS, EVENTS));
         assert_eq!(state.events.back().map(String::as_str), Some("event 1999"));
         assert!(state.recent.len() <= 7, "{}", state.recent.len());
+        let told = state.told();
+        assert_eq!((told.len(), &*told[0]), (EVENTS + 1, "1 799 events before these"));
     }
 }

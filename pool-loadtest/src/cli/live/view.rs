@@ -78,8 +78,11 @@ impl View<'_> {
     }
 
     fn time_words(&self) -> String {
-        let LiveState { elapsed, duration, .. } = self.state;
+        let LiveState { elapsed, duration, warm_up_left, .. } = self.state;
         let seconds = |duration: std::time::Duration| format!("{:.0} s", duration.as_secs_f64());
+        if let Some(left) = warm_up_left {
+            return format!("warming up, {} left", seconds(*left));
+        }
         let (elapsed, whole, left) =
             (seconds(*elapsed), seconds(*duration), seconds(self.state.left()));
         format!("{elapsed} of {whole}, {left} left")
@@ -166,18 +169,24 @@ impl View<'_> {
 
     /// Who waits, what failed, and how the pool is.
     fn load(&self) -> Line<'static> {
-        let LiveState { errors, health, ref pool, .. } = *self.state;
+        let LiveState { errors, dropped, health, ref pool, .. } = *self.state;
         let waiting = pool.as_ref().map_or(0, |pool| pool.waiting as u64);
         let bad = |is_bad: bool| if is_bad { self.style(Color::Red) } else { Style::new() };
         let is_ill = !matches!(health, HealthState::Healthy | HealthState::Unknown);
-        Line::from(vec![
+        let mut spans = vec![
             label("load"),
             Span::from(counted(waiting, "waiter")),
             Span::from("  "),
             Span::styled(counted(errors, "error"), bad(errors > 0)),
             Span::from("  "),
             Span::styled(format!("{health}"), bad(is_ill)),
-        ])
+        ];
+        if dropped > 0 {
+            // First of all, as the end of it may not fit.
+            let words = format!("{} dropped  ", grouped(dropped));
+            spans.insert(1, Span::styled(words, bad(true)));
+        }
+        Line::from(spans)
     }
 
     /// The latest events that there is room for.
@@ -295,6 +304,28 @@ mod tests {
         ] {
             assert!(lines.iter().any(|line| line.contains(words)), "{words:?} not in {lines:#?}");
         }
+    }
+
+    #[test]
+    fn arrivals_that_are_dropped_are_shown() {
+        let mut state = state();
+        assert!(!lines(&drawn(&state, true, 80, 24)).concat().contains("dropped"));
+        state.dropped = 1_234;
+        for (width, height) in [(80, 24), (40, 12)] {
+            let lines = lines(&drawn(&state, true, width, height));
+            assert!(lines.concat().contains("load        1 234 dropped  1 waiter"), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_warms_up_says_so() {
+        let mut state = LiveState::new(Duration::from_secs(10));
+        let warm_up_left = Some(Duration::from_secs(4));
+        state.advance(&Progress { warm_up_left, ..progress(0, 0) }, HealthState::Healthy);
+        let shown = lines(&drawn(&state, true, 80, 24));
+        assert!(shown[0].contains("warming up, 4 s left"), "{shown:#?}");
+        state.advance(&progress(1_000, 5), HealthState::Healthy);
+        assert!(!lines(&drawn(&state, true, 80, 24)).concat().contains("warming up"));
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(super) fn pool(report: &Report) -> Vec<Table> {
         ("refused by a closed pool", "closed", acquires.closed),
         ("failed to connect", "connect_failed", acquires.connect_failed),
         ("without a runtime", "no_runtime", acquires.no_runtime),
-        ("waiting when time was up", "cancelled", acquires.cancelled),
+        ("given up, or waiting when time was up", "cancelled", acquires.cancelled),
     ] {
         if number > 0 {
             let metric = format!("pool.acquires.{field}");
