@@ -39,9 +39,9 @@ impl Plan {
         let (mut axes, mut problems): (Vec<Axis>, _) = (Vec::new(), Vec::new());
         for setting in settings {
             match setting.parse::<Axis>() {
-                Ok(axis) if axes.iter().any(|known| known.field == axis.field) => problems
-                    .push(Problem::invalid("sweep", axis.field, "given twice", "each field once")),
-                Ok(axis) => axes.push(axis),
+                Ok(read) if axes.iter().any(|known| known.field == read.field) => problems
+                    .push(Problem::invalid("sweep", read.field, "given twice", "each field once")),
+                Ok(read) => axes.push(read),
                 Err(error) => problems.extend(error.problems().iter().cloned()),
             }
         }
@@ -64,7 +64,9 @@ impl Plan {
         self.axes.iter().fold(vec![Vec::new()], |cells, axis| {
             let with = |cell: &Vec<String>| {
                 let cell = cell.clone();
-                axis.values.iter().map(move |value| [&cell[..], &[value.clone()]].concat())
+                axis.values
+                    .iter()
+                    .map(move |value| [&cell[..], std::slice::from_ref(value)].concat())
             };
             cells.iter().flat_map(with).collect()
         })
