@@ -96,9 +96,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let mut object = |problems: &[Problem]| target.object(problems.to_vec());
     let objective = arguments.slo.parse::<Objective>();
     let field = field(&arguments.setting);
-    match &objective {
-        Err(error) => object(error.problems()),
-        Ok(_) => {}
+    if let Err(error) = &objective {
+        object(error.problems());
     }
     if let Err(problem) = &field {
         object(std::slice::from_ref(problem));

@@ -73,6 +73,8 @@ pub(crate) enum Settled {
     },
     /// No value is enough; the best of them, if anything was done with any.
     Missed { best: Option<usize> },
+    /// Longer runs disappointed too often to go on; the best value.
+    Unsteady { best: Option<usize> },
 }
 
 /// A search among the values from 1 to `most`.
@@ -121,10 +123,9 @@ impl Seen {
         let met = |outcomes: &[Outcome]| outcomes.iter().filter(|outcome| outcome.met).count();
         match (self.long.len(), met(&self.long)) {
             (0, _) if met(&self.short) == self.short.len() => Standing::Promising,
-            (0, _) => Standing::Missing,
             (1, 0) => Standing::Doubtful,
             // Of two, the second decides; the confidence is low then.
-            (_, 0) => Standing::Missing,
+            (0, _) | (_, 0) => Standing::Missing,
             _ => Standing::Confirmed,
         }
     }
@@ -162,7 +163,7 @@ impl Search {
             Standing::Confirmed => {
                 Next::Done(Settled::Found { value: candidate, at_once: verified == 1 })
             }
-            _ if verified >= MOST_VERIFIED => Next::Done(Settled::Missed { best: self.best() }),
+            _ if verified >= MOST_VERIFIED => Next::Done(Settled::Unsteady { best: self.best() }),
             _ => asked(candidate, true),
         }
     }
@@ -274,10 +275,11 @@ impl Search {
             throughput(a) > throughput(b)
         };
         // A peak that stands out may be higher on its way up or down.
-        if is_best && higher(above, below) {
-            if let Some(middle) = above.and_then(|above| middle(candidate, above)) {
-                return Some(middle);
-            }
+        if is_best
+            && higher(above, below)
+            && let Some(middle) = above.and_then(|above| middle(candidate, above))
+        {
+            return Some(middle);
         }
         middle(below?, candidate)
     }
