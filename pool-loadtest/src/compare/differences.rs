@@ -6,6 +6,7 @@ use crate::report::{LoadModel, Outcome, Report};
 
 /// What makes them hard to compare.
 pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
+    type Of<'a> = &'a dyn Fn(&Report) -> String;
     let model = |report: &Report| match report.load.model {
         LoadModel::Closed => "a closed loop".to_owned(),
         LoadModel::Open => "an open loop".to_owned(),
@@ -23,7 +24,6 @@ pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
         let it = &report.provenance;
         format!("{} {} with {} cores", it.os, it.architecture, it.cores)
     };
-    type Of<'a> = &'a dyn Fn(&Report) -> String;
     let asked: [(&str, Of<'_>); 8] = [
         ("the system", &|report| report.system.clone()),
         ("the workload", &|report| report.workload.clone()),

@@ -9,6 +9,8 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cli")]
+pub(crate) use self::figures::{signed, signless};
+#[cfg(feature = "cli")]
 pub(crate) use self::file::read;
 use crate::report::{LoadModel, Report, ReportKind, SCHEMA_VERSION};
 
@@ -120,7 +122,7 @@ impl Comparison {
         };
         let named = |verdict: ComparisonVerdict| {
             let found = figures.iter().filter(|figure| figure.verdict == verdict);
-            found.map(|it| format!("{} {}", it.metric, it.detail)).collect::<Vec<_>>().join("; ")
+            found.map(figures::in_brief).collect::<Vec<_>>().join("; ")
         };
         let summary = match verdict {
             _ if saturated => {
@@ -167,11 +169,11 @@ fn unchanged(threshold: f64, figures: &[FigureComparison]) -> String {
     let unknown = figures.iter().filter(|it| it.verdict == ComparisonVerdict::Inconclusive);
     let unknown: Vec<_> = unknown.map(|figure| &*figure.metric).collect();
     let share = figures::signless(threshold);
-    let mut words = format!("no figure has changed by more than {share} for certain");
-    if !unknown.is_empty() {
-        words += &format!("; {} varies too much to tell", unknown.join(" and "));
+    let words = format!("no figure has changed by more than {share} for certain");
+    if unknown.is_empty() {
+        return words;
     }
-    words
+    format!("{words}; whether {} has cannot be told", unknown.join(" or "))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Sample {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Difference {
     /// The second mean less the first.
-    pub(crate) difference: f64,
+    pub(crate) by: f64,
     /// How probable a difference at least as large is if there is none in truth.
     pub(crate) probability: f64,
     /// The difference's standard error.
@@ -53,15 +53,15 @@ impl Difference {
     /// of Student's problem when several different population variances are involved", 1947).
     pub(crate) fn between(first: &Sample, second: &Sample) -> Self {
         let (a, b) = (first.mean_variance(), second.mean_variance());
-        let (difference, error) = (second.mean - first.mean, (a + b).sqrt());
+        let (by, error) = (second.mean - first.mean, (a + b).sqrt());
         if error == 0.0 {
-            let probability = if difference == 0.0 { 1.0 } else { 0.0 };
-            return Self { difference, probability, error, freedom: f64::INFINITY };
+            let probability = if by == 0.0 { 1.0 } else { 0.0 };
+            return Self { by, probability, error, freedom: f64::INFINITY };
         }
         let part = |variance: f64, freedom: f64| variance.powi(2) / freedom.max(1.0);
         let freedom = (a + b).powi(2) / (part(a, first.freedom) + part(b, second.freedom));
-        let probability = probability_beyond(difference / error, freedom);
-        Self { difference, probability, error, freedom }
+        let probability = probability_beyond(by / error, freedom);
+        Self { by, probability, error, freedom }
     }
 
     /// By how much the true difference may lie off this one, with so much confidence.
@@ -110,7 +110,7 @@ mod tests {
         ] {
             let [a, b] = [a, b].map(|values| Sample::of(values).expect("values"));
             let found = Difference::between(&a, &b);
-            near(found.difference / found.error, t, 0.01);
+            near(found.by / found.error, t, 0.01);
             near(found.freedom, freedom, 0.06);
             near(found.probability, probability, 0.000_6);
         }
@@ -120,7 +120,7 @@ mod tests {
     fn samples_without_any_spread_differ_for_certain_or_not_at_all() {
         let [two, three] = [[2.0; 4], [3.0; 4]].map(|values| Sample::of(&values).expect("values"));
         let found = Difference::between(&two, &three);
-        assert_eq!((found.difference, found.probability, found.margin(0.95)), (1.0, 0.0, 0.0));
+        assert_eq!((found.by, found.probability, found.margin(0.95)), (1.0, 0.0, 0.0));
         assert_eq!(Difference::between(&two, &two).probability.to_bits(), 1.0_f64.to_bits());
     }
 }

@@ -50,18 +50,18 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
     const TINY: f64 = 1e-300;
     const STEPS: u32 = 1_000;
     let off_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
-    let mut c = 1.0;
-    let mut d = 1.0 / off_zero(1.0 - (a + b) * x / (a + 1.0));
-    let mut result = d;
+    let mut above = 1.0;
+    let mut below = 1.0 / off_zero(1.0 - (a + b) * x / (a + 1.0));
+    let mut result = below;
     for step in 1..=STEPS {
-        let m = f64::from(step);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let step = f64::from(step);
+        let even = step * (b - step) * x / ((a + 2.0 * step - 1.0) * (a + 2.0 * step));
+        let odd = -(a + step) * (a + b + step) * x / ((a + 2.0 * step) * (a + 2.0 * step + 1.0));
         let mut factor = 1.0;
         for term in [even, odd] {
-            d = 1.0 / off_zero(1.0 + term * d);
-            c = off_zero(1.0 + term / c);
-            factor = c * d;
+            below = 1.0 / off_zero(1.0 + term * below);
+            above = off_zero(1.0 + term / above);
+            factor = above * below;
             result *= factor;
         }
         if (factor - 1.0).abs() < 1e-14 {
