@@ -1,4 +1,4 @@
-//! The histograms themselves, as HdrHistogram's tools read them: an interval log of version 1.3, with
+//! The histograms themselves, as `HdrHistogram`'s tools read them: an interval log of version 1.3, with
 //! one interval for each of them, told apart by its tag. Figures are nanoseconds; the longest of an
 //! interval is in milliseconds, as these tools write it.
 

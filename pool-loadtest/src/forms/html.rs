@@ -31,10 +31,10 @@ pub(crate) fn page(document: &Document) -> String {
     for notice in notices {
         let _ = writeln!(text, "<p class=\"notice\" role=\"note\">{}</p>", xml(notice));
     }
-    finding.iter().for_each(|finding| text += &finding_of(finding));
+    text.extend(finding.iter().map(finding_of));
     if !key_figures.is_empty() {
         text += "<dl class=\"figures\">\n";
-        key_figures.iter().for_each(|figure| text += &key_figure(figure));
+        text.extend(key_figures.iter().map(key_figure));
         text += "</dl>\n";
     }
     for (number, part) in sections.iter().enumerate() {
@@ -84,8 +84,7 @@ fn section(number: usize, section: &Section) -> String {
     for paragraph in paragraphs {
         let _ = writeln!(text, "<p>{}</p>", xml(paragraph));
     }
-    plots.iter().for_each(|plot| text += &figure(plot));
-    tables.iter().for_each(|table| text += &table_of(table));
+    text.extend(plots.iter().map(figure).chain(tables.iter().map(table_of)));
     text + "</section>\n"
 }
 

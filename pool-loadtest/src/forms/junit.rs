@@ -1,4 +1,4 @@
-//! What held and what did not, as a test suite for continuous integration: JUnit's XML, of which
+//! What held and what did not, as a test suite for continuous integration: `JUnit`'s XML, of which
 //! every server reads the same part.
 
 use std::fmt::Write as _;

@@ -12,7 +12,7 @@ pub(crate) fn text(document: &Document) -> String {
     for notice in notices {
         let _ = writeln!(text, "\n> **Note:** {}", escaped(notice));
     }
-    finding.iter().for_each(|finding| text += &finding_of(finding));
+    text.extend(finding.iter().map(finding_of));
     if !key_figures.is_empty() {
         text += "\n| figure | value | |\n| :-- | --: | :-- |\n";
         for figure in key_figures {
@@ -20,7 +20,7 @@ pub(crate) fn text(document: &Document) -> String {
             let _ = writeln!(text, "| {label} | {} | {note} |", cell(&figure.value));
         }
     }
-    sections.iter().for_each(|part| text += &section(part));
+    text.extend(sections.iter().map(section));
     let _ = writeln!(text, "\n{}", escaped(footer));
     text
 }
@@ -48,7 +48,7 @@ fn section(section: &Section) -> String {
     for paragraph in paragraphs {
         let _ = writeln!(text, "\n{}", escaped(paragraph));
     }
-    tables.iter().for_each(|table| text += &table_of(table));
+    text.extend(tables.iter().map(table_of));
     text
 }
 

@@ -5,6 +5,8 @@ mod draw;
 mod scale;
 mod unit;
 
+use std::fmt::Write as _;
+
 pub(crate) use self::scale::Spread;
 pub(crate) use self::unit::Unit;
 
@@ -34,6 +36,8 @@ pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) unit: Unit,
     pub(crate) spread: Spread,
+    /// What stands where, ascending; if there is nothing, round numbers do.
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 /// One row of figures.
@@ -100,7 +104,12 @@ impl Size {
 
 impl Axis {
     pub(crate) fn new(label: &str, unit: Unit, spread: Spread) -> Self {
-        Self { label: label.to_owned(), unit, spread }
+        Self { label: label.to_owned(), unit, spread, ticks: Vec::new() }
+    }
+
+    /// With these words at these places, as far as there is room for them.
+    pub(crate) fn with_ticks(self, ticks: impl IntoIterator<Item = (f64, String)>) -> Self {
+        Self { ticks: ticks.into_iter().collect(), ..self }
     }
 
     /// Seconds since the load was measured.
@@ -164,7 +173,9 @@ pub(crate) fn file(title: &str, plots: &[Plot]) -> String {
     for (number, plot) in plots.iter().enumerate() {
         let top = row * number as u32 + 40;
         let heading = super::escape::xml(&plot.title);
-        text += &format!("<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>\n", top + 18);
+        let baseline = top + 18;
+        let _ =
+            writeln!(text, "<text class=\"heading\" x=\"20\" y=\"{baseline}\">{heading}</text>");
         let drawn = plot.draw(plot.name, Size::WIDE);
         let place =
             format!("<svg x=\"20\" y=\"{}\" width=\"{width}\" height=\"{height}\" ", top + HEADING);
