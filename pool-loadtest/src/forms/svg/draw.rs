@@ -13,6 +13,8 @@ const ROW: f64 = 18.0;
 /// The height of a row of what happened, and how many there are at most.
 const MARK_ROW: f64 = 15.0;
 const MARK_ROWS: usize = 3;
+/// Letters of what happened at most: the table beside the plot says all of it.
+const LONGEST_MARK: usize = 32;
 /// What a legend's sample takes, with the room beside it.
 const SAMPLE: f64 = 24.0;
 
@@ -230,8 +232,7 @@ impl<'a> Drawing<'a> {
             let is_late = at > f64::midpoint(left, right);
             let (anchor, start) = if is_late { ("end", at - 4.0) } else { ("start", at + 4.0) };
             let room = if is_late { at } else { right - at };
-            let letters = (room / LETTER) as usize;
-            let label = xml(&label.chars().take(letters).collect::<String>());
+            let label = xml(&within((room / LETTER) as usize, label));
             let row = top - MARK_ROW * ((number % MARK_ROWS) as f64 + 1.0);
             let baseline = row + 11.0;
             let rule = rule("mark", at, row, at, bottom);
@@ -280,6 +281,16 @@ fn legend<'a>(layers: &'a [Layer], width: f64) -> Vec<(&'a Layer, f64, f64)> {
         at
     };
     layers.iter().filter(|layer| !layer.label.is_empty()).map(place).collect()
+}
+
+/// A label of so many letters at most, and never of more than a few words.
+fn within(letters: usize, label: &str) -> String {
+    let letters = letters.min(LONGEST_MARK);
+    if label.chars().count() <= letters {
+        return label.to_owned();
+    }
+    let kept: String = label.chars().take(letters.saturating_sub(1)).collect();
+    kept.trim_end_matches([' ', ':', ',']).to_owned() + "\u{2026}"
 }
 
 /// About half the width of a label.
