@@ -106,10 +106,11 @@ impl Fared {
             && *stalled > 0
         {
             let dropped = counted(*stalled, "arrival");
-            detail += &format!(
+            let stalled = format!(
                 "; {dropped} dropped because too many operations were waiting for the pool or at \
                  work, which is not the generator's fault"
             );
+            detail.push_str(&stalled);
         }
         Judged { saturated, detail }
     }

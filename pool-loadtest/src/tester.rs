@@ -9,7 +9,7 @@ use pool_core::{Driver, Pool};
 use tokio::time::timeout;
 
 use crate::baseline;
-pub use crate::load::Progress;
+pub(crate) use crate::load::Progress;
 use crate::load::{Failed, Load};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;

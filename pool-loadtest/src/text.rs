@@ -114,7 +114,8 @@ impl Report {
                 shown(response.p99)
             );
             if *errors > 0 {
-                words += &format!(", {}", counted(*errors, "error"));
+                words.push_str(", ");
+                words.push_str(&counted(*errors, "error"));
             }
             paragraph(f, label, &words)?;
         }

@@ -88,7 +88,9 @@ fn offsets(text: &str) -> Result<Vec<u64>, String> {
     times.sort_unstable();
     let Some(first) = times.first().copied() else { return Err("no times in it".to_owned()) };
     if are_of_day == Some(true) {
-        times.iter_mut().for_each(|time| *time -= first);
+        for time in &mut times {
+            *time -= first;
+        }
     }
     Ok(times)
 }

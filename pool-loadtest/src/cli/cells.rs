@@ -81,6 +81,13 @@ impl<D: Database + Clone> Cells<D> {
         Ok(made::<D>(&self.workload)?.name().into_owned())
     }
 
+    /// The kinds of operation that are measured each by itself.
+    pub(super) fn kinds(&self) -> Result<Vec<String>, Failure> {
+        let kinds = made::<D>(&self.workload)?.kinds();
+        // A single one is all there is, and reports do not show it again.
+        Ok(if kinds.len() > 1 { kinds } else { Vec::new() })
+    }
+
     /// What the driver tells of the database, but for a path that is of no use.
     pub(super) fn metadata(&self) -> Metadata {
         let mut metadata = self.driver.metadata();

@@ -131,7 +131,9 @@ fn refuse(NotUnderstood { error, arguments }: &NotUnderstood) -> ExitCode {
         say("error: an argument is not understood; a database is given as --url URL, see --help");
     } else {
         let _ = error.print();
-        arrivals::explained(error).iter().for_each(|why| say(&format!("\n{why}")));
+        if let Some(why) = arrivals::explained(error) {
+            say(&format!("\n{why}"));
+        }
     }
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::Args;
-use pool_core::{ConfigError, Driver, FIELDS, Field, PoolConfig, Problem, Resolved};
+use pool_core::{ConfigError, Driver, FIELDS, Field, Pool, PoolConfig, Problem, Resolved};
 
 use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
+use super::budget::ask;
 use super::cells::{CellError, Cells};
 use super::on_database::{self, Place, Working};
 use super::output::{OutputArguments, Outputs};
@@ -17,6 +18,7 @@ use super::target::{Target, Visit};
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
+use crate::budget::Sharing;
 use crate::database::Database;
 use crate::forms::Form;
 use crate::objective::Objective;
@@ -47,7 +49,8 @@ pub(crate) struct TuneArguments {
     /// The setting to find, one that is a number.
     #[arg(long, value_name = "FIELD", default_value = "max_open")]
     setting: String,
-    /// The largest value to try [default: 64, or the tasks if they are fewer].
+    /// The largest value to try [default: 64, or what tasks can use or the server has
+    /// left].
     #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
     most: Option<usize>,
     /// How long each run is, such as 2s; one that is to confirm a value is twice as long.
@@ -161,15 +164,19 @@ impl<'a> Visit for Tune<'a> {
 impl Tune<'_> {
     async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
         let Self { arguments, objective, field, workload, arrivals, place, outputs } = self;
-        let usable = match arrivals {
-            Arrivals::Closed { tasks, .. } => MOST.min(tasks),
-            _ => MOST,
-        };
-        let most = arguments.most.unwrap_or(usable);
         let base = resolved.config();
+        let most = match arguments.most {
+            Some(most) => most,
+            None => tokio::select! {
+                most = most_by_itself(&driver, base, field.name, &arrivals) => most,
+                () = place.stopped.wait() => return Err(Failure::Interrupted),
+            },
+        };
         // What lies between is no larger than the one and no smaller than the other.
         check(&driver, base, field.name, [1, most]).map_err(usage)?;
         let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
+        let unknown = unknown_kinds(&objective, &cells.kinds()?);
+        ConfigError::from_problems(unknown).map_err(usage)?;
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),
@@ -229,6 +236,34 @@ impl Tune<'_> {
     }
 }
 
+/// The largest value to try if nobody says so: no more than tasks can use and, of connections, than the
+/// server has left. Why it cannot be asked is what the first run will tell.
+async fn most_by_itself<D: Database + Clone>(
+    driver: &D,
+    base: &PoolConfig,
+    field: &str,
+    arrivals: &Arrivals,
+) -> usize {
+    let usable = match arrivals {
+        Arrivals::Closed { tasks, .. } => MOST.min(*tasks),
+        Arrivals::Open { .. } => MOST,
+    };
+    let Ok(pool) = Pool::new(driver.clone(), base.clone()) else { return usable };
+    let sharing = Sharing { replicas: 1, surge: 0, reserve: 0, max_open: usable, own: 1 };
+    match ask(&pool.control(), sharing).await {
+        Ok(Some(budget)) if field == "max_open" => usable.min(budget.max_open_each).max(1),
+        _ => usable,
+    }
+}
+
+/// What an objective says of kinds of operation that the workload does not have.
+fn unknown_kinds(objective: &Objective, kinds: &[String]) -> Vec<Problem> {
+    let asked = objective.conditions().iter().filter_map(|condition| condition.metric().kind());
+    let unknown = asked.filter(|kind| !kinds.iter().any(|known| known == kind));
+    let known = kinds.iter().map(|kind| &**kind);
+    unknown.map(|kind| Problem::unknown("kind of operation", kind, known.clone())).collect()
+}
+
 /// The settings with this value.
 fn with(base: &PoolConfig, field: &str, value: usize) -> PoolConfig {
     let mut config = base.clone();
@@ -286,5 +321,18 @@ mod tests {
         let problem = field("max_opn").expect_err("misspelt");
         assert_eq!(problem.nearest.as_deref(), Some("max_open"));
         assert!(field("acquire_timeout").is_err_and(|problem| problem.why == "unknown"));
+    }
+
+    #[test]
+    fn a_kind_that_the_workload_does_not_have_is_told_with_those_it_has() {
+        let objective = "transfr.response.p99<20ms, read.errors<1%, throughput>1/s";
+        let objective: Objective = objective.parse().expect("understood");
+        let kinds = ["read", "transfer"].map(str::to_owned);
+        let problems = unknown_kinds(&objective, &kinds);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(
+            (&*problems[0].value, problems[0].nearest.as_deref()),
+            ("transfr", Some("transfer"))
+        );
     }
 }

@@ -4,9 +4,11 @@ use pool_core::FIELDS;
 
 use crate::report::{LoadModel, Outcome, Report};
 
+/// A fact of a run, in words.
+type Of<'a> = &'a dyn Fn(&Report) -> String;
+
 /// What makes them hard to compare.
 pub(super) fn obstacles(before: &Report, after: &Report) -> Vec<String> {
-    type Of<'a> = &'a dyn Fn(&Report) -> String;
     let model = |report: &Report| match report.load.model {
         LoadModel::Closed => "a closed loop".to_owned(),
         LoadModel::Open => "an open loop".to_owned(),

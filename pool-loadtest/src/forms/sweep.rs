@@ -8,7 +8,8 @@ use super::rows::{Rows, field};
 use super::svg::{Axis, Colour, Layer, Place, Plot, Shape, Spread, Unit};
 use super::{Lines, Printable, unfinished, utc};
 use crate::report::Report;
-use crate::sweep::{Estimate, SweepCell, SweepReport};
+use crate::scalability::Scalability;
+use crate::sweep::{Estimate, GOOD_FIT, SweepCell, SweepReport};
 use crate::words::{counted, grouped, percent, time};
 
 /// Of the second setting, so many values have a colour.
@@ -194,8 +195,13 @@ fn key_figures(report: &SweepReport) -> Vec<KeyFigure> {
     marks.into_iter().filter_map(figure).collect()
 }
 
+/// The law, if it describes what was measured; else the verdict says that it does not.
+fn fitting(report: &SweepReport) -> Option<Scalability> {
+    report.scalability.filter(|law| law.r_squared >= GOOD_FIT)
+}
+
 fn law(report: &SweepReport) -> Option<String> {
-    let law = report.scalability?;
+    let law = fitting(report)?;
     Some(format!(
         "The Universal Scalability Law fitted to it: one alone does {}, contention is {:.2} %, coherency \
          {:.4} %; it explains {} of the differences.",
@@ -223,7 +229,7 @@ fn interval(estimate: Option<Estimate>, show: fn(f64) -> String) -> Cell {
 fn table(report: &SweepReport) -> Table {
     let fields = report.settings.iter().map(|setting| setting.field.clone());
     let figures =
-        ["throughput", "with 95 %", "p50", "p99", "errors", "in use", ""].map(str::to_owned);
+        ["throughput", "with 95 %", "p50", "p99", "errors", "in use", "note"].map(str::to_owned);
     let mut table = Table::new("Each cell; figures are means of its runs", &[]);
     table.head = fields.chain(figures).collect();
     let verdict = &report.verdict;
@@ -329,7 +335,7 @@ fn throughput(report: &SweepReport) -> Vec<Plot> {
     let mut layers = layers(report, "", |cell| cell.throughput);
     // It speaks of numbers; values that stand beside each other have none.
     if let (Some(law), [first, .., last], Spread::Logarithmic) =
-        (report.scalability, &places[..], x.spread)
+        (fitting(report), &places[..], x.spread)
     {
         let most =
             report.load.as_ref().and_then(|load| load.tasks).map_or(f64::MAX, |it| it as f64);

@@ -196,7 +196,9 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
         let open = &self.open;
         open.ready.close();
         let left = std::mem::take(&mut *open.queue());
-        left.iter().for_each(|arrival| open.leave_out(arrival.due));
+        for arrival in &left {
+            open.leave_out(arrival.due);
+        }
         let ended = Instant::now().min(self.until);
         for due in times.take_while(|due| *due < ended) {
             consume_budget().await;

@@ -117,13 +117,17 @@ impl Measured {
     pub(crate) fn total(&self) -> Times {
         let (first, rest) = self.kinds.split_first().expect("bug: there is at least one kind");
         let mut total = first.clone();
-        rest.iter().for_each(|kind| total.add(kind));
+        for kind in rest {
+            total.add(kind);
+        }
         total
     }
 
     pub(super) fn response(&self) -> Histogram<u64> {
         let mut sum = histogram();
-        self.kinds.iter().for_each(|kind| add(&mut sum, &kind.response));
+        for kind in &self.kinds {
+            add(&mut sum, &kind.response);
+        }
         sum
     }
 

@@ -50,13 +50,14 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
     const TINY: f64 = 1e-300;
     const STEPS: u32 = 1_000;
     let off_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
+    // Lentz's C and D, ratios of one numerator and denominator to the one before.
     let mut above = 1.0;
     let mut below = 1.0 / off_zero(1.0 - (a + b) * x / (a + 1.0));
     let mut result = below;
     for step in 1..=STEPS {
-        let step = f64::from(step);
-        let even = step * (b - step) * x / ((a + 2.0 * step - 1.0) * (a + 2.0 * step));
-        let odd = -(a + step) * (a + b + step) * x / ((a + 2.0 * step) * (a + 2.0 * step + 1.0));
+        let (step, twice) = (f64::from(step), 2.0 * f64::from(step));
+        let even = step * (b - step) * x / ((a + twice - 1.0) * (a + twice));
+        let odd = -(a + step) * (a + b + step) * x / ((a + twice) * (a + twice + 1.0));
         let mut factor = 1.0;
         for term in [even, odd] {
             below = 1.0 / off_zero(1.0 + term * below);

@@ -1,7 +1,5 @@
 //! What the runs of a sweep come to.
 
-use std::fmt::Write as _;
-
 use crate::report::LoadModel;
 use crate::scalability::Scalability;
 use crate::words::{counted, grouped, percent, time};
@@ -17,7 +15,7 @@ const FAILING: f64 = 0.01;
 /// Different values that the Universal Scalability Law is fitted to at least.
 const ENOUGH_FOR_LAW: usize = 3;
 /// A law that explains less of the variation is not relied on.
-const GOOD_FIT: f64 = 0.9;
+pub(crate) const GOOD_FIT: f64 = 0.9;
 
 /// Fills in what each cell's runs come to.
 pub(super) fn estimate(cells: &mut [SweepCell]) {
@@ -146,46 +144,42 @@ struct Words<'a> {
 
 impl Words<'_> {
     fn summary(&self, enough_at_least: f64) -> String {
-        let Self { report, best, enough, knee, is_repeated } = *self;
-        let mut summary = format!(
-            "{} has the best throughput, {}{}",
-            self.name(best),
-            rate(self.throughput(best)),
-            self.p99(best)
-        );
-        if enough == best {
-            summary += if is_repeated {
-                ", and no smaller one is within 5 % of it for certain"
-            } else {
-                ", and no smaller one is within 5 % of it"
-            };
-        } else {
-            let share = self.throughput(enough) / self.throughput(best);
-            let certain = if is_repeated {
-                format!(" (with a confidence of 95 % at least {})", percent(enough_at_least))
-            } else {
-                String::new()
-            };
-            let (name, share, p99) = (self.name(enough), percent(share), self.p99(enough));
-            let _ = write!(summary, ". {name} is enough: {share} of that{certain}{p99}");
-        }
+        let Self { report, best, knee, is_repeated, .. } = *self;
+        let mut sentences = self.best_and_enough(enough_at_least);
         if !is_repeated {
-            summary += ". Each was run once only, so luck may have a part in it";
+            sentences.push("Each was run once only, so luck may have a part in it".to_owned());
         }
-        if let Some(knee) = knee {
-            let _ = write!(
-                summary,
-                ". The knee is at {}: beyond it operations take longer by more than throughput gains",
-                self.name(knee)
-            );
-        }
-        if let Some(law) = &report.scalability {
-            summary += &law_in_words(law, self.most_at_work());
-        }
+        sentences.extend(knee.map(|knee| {
+            let name = self.name(knee);
+            format!("The knee is at {name}: beyond it time grows by more than throughput")
+        }));
+        let most = self.most_at_work();
+        sentences.extend(report.scalability.as_ref().map(|law| law_in_words(law, most)));
         if report.settings.len() == 1 && best + 1 == report.cells.len() && best > 0 {
-            summary += ". It is the largest that was tried, so a larger one may be better still";
+            let words = "It is the largest that was tried, so a larger one may be better still";
+            // Beside what it is about.
+            sentences.insert(1, words.to_owned());
         }
-        summary
+        sentences.join(". ")
+    }
+
+    fn best_and_enough(&self, enough_at_least: f64) -> Vec<String> {
+        let Self { best, enough, is_repeated, .. } = *self;
+        let certain = if is_repeated { " for certain" } else { "" };
+        let (name, throughput, p99) = (self.name(best), self.throughput(best), self.p99(best));
+        let first = format!("{name} has the best throughput, {}{p99}", rate(throughput));
+        if enough == best {
+            return vec![format!("{first}, and no smaller one is within 5 % of it{certain}")];
+        }
+        let (name, p99) = (self.name(enough), self.p99(enough));
+        let share = percent(self.throughput(enough) / throughput);
+        let at_least = percent(enough_at_least);
+        let certain = if is_repeated {
+            format!(" (with a confidence of 95 % at least {at_least})")
+        } else {
+            String::new()
+        };
+        vec![first, format!("{name} is enough: {share} of that{certain}{p99}")]
     }
 
     fn name(&self, cell: usize) -> String {
@@ -217,28 +211,26 @@ fn law_in_words(law: &Scalability, most: f64) -> String {
     if law.r_squared < GOOD_FIT {
         let explained = percent(law.r_squared.max(0.0));
         return format!(
-            ". The Universal Scalability Law explains {explained} of the differences, too little to \
+            "The Universal Scalability Law explains {explained} of the differences, too little to \
              rely on"
         );
     }
     match law.peak {
         // What it says far beyond the figures that it was fitted to is no more than a guess.
         Some(peak) if peak > most => format!(
-            ". By the Universal Scalability Law throughput still grows at {}, the most that were at \
+            "By the Universal Scalability Law throughput still grows at {}, the most that were at \
              work",
             counted(most as u64, "connection")
         ),
         Some(peak) => format!(
-            ". By the Universal Scalability Law throughput peaks at {} (about {})",
+            "By the Universal Scalability Law throughput peaks at {} (about {})",
             counted(peak.round() as u64, "connection"),
             rate(law.throughput(peak))
         ),
         None if law.sigma <= 0.0 => {
-            ". By the Universal Scalability Law throughput grows as the connections do".to_owned()
+            "By the Universal Scalability Law throughput grows as the connections do".to_owned()
         }
-        None => {
-            ". By the Universal Scalability Law throughput levels off but never falls".to_owned()
-        }
+        None => "By the Universal Scalability Law throughput levels off but never falls".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ mod pooled;
 mod report;
 mod text;
 
+pub(crate) use self::findings::GOOD_FIT;
 pub(crate) use self::plan::{Plan, Turn};
 pub(crate) use self::report::Circumstances;
 pub use self::report::{

@@ -1,5 +1,6 @@
 //! What a sweep runs, and in which order.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -64,9 +65,7 @@ impl Plan {
         self.axes.iter().fold(vec![Vec::new()], |cells, axis| {
             let with = |cell: &Vec<String>| {
                 let cell = cell.clone();
-                axis.values
-                    .iter()
-                    .map(move |value| [&cell[..], std::slice::from_ref(value)].concat())
+                axis.values.iter().map(move |value| [&cell[..], from_ref(value)].concat())
             };
             cells.iter().flat_map(with).collect()
         })

@@ -124,7 +124,7 @@ impl Seen {
         match (self.long.len(), met(&self.long)) {
             (0, _) if met(&self.short) == self.short.len() => Standing::Promising,
             (1, 0) => Standing::Doubtful,
-            // Of two, the second decides; the confidence is low then.
+            // Of two longer runs, the second decides; the confidence is low then.
             (0, _) | (_, 0) => Standing::Missing,
             _ => Standing::Confirmed,
         }

@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_written_is_refused_before_the_load() {
         ("--output-file", path(&folder, "folder.json"), "is a directory"),
         ("--output-file", there.clone(), "given twice; allowed: each file once"),
         ("--save", "/dev/null".to_owned(), "is no file"),
-        ("--save", path(&folder, "there.json/x"), "no such directory"),
+        ("--save", path(&folder, "there.json/x"), "cannot be written: Not a directory"),
     ] {
         let arguments = ["run", "--duration", "1h", "--output-file", &there, argument, &file];
         let (code, stdout, stderr) = run(&arguments);

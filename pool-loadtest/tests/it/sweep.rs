@@ -1,13 +1,8 @@
 //! `sweep` as its users run it.
 
-#[cfg(unix)]
-use std::io::{BufRead as _, BufReader, Read as _};
-#[cfg(unix)]
-use std::process::{Command, Stdio};
-
-#[cfg(unix)]
-use crate::program::program;
 use crate::program::{json, run};
+#[cfg(unix)]
+use crate::signals::Running;
 
 #[test]
 fn a_sweep_runs_every_cell_as_often_as_told_and_tells_each_on_stderr() {
@@ -89,18 +84,13 @@ fn a_sweep_of_which_every_cell_fails_has_failed() {
 fn an_interrupted_sweep_reports_what_there_is() {
     let arguments =
         ["sweep", "max_open=1,2", "--repeats", "100", "--duration", "100ms", "--output", "json"];
-    let mut child =
-        program(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let mut lines = lines.map(|line| line.expect("text"));
-    assert!(lines.any(|line| line.starts_with("cell 1 of 200: ")), "no cell came to an end");
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("starts").success());
-    // Whatever else is said must not fill the pipe.
-    lines.for_each(drop);
-    let mut stdout = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut stdout).expect("text");
-    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    let mut running = Running::start(&arguments);
+    running.wait_for("cell 1 of 200: ");
+    running.signal("-INT");
+    let (code, stdout, directory) = running.end();
+    assert_eq!(code, 130);
+    let left = std::fs::read_dir(directory.path()).expect("there").count();
+    assert_eq!(left, 0, "the temporary database is removed");
     let report = json(&stdout);
     assert_eq!(report["outcome"], "interrupted");
     let cells = report["cells"].as_array().expect("cells");
