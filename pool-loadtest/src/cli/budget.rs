@@ -1,20 +1,20 @@
 //! `pool-loadtest budget`: how many connections of a server each replica may have.
 
 use std::fmt::Write as _;
-use std::future::Future;
 use std::io::{Write as _, stdout};
-use std::pin::Pin;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
-use pool_core::{ConfigError, ControlHandle, Pool, PoolOptions, Problem, Resolved};
-use pool_sqlite::SqliteOptions;
+use pool_core::{ControlHandle, Pool, PoolConfig, PoolOptions, Problem, Resolved};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
 use super::arguments::SettingsArguments;
-use super::target::{Target, Visit};
+use super::on_database::{self, Place, Work};
+use super::run::usage;
+use super::start::StartArguments;
+use super::target::Target;
 use crate::budget::{Sharing, share};
 use crate::database::Database;
 use crate::report::{BudgetReport, ReportKind, SCHEMA_VERSION, database};
@@ -27,6 +27,8 @@ const MOST: usize = 1_000_000;
 pub(crate) struct BudgetArguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    start: StartArguments,
     #[arg(long, value_name = "NUMBER", value_parser = replicas, help = REPLICAS)]
     #[arg(default_value = "1", allow_hyphen_values = true)]
     replicas: usize,
@@ -83,40 +85,49 @@ fn number(text: &str) -> Result<usize, String> {
 /// be asked.
 pub(crate) fn budget(arguments: &BudgetArguments) -> Result<(), Failure> {
     let mut target = Target::read(&arguments.settings, |sources| sources);
-    if !target.names_url() {
-        let allowed = "the URL of a server, such as postgres://USER:PASSWORD@HOST/DATABASE";
+    let own = arguments.start.calm();
+    if own.is_none() && !target.names_url() {
+        let allowed = "the URL of a server, such as postgres://USER:PASSWORD@HOST/DATABASE, or \
+                       --start postgres";
         target.object(vec![Problem::invalid("--url", "", "a budget is of a server", allowed)]);
     }
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    let runtime = runtime.map_err(Failure::Run)?;
-    runtime.block_on(async {
-        let asking = target.resolve(SqliteOptions::private_memory(), Ask(arguments));
-        let answer = asking.map_err(|error| Failure::Usage(error.into()))?.await?;
-        answer.print(arguments.output).map_err(Failure::Run)?;
-        match answer.budget {
-            Some(budget) if !budget.fits => Err(Failure::Missed(anyhow!("{}", answer.misses))),
-            _ => Ok(()),
-        }
-    })
+    on_database::run(target, own, Ask(arguments))
 }
 
 struct Ask<'a>(&'a BudgetArguments);
 
-impl<'a> Visit for Ask<'a> {
-    type Output = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + 'a>>;
+impl Work for Ask<'_> {
+    fn check<D: Database + Clone>(&self, _: &D, _: &PoolConfig) -> Result<(), Failure> {
+        Ok(())
+    }
 
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
-        Box::pin(self.of(driver, resolved))
+    async fn on<D: Database + Clone>(
+        self,
+        place: &Place,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<(), Failure> {
+        let answer = tokio::select! {
+            answer = self.answer(place, driver, resolved) => answer?,
+            () = place.stopped.wait() => return Err(Failure::Interrupted),
+        };
+        answer.print(self.0.output).map_err(Failure::Run)?;
+        match answer.budget {
+            Some(budget) if !budget.fits => Err(Failure::Missed(anyhow!("{}", answer.misses))),
+            _ => Ok(()),
+        }
     }
 }
 
 impl Ask<'_> {
-    async fn of<D: Database + Clone>(
-        self,
+    async fn answer<D: Database + Clone>(
+        &self,
+        place: &Place,
         driver: D,
         resolved: Resolved,
     ) -> Result<Answer, Failure> {
-        let (name, system) = (database(&driver), driver.metadata().system_name.into_owned());
+        let name = place.name().unwrap_or_else(|| database(&driver));
+        let system = driver.metadata().system_name.into_owned();
         let config = resolved.config().clone();
         let sharing = Sharing {
             replicas: self.0.replicas,
@@ -128,16 +139,13 @@ impl Ask<'_> {
         // It opens none of its own: it is asked on a connection beside it.
         let pool = Pool::new(driver, PoolOptions::from(config));
         let pool = pool.map_err(|error| Failure::Run(error.into()))?;
-        let budget = match ask(&pool.control(), sharing).await {
-            Ok(budget) => budget,
-            Err(NoBudget::Refused(problem)) => {
-                return Err(Failure::Usage(ConfigError::from(problem).into()));
-            }
+        match ask(&pool.control(), sharing).await {
+            Ok(budget) => Ok(Answer::new(name, system, budget)),
+            Err(NoBudget::Refused(problem)) => Err(usage(problem.into())),
             Err(NoBudget::Unanswered(error)) => {
-                return Err(Failure::Run(error.context(format!("cannot ask the database {name}"))));
+                Err(Failure::Run(error.context(format!("cannot ask the database {name}"))))
             }
-        };
-        Ok(Answer::new(name, system, budget))
+        }
     }
 }
 

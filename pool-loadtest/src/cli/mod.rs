@@ -39,6 +39,7 @@ mod scenarios;
 mod schema;
 mod signals;
 mod stage;
+mod start;
 mod sweep;
 mod target;
 mod thread;

@@ -11,7 +11,7 @@ use pool_testkit::servers::{
 };
 
 use super::say;
-use super::stage::Product;
+use super::start::Product;
 use crate::scenario::Fault;
 use crate::words::counted;
 

@@ -1,16 +1,11 @@
 //! `pool-loadtest run`.
 
 use std::future::{Future, pending};
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, anyhow};
+use anyhow::{Error, anyhow};
 use pool_core::{ConfigError, OpenError, Pool, PoolConfig, PoolOptions, Resolved};
-use pool_sqlite::SqliteOptions;
-use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
@@ -19,16 +14,14 @@ use super::criteria::Criteria;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
+use super::on_database::{self, Place, Work};
 use super::output::Outputs;
-use super::own::OwnServer;
 use super::partial::{Partial, survived};
 use super::plan;
 use super::printed::PrintedRun;
 use super::progress::{ProgressDisplay, ProgressForm};
-use super::signals::{Signals, Stopped, remove};
 use super::stage::Stage;
-use super::target::{Target, Visit};
-use super::thread::on_a_thread;
+use super::target::Target;
 use super::workload::Plan;
 use super::{Failure, say};
 use crate::bounds::{OutOfTime, limit};
@@ -44,8 +37,8 @@ use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
-/// How long opening may take before something is said about it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long opening a pool or starting a server may take before something is said about it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a load and prints its report.
 ///
@@ -68,19 +61,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let (criteria, problems) = arguments.criteria.read()?;
     target.object(problems);
     let changes = stage.changes(changes);
-    if let Some(product) = stage.start {
-        // A server that would be of no use is not started.
-        let check = Check { workload: &workload, changes: &changes };
-        let known = target.at("--start", product.url());
-        known.resolve(SqliteOptions::private_memory(), check).map_err(usage)??;
-    }
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    let ready = Ready { arguments, stage, workload, changes, monitor, outputs, criteria };
-    runtime.map_err(Failure::Run)?.block_on(run_async(ready, target))
+    let own = stage.own();
+    let run = Run { arguments, stage, workload, changes, monitor, outputs, criteria };
+    on_database::run(target, own, run)
 }
 
 /// What was asked for, all of it understood.
-struct Ready<'a> {
+struct Run<'a> {
     arguments: &'a RunArguments,
     stage: Stage,
     workload: Plan,
@@ -90,104 +77,25 @@ struct Ready<'a> {
     criteria: Criteria,
 }
 
-async fn run_async(ready: Ready<'_>, mut target: Target) -> Result<(), Failure> {
-    // First of all: whatever is made from here on is removed again.
-    let signals = Signals::install().context("cannot listen to signals").map_err(Failure::Run)?;
-    let in_temporary_file = !target.names_url();
-    let directory = in_temporary_file.then(TempDir::new).transpose();
-    let directory = directory.context("cannot make a temporary directory").map_err(Failure::Run)?;
-    let path = directory.as_ref().map(|directory| directory.path().to_owned());
-    let started = Arc::new(OnceLock::new());
-    let server = Arc::clone(&started);
-    let stopped = signals.listen(move || tidy(path.as_deref(), server.get()));
-    let server = start(&ready.stage, &stopped).await?;
-    if let Some(server) = &server {
-        let _ = started.set(Arc::clone(server));
-        target = target.at("--start", &server.url());
-    }
-    let fallback = match &directory {
-        Some(directory) => SqliteOptions::file(directory.path().join("bank.db")),
-        None => SqliteOptions::private_memory(),
-    };
-    let run = Run { ready, server, stopped, in_temporary_file };
-    let running = target.resolve(fallback, run).map_err(usage)?;
-    let ended = running.await;
-    // Removed only now that the pool is closed.
-    drop(directory);
-    ended
-}
-
-/// Starts the server of the run's own, if there is to be one.
-async fn start(stage: &Stage, stopped: &Stopped) -> Result<Option<Arc<OwnServer>>, Failure> {
-    let Some(product) = stage.start else { return Ok(None) };
-    let fault = stage.planned().map(|planned| planned.fault);
-    let patience = async {
-        sleep(PATIENCE).await;
-        say("still starting the server");
-        pending().await
-    };
-    let started = tokio::select! {
-        started = on_a_thread(move || OwnServer::start(product, fault)) => started,
-        never = patience => never,
-        () = stopped.wait() => return Err(Failure::Interrupted),
-    };
-    started.map(|server| Some(Arc::new(server))).map_err(Failure::Run)
-}
-
-/// What the second signal leaves no time for otherwise.
-fn tidy(directory: Option<&Path>, server: Option<&Arc<OwnServer>>) {
-    if let Some(directory) = directory {
-        remove(directory);
-    }
-    let Some(server) = server.map(Arc::clone) else { return };
-    let (ended, end) = mpsc::channel();
-    // It may be busy starting again: then it ends with this process.
-    thread::spawn(move || ended.send(server.end()));
-    let _ = end.recv_timeout(PATIENCE);
-}
-
-/// Looks at what is to be done to a pool before there is a server for it.
-struct Check<'a> {
-    workload: &'a Plan,
-    changes: &'a [Change],
-}
-
-impl Visit for Check<'_> {
-    type Output = Result<(), Failure>;
-
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
-        made::<D>(self.workload)?;
-        plan::check(self.changes, resolved.config(), &driver).map_err(usage)
-    }
-}
-
 /// Makes the workload.
 pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
     workload.workload().map_err(|error| Failure::Usage(error.into()))
 }
 
-/// A run on whichever database.
-struct Run<'a> {
-    ready: Ready<'a>,
-    server: Option<Arc<OwnServer>>,
-    stopped: Stopped,
-    in_temporary_file: bool,
-}
-
-impl<'a> Visit for Run<'a> {
-    type Output = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
-
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Self::Output {
-        Box::pin(self.on(driver, resolved))
+impl Work for Run<'_> {
+    fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
+        made::<D>(&self.workload)?;
+        plan::check(&self.changes, config, driver).map_err(usage)
     }
-}
 
-impl Run<'_> {
-    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { ready, server, stopped, in_temporary_file } = self;
-        let Ready { arguments, stage, workload, changes, monitor, outputs, criteria } = ready;
-        let workload = made::<D>(&workload)?;
-        plan::check(&changes, resolved.config(), &driver).map_err(usage)?;
+    async fn on<D: Database + Clone>(
+        self,
+        place: &Place,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<(), Failure> {
+        let Self { arguments, stage, workload, changes, monitor, outputs, criteria } = self;
+        let (workload, stopped) = (made::<D>(&workload)?, &place.stopped);
         let pool = tokio::select! {
             pool = open(&driver, resolved.config()) => pool?,
             () = stopped.wait() => return Err(Failure::Interrupted),
@@ -200,10 +108,8 @@ impl Run<'_> {
             partial_every: partial.every(),
             ..stage.options(arguments.seed, changes)
         };
-        // The path of a temporary file is of no use to anybody: it is about to be removed.
-        let temporary = in_temporary_file.then(|| "a file in a temporary directory".to_owned());
-        let database = temporary.or_else(|| server.as_ref().map(|server| server.name()));
-        let planned = stage.planned().zip(server.clone());
+        let database = place.name();
+        let planned = stage.planned().zip(place.server.clone());
         let misfortunes = Misfortunes::plan(planned, &stage.notes);
         tokio::select! {
             () = misfortunes.ready() => {}

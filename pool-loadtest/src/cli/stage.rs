@@ -1,14 +1,15 @@
-//! `--scenario` and `--start`: what they mean for a run, and what goes against them.
+//! `--scenario` beside `--start`: what they mean for a run, and what goes against them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use humantime::format_duration;
 use pool_core::{Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
+use super::start::{OwnSetup, Product, StartArguments};
 use crate::arrivals::{Arrivals, ThinkTime};
 use crate::change::Change;
 use crate::load::Progress;
@@ -22,39 +23,14 @@ const DURATION: Duration = Duration::from_secs(10);
 const TASKS: u32 = 16;
 
 const SCENARIO: &str = "Run a scenario, such as spike or leak; `scenarios` lists them";
-const START: &str = "Start a private server for the run, and remove it at the end";
-const START_LONG: &str = "\
-Start a private, throw-away server on loopback for the run, and remove it at the end, on
-Linux. What is not installed is fetched into a cache ($TESTKIT_CACHE), this once";
 
 /// What a run is staged with.
 #[derive(Debug, Args)]
 pub(crate) struct StageArguments {
     #[arg(long, value_name = "NAME", help = SCENARIO, value_parser = scenario)]
     pub(crate) scenario: Option<&'static Scenario>,
-    #[arg(long, value_name = "SERVER", help = START, long_help = START_LONG, conflicts_with = "url")]
-    pub(crate) start: Option<Product>,
-}
-
-/// A server that can be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Product {
-    /// PostgreSQL.
-    Postgres,
-    /// MariaDB.
-    Mariadb,
-    /// Oracle's MySQL.
-    Mysql,
-}
-
-impl Product {
-    /// A URL of the form that its server will have, to look at the settings before it is there.
-    pub(super) const fn url(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres://pool@127.0.0.1:5432/loadtest",
-            Self::Mariadb | Self::Mysql => "mysql://pool@127.0.0.1:3306/loadtest",
-        }
-    }
+    #[command(flatten)]
+    pub(crate) start: StartArguments,
 }
 
 /// Reads the name of a scenario.
@@ -80,7 +56,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Reads it, and says what goes against it.
     pub(super) fn read(arguments: &RunArguments) -> (Self, Vec<Problem>) {
-        let StageArguments { scenario, start } = arguments.stage;
+        let StageArguments { scenario, start: StartArguments { start } } = arguments.stage;
         let duration = scenario.map_or(DURATION, |scenario| scenario.duration);
         let tasks = scenario.map_or(TASKS, |scenario| scenario.tasks);
         let think_time = scenario.map_or(ThinkTime::None, |scenario| scenario.think_time);
@@ -176,6 +152,12 @@ impl Stage {
             options.baseline = Duration::ZERO;
         }
         options
+    }
+
+    /// The server of the run's own.
+    pub(super) fn own(&self) -> Option<OwnSetup> {
+        let fault = self.planned().map(|planned| planned.fault);
+        self.start.map(|product| OwnSetup { product, fault })
     }
 
     /// What will befall the server.

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use clap::Args;
 use humantime::format_duration;
-use pool_core::Resolved;
+use pool_core::{PoolConfig, Resolved};
 
 use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
-use super::cells::{CellError, Cells, failed};
-use super::on_database::{self, Place, Working};
+use super::cells::{CellError, CellLoad, Cells, failed};
+use super::on_database::{self, Place, Work};
 use super::output::{OutputArguments, Outputs};
-use super::run::{judge, usage};
-use super::target::{Target, Visit};
+use super::run::{judge, made, usage};
+use super::start::StartArguments;
+use super::target::Target;
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, ThinkTime};
@@ -43,6 +44,8 @@ Of two, every value of the first is tried with every value of the second";
 pub(crate) struct SweepArguments {
     #[arg(value_name = "FIELD=VALUES", required = true, help = SWEEP, long_help = SWEEP_LONG)]
     sweep: Vec<String>,
+    #[command(flatten)]
+    start: StartArguments,
     /// How often each cell is run; each time in another order.
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = repeats)]
     #[arg(allow_hyphen_values = true)]
@@ -89,7 +92,8 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
     target.object(problems);
-    on_database::run(target, |place| Sweep { arguments, plan, workload, arrivals, place, outputs })
+    let sweep = Sweep { arguments, plan, workload, arrivals, outputs };
+    on_database::run(target, arguments.start.calm(), sweep)
 }
 
 struct Sweep<'a> {
@@ -97,26 +101,28 @@ struct Sweep<'a> {
     plan: Plan,
     workload: WorkloadPlan,
     arrivals: Arrivals,
-    place: Place,
     outputs: Outputs,
 }
 
-impl<'a> Visit for Sweep<'a> {
-    type Output = Working<'a>;
-
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
-        Box::pin(self.on(driver, resolved))
+impl Work for Sweep<'_> {
+    fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
+        made::<D>(&self.workload)?;
+        self.plan.configs(config, driver).map(drop).map_err(usage)
     }
-}
 
-impl Sweep<'_> {
-    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, plan, workload, arrivals, place, outputs } = self;
+    async fn on<D: Database + Clone>(
+        self,
+        place: &Place,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<(), Failure> {
+        let Self { arguments, plan, workload, arrivals, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
-        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
+        let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
+        let mut cells = Cells::new(driver, place, resolved.config(), load);
         let circumstances = Circumstances {
             provenance: Provenance::now(),
-            system: cells.driver.metadata().system_name.into_owned(),
+            system: cells.metadata().system_name.into_owned(),
             database: cells.database(),
             workload: cells.workload()?,
             config: resolved.config().clone(),
@@ -132,6 +138,7 @@ impl Sweep<'_> {
             format_duration(least)
         ));
         let (began, all) = (Instant::now(), turns.len());
+        cells.prepare().await?;
         let (mut outcome, mut first_failure) = (Outcome::Completed, None);
         for (turn, number) in turns.into_iter().zip(1..) {
             let seed = arguments.seed.wrapping_add(u64::from(turn.repeat));
@@ -152,6 +159,7 @@ impl Sweep<'_> {
             }
             report.add(number, turn, run.as_ref().map_err(Clone::clone));
         }
+        report.warnings.extend(cells.clean_up().await);
         report.end(outcome, began.elapsed().as_secs_f64());
         outputs.write(&report).map_err(Failure::Run)?;
         match first_failure {

@@ -9,12 +9,13 @@ use pool_core::{ConfigError, Driver, FIELDS, Field, Pool, PoolConfig, Problem, R
 use super::arguments::{SettingsArguments, duration, seed};
 use super::arrivals::LoadArguments;
 use super::budget::ask;
-use super::cells::{CellError, Cells};
-use super::on_database::{self, Place, Working};
+use super::cells::{CellError, CellLoad, Cells};
+use super::on_database::{self, Place, Work};
 use super::output::{OutputArguments, Outputs};
-use super::run::usage;
+use super::run::{made, usage};
+use super::start::StartArguments;
 use super::sweep::TASKS;
-use super::target::{Target, Visit};
+use super::target::Target;
 use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
@@ -27,6 +28,7 @@ use crate::tune::{
     Ask, Goal, Next, Search, TuneCircumstances, TuneConclusion, TuneReport, VERIFY_FACTOR,
 };
 use crate::words::{grouped, time};
+use crate::workload::Workload as _;
 
 /// The largest value that is tried if nobody says so and the tasks would need no less.
 const MOST: usize = 64;
@@ -53,6 +55,8 @@ pub(crate) struct TuneArguments {
     /// left].
     #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
     most: Option<usize>,
+    #[command(flatten)]
+    start: StartArguments,
     /// How long each run is, such as 2s; one that is to confirm a value is twice as long.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     #[arg(allow_hyphen_values = true)]
@@ -114,15 +118,8 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
     target.object(problems);
-    on_database::run(target, |place| Tune {
-        arguments,
-        objective,
-        field,
-        workload,
-        arrivals,
-        place,
-        outputs,
-    })
+    let tune = Tune { arguments, objective, field, workload, arrivals, outputs };
+    on_database::run(target, arguments.start.calm(), tune)
 }
 
 /// The load: that of the objective, if it names one.
@@ -149,34 +146,49 @@ struct Tune<'a> {
     field: &'static Field,
     workload: WorkloadPlan,
     arrivals: Arrivals,
-    place: Place,
     outputs: Outputs,
 }
 
-impl<'a> Visit for Tune<'a> {
-    type Output = Working<'a>;
-
-    fn visit<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Working<'a> {
-        Box::pin(self.on(driver, resolved))
+impl Tune<'_> {
+    /// The largest value that tasks can use, unless another is asked for.
+    fn most(&self) -> usize {
+        self.arguments.most.unwrap_or(match self.arrivals {
+            Arrivals::Closed { tasks, .. } => MOST.min(tasks),
+            Arrivals::Open { .. } => MOST,
+        })
     }
 }
 
-impl Tune<'_> {
-    async fn on<D: Database + Clone>(self, driver: D, resolved: Resolved) -> Result<(), Failure> {
-        let Self { arguments, objective, field, workload, arrivals, place, outputs } = self;
-        let base = resolved.config();
+impl Work for Tune<'_> {
+    fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
+        let kinds = made::<D>(&self.workload)?.kinds();
+        // A single one is all there is, and reports do not show it again.
+        let kinds = if kinds.len() > 1 { &kinds[..] } else { &[] };
+        let mut problems = unknown_kinds(&self.objective, kinds);
+        // What lies between is no larger than the one and no smaller than the other.
+        if let Err(error) = check(driver, config, self.field.name, [1, self.most()]) {
+            problems.extend_from_slice(error.problems());
+        }
+        ConfigError::from_problems(problems).map_err(usage)
+    }
+
+    async fn on<D: Database + Clone>(
+        self,
+        place: &Place,
+        driver: D,
+        resolved: Resolved,
+    ) -> Result<(), Failure> {
+        let (base, usable) = (resolved.config(), self.most());
+        let Self { arguments, objective, field, workload, arrivals, outputs } = self;
         let most = match arguments.most {
             Some(most) => most,
             None => tokio::select! {
-                most = most_by_itself(&driver, base, field.name, &arrivals) => most,
+                most = most_by_itself(&driver, base, field.name, usable) => most,
                 () = place.stopped.wait() => return Err(Failure::Interrupted),
             },
         };
-        // What lies between is no larger than the one and no smaller than the other.
-        check(&driver, base, field.name, [1, most]).map_err(usage)?;
-        let cells = Cells { driver, place, workload, arrivals, warm_up: arguments.load.warm_up };
-        let unknown = unknown_kinds(&objective, &cells.kinds()?);
-        ConfigError::from_problems(unknown).map_err(usage)?;
+        let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
+        let mut cells = Cells::new(driver, place, base, load);
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),
@@ -190,6 +202,7 @@ impl Tune<'_> {
         let goal = Goal::of(&objective);
         let (mut search, began) = (Search::new(goal, most), Instant::now());
         let mut report = TuneReport::begin(&objective, &circumstances);
+        cells.prepare().await?;
         loop {
             let ask = match search.next() {
                 Next::Ask(ask) => ask,
@@ -224,6 +237,7 @@ impl Tune<'_> {
                 }
             }
         }
+        report.warnings.extend(cells.clean_up().await);
         report.duration_seconds = began.elapsed().as_secs_f64();
         outputs.write(&report).map_err(Failure::Run)?;
         let words = || anyhow!("{}", report.summary);
@@ -236,18 +250,14 @@ impl Tune<'_> {
     }
 }
 
-/// The largest value to try if nobody says so: no more than tasks can use and, of connections, than the
-/// server has left. Why it cannot be asked is what the first run will tell.
+/// The largest value to try if nobody says so: of connections, no more than the server has left. Why it
+/// cannot be asked is what the preparation will tell.
 async fn most_by_itself<D: Database + Clone>(
     driver: &D,
     base: &PoolConfig,
     field: &str,
-    arrivals: &Arrivals,
+    usable: usize,
 ) -> usize {
-    let usable = match arrivals {
-        Arrivals::Closed { tasks, .. } => MOST.min(*tasks),
-        Arrivals::Open { .. } => MOST,
-    };
     let Ok(pool) = Pool::new(driver.clone(), base.clone()) else { return usable };
     let sharing = Sharing { replicas: 1, surge: 0, reserve: 0, max_open: usable, own: 1 };
     match ask(&pool.control(), sharing).await {

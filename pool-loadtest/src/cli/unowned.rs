@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::stage::Product;
+use super::start::Product;
 use crate::scenario::Fault;
 
 /// None.

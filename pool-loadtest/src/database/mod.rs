@@ -63,6 +63,12 @@ pub trait Database: Driver {
         sql: &str,
     ) -> impl Future<Output = Result<Option<FirstRow>, Self::Error>> + Send;
 
+    /// Whether each connection has a database of its own, in which it finds nothing that another one
+    /// wrote.
+    fn is_private(&self) -> bool {
+        false
+    }
+
     /// What keeps the database from answering, if that can be found out soon.
     fn blocked_by(&self) -> impl Future<Output = Option<Box<dyn Error + Send + Sync>>> + Send {
         async { None }

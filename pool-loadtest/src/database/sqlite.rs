@@ -6,7 +6,7 @@ use std::time::Duration;
 use pool_core::{ConnectContext, Driver as _, Statements};
 use pool_sqlite::rusqlite::types::{ToSqlOutput, ValueRef};
 use pool_sqlite::rusqlite::{self, Connection, ToSql, TransactionBehavior, params_from_iter};
-use pool_sqlite::{SqliteConnection, SqliteDriver, SqliteError, SqliteOptions};
+use pool_sqlite::{Source, SqliteConnection, SqliteDriver, SqliteError, SqliteOptions};
 use tokio::time::timeout;
 
 use super::{Bound, Database, Dialect, Ending, Failed, FirstRow, Value};
@@ -51,6 +51,10 @@ impl Database for SqliteDriver {
                 .map(Some)
         };
         connection.call(ask).await
+    }
+
+    fn is_private(&self) -> bool {
+        self.options().source == Source::PrivateMemory
     }
 
     /// Asked without patience, SQLite says at once what is in the way.

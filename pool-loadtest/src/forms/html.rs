@@ -84,7 +84,8 @@ fn section(number: usize, section: &Section) -> String {
     for paragraph in paragraphs {
         let _ = writeln!(text, "<p>{}</p>", xml(paragraph));
     }
-    text.extend(plots.iter().map(figure).chain(tables.iter().map(table_of)));
+    text.extend(plots.iter().map(figure));
+    text.extend(tables.iter().map(table_of));
     text + "</section>\n"
 }
 

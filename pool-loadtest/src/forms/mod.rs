@@ -42,7 +42,7 @@ pub(crate) enum Form {
     Junit,
     /// A page for browsers with plots, in one file.
     Html,
-    /// The histograms as `HdrHistogram`'s tools read them.
+    /// The histograms as tools for HDR histograms read them.
     Hdr,
     /// The plots alone, as an image. Only for files.
     #[value(skip)]

@@ -66,8 +66,9 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "churn",
         does: "a pool that keeps one idle connection, and opens and closes the others all the time",
         look_at: "connections opened for each operation, and the verdict",
-        think_time: ThinkTime::Exponential(Duration::from_millis(2)),
-        settings: &[("max_open", "8"), ("max_idle", "1"), ("idle_grace", "0s")],
+        think_time: ThinkTime::Exponential(Duration::from_millis(5)),
+        settings: &[("max_open", "16"), ("max_idle", "1"), ("idle_grace", "0s")],
+        twist: Twist::Linger,
         expected: "far more connections are opened than the pool may have",
         seen: seen::churn,
         ..PLAIN

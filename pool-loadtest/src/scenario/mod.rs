@@ -98,6 +98,8 @@ pub(crate) enum Fault {
 pub(crate) enum Twist {
     /// Nothing.
     None,
+    /// Operations keep their connection for a moment.
+    Linger,
     /// Some operations keep their connection for long.
     Hog,
     /// Some operations never give a connection back.

@@ -65,6 +65,7 @@ impl<D: Driver, W: Workload<D>> Workload<D> for Staged<D, W> {
         let (workload, notes) = (&self.workload, &*self.notes);
         match self.twist() {
             Twist::None => workload.step(step).await?,
+            Twist::Linger => hog::linger(workload, step).await?,
             Twist::Hog => hog::step(workload, step, notes).await?,
             Twist::Leak => self.leak.step(workload, step, notes).await?,
             Twist::Impatience => impatience::step(workload, step, notes).await?,

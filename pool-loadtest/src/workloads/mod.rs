@@ -8,6 +8,7 @@ mod ledger;
 mod long_transactions;
 mod mix;
 mod point_read;
+mod prepared;
 mod rows;
 mod table;
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub(crate) use self::custom::{Custom, MOST_BYTES, SqlFileError};
 pub(crate) use self::long_transactions::LongTransactions;
 pub(crate) use self::mix::Mix;
 pub(crate) use self::point_read::PointRead;
+pub(crate) use self::prepared::Prepared;
 pub(crate) use self::tpcb_like::{MOST_SCALE, TpcbLike};

@@ -33,6 +33,8 @@ mod scenarios;
 mod scenarios_on_servers;
 #[cfg(feature = "cli")]
 mod schemas;
+#[cfg(all(feature = "start", target_os = "linux"))]
+mod searches_on_servers;
 #[cfg(feature = "cli")]
 mod shells;
 #[cfg(all(feature = "cli", unix))]

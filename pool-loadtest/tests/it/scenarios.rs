@@ -168,7 +168,7 @@ fn a_spike_comes_and_goes() {
 fn a_pool_that_churns_opens_connections_all_the_time() {
     let report = report("churn", "1s");
     assert_seen(&report, "connections opened for ");
-    assert!(count(&report["pool"]["closed"]["surplus"]) > 3 * 8, "{report}");
+    assert!(count(&report["pool"]["closed"]["surplus"]) > 3 * 16, "{report}");
     assert_eq!(report["verdict"]["limit"], "churn", "{report}");
 }
 

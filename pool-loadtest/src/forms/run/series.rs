@@ -53,10 +53,13 @@ fn row(point: &Point) -> Vec<String> {
 /// of p99 and of the longest is kept, and a median is the average of theirs by operations.
 pub(super) fn merged(series: &[Point], most: usize) -> Vec<Point> {
     let each = series.len().div_ceil(most).max(1);
-    series.chunks(each).filter_map(|points| points.iter().cloned().reduce(merge)).collect()
+    series
+        .chunks(each)
+        .filter_map(|points| points.iter().cloned().reduce(|one, next| merge(&one, &next)))
+        .collect()
 }
 
-fn merge(one: Point, next: Point) -> Point {
+fn merge(one: &Point, next: &Point) -> Point {
     let larger = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
@@ -65,7 +68,7 @@ fn merge(one: Point, next: Point) -> Point {
         let weight = point.operations + point.errors;
         point.response_p50.map(|p50| (p50, weight.max(1) as f64))
     };
-    let response_p50 = match (weighted(&one), weighted(&next)) {
+    let response_p50 = match (weighted(one), weighted(next)) {
         (Some((a, weight_a)), Some((b, weight_b))) => {
             Some((a * weight_a + b * weight_b) / (weight_a + weight_b))
         }
@@ -81,7 +84,7 @@ fn merge(one: Point, next: Point) -> Point {
         response_max: larger(one.response_max, next.response_max),
         // How the pool was at the end, and at its fullest.
         waiting: one.waiting.max(next.waiting),
-        ..next
+        ..next.clone()
     }
 }
 

@@ -37,7 +37,7 @@ fn seconds(report: &Report) -> Table {
     let head = ["second", "operations/s", "errors", "p50", "p99", "longest", "in use", "waiting"];
     let mut table = Table::new("The same second by second", &head);
     if points.len() < report.series.len() {
-        table.caption = "The same over time, several seconds together".to_owned();
+        "The same over time, several seconds together".clone_into(&mut table.caption);
     }
     table.is_folded = true;
     let latency = |value: Option<f64>| Cell::text(value.map_or_else(|| "-".to_owned(), time));

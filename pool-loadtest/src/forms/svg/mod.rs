@@ -173,9 +173,8 @@ pub(crate) fn file(title: &str, plots: &[Plot]) -> String {
     for (number, plot) in plots.iter().enumerate() {
         let top = row * number as u32 + 40;
         let heading = super::escape::xml(&plot.title);
-        let baseline = top + 18;
         let _ =
-            writeln!(text, "<text class=\"heading\" x=\"20\" y=\"{baseline}\">{heading}</text>");
+            write!(text, "<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>\n", top + 18);
         let drawn = plot.draw(plot.name, Size::WIDE);
         let place =
             format!("<svg x=\"20\" y=\"{}\" width=\"{width}\" height=\"{height}\" ", top + HEADING);
