@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, MetricUnit};
 use crate::report::Report;
-use crate::words::time;
+use crate::words::{grouped, time};
 
 /// A figure and a bound, such as `response.p99<20ms`, `throughput>=2000/s` or `errors<1%`. Whether
 /// it is what a report must meet or what it must not is for whoever asks.
@@ -149,7 +149,7 @@ pub(crate) fn rate(text: &str) -> Option<f64> {
 pub(crate) fn shown(value: f64, unit: MetricUnit) -> String {
     match unit {
         MetricUnit::Microseconds => time(value),
-        MetricUnit::PerSecond => format!("{value:.0}/s"),
+        MetricUnit::PerSecond => format!("{}/s", grouped(value.round() as u64)),
         MetricUnit::Share => format!("{:.2} %", value * 100.0),
         MetricUnit::Count => format!("{value}"),
     }
@@ -304,5 +304,7 @@ mod tests {
         assert_eq!(violation.to_string(), "response.p99<5ms: it was 9.00 ms");
         let violation = condition("errors>0.5%").if_met(&report()).expect("met");
         assert_eq!(violation.to_string(), "errors>0.5%: it was 1.00 %");
+        let violation = condition("throughput<1000000/s").if_met(&report()).expect("met");
+        assert_eq!(violation.to_string(), "throughput<1000000/s: it was 2 000/s");
     }
 }

@@ -30,8 +30,8 @@ pub struct Scalability {
     /// How much of the throughputs' variation the law explains, at most 1; far below 1 it does not
     /// describe what was measured.
     pub r_squared: f64,
-    /// How many at work have the best throughput by the law, `sqrt((1 - sigma) / kappa)`; `None` if it
-    /// never falls.
+    /// How many at work have the best throughput by the law, `sqrt((1 - sigma) / kappa)` but at least
+    /// one; `None` if it never falls.
     pub peak: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ impl Scalability {
         let spread: f64 = measured.iter().map(|(_, x)| (x - mean).powi(2)).sum();
         let unexplained = squares(measured, parameters);
         let r_squared = if spread > 0.0 { 1.0 - unexplained / spread } else { 1.0 };
-        let peak = (kappa > 0.0 && sigma < 1.0).then(|| ((1.0 - sigma) / kappa).sqrt().max(1.0));
+        let peak = (kappa > 0.0).then(|| ((1.0 - sigma) / kappa).sqrt().max(1.0));
         Self { lambda, sigma, kappa, r_squared, peak }
     }
 
@@ -258,7 +258,9 @@ mod tests {
         let mut rng = Rng::with_seed(3);
         for _ in 0..100 {
             let mut noisy = measured([1_000.0, 0.05, 0.004]);
-            noisy.iter_mut().for_each(|(_, x)| *x *= 0.97 + 0.06 * rng.f64());
+            for (_, x) in &mut noisy {
+                *x *= 0.97 + 0.06 * rng.f64();
+            }
             let fit = Scalability::fit(&noisy).expect("enough");
             near(fit.peak.expect("it falls"), (0.95_f64 / 0.004).sqrt(), 0.15);
             assert!(fit.r_squared > 0.95, "{fit:?}");
@@ -285,6 +287,13 @@ mod tests {
         let fit = Scalability::fit(&flat).expect("enough");
         near(fit.sigma, 1.0, 0.01);
         near(fit.throughput(16.0), 500.0, 0.01);
+    }
+
+    #[test]
+    fn what_falls_from_one_on_has_its_peak_there() {
+        let fit = Scalability::fit(&measured([500.0, 1.0, 0.05])).expect("enough");
+        assert!(fit.sigma > 0.99 && fit.kappa > 0.04, "{fit:?}");
+        assert_eq!(fit.peak, Some(1.0), "{fit:?}");
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Report {
 
 impl LoadReport {
     /// Who wants connections.
-    fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let Self { tasks, arrivals, in_flight_limit, .. } = self;
         match (self.model, in_flight_limit) {
             (LoadModel::Open, Some(limit)) => {

@@ -15,6 +15,8 @@ const CONFIDENCE: f64 = 0.95;
 const OF_ERRORS: f64 = 0.1;
 /// A difference of so many thresholds that nobody can tell from chance is one too many.
 const TOO_WIDE: f64 = 4.0;
+/// A smaller threshold does not make a comparison less sure: of two equal runs, seconds differ too.
+const LEAST: f64 = 0.01;
 /// A shorter point is the rest of a second, whose figures vary more.
 const SHORTEST: f64 = 0.5;
 
@@ -81,10 +83,13 @@ impl Figure {
                 format!("has {fewest} seconds to compare, and at least {ENOUGH} are needed");
             return FigureComparison { detail, ..unknown };
         };
+        if self.scale == Scale::Ratio && first.mean <= 0.0 {
+            return Self::from_nothing(&second, unknown);
+        }
         let found = Difference::between(&first, &second);
         let (change, margin) = (found.by, found.margin(CONFIDENCE));
         let share = |value: f64| match self.scale {
-            Scale::Ratio => value / first.mean.max(f64::MIN_POSITIVE),
+            Scale::Ratio => value / first.mean,
             Scale::Logarithm => value.exp() - 1.0,
             Scale::Difference => value,
         };
@@ -98,27 +103,17 @@ impl Figure {
             Direction::Lower | Direction::Neither => change > 0.0,
         };
         let significant = found.probability < LEVEL;
-        let too_wide = (high - low) / 2.0 > threshold * TOO_WIDE;
+        let least = if self.scale == Scale::Difference { LEAST * OF_ERRORS } else { LEAST };
+        let too_wide = (high - low) / 2.0 > threshold.max(least) * TOO_WIDE;
         let verdict = match (change.abs() > threshold && significant, is_worse) {
             (true, true) => ComparisonVerdict::Regressed,
             (true, false) => ComparisonVerdict::Improved,
             (false, _) if too_wide => ComparisonVerdict::Inconclusive,
             (false, _) => ComparisonVerdict::Unchanged,
         };
-        let value = |value: Option<f64>| {
-            value.map_or_else(|| "-".to_owned(), |value| shown(value, metric.unit()))
-        };
-        let (was, is) = (value(unknown.before), value(unknown.after));
-        let signed = |share: f64| match metric.unit() {
-            MetricUnit::Share => format!("{:+.2} points", share * 100.0),
-            _ => format!("{:+.1} %", share * 100.0),
-        };
-        let detail = format!(
-            "went from {was} to {is} ({}; with a confidence of 95 % from {} to {})",
-            signed(change),
-            signed(low),
-            signed(high)
-        );
+        let went = went(&unknown, change, metric.unit());
+        let [least, most] = [low, high].map(|share| signed(share, metric.unit()));
+        let detail = format!("{went}; with a confidence of 95 % from {least} to {most})");
         FigureComparison {
             change: Some(change),
             low: Some(low),
@@ -128,6 +123,16 @@ impl Figure {
             detail,
             ..unknown
         }
+    }
+
+    /// After a run that did nothing, of which nothing is a multiple.
+    fn from_nothing(second: &Sample, unknown: FigureComparison) -> FigureComparison {
+        let (verdict, detail) = if second.mean > 0.0 {
+            (ComparisonVerdict::Improved, "was nothing, and is something now")
+        } else {
+            (ComparisonVerdict::Inconclusive, "is nothing in both")
+        };
+        FigureComparison { verdict, detail: detail.to_owned(), ..unknown }
     }
 
     /// Of each whole second in which there was something to measure.
@@ -141,8 +146,32 @@ impl Figure {
     }
 }
 
+/// What a figure was and is, without the interval.
+pub(super) fn in_brief(figure: &FigureComparison) -> String {
+    let unit = figure.metric.parse().ok().map(|metric: Metric| metric.unit());
+    match (figure.change, unit) {
+        (Some(change), Some(unit)) => format!("{} {})", figure.metric, went(figure, change, unit)),
+        _ => format!("{} {}", figure.metric, figure.detail),
+    }
+}
+
+/// `went from 100/s to 90/s (-10.0 %`, to be closed.
+fn went(figure: &FigureComparison, change: f64, unit: MetricUnit) -> String {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |it| shown(it, unit));
+    let (was, is) = (value(figure.before), value(figure.after));
+    format!("went from {was} to {is} ({}", signed(change, unit))
+}
+
+/// A change of a figure that is counted in this unit: of shares their difference.
+pub(crate) fn signed(share: f64, unit: MetricUnit) -> String {
+    match unit {
+        MetricUnit::Share => format!("{:+.2} points", share * 100.0),
+        _ => format!("{:+.1} %", share * 100.0),
+    }
+}
+
 /// A share as `5 %` or `2.5 %`.
-pub(super) fn signless(share: f64) -> String {
+pub(crate) fn signless(share: f64) -> String {
     // What was a percentage becomes one again.
     let percent = (share * 1e4).round() / 100.0;
     format!("{percent} %")

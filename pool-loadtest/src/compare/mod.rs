@@ -9,6 +9,8 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cli")]
+pub(crate) use self::figures::{signed, signless};
+#[cfg(feature = "cli")]
 pub(crate) use self::file::read;
 use crate::report::{LoadModel, Report, ReportKind, SCHEMA_VERSION};
 
@@ -120,7 +122,7 @@ impl Comparison {
         };
         let named = |verdict: ComparisonVerdict| {
             let found = figures.iter().filter(|figure| figure.verdict == verdict);
-            found.map(|it| format!("{} {}", it.metric, it.detail)).collect::<Vec<_>>().join("; ")
+            found.map(figures::in_brief).collect::<Vec<_>>().join("; ")
         };
         let summary = match verdict {
             _ if saturated => {
@@ -171,7 +173,7 @@ fn unchanged(threshold: f64, figures: &[FigureComparison]) -> String {
     if unknown.is_empty() {
         return words;
     }
-    format!("{words}; {} varies too much to tell", unknown.join(" and "))
+    format!("{words}; whether {} has cannot be told", unknown.join(" or "))
 }
 
 #[cfg(test)]

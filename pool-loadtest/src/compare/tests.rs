@@ -91,6 +91,38 @@ fn what_is_significant_but_smaller_than_the_threshold_does_not_matter() {
 }
 
 #[test]
+fn a_run_is_no_different_from_itself_whatever_the_threshold() {
+    let run = STEADY.run(1.0, &mut Rng::with_seed(5));
+    for threshold in [0.0, 0.001, 0.05, 1.0] {
+        let comparison = Comparison::beyond(threshold, &run, &run);
+        assert_eq!(comparison.verdict, ComparisonVerdict::Unchanged, "{threshold}: {comparison}");
+    }
+}
+
+#[test]
+fn a_run_in_which_nothing_succeeded_has_figures_that_are_numbers() {
+    let (mut nothing, some) = (samples::report(), samples::report());
+    nothing.throughput = 0.0;
+    for point in &mut nothing.series {
+        (point.operations, point.response_p50, point.response_p99) = (0, None, None);
+    }
+    let compared = |before: &Report, after: &Report| Comparison::of(before, after);
+    for (comparison, verdict) in [
+        (compared(&nothing, &some), ComparisonVerdict::Improved),
+        (compared(&some, &nothing), ComparisonVerdict::Regressed),
+        (compared(&nothing, &nothing), ComparisonVerdict::Inconclusive),
+    ] {
+        assert_eq!(comparison.figures[0].verdict, verdict, "{comparison}");
+        assert_eq!(comparison.verdict, verdict, "{comparison}");
+        let text = comparison.to_string();
+        assert!(!text.contains("inf") && !text.contains("NaN"), "{text}");
+        let figures = comparison.figures.iter();
+        let mut numbers = figures.flat_map(|it| [it.change, it.low, it.high, it.probability]);
+        assert!(numbers.all(|number| number.is_none_or(f64::is_finite)), "{comparison}");
+    }
+}
+
+#[test]
 fn a_few_seconds_say_nothing() {
     let short = Server { seconds: 7, ..STEADY };
     let mut rng = Rng::with_seed(1);

@@ -4,9 +4,10 @@ use super::document::{Cell, Document, Finding, Section, Table, Tone};
 use super::junit::{Case, Suite};
 use super::rows::{Rows, field};
 use super::{Lines, Printable};
-use crate::compare::{Comparison, ComparisonVerdict, FigureComparison};
+use crate::compare::{Comparison, ComparisonVerdict, FigureComparison, signed, signless};
+use crate::condition::shown;
+use crate::metric::{Metric, MetricUnit};
 use crate::report::Report;
-use crate::words::{grouped, percent, time};
 
 impl Printable for Comparison {
     fn text(&self) -> String {
@@ -36,7 +37,7 @@ impl Printable for Comparison {
     }
 
     fn document(&self) -> Document {
-        let threshold = percent(self.threshold);
+        let threshold = signless(self.threshold);
         let differences = self.differences.iter();
         let notices = differences.map(|it| format!("Hard to compare: {it}")).collect();
         Document {
@@ -109,14 +110,19 @@ fn row(figure: &FigureComparison) -> Vec<String> {
 }
 
 fn table(comparison: &Comparison) -> Table {
-    let head = ["figure", "before", "after", "change", "with 95 %", "verdict", "in words"];
+    let head = ["figure", "before", "after", "change", "with 95 %", "verdict"];
     let mut table = Table::new("The earlier run and the later one", &head);
     for (number, figure) in comparison.figures.iter().enumerate() {
-        let show = shown(&figure.metric);
+        let unit = figure.metric.parse().map_or(MetricUnit::Count, |it: Metric| it.unit());
+        let show = |value| shown(value, unit);
+        let signed = |share| signed(share, unit);
         let path = |field: &str| format!("figures.{number}.{field}");
         let interval = match (figure.low, figure.high) {
-            (Some(low), Some(high)) => format!("{} to {}", signed(low), signed(high)),
-            _ => "-".to_owned(),
+            // In one line, however narrow the screen is.
+            (Some(low), Some(high)) => {
+                format!("{} to {}", signed(low), signed(high)).replace(' ', "\u{a0}")
+            }
+            _ => figure.detail.clone(),
         };
         table.rows.push(vec![
             Cell::code(&figure.metric),
@@ -125,21 +131,7 @@ fn table(comparison: &Comparison) -> Table {
             Cell::number(path("change"), figure.change, signed),
             Cell::text(interval),
             Cell::text(figure.verdict.name()),
-            Cell::text(&figure.detail),
         ]);
     }
     table
-}
-
-/// How a figure is written, by its name.
-fn shown(metric: &str) -> fn(f64) -> String {
-    match metric {
-        "throughput" => |rate| format!("{}/s", grouped(rate.round() as u64)),
-        "errors" => percent,
-        _ => time,
-    }
-}
-
-fn signed(share: f64) -> String {
-    format!("{:+.1} %", share * 100.0)
 }

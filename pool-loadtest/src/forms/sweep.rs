@@ -149,7 +149,7 @@ fn title(report: &SweepReport) -> String {
 fn about(report: &SweepReport) -> String {
     let (cells, repeats) = (report.cells.len() as u64, u64::from(report.repeats));
     format!(
-        "{}: {}, {} of {:.1} s each, seed {}",
+        "{}: {} with {} of {:.1} s each, seed {}",
         report.workload,
         counted(cells, "cell"),
         counted(repeats, "run"),
@@ -202,13 +202,9 @@ fn fitting(report: &SweepReport) -> Option<Scalability> {
 
 fn law(report: &SweepReport) -> Option<String> {
     let law = fitting(report)?;
-    let peak = match law.peak {
-        Some(peak) => format!("by it, {peak:.0} at work have the best throughput"),
-        None => "by it, throughput never falls".to_owned(),
-    };
     Some(format!(
         "The Universal Scalability Law fitted to it: one alone does {}, contention is {:.2} %, coherency \
-         {:.4} %; it explains {} of the differences, and {peak}.",
+         {:.4} %; it explains {} of the differences.",
         rate(law.lambda),
         law.sigma * 100.0,
         law.kappa * 100.0,
@@ -223,7 +219,8 @@ fn rate(value: f64) -> String {
 fn interval(estimate: Option<Estimate>, show: fn(f64) -> String) -> Cell {
     match estimate {
         Some(Estimate { low: Some(low), high: Some(high), .. }) => {
-            Cell::text(format!("{} to {}", show(low), show(high)))
+            // In one line, however narrow the screen is.
+            Cell::text(format!("{} to {}", show(low), show(high)).replace(' ', "\u{a0}"))
         }
         _ => Cell::text("-"),
     }
@@ -278,15 +275,16 @@ fn places(report: &SweepReport) -> (Axis, Vec<f64>) {
     let seconds = |value: &String| parse_duration(value).map(|time| time.as_secs_f64() * 1e6);
     let (label, values) = (&first.field, &first.values);
     let all = |read: &dyn Fn(&String) -> Option<f64>| values.iter().map(read).collect();
-    let in_order = (1..=values.len()).map(|place| place as f64).collect();
-    if let Some(numbers) = all(&number) {
-        (Axis::new(label, Unit::Plain, Spread::Logarithmic), numbers)
+    let in_order: Vec<_> = (1..=values.len()).map(|place| place as f64).collect();
+    let (unit, spread, places) = if let Some(numbers) = all(&number) {
+        (Unit::Plain, Spread::Logarithmic, numbers)
     } else if let Some(times) = all(&seconds) {
-        (Axis::new(label, Unit::Micros, Spread::Logarithmic), times)
+        (Unit::Micros, Spread::Logarithmic, times)
     } else {
-        let label = format!("{label}: {}", values.join(", "));
-        (Axis::new(&label, Unit::Count, Spread::Linear), in_order)
-    }
+        (Unit::Count, Spread::Linear, in_order)
+    };
+    let ticks = places.iter().copied().zip(values.iter().cloned());
+    (Axis::new(label, unit, spread).with_ticks(ticks), places)
 }
 
 /// The cells of each value of the second setting, or all, with their places.
@@ -335,7 +333,10 @@ fn layers(
 fn throughput(report: &SweepReport) -> Vec<Plot> {
     let (x, places) = places(report);
     let mut layers = layers(report, "", |cell| cell.throughput);
-    if let (Some(law), [first, .., last]) = (fitting(report), &places[..]) {
+    // It speaks of numbers; values that stand beside each other have none.
+    if let (Some(law), [first, .., last], Spread::Logarithmic) =
+        (fitting(report), &places[..], x.spread)
+    {
         let most =
             report.load.as_ref().and_then(|load| load.tasks).map_or(f64::MAX, |it| it as f64);
         let step = |step: u32| first * (last / first).powf(f64::from(step) / f64::from(STEPS));

@@ -108,7 +108,7 @@ fn a_sweep_has_every_form_with_the_law_and_what_is_sure() {
         "max_open = 2 is &lt;enough&gt;",
         ">the law<",
         ">95 % confidence<",
-        "<td>950/s to 1 050/s</td>",
+        "<td>950/s\u{a0}to\u{a0}1\u{a0}050/s</td>",
         "<td>best</td>",
     ] {
         assert!(page.contains(part), "{part} not in {page}");
@@ -137,7 +137,7 @@ fn a_sweep_of_two_settings_has_a_line_for_each_value_of_the_second() {
     ];
     let report = SweepReport { scalability: None, ..sweep(&settings, &cells) };
     let page = expect_whole(&report, &Form::OF_A_SEARCH);
-    for part in [">acquire_timeout = 10ms<", ">acquire_timeout = 1s<", "max_open: 2, unlimited"] {
+    for part in [">acquire_timeout = 10ms<", ">acquire_timeout = 1s<", ">unlimited</text>"] {
         assert!(page.contains(part), "{part} not in {page}");
     }
 }
@@ -159,7 +159,7 @@ fn a_sweep_that_found_nothing_is_still_a_page() {
 #[test]
 fn a_search_ends_in_forms_ready_to_paste() {
     let page = expect_whole(&tune(), &Form::OF_A_SEARCH);
-    for part in ["<code>[pool]\nmax_open = 4</code>", "POOL_MAX_OPEN=4", "confidence: high"] {
+    for part in ["<code>[pool]\nmax_open = 4</code>", "POOL_MAX_OPEN=4", "with high confidence: "] {
         assert!(page.contains(part), "{part} not in {page}");
     }
     let text = printed(&tune(), Form::Markdown).expect("written");
@@ -177,4 +177,23 @@ fn a_comparison_has_a_case_for_each_figure() {
     let suite = printed(&comparison, Form::Junit).expect("written");
     assert!(suite.contains("<testcase name=\"throughput: no worse\""), "{suite}");
     assert!(suite.contains(" failures=\"2\" "), "{suite}");
+}
+
+#[test]
+fn a_comparison_shows_shares_as_points_and_its_threshold_as_it_was_given() {
+    let report = crate::samples::report();
+    let mut after = report.clone();
+    for point in &mut after.series {
+        point.errors += point.operations / 20;
+    }
+    let page = expect_whole(&Comparison::beyond(0.005, &report, &after), &Form::OF_A_COMPARISON);
+    for part in ["differs by less than 0.5 % does", ">1.00 %</span>", ">+4.67 points</span>"] {
+        assert!(page.contains(part), "{part} not in {page}");
+    }
+    let short = crate::report::Report { series: Vec::new(), ..report };
+    let page = printed(&Comparison::of(&short, &short), Form::Html).expect("written");
+    assert!(
+        page.contains("<td>has 0 seconds to compare, and at least 8 are needed</td>"),
+        "{page}"
+    );
 }

@@ -1,5 +1,7 @@
 //! A search for a setting in the forms that take more than its structure.
 
+use std::collections::BTreeSet;
+
 use super::document::{Advice, Cell, Document, Finding, Section, Table, Tone};
 use super::junit::{Case, Suite};
 use super::rows::{Rows, field};
@@ -114,7 +116,7 @@ fn finding(report: &TuneReport) -> Finding {
     };
     let advice = report.recommendation.as_ref().map(|it| Advice {
         code: format!("{} = {}", it.field, it.value),
-        words: format!("(confidence: {}; {})", it.confidence.name(), it.reason),
+        words: format!("with {} confidence: {}", it.confidence.name(), it.reason),
     });
     Finding { label: label.to_owned(), tone, summary: report.summary.clone(), advice }
 }
@@ -176,6 +178,7 @@ fn steps(report: &TuneReport) -> Table {
 }
 
 fn plots(report: &TuneReport) -> Vec<Plot> {
+    let tried: BTreeSet<_> = report.steps.iter().map(|step| step.value).collect();
     let plot = |name, title: &str, y: Axis, figure: fn(&TuneStep) -> Option<f64>| {
         let dots = |verifies: bool| {
             let steps = report.steps.iter().filter(|step| step.verifies == verifies);
@@ -187,7 +190,8 @@ fn plots(report: &TuneReport) -> Vec<Plot> {
             name,
             title: format!("{title} by {}", report.field),
             description: report.summary.clone(),
-            x: Axis::new(&report.field, Unit::Plain, Spread::Logarithmic),
+            x: Axis::new(&report.field, Unit::Plain, Spread::Logarithmic)
+                .with_ticks(tried.iter().map(|value| (*value as f64, value.to_string()))),
             y,
             layers,
             marks: Vec::new(),

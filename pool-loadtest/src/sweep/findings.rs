@@ -57,6 +57,7 @@ pub(super) fn scalability(report: &SweepReport) -> Option<Scalability> {
     let measured: Vec<_> = report
         .cells
         .iter()
+        .filter(|cell| is_sound(cell))
         .flat_map(|cell| cell.runs.iter().map(|run| (usable(&cell.values[0]), run.throughput)))
         .collect();
     let mut numbers: Vec<_> = measured.iter().map(|(number, _)| *number).collect();
@@ -86,8 +87,7 @@ pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
         .filter_map(|number| {
             let cell = &report.cells[number];
             let throughput = cell.throughput.filter(|throughput| throughput.mean > 0.0)?;
-            let sound = cell.errors.is_some_and(|errors| errors <= FAILING);
-            sound.then_some((number, throughput))
+            is_sound(cell).then_some((number, throughput))
         })
         .collect();
     let most = candidates.iter().max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
@@ -111,17 +111,26 @@ pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
     SweepVerdict { is_conclusive: true, summary, best: Some(best), enough: Some(enough), knee }
 }
 
+/// Whether its operations succeeded: one that fails takes no time, and is no work done either.
+fn is_sound(cell: &SweepCell) -> bool {
+    cell.errors.is_some_and(|errors| errors <= FAILING)
+}
+
 /// The cell with the largest ratio of throughput to service time (L. Kleinrock, "Power and
-/// deterministic rules of thumb for probabilistic problems in computer communications", 1979).
+/// deterministic rules of thumb for probabilistic problems in computer communications", 1979). None
+/// if it is the last, for what lies beyond that is not known.
 fn knee(report: &SweepReport) -> Option<usize> {
     let power = |cell: &SweepCell| {
+        let cell = Some(cell).filter(|cell| is_sound(cell))?;
         let service = mean(&cell.runs, |run| run.service_mean).filter(|mean| *mean > 0.0)?;
         Some(cell.throughput?.mean / service)
     };
     let powers = report.cells.iter().map(power).enumerate();
     let powers = powers.filter_map(|(number, power)| Some((number, power?)));
-    let is_of_one = report.settings.len() == 1;
-    powers.max_by(|(_, a), (_, b)| a.total_cmp(b)).filter(|_| is_of_one).map(|(number, _)| number)
+    let is_of_connections =
+        matches!(&report.settings[..], [setting] if setting.field == "max_open");
+    let knee = powers.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(number, _)| number);
+    knee.filter(|number| is_of_connections && number + 1 < report.cells.len())
 }
 
 /// What a verdict is put into words from.
@@ -144,7 +153,8 @@ impl Words<'_> {
             let name = self.name(knee);
             format!("The knee is at {name}: beyond it time grows by more than throughput")
         }));
-        sentences.extend(report.scalability.as_ref().map(law_in_words));
+        let most = self.most_at_work();
+        sentences.extend(report.scalability.as_ref().map(|law| law_in_words(law, most)));
         if report.settings.len() == 1 && best + 1 == report.cells.len() && best > 0 {
             let words = "It is the largest that was tried, so a larger one may be better still";
             // Beside what it is about.
@@ -179,6 +189,14 @@ impl Words<'_> {
         named.collect::<Vec<_>>().join(", ")
     }
 
+    /// The largest number of connections that was tried and can have been at work.
+    fn most_at_work(&self) -> f64 {
+        let tasks = self.report.load.as_ref().and_then(|load| load.tasks);
+        let values = self.report.settings.iter().flat_map(|setting| &setting.values);
+        let most = values.map(|value| rank(value)).max().unwrap_or(0);
+        most.min(tasks.map_or(u64::MAX, |tasks| tasks as u64)) as f64
+    }
+
     fn throughput(&self, cell: usize) -> f64 {
         self.report.cells[cell].throughput.map_or(0.0, |throughput| throughput.mean)
     }
@@ -189,7 +207,7 @@ impl Words<'_> {
     }
 }
 
-fn law_in_words(law: &Scalability) -> String {
+fn law_in_words(law: &Scalability, most: f64) -> String {
     if law.r_squared < GOOD_FIT {
         let explained = percent(law.r_squared.max(0.0));
         return format!(
@@ -198,14 +216,21 @@ fn law_in_words(law: &Scalability) -> String {
         );
     }
     match law.peak {
+        // What it says far beyond the figures that it was fitted to is no more than a guess.
+        Some(peak) if peak > most => format!(
+            "By the Universal Scalability Law throughput still grows at {}, the most that were at \
+             work",
+            counted(most as u64, "connection")
+        ),
         Some(peak) => format!(
             "By the Universal Scalability Law throughput peaks at {} (about {})",
             counted(peak.round() as u64, "connection"),
             rate(law.throughput(peak))
         ),
-        None => {
-            ". By the Universal Scalability Law throughput levels off but never falls".to_owned()
+        None if law.sigma <= 0.0 => {
+            "By the Universal Scalability Law throughput grows as the connections do".to_owned()
         }
+        None => "By the Universal Scalability Law throughput levels off but never falls".to_owned(),
     }
 }
 

@@ -92,6 +92,48 @@ fn the_knee_is_where_more_connections_stop_to_pay() {
     // 1000²/1, 1900²/2, 2490²/4: each connection still brings more than it costs until 2.
     assert_eq!(report.verdict.knee, Some(1));
     assert_eq!(swept(&["max_open=1,2", "max_idle=1,2"], &RISING[..4]).verdict.knee, None);
+    let other = swept(&["acquire_timeout=1s..16s"], &RISING).verdict;
+    assert_eq!(other.knee, None, "of time nothing can be had too much: {}", other.summary);
+    let last = swept(&["max_open=1,2"], &RISING[..2]).verdict;
+    assert_eq!(last.knee, None, "nothing is known beyond the last: {}", last.summary);
+}
+
+#[test]
+fn a_cell_that_fails_at_once_is_no_knee_and_bends_no_law() {
+    let fine = swept(&["max_open=1..16"], &RISING);
+    let report = swept_with(&["max_open=1..16"], &RISING, |cell, run| {
+        if cell == 2 {
+            (run.errors, run.service.mean, run.throughput) = (run.operations, Some(1.0), 1.0);
+        }
+    });
+    assert_eq!(report.verdict.knee, fine.verdict.knee);
+    let lambda = |report: &SweepReport| report.scalability.expect("fitted").lambda;
+    let share = lambda(&report) / lambda(&fine);
+    assert!((0.9..1.1).contains(&share), "{share}");
+}
+
+#[test]
+fn a_law_says_nothing_of_what_was_not_tried() {
+    let growing: [&[f64]; 5] = [&[100.0], &[190.0], &[350.0], &[620.0], &[1_000.0]];
+    let report = swept(&["max_open=1..16"], &growing);
+    let peak = report.scalability.expect("fitted").peak;
+    assert!(peak.is_none_or(|peak| peak > 16.0), "{peak:?}");
+    let summary = &report.verdict.summary;
+    assert!(!summary.contains("peaks at"), "{summary}");
+    let linear: [&[f64]; 3] = [&[100.0], &[200.0], &[400.0]];
+    let summary = swept(&["max_open=1..4"], &linear).verdict.summary;
+    assert!(summary.contains("throughput grows as the connections do"), "{summary}");
+}
+
+#[test]
+fn a_table_of_a_sweep_fits_a_terminal_and_its_columns_stay_apart() {
+    let report = swept_with(&["max_open=1..16"], &RISING, |_, run| run.pool.utilisation = 0.004);
+    let text = report.to_string();
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(text.contains("sweep of max_open: 5 cells with 3 runs of 1.0 s each"), "{text}");
+    assert!(text.contains("\nbank, "), "what was run is said: {text}");
+    let row = text.lines().find(|line| line.starts_with("16 ")).expect("a row");
+    assert!(row.ends_with("   <1 %"), "{row}");
 }
 
 #[test]

@@ -157,7 +157,8 @@ pub struct SweepVerdict {
     /// confidence of 95 % it is at least that; the best cell, if no smaller one is.
     pub enough: Option<usize>,
     /// Where more connections begin to cost more in time than they bring in throughput: the cell
-    /// with the largest ratio of throughput to service time. Only of a single setting.
+    /// with the largest ratio of throughput to service time. Only of `max_open` alone, and not the
+    /// last cell, beyond which nothing is known.
     pub knee: Option<usize>,
 }
 

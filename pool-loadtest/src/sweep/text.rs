@@ -7,7 +7,9 @@ use crate::words::{counted, grouped, paragraph, percent, time};
 
 use super::report::{Estimate, SweepCell, SweepReport};
 
-const COLUMNS: [&str; 6] = ["throughput", "with 95 %", "p50", "p99", "errors", "busy"];
+/// The titles of the figures, and how wide they are.
+const COLUMNS: [(&str, usize); 6] =
+    [("throughput", 11), ("with 95 %", 17), ("p50", 9), ("p99", 9), ("errors", 8), ("busy", 7)];
 
 impl Display for SweepReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -39,11 +41,14 @@ impl SweepReport {
             Some(database) => writeln!(f, "{}, {database}", self.system)?,
             None => writeln!(f, "{}", self.system)?,
         }
+        if let Some(load) = &self.load {
+            writeln!(f, "{}, {}", self.workload, load.in_words())?;
+        }
         let fields: Vec<_> = self.settings.iter().map(|setting| &*setting.field).collect();
         let (cells, repeats) = (self.cells.len() as u64, u64::from(self.repeats));
         write!(
             f,
-            "sweep of {}: {}, {} of {:.1} s each, seed {}",
+            "sweep of {}: {} with {} of {:.1} s each, seed {}",
             fields.join(" and "),
             counted(cells, "cell"),
             counted(repeats, "run"),
@@ -70,9 +75,7 @@ impl SweepReport {
         for (setting, &width) in self.settings.iter().zip(&widths) {
             write!(f, "{:<width$}", setting.field)?;
         }
-        let [throughput, interval, figures @ ..] = COLUMNS;
-        write!(f, "{throughput:>11}{interval:>18}")?;
-        figures.iter().try_for_each(|title| write!(f, "{title:>11}"))?;
+        COLUMNS.iter().try_for_each(|(title, width)| write!(f, "{title:>width$}"))?;
         writeln!(f)?;
         for (number, cell) in self.cells.iter().enumerate() {
             for (value, &width) in cell.values.iter().zip(&widths) {
@@ -109,15 +112,21 @@ impl SweepCell {
             }
             _ => none(),
         };
-        write!(f, "{throughput:>11}{interval:>18}")?;
-        for latency in [self.response_p50, self.response_p99] {
-            write!(f, "{:>11}", latency.map_or_else(none, |it| time(it.mean)))?;
-        }
-        let share = |share: Option<f64>| share.map_or_else(none, percent);
-        let errors = match self.errors {
-            Some(errors) if errors > 0.0 && errors < 0.01 => "<1 %".to_owned(),
-            errors => share(errors),
+        let latency =
+            |latency: Option<Estimate>| latency.map_or_else(none, |latency| time(latency.mean));
+        let share = |share: Option<f64>| match share {
+            Some(share) if share > 0.0 && share < 0.01 => "<1 %".to_owned(),
+            share => share.map_or_else(none, percent),
         };
-        write!(f, "{errors:>11}{:>11}", share(self.utilisation))
+        let figures = [
+            throughput,
+            interval,
+            latency(self.response_p50),
+            latency(self.response_p99),
+            share(self.errors),
+            share(self.utilisation),
+        ];
+        let columns = figures.iter().zip(COLUMNS);
+        columns.into_iter().try_for_each(|(figure, (_, width))| write!(f, "{figure:>width$}"))
     }
 }

@@ -237,9 +237,9 @@ impl TuneReport {
                     paste: PasteForms::new(&self.field, value, metadata),
                 });
             }
-            Settled::Missed { best: Some(best) } if goal == Goal::BestThroughput => {
+            Settled::Unsteady { best } => {
                 self.conclusion = TuneConclusion::Inconclusive;
-                self.summary = words::unsteady(self, search, best);
+                self.summary = words::unsteady(self, search, goal, best);
             }
             Settled::Missed { best } => {
                 self.conclusion = TuneConclusion::Missed;
@@ -327,6 +327,45 @@ mod tests {
     }
 
     #[test]
+    fn a_search_that_gave_up_says_nothing_of_values_that_it_did_not_try() {
+        let report = tuned("response.p99<20ms", |ask| {
+            (if ask.verifies { 25.0 } else { 60.0 / ask.value as f64 }, 1_000.0)
+        });
+        assert_eq!(report.conclusion, TuneConclusion::Inconclusive);
+        assert_eq!(report.recommendation, None);
+        let summary = &report.summary;
+        assert!(summary.starts_with("longer runs missed what shorter ones had met"), "{summary}");
+        assert!(summary.contains("response.p99<20ms: it was 25.0 ms"), "{summary}");
+        assert!(!summary.contains("max_open = 32"), "it was not tried: {summary}");
+    }
+
+    #[test]
+    fn operations_that_fail_with_every_value_are_told_from_no_operations() {
+        let objective = Objective::best_throughput();
+        let circumstances = TuneCircumstances { most: 2, ..circumstances() };
+        let mut search = Search::new(Goal::BestThroughput, 2);
+        let mut report = TuneReport::begin(&objective, &circumstances);
+        while let Next::Ask(ask) = search.next() {
+            let tried = report.add(ask, &objective, &Report { errors: 5_000, ..samples::report() });
+            search.tell(ask, tried);
+        }
+        let Next::Done(settled) = search.next() else { panic!("it goes on") };
+        report.settle(&search, settled, Goal::BestThroughput, &circumstances.metadata);
+        assert_eq!(report.conclusion, TuneConclusion::Missed);
+        let expected = "too much failed with every value, with max_open = 2 too (errors<=1%: it was \
+                        20.00 %)";
+        assert_eq!(report.summary, expected);
+    }
+
+    #[test]
+    fn a_table_of_a_search_fits_a_terminal() {
+        let objective = "transfer.response.p99_9<1500us, response.p99<1ms";
+        let text = tuned(objective, |ask| (50.0 / ask.value as f64, 1_000.0)).to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("missed transfer.response.p99_9<1ms 500us"), "{text}");
+    }
+
+    #[test]
     fn a_longer_run_that_disappoints_makes_the_confidence_low() {
         let report = tuned("response.p99<20ms", |ask| {
             let longer = if ask.verifies { 25.0 } else { 0.0 };
@@ -353,7 +392,11 @@ mod tests {
         let found = report.recommendation.as_ref().expect("found");
         assert_eq!(found.value, 6, "between 4 and 8");
         assert!(report.summary.contains("max_open = 6 is enough: 5 000/s"), "{}", report.summary);
-        assert!(found.reason.contains("4 brings 80 %"), "{}", found.reason);
+        assert!(
+            found.reason.contains("too small (it brings 80 % of the throughput of 6)"),
+            "{}",
+            found.reason
+        );
         let text = report.to_string();
         for words in
             ["[pool]", "max_open = 6", "POOL_MAX_OPEN=6", "?pool_max_open=6", "PoolConfig {"]

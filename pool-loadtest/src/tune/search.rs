@@ -73,6 +73,8 @@ pub(crate) enum Settled {
     },
     /// No value is enough; the best of them, if anything was done with any.
     Missed { best: Option<usize> },
+    /// Longer runs disappointed too often to go on; the best value.
+    Unsteady { best: Option<usize> },
 }
 
 /// A search among the values from 1 to `most`.
@@ -161,7 +163,7 @@ impl Search {
             Standing::Confirmed => {
                 Next::Done(Settled::Found { value: candidate, at_once: verified == 1 })
             }
-            _ if verified >= MOST_VERIFIED => Next::Done(Settled::Missed { best: self.best() }),
+            _ if verified >= MOST_VERIFIED => Next::Done(Settled::Unsteady { best: self.best() }),
             _ => asked(candidate, true),
         }
     }

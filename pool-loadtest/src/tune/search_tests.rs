@@ -173,6 +173,17 @@ fn a_value_that_disappoints_twice_gives_way_to_a_larger_one() {
 }
 
 #[test]
+fn a_search_that_longer_runs_disappoint_again_and_again_ends_without_a_result() {
+    let mut asked = Vec::new();
+    let (settled, _) = searched(Search::new(Goal::Meet, 64), |ask| {
+        asked.push(ask);
+        Outcome { throughput: ask.value as f64, met: ask.value >= 4 && !ask.verifies }
+    });
+    assert_eq!(settled, Settled::Unsteady { best: Some(16) });
+    assert!(asked.iter().all(|ask| ask.value <= 16), "nobody knows of 64: {asked:?}");
+}
+
+#[test]
 fn a_server_on_which_nothing_succeeds_is_not_searched_for_ever() {
     let nothing = |_| Outcome { throughput: 0.0, met: false };
     for goal in [Goal::Meet, Goal::BestThroughput] {

@@ -13,6 +13,9 @@ impl Display for TuneReport {
             Some(database) => writeln!(f, "{}, {database}", self.system)?,
             None => writeln!(f, "{}", self.system)?,
         }
+        if let Some(load) = &self.load {
+            writeln!(f, "{}, {}", self.workload, load.in_words())?;
+        }
         let Self { field, most, objective, duration_seconds, seed, .. } = self;
         write!(f, "search for {field} up to {most}, for {objective}; ")?;
         write!(f, "{duration_seconds:.1} s, seed {seed}")?;
@@ -57,11 +60,11 @@ impl TuneStep {
         for micros in [self.response_p50, self.response_p99] {
             write!(f, "{:>11}", micros.map_or_else(|| "-".to_owned(), time))?;
         }
-        if self.verifies {
-            write!(f, "  longer, to be sure")?;
-        }
-        if let Some(violation) = self.violations.first() {
-            write!(f, "  missed {violation}")?;
+        let longer = self.verifies.then(|| "longer".to_owned());
+        let missed = self.violations.first().map(|it| format!("missed {}", it.condition));
+        let remarks: Vec<_> = longer.into_iter().chain(missed).collect();
+        if !remarks.is_empty() {
+            write!(f, "  {}", remarks.join(", "))?;
         }
         writeln!(f)
     }

@@ -75,11 +75,14 @@ impl Sure {
             "longer ones disappointed before one confirmed it"
         };
         let next = match below {
-            None => "no smaller value is possible".to_owned(),
-            Some(below) if below + 1 == value => format!("{below}, the next smaller, is too small"),
-            Some(below) => {
-                format!("{below} is too small; what lies between it and {value} was not tried")
+            None => "it is the smallest that is ever tried".to_owned(),
+            Some(below) if below + 1 == value => {
+                format!("{below}, the next smaller, is too small{}", brings(report, value, below))
             }
+            Some(below) => format!(
+                "{below} is too small{}; what lies between it and {value} was not tried",
+                brings(report, value, below)
+            ),
         };
         let disagreement = if self.disagreement > SAME {
             let share = percent(self.disagreement);
@@ -87,46 +90,68 @@ impl Sure {
         } else {
             String::new()
         };
-        format!("{runs}; {verified}; {next}{}{disagreement}", brings(report, value, below))
+        format!("{runs}; {verified}; {next}{disagreement}")
     }
 }
 
 /// What the next smaller value brings of the throughput.
-fn brings(report: &TuneReport, value: usize, below: Option<usize>) -> String {
+fn brings(report: &TuneReport, value: usize, below: usize) -> String {
     let throughput = |value: usize| {
         let step = report.steps.iter().rev().find(|step| step.value == value);
         step.map(|step| step.throughput).filter(|throughput| *throughput > 0.0)
     };
-    let Some((below, less, all)) =
-        below.and_then(|below| Some((below, throughput(below)?, throughput(value)?)))
-    else {
+    let (Some(less), Some(all)) = (throughput(below), throughput(value)) else {
         return String::new();
     };
-    format!(" ({below} brings {} of its throughput)", percent(less / all))
+    format!(" (it brings {} of the throughput of {value})", percent(less / all))
 }
 
 /// Why nothing is recommended.
 pub(super) fn missed(report: &TuneReport, best: Option<usize>) -> String {
     let (field, most) = (&report.field, report.most);
-    let last = report.steps.iter().rev().find(|step| step.value == most);
-    let missed = last.and_then(|step| step.violations.first());
-    let missed = missed.map_or_else(String::new, |violation| format!(" ({violation})"));
-    let best = best.and_then(|best| report.steps.iter().rev().find(|step| step.value == best));
-    let best = best.map_or_else(
-        || "no operation succeeded with any value".to_owned(),
-        |step| format!("the best seen was {field} = {}: {}", step.value, figures(step)),
-    );
-    format!("no value meets the objective, not even {field} = {most}{missed}; {best}")
+    let missed = violation(report, Some(most));
+    match best.and_then(|best| report.steps.iter().rev().find(|step| step.value == best)) {
+        Some(step) => format!(
+            "no value meets the objective, not even {field} = {most}{missed}; the best seen was \
+             {field} = {}: {}",
+            step.value,
+            figures(step)
+        ),
+        // A value of the best throughput is one whose operations succeed.
+        None => format!("too much failed with every value, with {field} = {most} too{missed}"),
+    }
 }
 
-/// Why nothing is recommended where something must be best.
-pub(super) fn unsteady(report: &TuneReport, search: &Search, best: usize) -> String {
-    format!(
-        "runs with the same value differ too much to tell which is best: with {} = {best} by {}; \
-         let nothing else run on this machine, or let runs take longer",
-        report.field,
-        percent(search.disagreement(best))
-    )
+/// What the latest run with this value, or with any, missed.
+fn violation(report: &TuneReport, value: Option<usize>) -> String {
+    let mut steps = report.steps.iter().rev();
+    let last = steps.find(|step| match value {
+        Some(value) => step.value == value,
+        None => !step.violations.is_empty(),
+    });
+    let missed = last.and_then(|step| step.violations.first());
+    missed.map_or_else(String::new, |violation| format!(" ({violation})"))
+}
+
+/// Why nothing is recommended after longer runs that disappointed.
+pub(super) fn unsteady(
+    report: &TuneReport,
+    search: &Search,
+    goal: Goal,
+    best: Option<usize>,
+) -> String {
+    let found = match (goal, best) {
+        (Goal::BestThroughput, Some(best)) => format!(
+            "runs with the same value differ too much to tell which is best: with {} = {best} by {}",
+            report.field,
+            percent(search.disagreement(best))
+        ),
+        _ => {
+            let missed = violation(report, None);
+            format!("longer runs missed what shorter ones had met, time and again{missed}")
+        }
+    };
+    format!("{found}; let nothing else run on this machine, or let runs take longer")
 }
 
 /// Throughput and p99 of a run.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::program::{json, run};
 
@@ -125,6 +126,27 @@ fn a_report_of_a_run_is_as_its_schema_says() {
     let report = json(&stdout);
     assert_eq!(report["changes"].as_array().map(Vec::len), Some(1), "{report}");
     expect_valid(&report, &schema);
+}
+
+#[test]
+fn reports_of_sweeps_searches_and_comparisons_are_as_their_schemas_say() {
+    let folder = TempDir::new().expect("a directory");
+    let saved = folder.path().join("run.json").display().to_string();
+    let (code, _, stderr) = run(&["run", "--duration", "300ms", "--save", &saved]);
+    assert_eq!(code, 0, "{stderr}");
+    let commands: [(&str, &[&str]); 4] = [
+        ("sweep", &["max_open=1,2,4", "--repeats", "2", "--duration", "100ms"]),
+        ("sweep", &["max_open=1,2", "max_idle=0,1", "--repeats", "1", "--duration", "100ms"]),
+        ("tune", &["--most", "1", "--duration", "100ms"]),
+        ("compare", &[&saved, &saved]),
+    ];
+    for (report, arguments) in commands {
+        let (_, stdout, stderr) = run(&[&[report, "--output", "json"][..], arguments].concat());
+        assert!(stdout.starts_with('{'), "{report}: {stderr}");
+        let printed = json(&stdout);
+        assert_eq!(printed["kind"], report);
+        expect_valid(&printed, &schema(report));
+    }
 }
 
 #[test]

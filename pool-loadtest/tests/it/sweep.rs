@@ -51,7 +51,8 @@ fn a_sweep_of_two_settings_is_a_table_of_both() {
     let (code, stdout, stderr) =
         run(&["sweep", "max_open=1,2", "max_idle=0,1", "--repeats", "1", "--duration", "100ms"]);
     assert_eq!(code, 0, "{stderr}");
-    for part in ["sweep of max_open and max_idle: 4 cells, 1 run of 0.1 s", "best", "verdict "] {
+    for part in ["sweep of max_open and max_idle: 4 cells with 1 run of 0.1 s", "best", "verdict "]
+    {
         assert!(stdout.contains(part), "{part} not in {stdout}");
     }
     assert!(stdout.contains("max_open  max_idle"), "{stdout}");

@@ -13,6 +13,8 @@ const ROW: f64 = 18.0;
 /// The height of a row of what happened, and how many there are at most.
 const MARK_ROW: f64 = 15.0;
 const MARK_ROWS: usize = 3;
+/// Letters of what happened at most: the table beside the plot says all of it.
+const LONGEST_MARK: usize = 32;
 /// What a legend's sample takes, with the room beside it.
 const SAMPLE: f64 = 24.0;
 
@@ -97,7 +99,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn axes(&mut self) {
-        let Self { plot, x, y, left, right, top, bottom, .. } = *self;
+        let Self { plot, y, left, right, top, bottom, .. } = *self;
         let label = xml(&plot.y.label);
         let marks = plot.marks.len().min(MARK_ROWS) as f64 * MARK_ROW;
         let _ = writeln!(
@@ -113,11 +115,9 @@ impl<'a> Drawing<'a> {
             let place = format!("x=\"{:.1}\" y=\"{baseline:.1}\"", left - 6.0);
             let _ = writeln!(self.text, "{rule}<text class=\"tick end\" {place}>{shown}</text>");
         }
-        let wanted = ((right - left) / 75.0) as usize;
-        for tick in x.ticks(wanted.max(2)).into_iter().filter(drawn(plot.x.unit)) {
-            let Some(at) = x.place(tick, left, right) else { continue };
-            let (shown, baseline) = (plot.x.unit.write(tick), bottom + 16.0);
-            let place = format!("x=\"{at:.1}\" y=\"{baseline:.1}\"");
+        for (at, shown) in self.ticks_below() {
+            let (middle, baseline) = (self.middle_of(at, &shown), bottom + 16.0);
+            let (place, shown) = (format!("x=\"{middle:.1}\" y=\"{baseline:.1}\""), xml(&shown));
             let rule = rule("stroke", at, bottom, at, bottom + 4.0);
             let _ = writeln!(self.text, "{rule}<text class=\"tick middle\" {place}>{shown}</text>");
         }
@@ -126,6 +126,34 @@ impl<'a> Drawing<'a> {
         let place = format!("x=\"{middle:.1}\" y=\"{baseline:.1}\"");
         let label = xml(&plot.x.label);
         let _ = writeln!(self.text, "<text class=\"axis middle\" {place}>{label}</text>");
+    }
+
+    /// What stands below the figures, and where: no label runs into the one before it.
+    fn ticks_below(&self) -> Vec<(f64, String)> {
+        let Self { plot: Plot { x: axis, .. }, x, left, right, .. } = *self;
+        let placed = |(tick, shown): (f64, String)| Some((x.place(tick, left, right)?, shown));
+        if axis.ticks.is_empty() {
+            let wanted = ((right - left) / 75.0) as usize;
+            let ticks = x.ticks(wanted.max(2)).into_iter().filter(|tick| axis.unit.has(*tick));
+            return ticks.map(|tick| (tick, axis.unit.write(tick))).filter_map(placed).collect();
+        }
+        let mut free = f64::NEG_INFINITY;
+        let mut ticks: Vec<_> = axis.ticks.iter().cloned().filter_map(placed).collect();
+        ticks.retain(|(at, shown)| {
+            let (middle, half) = (self.middle_of(*at, shown), half_of(shown));
+            let has_room = middle - half >= free;
+            if has_room {
+                free = middle + half + LETTER;
+            }
+            has_room
+        });
+        ticks
+    }
+
+    /// Where a label at this place has its middle, so that nothing of it is cut off.
+    fn middle_of(&self, at: f64, shown: &str) -> f64 {
+        let half = half_of(shown);
+        at.min(f64::from(self.size.width) - half).max(half)
     }
 
     fn layer(&mut self, stacked: &Stacked<'_>) {
@@ -204,8 +232,7 @@ impl<'a> Drawing<'a> {
             let is_late = at > f64::midpoint(left, right);
             let (anchor, start) = if is_late { ("end", at - 4.0) } else { ("start", at + 4.0) };
             let room = if is_late { at } else { right - at };
-            let letters = (room / LETTER) as usize;
-            let label = xml(&label.chars().take(letters).collect::<String>());
+            let label = xml(&within((room / LETTER) as usize, label));
             let row = top - MARK_ROW * ((number % MARK_ROWS) as f64 + 1.0);
             let baseline = row + 11.0;
             let rule = rule("mark", at, row, at, bottom);
@@ -254,6 +281,21 @@ fn legend<'a>(layers: &'a [Layer], width: f64) -> Vec<(&'a Layer, f64, f64)> {
         at
     };
     layers.iter().filter(|layer| !layer.label.is_empty()).map(place).collect()
+}
+
+/// A label of so many letters at most, and never of more than a few words.
+fn within(letters: usize, label: &str) -> String {
+    let letters = letters.min(LONGEST_MARK);
+    if label.chars().count() <= letters {
+        return label.to_owned();
+    }
+    let kept: String = label.chars().take(letters.saturating_sub(1)).collect();
+    kept.trim_end_matches([' ', ':', ',']).to_owned() + "\u{2026}"
+}
+
+/// About half the width of a label.
+fn half_of(shown: &str) -> f64 {
+    shown.chars().count() as f64 * LETTER / 2.0
 }
 
 fn line(shape: &str, class: &str, x1: f64, y1: f64, x2: f64, y2: f64) -> String {

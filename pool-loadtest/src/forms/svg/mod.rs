@@ -36,6 +36,8 @@ pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) unit: Unit,
     pub(crate) spread: Spread,
+    /// What stands where, ascending; if there is nothing, round numbers do.
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 /// One row of figures.
@@ -102,7 +104,12 @@ impl Size {
 
 impl Axis {
     pub(crate) fn new(label: &str, unit: Unit, spread: Spread) -> Self {
-        Self { label: label.to_owned(), unit, spread }
+        Self { label: label.to_owned(), unit, spread, ticks: Vec::new() }
+    }
+
+    /// With these words at these places, as far as there is room for them.
+    pub(crate) fn with_ticks(self, ticks: impl IntoIterator<Item = (f64, String)>) -> Self {
+        Self { ticks: ticks.into_iter().collect(), ..self }
     }
 
     /// Seconds since the load was measured.

@@ -41,7 +41,9 @@ impl Scale {
         let (low, high) = extent(values, spread);
         match spread {
             Spread::Linear => Self { low: 0.0, high: if high > 0.0 { high } else { 1.0 }, spread },
-            Spread::Logarithmic => Self { low, high: high.max(low * 10.0), spread },
+            Spread::Logarithmic => {
+                Self { low, high: if high > low { high } else { low * 10.0 }, spread }
+            }
         }
     }
 
@@ -112,6 +114,14 @@ mod tests {
 
     fn linear(most: f64) -> Scale {
         Scale::rounded([0.0, most].into_iter(), Spread::Linear)
+    }
+
+    #[test]
+    fn values_that_are_near_each_other_take_all_the_room_and_one_alone_has_a_place() {
+        let near = Scale::exact([1.0, 2.0, 4.0].into_iter(), Spread::Logarithmic);
+        assert_eq!([1.0, 2.0, 4.0].map(|it| near.place(it, 0.0, 8.0)), [0.0, 4.0, 8.0].map(Some));
+        let alone = Scale::exact([4.0].into_iter(), Spread::Logarithmic);
+        assert_eq!(alone.place(4.0, 0.0, 8.0), Some(0.0));
     }
 
     #[test]

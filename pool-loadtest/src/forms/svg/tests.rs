@@ -106,6 +106,32 @@ fn a_legend_that_is_too_wide_goes_on_below() {
 }
 
 #[test]
+fn what_happened_is_cut_where_it_would_run_over_others_and_says_so() {
+    let mut plot = plot(vec![line(&[Some(1.0), Some(2.0), Some(3.0)])]);
+    let long = "degraded: saturated for 5.77 s: 5 of 5 connections are in use";
+    plot.marks = vec![(0.5, "max_open 3 -> 5".to_owned()), (1.5, long.to_owned())];
+    let drawn = plot.draw("figures", Size::WIDE);
+    assert!(drawn.contains(">degraded: saturated for 5.77 s\u{2026}</text>"), "{drawn}");
+    assert!(drawn.contains(">max_open 3 -&gt; 5</text>"), "{drawn}");
+}
+
+#[test]
+fn values_that_were_tried_stand_below_their_figures_as_far_as_there_is_room() {
+    let places = [1.0, 2.0, 4.0, 8.0, 9.0, 64.0];
+    let drawn = |size| {
+        let dots = Shape::Dots(places.iter().map(|x| (*x, Some(1.0))).collect());
+        let mut plot = plot(vec![Layer::new("tried", Colour::Blue, dots)]);
+        let ticks = places.iter().map(|x| (*x, format!("{x} <tasks>")));
+        plot.x = Axis::new("max_open", Unit::Plain, Spread::Logarithmic).with_ticks(ticks);
+        let drawn = plot.draw("figures", size);
+        let below = places.iter().filter(|x| drawn.contains(&format!(">{x} &lt;tasks&gt;</text>")));
+        below.copied().collect::<Vec<_>>()
+    };
+    assert_eq!(drawn(Size::WIDE), [1.0, 2.0, 4.0, 8.0, 64.0], "9 would run into 8");
+    assert_eq!(drawn(Size::NARROW), [1.0, 4.0, 64.0]);
+}
+
+#[test]
 fn a_file_of_plots_needs_nothing_else() {
     let file = file("A <run>", &[plot(vec![line(&[Some(1.0), Some(2.0)])])]);
     assert!(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{file}");
