@@ -107,6 +107,11 @@ mod workloads;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// So is the guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/load-testing.md")]
+struct Guide;
+
 pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};

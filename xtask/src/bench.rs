@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::child;
+use crate::{child, sizing};
 
 /// Measure the pool beside its peers; a target that is missed is a failure.
 #[derive(Debug, Args)]
@@ -33,23 +33,26 @@ enum What {
     Monitor,
     /// How soon probes are answered, and what asking costs a pool.
     Health,
+    /// What the load generator costs, and whether its comparisons can be trusted.
+    Loadtest,
+    /// How many connections are right, for three databases; written into `docs/sizing.md`.
+    Sizing,
     /// A load that exceeds its pool, as Prometheus sees it; drawn into `docs/plots`.
     Spike,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    child::run(command(arguments.what).args(&arguments.passed_on))
-}
-
-fn command(what: What) -> Command {
-    match what {
+    let mut command = match arguments.what {
         What::Engine => child::outside("pool-core/peers"),
         What::Servers => child::outside("pool-drivers/server-peers"),
         What::Sqlite => child::outside("pool-drivers/pool-sqlite/peers"),
         What::Spike => child::outside("pool-monitor/plot"),
         What::Monitor => of_member("pool-monitor", "prometheus", "cost"),
         What::Health => of_member("pool-health", "http", "answers"),
-    }
+        What::Loadtest => of_member("pool-loadtest", "cli", "generator"),
+        What::Sizing => return sizing::run(&arguments.passed_on),
+    };
+    child::run(command.args(&arguments.passed_on))
 }
 
 /// A benchmark without peers, within the workspace.

@@ -15,6 +15,7 @@ mod mutants;
 mod plugin;
 mod shuttle;
 mod sim;
+mod sizing;
 mod soak;
 
 use std::process::ExitCode;

@@ -11,6 +11,14 @@ mod compare;
 mod files;
 #[cfg(feature = "cli")]
 mod forms;
+#[cfg(all(
+    feature = "monitor",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "start",
+    target_os = "linux"
+))]
+mod guide;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod in_a_browser;
 #[cfg(feature = "cli")]

@@ -1,0 +1,42 @@
+//! What the load generator itself costs, and whether its comparisons can be trusted:
+//! `cargo xtask bench loadtest`.
+//!
+//! Three questions: what the generator adds to an operation that does nothing; whether its memory stays
+//! what it was; how often two runs of the same load compare as unchanged, and one that is a tenth slower
+//! as regressed. A target that is missed makes the exit status 1.
+
+mod figure;
+mod memory;
+mod overhead;
+mod pairs;
+
+use std::process::ExitCode;
+
+use self::figure::Figure;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// As `cargo test` runs benchmarks: does it work at all?
+    Test,
+    /// A minute, for a first look.
+    Quick,
+    /// A quarter of an hour, and what is published.
+    Full,
+}
+
+fn main() -> ExitCode {
+    let has = |name: &str| std::env::args().any(|argument| argument == name);
+    let extent = match (has("--bench"), has("--quick")) {
+        (false, _) => Extent::Test,
+        (true, true) => Extent::Quick,
+        (true, false) => Extent::Full,
+    };
+    let mut figures = overhead::measure(extent);
+    figures.extend(memory::measure(extent));
+    figures.extend(pairs::measure(extent));
+    println!("| figure | reached | spread | asked |\n|---|---|---|---|");
+    figures.iter().for_each(|figure| println!("{figure}"));
+    let is_missed = extent == Extent::Full && figures.iter().any(Figure::is_missed);
+    if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
