@@ -20,7 +20,7 @@ pub(crate) fn measure(extent: Extent) -> Vec<Figure> {
     let time = match extent {
         Extent::Test => Duration::from_secs(1),
         Extent::Quick => Duration::from_secs(10),
-        Extent::Full => Duration::from_secs(300),
+        Extent::Full => Duration::from_mins(5),
     };
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let options = LoadOptions {
@@ -31,11 +31,12 @@ pub(crate) fn measure(extent: Extent) -> Vec<Figure> {
     };
     let pool = Pool::new(Nothing, PoolConfig::default()).expect("valid");
     let mut samples = Vec::new();
-    let report = runtime.block_on(
-        LoadTester::new(pool, Idle, options).run_until(std::future::pending(), |progress| {
-            samples.extend(resident().map(|kib| (progress.elapsed, kib)))
-        }),
-    );
+    let report = runtime.block_on(LoadTester::new(pool, Idle, options).run_until(
+        std::future::pending(),
+        |progress| {
+            samples.extend(resident().map(|kib| (progress.elapsed, kib)));
+        },
+    ));
     let report = report.expect("a run");
     assert!(report.errors == 0, "{report}");
     let half = samples.iter().find(|(elapsed, _)| *elapsed >= time / 2);

@@ -93,6 +93,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a process, and clap cannot box it")]
 pub(crate) enum ConfigCommand {
     /// Print every setting of the pool and of a run in effect and where it came from.
     #[command(after_help = SOURCES)]

@@ -174,7 +174,7 @@ impl Victim {
                 incident.what = what;
             }
             Err(error) => {
-                incident.what = "nothing befell the server".to_owned();
+                "nothing befell the server".clone_into(&mut incident.what);
                 incident.problem = Some(format!("{error:#}"));
             }
         }

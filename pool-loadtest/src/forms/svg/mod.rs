@@ -174,7 +174,7 @@ pub(crate) fn file(title: &str, plots: &[Plot]) -> String {
         let top = row * number as u32 + 40;
         let heading = super::escape::xml(&plot.title);
         let _ =
-            write!(text, "<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>\n", top + 18);
+            writeln!(text, "<text class=\"heading\" x=\"20\" y=\"{}\">{heading}</text>", top + 18);
         let drawn = plot.draw(plot.name, Size::WIDE);
         let place =
             format!("<svg x=\"20\" y=\"{}\" width=\"{width}\" height=\"{height}\" ", top + HEADING);
