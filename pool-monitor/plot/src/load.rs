@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use pool_core::{Pool, PoolConfig};
-use pool_loadtest::{Checked, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError};
+use pool_loadtest::{
+    Arrivals, Checked, LoadOptions, LoadTester, Step, StepError, Workload, WorkloadError,
+};
 use pool_monitor::prometheus::{PrometheusEndpoint, PrometheusMetrics, PrometheusOptions};
 use pool_sqlite::{SqliteDriver, SqliteOptions};
 use pool_testkit::receivers::{Prometheus, Scraping};
@@ -94,8 +96,12 @@ fn tester(
     tasks: usize,
     duration: Duration,
 ) -> LoadTester<SqliteDriver, Requests> {
-    let options =
-        LoadOptions { tasks, duration, baseline: Duration::ZERO, ..LoadOptions::default() };
+    let options = LoadOptions {
+        arrivals: Arrivals::closed(tasks),
+        duration,
+        baseline: Duration::ZERO,
+        ..LoadOptions::default()
+    };
     LoadTester::new(pool.clone(), Requests, options)
 }
 

@@ -1,3 +1,5 @@
+//! Options from every source, in their order, and what is wrong with them.
+
 use std::fs;
 use std::time::Duration;
 

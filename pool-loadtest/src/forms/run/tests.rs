@@ -1,3 +1,5 @@
+//! A report that has something of everything, in each form.
+
 use std::time::Duration;
 
 use base64::Engine as _;

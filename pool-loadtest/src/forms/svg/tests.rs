@@ -1,3 +1,5 @@
+//! Plots as their paths tell them.
+
 use super::*;
 
 fn plot(layers: Vec<Layer>) -> Plot {
