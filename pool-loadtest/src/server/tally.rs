@@ -31,6 +31,7 @@ struct Level {
 
 impl Tally {
     /// A counter stands at `value`.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn count(&mut self, figure: Figure, value: f64) {
         self.show(figure);
         let counter = self.counters.entry(figure).or_insert(Counter { first: value, last: value });
@@ -57,6 +58,7 @@ impl Tally {
     }
 
     /// All that was seen of a level, in sum.
+    #[cfg(feature = "postgres")]
     pub(super) fn seen(&self, figure: Figure) -> f64 {
         self.levels.get(&figure).map_or(0.0, |level| level.sum)
     }
