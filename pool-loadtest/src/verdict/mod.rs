@@ -23,6 +23,9 @@ use crate::words::{counted, percent};
 
 /// A pool that is in use for less than this share of its capacity has connections to spare.
 const BUSY: f64 = 0.5;
+/// In a pool that is in use for less than this share and never was in full, nobody waits for a
+/// connection, whatever part of a short operation it takes to be handed one on a busy machine.
+const QUIET: f64 = 0.1;
 /// A wait of at least this share of the whole response is felt.
 const FELT: f64 = 0.1;
 /// An operation that takes this much longer in company than alone is slowed down by the company.
@@ -216,6 +219,10 @@ impl Evidence {
         self.wait / (self.wait + self.service).max(f64::MIN_POSITIVE)
     }
 
+    fn is_quiet(&self) -> bool {
+        self.utilisation < QUIET && self.peak_in_use < self.config.max_open
+    }
+
     /// Judges operations in company by what one takes alone.
     fn compared(&self, compared: &Compared) -> Finding {
         let Compared { slowdown, waiting, .. } = *compared;
@@ -223,7 +230,7 @@ impl Evidence {
             network
         } else if let Some(hogged) = self.hogged(compared) {
             hogged
-        } else if self.utilisation < BUSY && waiting < FELT {
+        } else if self.is_quiet() || (self.utilisation < BUSY && waiting < FELT) {
             self.idle(waiting)
         } else if slowdown >= SLOWED {
             self.database_limited(compared)

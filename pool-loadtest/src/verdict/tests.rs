@@ -92,6 +92,14 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 }
 
 #[test]
+fn a_pool_that_was_never_in_full_use_is_idle_whatever_a_short_operation_waits() {
+    let quiet = Evidence { wait: 50.0, service: 100.0, utilisation: 0.02, ..busy_pool() };
+    assert_judged(&Evidence { peak_in_use: 9, ..quiet.clone() }, Limit::Idle, "max_open = 9");
+    let bursts = Evidence { peak_in_use: 10, ..quiet };
+    assert_eq!(judged(&bursts).0, Limit::Pool, "some waited while all were in use");
+}
+
+#[test]
 fn a_busy_pool_nobody_waits_for_is_left_as_it_is() {
     assert_judged(&Evidence { wait: 1.0, ..busy_pool() }, Limit::Balanced, "");
 }
