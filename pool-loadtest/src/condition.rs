@@ -140,6 +140,17 @@ fn number(text: &str) -> Option<f64> {
     digits.parse().ok().filter(|number: &f64| plain && number.is_finite())
 }
 
+/// What conditions say of kinds of operation that a workload does not have.
+#[cfg(feature = "cli")]
+pub(crate) fn unknown_kinds(conditions: &[Condition], kinds: &[String]) -> Vec<Problem> {
+    // A single one is all there is, and reports do not show it again.
+    let kinds = if kinds.len() > 1 { kinds } else { &[] };
+    let asked = conditions.iter().filter_map(|condition| condition.metric().kind());
+    let unknown = asked.filter(|kind| !kinds.iter().any(|known| known == kind));
+    let known = kinds.iter().map(|kind| &**kind);
+    unknown.map(|kind| Problem::unknown("kind of operation", kind, known.clone())).collect()
+}
+
 /// So many per second, as in `2000/s`.
 pub(crate) fn rate(text: &str) -> Option<f64> {
     number(text.trim().strip_suffix('s')?.trim_end().strip_suffix('/')?)
@@ -230,6 +241,20 @@ mod tests {
 
     fn condition(text: &str) -> Condition {
         text.parse().unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_kind_that_the_workload_does_not_have_is_told_with_those_it_has() {
+        let conditions = ["transfr.response.p99<20ms", "read.errors<1%", "throughput>1/s"];
+        let conditions = conditions.map(|it| it.parse::<Condition>().expect("understood"));
+        let kinds = ["read", "transfer"].map(str::to_owned);
+        let problems = unknown_kinds(&conditions, &kinds);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let problem = (&*problems[0].value, problems[0].nearest.as_deref());
+        assert_eq!(problem, ("transfr", Some("transfer")));
+        let single = unknown_kinds(&conditions[1..2], &kinds[..1]);
+        assert_eq!(single.len(), 1, "reports do not show it: {single:?}");
     }
 
     #[test]

@@ -2,16 +2,17 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Args;
-use pool_core::Problem;
+use pool_core::{Origin, Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
 use crate::compare::{self, Comparison, ComparisonVerdict, THRESHOLD};
-use crate::condition::{Condition, Violation};
+use crate::condition::{Condition, Violation, unknown_kinds};
 use crate::forms::Case;
 use crate::report::Report;
 use crate::words::paragraph;
@@ -77,7 +78,7 @@ impl CriteriaArguments {
         for condition in &self.fail_if {
             match condition.parse() {
                 Ok(condition) => fail_if.push(condition),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(of_fail_if(problem)),
             }
         }
         let baseline = self.baseline.as_deref().map(compare::read).transpose();
@@ -86,7 +87,17 @@ impl CriteriaArguments {
     }
 }
 
+/// A problem of a condition, with the option that it came from.
+fn of_fail_if(problem: Problem) -> Problem {
+    problem.at(Origin::Code { name: Arc::from("--fail-if") })
+}
+
 impl Criteria {
+    /// What they say of kinds of operation that the workload does not have.
+    pub(super) fn unknown_kinds(&self, kinds: &[String]) -> Vec<Problem> {
+        unknown_kinds(&self.fail_if, kinds).into_iter().map(of_fail_if).collect()
+    }
+
     /// Holds a run to them.
     pub(super) fn judge(&self, report: &Report) -> Judgement {
         let of = |condition: &Condition| (condition.to_string(), condition.if_met(report));

@@ -33,6 +33,7 @@ use crate::options::LoadOptions;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
+use crate::workload::Workload as _;
 use crate::workloads::Chosen;
 
 /// How long the pool may take to close after a run.
@@ -84,7 +85,9 @@ pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
 
 impl Work for Run<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
-        made::<D>(&self.workload)?;
+        let kinds = made::<D>(&self.workload)?.kinds();
+        let problems = self.criteria.unknown_kinds(&kinds);
+        ConfigError::from_problems(problems).map_err(usage)?;
         plan::check(&self.changes, config, driver).map_err(usage)?;
         self.stage.check(config, driver).map_err(usage)
     }

@@ -20,6 +20,7 @@ use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
 use crate::arrivals::{Arrivals, Schedule, ThinkTime};
 use crate::budget::Sharing;
+use crate::condition::unknown_kinds;
 use crate::database::Database;
 use crate::forms::Form;
 use crate::objective::Objective;
@@ -162,9 +163,7 @@ impl Tune<'_> {
 impl Work for Tune<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
         let kinds = made::<D>(&self.workload)?.kinds();
-        // A single one is all there is, and reports do not show it again.
-        let kinds = if kinds.len() > 1 { &kinds[..] } else { &[] };
-        let mut problems = unknown_kinds(&self.objective, kinds);
+        let mut problems = unknown_kinds(self.objective.conditions(), &kinds);
         // What lies between is no larger than the one and no smaller than the other.
         if let Err(error) = check(driver, config, self.field.name, [1, self.most()]) {
             problems.extend_from_slice(error.problems());
@@ -266,14 +265,6 @@ async fn most_by_itself<D: Database + Clone>(
     }
 }
 
-/// What an objective says of kinds of operation that the workload does not have.
-fn unknown_kinds(objective: &Objective, kinds: &[String]) -> Vec<Problem> {
-    let asked = objective.conditions().iter().filter_map(|condition| condition.metric().kind());
-    let unknown = asked.filter(|kind| !kinds.iter().any(|known| known == kind));
-    let known = kinds.iter().map(|kind| &**kind);
-    unknown.map(|kind| Problem::unknown("kind of operation", kind, known.clone())).collect()
-}
-
 /// The settings with this value.
 fn with(base: &PoolConfig, field: &str, value: usize) -> PoolConfig {
     let mut config = base.clone();
@@ -331,18 +322,5 @@ mod tests {
         let problem = field("max_opn").expect_err("misspelt");
         assert_eq!(problem.nearest.as_deref(), Some("max_open"));
         assert!(field("acquire_timeout").is_err_and(|problem| problem.why == "unknown"));
-    }
-
-    #[test]
-    fn a_kind_that_the_workload_does_not_have_is_told_with_those_it_has() {
-        let objective = "transfr.response.p99<20ms, read.errors<1%, throughput>1/s";
-        let objective: Objective = objective.parse().expect("understood");
-        let kinds = ["read", "transfer"].map(str::to_owned);
-        let problems = unknown_kinds(&objective, &kinds);
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert_eq!(
-            (&*problems[0].value, problems[0].nearest.as_deref()),
-            ("transfr", Some("transfer"))
-        );
     }
 }
