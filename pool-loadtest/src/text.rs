@@ -225,7 +225,8 @@ impl Report {
         };
         writeln!(f)?;
         paragraph(f, "invariant", &format!("{invariant}: {}", self.invariant_detail))?;
-        if self.generator.saturated || self.generator.dropped > 0 {
+        // If it could not keep up, that is the verdict.
+        if !self.generator.saturated && self.generator.dropped > 0 {
             paragraph(f, "generator", &self.generator.detail)?;
         }
         let Verdict { limit, summary, would_change, recommendation } = &self.verdict;

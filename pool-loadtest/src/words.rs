@@ -12,6 +12,13 @@ pub(crate) fn grouped(number: u64) -> String {
     groups.join(" ")
 }
 
+/// The same with its sign: `-1 234`.
+#[cfg(feature = "cli")]
+pub(crate) fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs()))
+}
+
 /// `1 task`, `2 tasks`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })

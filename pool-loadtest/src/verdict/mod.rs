@@ -82,7 +82,7 @@ impl Limit {
         match self {
             Self::Leak => "leak",
             Self::Failing => "failing",
-            Self::Generator => "generator-limited",
+            Self::Generator => "generator saturated",
             Self::Churn => "churn",
             Self::Network => "network-limited",
             Self::Database => "database-limited",

@@ -273,7 +273,7 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             Evidence { saturated: Some("2 of 2 cores were busy".to_owned()), ..busy_pool() },
-            "generator-limited: the load generator could not keep up: 2 of 2 cores were busy. The \
+            "generator saturated: the load generator could not keep up: 2 of 2 cores were busy. The \
              figures say more of it than of the pool, so nothing is recommended from them (a \
              generator that keeps up: a lower rate, more cores, or a machine of its own)",
         ),

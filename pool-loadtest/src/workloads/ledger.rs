@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::words::signed;
 use crate::workload::Checked;
 
 /// Counts writes here, to be compared with the database's own count.
@@ -29,14 +30,17 @@ impl Ledger {
     /// Judges a database that counts so many of `what`, and is right otherwise: `state` says how.
     pub(super) fn judge(&self, state: &str, counted: i64, what: &str) -> Checked {
         let (begun, done) = (self.begun.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
+        let shown = signed(done);
         let reported = match begun - done {
-            0 => format!("{done} were reported as done"),
+            0 => format!("{shown} were reported as done"),
             unknown => format!(
-                "{done} were reported as done and {unknown} failed or were dropped, with an \
-                 outcome nobody knows"
+                "{shown} were reported as done and {} failed or were dropped, with an outcome \
+                 nobody knows",
+                signed(unknown)
             ),
         };
-        let words = format!("{state}; the database counts {counted} {what}, and {reported}");
+        let words =
+            format!("{state}; the database counts {} {what}, and {reported}", signed(counted));
         if (done..=begun).contains(&counted) {
             Checked::Held(words)
         } else {

@@ -7,6 +7,7 @@ use pool_core::Pool;
 
 use super::table::{MissingRow, drop_all, fill, prefix};
 use crate::database::{Bound, Database, Ending, Session};
+use crate::words::signed;
 use crate::workload::{Checked, StepError, WorkloadError};
 
 /// Rows of the table.
@@ -77,12 +78,12 @@ impl<D: Database> Rows<D> {
         let add_up = format!("select count(*), coalesce(sum(value), 0) from {}", self.name);
         let [rows, sum]: [i64; 2] = session.numbers(&add_up).await?;
         let made = (0..ROWS).map(value).sum::<i64>();
+        let found = format!("{} rows add up to {}", signed(rows), signed(sum));
         Ok(if (rows, sum) == (ROWS, made) {
-            Checked::Held(format!("{rows} rows add up to {sum}, as at the start"))
+            Checked::Held(format!("{found}, as at the start"))
         } else {
-            let words =
-                format!("{rows} rows add up to {sum}; at the start {ROWS} rows added up to {made}");
-            Checked::Broken(words)
+            let (rows, made) = (signed(ROWS), signed(made));
+            Checked::Broken(format!("{found}; at the start {rows} rows added up to {made}"))
         })
     }
 

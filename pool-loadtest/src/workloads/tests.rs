@@ -79,7 +79,7 @@ async fn holds_and_leaves_nothing<W: Workload<SqliteDriver>>(name: &str, workloa
 
 #[tokio::test]
 async fn each_invariant_holds_after_work_and_nothing_is_left_behind() {
-    let rows = "100000 rows add up to ";
+    let rows = "100 000 rows add up to ";
     holds_and_leaves_nothing("point_read", PointRead::new(), rows).await;
     holds_and_leaves_nothing("mix", Mix::new(5), rows).await;
     let counted = "counts 100 transactions, and 100 were reported as done";
@@ -95,7 +95,7 @@ async fn rows_that_are_changed_meanwhile_break_the_invariant_of_reads() {
     {
         let (workload, pool) = used("changed_rows", PointRead::new()).await;
         tamper(&pool, change).await;
-        assert_broken(&checked(&workload, &pool).await, "; at the start 100000 rows added up to");
+        assert_broken(&checked(&workload, &pool).await, "; at the start 100 000 rows added up to");
         workload.clean_up(&pool).await.expect("dropped");
     }
 }

@@ -9,6 +9,7 @@ use pool_core::Pool;
 use super::ledger::Ledger;
 use super::table::{drop_all, fill, prefix};
 use crate::database::{Bound, Database, Ending, Session};
+use crate::words::signed;
 use crate::workload::{Checked, Step, StepError, Workload, WorkloadError};
 
 /// As many branches as there may be: a hundred million accounts.
@@ -168,12 +169,15 @@ impl<D: Database> Workload<D> for TpcbLike<D> {
         let [branches, tellers, accounts, history, transactions] =
             session.numbers(&self.tables.add_up()).await?;
         if [branches, tellers, accounts].iter().any(|sum| *sum != history) {
+            let [branches, tellers, accounts, history] =
+                [branches, tellers, accounts, history].map(signed);
             return Ok(Checked::Broken(format!(
                 "branches hold {branches}, tellers {tellers}, accounts {accounts} and the history \
                  {history}, which must be the same"
             )));
         }
-        let state = format!("branches, tellers, accounts and history hold {history} each");
+        let state =
+            format!("branches, tellers, accounts and history hold {} each", signed(history));
         Ok(self.transactions.judge(&state, transactions, "transactions"))
     }
 

@@ -68,7 +68,7 @@ fn a_text_report_has_every_part_and_progress_goes_to_stderr() {
         "response ",
         "acquires  ",
         "connections ",
-        "invariant   held: 1000 accounts hold 1000000, as at the start",
+        "invariant   held: 1 000 accounts hold 1 000 000, as at the start",
         "verdict  ",
         "recommended ",
     ] {

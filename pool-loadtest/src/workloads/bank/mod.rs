@@ -14,6 +14,7 @@ use self::table::{ACCOUNTS, OPENING_BALANCE, Table, Transfer};
 use super::ledger::Ledger;
 use super::table::{MissingRow, drop_all};
 use crate::database::{Bound, Database, Ending, Session};
+use crate::words::signed;
 use crate::workload::{Checked, Step, StepError, Workload, WorkloadError};
 
 /// Transfers in a hundred operations; the others read one balance.
@@ -92,12 +93,13 @@ impl<D: Database> Workload<D> for Bank<D> {
     async fn verify(&self, pool: &Pool<D>) -> Result<Checked, WorkloadError> {
         let mut session = Session::begin(pool, "adding up the accounts").await?;
         let [accounts, sum, transfers] = session.numbers(&self.table.add_up).await?;
-        if (accounts, sum) != (ACCOUNTS, ACCOUNTS * OPENING_BALANCE) {
-            let expected = format!("{ACCOUNTS} accounts held {}", ACCOUNTS * OPENING_BALANCE);
-            let words = format!("{accounts} accounts hold {sum}; at the start {expected}");
-            return Ok(Checked::Broken(words));
+        let found = format!("{} accounts hold {}", signed(accounts), signed(sum));
+        let opening = ACCOUNTS * OPENING_BALANCE;
+        if (accounts, sum) != (ACCOUNTS, opening) {
+            let expected = format!("{} accounts held {}", signed(ACCOUNTS), signed(opening));
+            return Ok(Checked::Broken(format!("{found}; at the start {expected}")));
         }
-        let state = format!("{accounts} accounts hold {sum}, as at the start");
+        let state = format!("{found}, as at the start");
         Ok(self.transfers.judge(&state, transfers, "transfers"))
     }
 
@@ -175,7 +177,7 @@ mod tests {
         let (bank, pool) = used("vanishes").await;
         tamper(&bank, &pool, "update TABLE set balance = balance - 1 where id = ?1").await;
         let checked = checked(&bank, &pool).await;
-        let expected = "1000 accounts hold 999999; at the start 1000 accounts held 1000000";
+        let expected = "1 000 accounts hold 999 999; at the start 1 000 accounts held 1 000 000";
         assert_eq!(checked, Checked::Broken(expected.to_owned()));
     }
 
