@@ -1,5 +1,7 @@
 //! A run with what was seen beside it, which its report does not hold: all that is printed of it.
 
+use std::fmt::{self, Display, Formatter};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -26,16 +28,14 @@ pub(super) struct PrintedRun<'a> {
     pub(super) judgement: &'a Judgement,
 }
 
-impl Printable for PrintedRun<'_> {
-    fn text(&self) -> String {
+impl Display for PrintedRun<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { report, health, seen, judgement } = self;
-        format!("{report}{health}{seen}{judgement}")
+        write!(f, "{report}{health}{seen}{judgement}")
     }
+}
 
-    fn json(&self) -> serde_json::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
+impl Printable for PrintedRun<'_> {
     fn lines(&self) -> serde_json::Result<Lines> {
         let mut lines = Lines::default();
         for point in &self.report.series {

@@ -38,7 +38,8 @@ const LARGEST: usize = 100_000;
 const SLO: &str = "What to achieve, such as 'response.p99<20ms' or 'best throughput'";
 const SLO_LONG: &str = "\
 What to achieve: conditions with commas between them and, if it matters, arrivals per second
-under which they are to hold, such as 'response.p99<20ms, errors<1% at 2000/s'; or 'best throughput', the smallest value whose throughput is within 5 % of the best.
+under which they are to hold, such as 'response.p99<20ms, errors<1% at 2000/s'; or 'best
+throughput', the smallest value whose throughput is within 5 % of the best.
 
 Figures are response, wait and service with .mean, .p50, .p90, .p99, .p99_9 or .max, and
 throughput, errors (a share), error_count, dropped, in_use and utilisation";

@@ -7,17 +7,8 @@ use super::{Lines, Printable};
 use crate::compare::{Comparison, ComparisonVerdict, FigureComparison, signed, signless};
 use crate::condition::shown;
 use crate::metric::{Metric, MetricUnit};
-use crate::report::Report;
 
 impl Printable for Comparison {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-
-    fn json(&self) -> serde_json::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
     fn lines(&self) -> serde_json::Result<Lines> {
         let mut lines = Lines::default();
         for figure in &self.figures {
@@ -81,10 +72,6 @@ impl Printable for Comparison {
             cases: cases.collect(),
             output: self.to_string(),
         }
-    }
-
-    fn run(&self) -> Option<&Report> {
-        None
     }
 }
 

@@ -15,9 +15,11 @@ mod svg;
 mod sweep;
 mod tune;
 
+use std::fmt::Display;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 pub(crate) use self::document::{Cell, Document, Section, Table};
 pub(crate) use self::junit::{Case, CaseOutcome, Suite};
@@ -105,17 +107,16 @@ impl Form {
     }
 }
 
-/// A result, whatever it is of.
-pub(crate) trait Printable {
-    /// For people on a terminal.
-    fn text(&self) -> String;
-
+/// A result, whatever it is of: its text is for people on a terminal, its structure for programs.
+pub(crate) trait Printable: Display + Serialize {
     /// For programs, as its schema says.
     ///
     /// # Errors
     ///
     /// It cannot be written so.
-    fn json(&self) -> serde_json::Result<String>;
+    fn json(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
 
     /// The same as [`json`](Self::json), in parts that can be read one by one.
     ///
@@ -133,8 +134,10 @@ pub(crate) trait Printable {
     /// What was to hold.
     fn suite(&self) -> Suite;
 
-    /// What a histogram log is of, if anything.
-    fn run(&self) -> Option<&Report>;
+    /// What a histogram log is of, if anything. Default: nothing.
+    fn run(&self) -> Option<&Report> {
+        None
+    }
 }
 
 /// `result` in one form; all of it is text.
@@ -144,7 +147,7 @@ pub(crate) trait Printable {
 /// It has no such form.
 pub(crate) fn printed(result: &impl Printable, form: Form) -> anyhow::Result<String> {
     Ok(match form {
-        Form::Text => result.text(),
+        Form::Text => result.to_string(),
         Form::Json => result.json()?,
         Form::Ndjson => result.lines()?.text(),
         Form::Csv => result.rows().text(),

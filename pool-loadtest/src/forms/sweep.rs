@@ -7,7 +7,6 @@ use super::junit::{Case, Suite};
 use super::rows::{Rows, field};
 use super::svg::{Axis, Colour, Layer, Place, Plot, Shape, Spread, Unit};
 use super::{Lines, Printable, unfinished, utc};
-use crate::report::Report;
 use crate::scalability::Scalability;
 use crate::sweep::{Estimate, GOOD_FIT, SweepCell, SweepReport};
 use crate::words::{counted, grouped, percent, time};
@@ -19,14 +18,6 @@ const COLOURS: [Colour; 6] =
 const STEPS: u32 = 80;
 
 impl Printable for SweepReport {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-
-    fn json(&self) -> serde_json::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
     fn lines(&self) -> serde_json::Result<Lines> {
         let mut lines = Lines::default();
         for cell in &self.cells {
@@ -133,10 +124,6 @@ impl Printable for SweepReport {
             cases,
             output: self.to_string(),
         }
-    }
-
-    fn run(&self) -> Option<&Report> {
-        None
     }
 }
 

@@ -7,19 +7,10 @@ use super::junit::{Case, Suite};
 use super::rows::{Rows, field};
 use super::svg::{Axis, Colour, Layer, Plot, Shape, Spread, Unit};
 use super::{Lines, Printable, unfinished, utc};
-use crate::report::Report;
 use crate::tune::{TuneConclusion, TuneReport, TuneStep};
 use crate::words::{grouped, time};
 
 impl Printable for TuneReport {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-
-    fn json(&self) -> serde_json::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
     fn lines(&self) -> serde_json::Result<Lines> {
         let mut lines = Lines::default();
         for step in &self.steps {
@@ -96,10 +87,6 @@ impl Printable for TuneReport {
             cases: vec![ended, found],
             output: self.to_string(),
         }
-    }
-
-    fn run(&self) -> Option<&Report> {
-        None
     }
 }
 
