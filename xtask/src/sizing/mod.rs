@@ -1,8 +1,9 @@
 //! `cargo xtask bench sizing`: how many connections are right for three databases, measured by the load
 //! tester itself, and written into `docs/sizing.md` with its plots.
 //!
-//! Each database is swept, and then searched by `tune`, which has to come within 5 % of what the sweep
-//! found best, in at most half of its time. `-- --quick` tries whether it works, and writes nothing.
+//! Each database is searched by `tune`, and then swept with the size that was found among the others:
+//! `tune` has to come within 5 % of the best, in at most half of the time that the sweep takes without
+//! that size. `-- --quick` tries whether it works, and writes nothing.
 
 mod page;
 
@@ -84,17 +85,30 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn measure(subject: &'static Subject, extent: &Extent) -> Result<Measured> {
-    let range = format!("max_open=1..{}", subject.most);
+    let mut tune = program();
+    tune.args(["tune", "--most", &subject.most.to_string()]);
+    let tune = report(tune, subject, extent)?;
+    let sizes = sizes(subject.most, page::recommended(&tune));
     let mut sweep = program();
-    sweep.args(["sweep", &range, "--repeats", extent.repeats]);
+    sweep.args(["sweep", &format!("max_open={sizes}"), "--repeats", extent.repeats]);
     if !extent.is_quick {
         sweep.arg("--output-file").arg(plot(subject));
     }
     let sweep = report(sweep, subject, extent)?;
-    let mut tune = program();
-    tune.args(["tune", "--most", &subject.most.to_string()]);
-    let tune = report(tune, subject, extent)?;
     Ok(Measured { subject, sweep, tune })
+}
+
+/// The sizes a sweep would try by itself, and the one that was found.
+fn sizes(most: u32, found: Option<u64>) -> String {
+    let mut sizes: Vec<_> = doubling(most).chain(found).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// One, two, four and so on up to a power of two.
+fn doubling(most: u32) -> impl Iterator<Item = u64> {
+    (0..=most.ilog2()).map(|power| 1 << power)
 }
 
 /// The plot of a sweep.

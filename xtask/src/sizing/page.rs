@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::Subject;
+use super::{Subject, doubling};
 
 const BEGIN: &str = "<!-- sizing:begin -->";
 const END: &str = "<!-- sizing:end -->";
@@ -44,18 +44,6 @@ impl Measured {
         }
         let verdict = sweep["verdict"]["summary"].as_str().context("no verdict")?;
         writeln!(text, "\n{}", wrapped(&format!("The sweep: {verdict}.")))?;
-        if let Some(law) = sweep["scalability"].as_object() {
-            let peak = law["peak"].as_f64();
-            let peak =
-                peak.map_or_else(|| "has no peak".to_owned(), |at| format!("peaks at {at:.0}"));
-            let (sigma, kappa, fit) = (&law["sigma"], &law["kappa"], &law["r_squared"]);
-            let [sigma, kappa, fit] = [sigma, kappa, fit].map(|it| it.as_f64().unwrap_or(f64::NAN));
-            let words = format!(
-                "The law with sigma {sigma:.3} and kappa {kappa:.5} explains {:.0} % of it and {peak}.",
-                fit * 100.0
-            );
-            writeln!(text, "{}", wrapped(&words))?;
-        }
         writeln!(text, "{}", wrapped(&self.found()))?;
         Ok(text)
     }
@@ -63,46 +51,38 @@ impl Measured {
     /// What `tune` found, beside what the sweep knows.
     fn found(&self) -> String {
         let share = self.share_of_time() * 100.0;
-        match (self.value(), self.share_of_best()) {
+        match (recommended(&self.tune), self.share_of_best()) {
             (Some(value), Some(part)) => format!(
-                "`tune` found {value} in {share:.0} % of the sweep's time, {:.0} % of the best \
-                 throughput in the sweep.",
+                "`tune` found {value} in {share:.0} % of the time of such a sweep, with {:.0} % of \
+                 the best throughput in it.",
                 part * 100.0
             ),
             (Some(value), None) => {
                 format!(
-                    "`tune` found {value}, which the sweep did not try, in {share:.0} % of its time."
+                    "`tune` found {value} in {share:.0} % of the time of such a sweep, which \
+                         failed at that size."
                 )
             }
             (None, _) => format!("`tune` found nothing: {}.", self.tune["summary"]),
         }
     }
 
-    /// What `tune` recommends.
-    fn value(&self) -> Option<u64> {
-        self.tune["recommendation"]["value"].as_u64()
-    }
-
-    /// The throughput at that value as a share of the best. Between two values of the sweep it lies on a
-    /// straight line.
+    /// The throughput at the size that `tune` recommends, as a share of the best.
     fn share_of_best(&self) -> Option<f64> {
-        let value = self.value()? as f64;
+        let value = recommended(&self.tune)?.to_string();
+        let throughput = |cell: &Value| cell["throughput"]["mean"].as_f64();
         let cells = self.sweep["cells"].as_array()?;
-        let points = cells.iter().filter_map(|cell| {
-            let at: f64 = cell["values"][0].as_str()?.parse().ok()?;
-            Some((at, cell["throughput"]["mean"].as_f64()?))
-        });
-        let points: Vec<_> = points.collect();
-        let best = points.iter().map(|(_, throughput)| *throughput).fold(0.0, f64::max);
-        let below = points.iter().rfind(|(at, _)| *at <= value)?;
-        let above = points.iter().find(|(at, _)| *at >= value)?;
-        let way = if above.0 > below.0 { (value - below.0) / (above.0 - below.0) } else { 0.0 };
-        Some((below.1 + (above.1 - below.1) * way) / best)
+        let best = cells.iter().filter_map(throughput).fold(0.0, f64::max);
+        let found = cells.iter().find(|cell| cell["values"][0] == *value)?;
+        Some(throughput(found)? / best)
     }
 
+    /// The time of `tune` as a share of the sweep's without the size that it would not have tried.
     fn share_of_time(&self) -> f64 {
         let seconds = |report: &Value| report["duration_seconds"].as_f64().unwrap_or(f64::NAN);
-        seconds(&self.tune) / seconds(&self.sweep)
+        let tried = self.sweep["cells"].as_array().map_or(0, Vec::len);
+        let its_own = doubling(self.subject.most).count();
+        seconds(&self.tune) / (seconds(&self.sweep) * its_own as f64 / tried as f64)
     }
 
     /// What is not as it was asked for.
@@ -119,6 +99,11 @@ impl Measured {
         }
         missed
     }
+}
+
+/// The size that `tune` recommends, if it does.
+pub(super) fn recommended(tune: &Value) -> Option<u64> {
+    tune["recommendation"]["value"].as_u64()
 }
 
 /// A mean with its interval, for people.
@@ -173,6 +158,7 @@ mod tests {
     use super::*;
     use crate::sizing::SUBJECTS;
 
+    /// A sweep that found 4 best, with 3 among its sizes, and `tune` beside it.
     fn measured(value: u64, seconds: f64) -> Measured {
         let cell = |value: &str, throughput: f64| {
             json!({
@@ -181,11 +167,13 @@ mod tests {
                 "response_p50": {"mean": 1500.0}, "response_p99": null,
             })
         };
+        let throughputs = [("1", 1000.0), ("2", 1900.0), ("3", 1930.0), ("4", 2000.0)];
+        let larger = [("8", 1500.0), ("16", 1200.0), ("32", 900.0)];
+        let cells = throughputs.into_iter().chain(larger).map(|(at, mean)| cell(at, mean));
         let sweep = json!({
-            "repeats": 3, "run_seconds": 3.0, "duration_seconds": 100.0, "load": {"tasks": 32},
-            "cells": [cell("1", 1000.0), cell("2", 1900.0), cell("4", 2000.0)],
+            "repeats": 3, "run_seconds": 3.0, "duration_seconds": 70.0, "load": {"tasks": 32},
+            "cells": cells.collect::<Vec<_>>(),
             "verdict": {"summary": "2 is enough"},
-            "scalability": {"sigma": 0.1, "kappa": 0.01, "r_squared": 0.98, "peak": 9.5},
         });
         let tune = json!({"recommendation": {"value": value}, "duration_seconds": seconds});
         Measured { subject: &SUBJECTS[0], sweep, tune }
@@ -193,13 +181,12 @@ mod tests {
 
     #[test]
     fn a_row_has_the_figures_of_its_size_and_the_text_what_follows() {
-        let text = measured(2, 40.0).in_markdown().expect("written");
+        let text = measured(2, 24.0).in_markdown().expect("written");
         for part in [
             "### SQLite\n",
             "| 2 | 1 900 (1 890 to 1 910) | 1.50 ms | - |\n",
             "The sweep: 2 is enough.\n",
-            "sigma 0.100 and kappa 0.01000 explains 98 % of it and peaks at 10.\n",
-            "`tune` found 2 in 40 % of the sweep's time, 95 % of the best throughput in the sweep.\n",
+            "`tune` found 2 in 40 % of the time of such a sweep, with 95 % of the best throughput in it.\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
@@ -207,10 +194,17 @@ mod tests {
 
     #[test]
     fn what_is_too_slow_or_too_far_from_the_best_is_missed() {
-        assert!(measured(2, 50.0).missed().is_empty());
-        assert!(measured(3, 50.0).missed().is_empty(), "on the line between 2 and 4");
-        let missed = measured(1, 51.0).missed();
+        assert_eq!(measured(2, 30.0).missed(), Vec::<String>::new());
+        assert_eq!(measured(3, 30.0).missed(), Vec::<String>::new());
+        let missed = measured(1, 31.0).missed();
         assert_eq!(missed.len(), 2, "{missed:?}");
+    }
+
+    #[test]
+    fn the_size_that_was_found_is_among_those_of_the_sweep() {
+        assert_eq!(crate::sizing::sizes(8, Some(3)), "1,2,3,4,8");
+        assert_eq!(crate::sizing::sizes(8, Some(4)), "1,2,4,8");
+        assert_eq!(crate::sizing::sizes(8, None), "1,2,4,8");
     }
 
     #[test]
