@@ -153,7 +153,9 @@ impl Report {
             (waiting, "waiting when time was up"),
         ];
         paragraph(f, "acquires", &list(&ends))?;
-        let opened = match [(pool.opened, "opened"), (pool.open_failed, "failed to open")] {
+        let each = time(pool.opening_seconds * 1e6 / pool.opened.max(1) as f64);
+        let in_each = format!("opened in {each} each");
+        let opened = match [(pool.opened, &*in_each), (pool.open_failed, "failed to open")] {
             [(0, _), (0, _)] => "none opened".to_owned(),
             opened => list(&opened),
         };

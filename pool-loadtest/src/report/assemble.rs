@@ -48,6 +48,8 @@ pub(crate) struct Loaded {
     /// The pool when it began to be measured and after its last operation.
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
+    /// How long connections took to open in between, in sum.
+    pub(crate) opening: Duration,
     /// Connections that were not given back by then.
     pub(crate) leftover: Leftover,
     /// Most connections that were seen in use, now and then.
@@ -242,8 +244,10 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         dropped: measured.unfinished.dropped,
         left_out: loaded.leftover.connections,
         holders: loaded.leftover.holders.clone(),
+        held: held(loaded),
         churned: Churned {
             opened: pool.opened,
+            opening: loaded.opening,
             surplus: closed(CloseReason::Surplus),
             lifetime: closed(CloseReason::Lifetime),
             idle: closed(CloseReason::Idle),

@@ -65,7 +65,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "churn",
         does: "a pool that keeps one idle connection, and opens and closes the others all the time",
-        look_at: "connections opened for each operation, and the verdict",
+        look_at: "connections opened for each operation, the time that takes, and the verdict",
         think_time: ThinkTime::Exponential(Duration::from_millis(5)),
         settings: &[("max_open", "16"), ("max_idle", "1"), ("idle_grace", "0s")],
         twist: Twist::Linger,

@@ -26,6 +26,7 @@ fn busy_pool() -> Evidence {
         network: Network::default(),
         utilisation: 1.0,
         peak_in_use: 10,
+        held: Duration::from_secs(100),
         nested: 0,
         unserved: 0,
         dropped: 0,
@@ -209,8 +210,11 @@ fn far_away() -> Evidence {
     }
 }
 
+/// Ten thousand operations of 1 ms, and connections that take 2 ms to open.
 fn churned(churned: Churned) -> Evidence {
-    Evidence { operations: 10_000, churned, ..busy_pool() }
+    let opening = Duration::from_millis(2) * churned.opened as u32;
+    let (churned, held) = (Churned { opening, ..churned }, Duration::from_secs(10));
+    Evidence { operations: 10_000, held, churned, ..busy_pool() }
 }
 
 #[test]
@@ -266,10 +270,12 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             churned,
-            "churn: connections are not kept: for 100 operations 12 were opened, 1 210 in all; closed: \
-             1 200 as more than max_idle, 1 for their age (max_lifetime) (fewer than 5 connections \
-             opened again for 100 operations; max_idle = 10: connections are kept for the next \
-             operation; more of them are open at rest)",
+            "churn: connections are not kept: 1 210 were opened for 10 000 operations, in 2.00 ms each. \
+             Opening them again took 19 % of the time in which connections were being opened or in \
+             use. Closed: 1 200 as more than max_idle, 1 for their age (max_lifetime) (less than 10 % \
+             of that time spent on opening, and fewer than 5 connections opened again for 100 \
+             operations; max_idle = 10: connections are kept for the next operation; more of them are \
+             open at rest)",
         ),
         (
             Evidence { saturated: Some("2 of 2 cores were busy".to_owned()), ..busy_pool() },
@@ -378,6 +384,21 @@ fn churn_is_told_by_most_of_its_reasons_and_little_of_it_is_none() {
     ] {
         assert_judged(&churned(little), Limit::Pool, "max_open = 20");
     }
+}
+
+#[test]
+fn churn_is_what_opening_takes_of_the_connections_time_as_much_as_how_many_there_are() {
+    let again = |count, took| {
+        let all = churned(Churned { surplus: count, opened: count, ..Churned::default() });
+        let churned = Churned { opening: took * count as u32, ..all.churned };
+        judged(&Evidence { churned, ..all }).0
+    };
+    let (costly, cheap) = (Duration::from_millis(6), Duration::from_micros(100));
+    assert_eq!(again(200, costly), Limit::Churn, "2 for 100 operations, and 11 % of the time");
+    assert_eq!(again(180, costly), Limit::Pool, "10 % is felt, and this is less");
+    assert_eq!(again(1_100, cheap), Limit::Churn, "11 for 100 operations, and 1 % of the time");
+    assert_eq!(again(900, cheap), Limit::Pool, "many, which take next to no time");
+    assert_eq!(again(19, Duration::from_secs(1)), Limit::Pool, "chance");
 }
 
 #[test]
