@@ -180,7 +180,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "soak",
         does: "a steady load for an hour, with the memory of this process watched",
-        look_at: "memory: whether it grows, and by how much",
+        look_at: "memory: whether it grows, and by how much; there is nothing to see before 10 s",
         duration: Duration::from_hours(1),
         expected: "memory is the same after the first quarter of the time as at its end",
         seen: seen::soak,

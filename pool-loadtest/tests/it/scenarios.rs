@@ -252,4 +252,9 @@ fn a_live_resize_fails_nobody() {
 fn a_soak_of_a_second_does_not_say_whether_memory_grows() {
     let report = report("soak", "1s");
     assert_eq!(report["aftermath"]["seen"], Value::Null, "{report}");
+    let detail = report["aftermath"]["detail"].as_str().expect("text");
+    assert!(
+        detail.contains(" at the memory, five a second, and it takes 40 to tell: "),
+        "{detail}"
+    );
 }
