@@ -235,6 +235,7 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         service: total.service.mean() / 1e3,
         median: total.service.value_at_quantile(0.5) as f64 / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),
+        began_cold: about.options.baseline.is_zero(),
         network: about.network,
         utilisation: pool.utilisation,
         peak_in_use: pool.peak_in_use,

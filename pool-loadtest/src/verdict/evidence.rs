@@ -33,6 +33,8 @@ pub(crate) struct Evidence {
     pub(crate) median: f64,
     /// An operation while one task ran alone.
     pub(crate) alone: Option<f64>,
+    /// Whether the load began without one, as was asked for.
+    pub(crate) began_cold: bool,
     pub(crate) network: Network,
     /// Average share of the connections in use, 0 to 1.
     pub(crate) utilisation: f64,

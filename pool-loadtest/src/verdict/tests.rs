@@ -23,6 +23,7 @@ fn busy_pool() -> Evidence {
         service: 1_000.0,
         median: 1_000.0,
         alone: Some(1_000.0),
+        began_cold: false,
         network: Network::default(),
         utilisation: 1.0,
         peak_in_use: 10,
@@ -115,6 +116,10 @@ fn a_few_operations_or_nothing_to_compare_with_claim_nothing() {
         assert_judged(&nothing, Limit::Unknown, "");
     }
     assert_judged(&Evidence { operations: 300, ..busy_pool() }, Limit::Pool, "max_open = 20");
+    // Room to spare needs no comparison.
+    let spare = Evidence { wait: 1.0, utilisation: 0.2, peak_in_use: 4, ..busy_pool() };
+    let cold = Evidence { alone: None, began_cold: true, ..spare };
+    assert_judged(&cold, Limit::Idle, "max_open = 4");
 }
 
 #[test]
@@ -294,7 +299,14 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             Evidence { operations: 1, ..busy_pool() },
-            "unknown: 1 operation is too few to tell what limits them (a longer run, or more tasks)",
+            "unknown: 1 operation is too few to tell what limits them (a longer run, or a higher load)",
+        ),
+        (
+            Evidence { alone: None, began_cold: true, ..busy_pool() },
+            "unknown: 100 % of the connections are in use on average, and waiting is 50 % of the \
+             response time; whether that is the pool's or the database's doing cannot be told, as \
+             the load began cold: nobody timed an operation alone before it (a load that does not \
+             begin cold)",
         ),
     ] {
         assert_eq!(said(&evidence), expected);

@@ -186,6 +186,9 @@ fn cold_start_begins_without_a_connection() {
     assert_eq!(count(&report["pool"]["opened"]), most.min(16), "{report}");
     assert_seen(&report, "connections opened, the longest wait was ");
     assert!(report["baseline_us"].is_null(), "nobody has warmed it up");
+    let verdict = &report["verdict"];
+    let summary = verdict["summary"].as_str().expect("text");
+    assert!(!summary.contains("while one task ran alone"), "none did: {summary}");
 }
 
 #[test]
