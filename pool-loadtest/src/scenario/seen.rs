@@ -158,8 +158,8 @@ pub(super) fn nested(report: &Report, notes: &Notes) -> Seen {
     let in_vain = counted(notes.twists(), "operation");
     let done = counted(report.operations + report.late, "operation");
     let detail = format!(
-        "{in_vain} held a connection and waited for another in vain; {done} had both. Acquire them in \
-         one go, or have more connections than callers"
+        "{in_vain} held a connection and waited for another in vain; {done} had both. Take one for an \
+         operation and pass it on, or have more connections than callers"
     );
     seen(notes.twists() > 0, detail)
 }

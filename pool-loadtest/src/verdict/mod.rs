@@ -67,7 +67,7 @@ pub enum Limit {
     Network,
     /// Connections wait for the database, or for a processor.
     Database,
-    /// Tasks wait for connections that the database could serve.
+    /// Operations wait for connections that the database could serve.
     Pool,
     /// Nothing in particular: the pool is busy, and hardly anybody waits.
     Balanced,

@@ -96,7 +96,13 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 #[test]
 fn a_pool_that_was_never_in_full_use_is_idle_whatever_a_short_operation_waits() {
     let quiet = Evidence { wait: 50.0, service: 100.0, utilisation: 0.02, ..busy_pool() };
-    assert_judged(&Evidence { peak_in_use: 9, ..quiet.clone() }, Limit::Idle, "max_open = 9");
+    let never_full = Evidence { peak_in_use: 9, ..quiet.clone() };
+    assert_judged(&never_full, Limit::Idle, "max_open = 9");
+    let Verdict { summary, would_change, .. } = verdict(&never_full);
+    let expected =
+        "waiting is 33 % of the response time, but never because all of them were in use";
+    assert!(summary.ends_with(expected), "{summary}");
+    assert!(!would_change.contains("waiting"), "there is some: {would_change}");
     let bursts = Evidence { peak_in_use: 10, ..quiet };
     assert_eq!(judged(&bursts).0, Limit::Pool, "some waited while all were in use");
 }
@@ -234,8 +240,8 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
     for (evidence, expected) in [
         (
             busy_pool(),
-            "pool-limited: tasks wait for connections: 100 % of these are in use on average, waiting \
-             is 50 % of the response time, and once it has a connection an operation takes no longer \
+            "pool-limited: operations wait for connections: 100 % of these are in use on average, \
+             waiting is 50 % of the response time, and once it has one an operation takes no longer \
              than alone (waiting of less than 10 % of the response time, or operations that take \
              twice as long as alone; max_open = 20: waits should fall and throughput rise, until the \
              database is the limit)",
@@ -250,15 +256,15 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         (
             idle,
             "idle: the pool has room to spare: 20 % of its connections are in use on average, 4 at \
-             most, and waiting is less than 1 % of the response time (more tasks: half of the \
+             most, and waiting is less than 1 % of the response time (a higher load: half of the \
              connections in use, or waiting of 10 % of the response time; max_open = 4: fewer \
              connections to keep; no reserve for a higher peak)",
         ),
         (
             Evidence { wait: 0.0, ..busy_pool() },
             "balanced: in balance: 100 % of the connections are in use on average, and waiting is 0 % \
-             of the response time (more tasks, until waiting is 10 % of the response time; or fewer, \
-             until half of the connections are idle)",
+             of the response time (a higher load, until waiting is 10 % of the response time; or a \
+             lower one, until half of the connections are idle)",
         ),
         (
             far_away(),
@@ -460,8 +466,8 @@ fn a_way_that_is_short_or_an_operation_that_works_is_not_the_network() {
 fn a_few_operations_that_have_connections_for_long_are_no_slow_database() {
     let hogged = Evidence { service: 12_500.0, median: 500.0, wait: 12_500.0, ..busy_pool() };
     assert_judged(&hogged, Limit::Pool, "");
-    let expected = "tasks wait for connections that a few operations have for long: half of all have \
-                    one for 500 us at most, the average is 12.5 ms, and waiting is 50 % of the \
+    let expected = "operations wait for connections that a few of them have for long: half of all \
+                    have one for 500 us at most, the average is 12.5 ms, and waiting is 50 % of the \
                     response time. Find those that do something else meanwhile, or wait for a lock";
     assert_eq!(verdict(&hogged).summary, expected);
     let slow = Evidence { median: 1_000.0, ..hogged.clone() };
