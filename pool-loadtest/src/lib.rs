@@ -75,6 +75,7 @@ mod load;
 mod metric;
 mod network;
 mod objective;
+mod opening;
 mod options;
 #[cfg(feature = "cli")]
 mod paste;

@@ -146,6 +146,7 @@ fn pool() -> PoolReport {
         wait_count: 12_000,
         wait_seconds: 4.0,
         opened: 4,
+        opening_seconds: 0.02,
         open_failed: 0,
         closed: BTreeMap::new(),
     }

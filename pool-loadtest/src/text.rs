@@ -153,7 +153,9 @@ impl Report {
             (waiting, "waiting when time was up"),
         ];
         paragraph(f, "acquires", &list(&ends))?;
-        let opened = match [(pool.opened, "opened"), (pool.open_failed, "failed to open")] {
+        let each = time(pool.opening_seconds * 1e6 / pool.opened.max(1) as f64);
+        let in_each = format!("opened in {each} each");
+        let opened = match [(pool.opened, &*in_each), (pool.open_failed, "failed to open")] {
             [(0, _), (0, _)] => "none opened".to_owned(),
             opened => list(&opened),
         };
@@ -243,10 +245,10 @@ impl Report {
             (None, Limit::Generator) => {
                 "nothing: run it with less load, or from a machine with more cores".to_owned()
             }
-            (None, Limit::Unknown) if !self.changes.is_empty() => {
-                "run it with each of these settings by itself".to_owned()
+            (None, Limit::Unknown) => format!("nothing yet: that takes {would_change}"),
+            (None, Limit::Churn) => {
+                "find out why they are closed; no setting of the pool mends that".to_owned()
             }
-            (None, Limit::Unknown) => "run it for longer, or with more tasks".to_owned(),
             (None, _) => "leave the settings as they are".to_owned(),
         };
         paragraph(f, "recommended", &advice)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::board::Board;
+use crate::lock_waits::LockWaitCounter;
 
 /// Milliseconds from one look at a lock to the next, as SQLite's own busy handler takes them; the
 /// last one repeats.
@@ -25,17 +26,19 @@ thread_local! {
 struct Patience {
     board: Arc<Board>,
     timeout: Duration,
+    counter: Arc<LockWaitCounter>,
     /// When the present wait began.
     since: Cell<Option<Instant>>,
     /// Whether a new wait goes on with the time of the one before.
     one_wait: Cell<bool>,
 }
 
-/// Gives the calling thread, a connection's, its patience.
-pub(crate) fn prepare(board: &Arc<Board>, timeout: Duration) {
+/// Gives the calling thread, a connection's, its patience, and where its waits are counted.
+pub(crate) fn prepare(board: &Arc<Board>, timeout: Duration, counter: &Arc<LockWaitCounter>) {
     PATIENCE.set(Some(Patience {
         board: Arc::clone(board),
         timeout,
+        counter: Arc::clone(counter),
         since: Cell::new(None),
         one_wait: Cell::new(false),
     }));
@@ -92,10 +95,8 @@ impl Patience {
 
     fn wait(&self, round: i32) -> bool {
         let now = Instant::now();
-        let since = match self.since.get() {
-            Some(since) if round > 0 || self.one_wait.get() => since,
-            _ => now,
-        };
+        let going_on = self.since.get().filter(|_| round > 0 || self.one_wait.get());
+        let since = going_on.unwrap_or(now);
         self.since.set(Some(since));
         let left = self.timeout.saturating_sub(now.duration_since(since));
         if left.is_zero() || self.board.must_stop() {
@@ -105,6 +106,10 @@ impl Patience {
         // A cancel is written before the thread is unparked, so it is either seen above, or ends
         // the pause at once. A stray wake-up means only that the lock is looked at early.
         park_timeout(left.min(Duration::from_millis(PAUSES_MS[step])));
+        if going_on.is_none() {
+            self.counter.begin();
+        }
+        self.counter.go_on(now.elapsed());
         !self.board.must_stop()
     }
 }
@@ -115,16 +120,20 @@ mod tests {
 
     use super::*;
 
+    fn counter() -> Arc<LockWaitCounter> {
+        Arc::default()
+    }
+
     #[test]
     fn without_patience_it_gives_up_at_once() {
-        prepare(&Arc::new(Board::new()), Duration::ZERO);
+        prepare(&Arc::new(Board::new()), Duration::ZERO, &counter());
         assert!(!wait(0));
     }
 
     #[test]
     fn a_cancelled_job_gives_up_at_once_and_the_next_one_waits() {
         let board = Arc::new(Board::new());
-        prepare(&board, Duration::from_hours(1));
+        prepare(&board, Duration::from_hours(1), &counter());
         assert!(board.start(1));
         board.cancel(1);
         assert!(!wait(0));
@@ -135,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_one_wait_has_one_timeout_however_often_it_begins() {
         let board = Arc::new(Board::new());
-        prepare(&board, Duration::from_millis(20));
+        prepare(&board, Duration::from_millis(20), &counter());
         assert!(board.start(1));
         let busy = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None);
         let mut attempts = 0;
@@ -152,12 +161,16 @@ mod tests {
     #[test]
     fn each_wait_has_the_whole_timeout() {
         let board = Arc::new(Board::new());
-        prepare(&board, Duration::from_millis(20));
+        let counter = counter();
+        prepare(&board, Duration::from_millis(20), &counter);
         assert!(board.start(1));
         for _ in 0..2 {
             let started = Instant::now();
             assert!((0..1000).any(|round| !wait(round)), "gives up");
             assert!(started.elapsed() >= Duration::from_millis(20), "not before the timeout");
         }
+        let waited = counter.read();
+        assert_eq!(waited.count, 2, "however often each looked");
+        assert!(!waited.time.is_zero());
     }
 }

@@ -1,12 +1,14 @@
 //! A connection as its users see it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pool_core::{RunningStatement, StatementOutcome, Statements};
 use rusqlite::{Connection, Params, Row};
 
 use crate::board::Left;
 use crate::error::SqliteError;
+use crate::lock_waits::{LockWaitCounter, LockWaits};
 use crate::worker::Worker;
 
 /// A connection to an SQLite database, on a thread of its own.
@@ -61,17 +63,30 @@ pub struct SqliteConnection {
     id: u64,
     worker: Worker,
     statements: Statements,
+    lock_waits: Arc<LockWaitCounter>,
 }
 
 impl SqliteConnection {
-    pub(crate) fn new(id: u64, worker: Worker, statements: Statements) -> Self {
-        Self { id, worker, statements }
+    pub(crate) fn new(
+        id: u64,
+        worker: Worker,
+        statements: Statements,
+        lock_waits: Arc<LockWaitCounter>,
+    ) -> Self {
+        Self { id, worker, statements, lock_waits }
     }
 
     /// The pool's number of the connection.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// How often and for how long this connection and all others of its driver, and of the driver's
+    /// clones, have waited for locks since the driver was made.
+    #[must_use]
+    pub fn lock_waits(&self) -> LockWaits {
+        self.lock_waits.read()
     }
 
     /// Runs a closure with the `rusqlite` connection, on its thread. Observers are told of one

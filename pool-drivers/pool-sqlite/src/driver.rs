@@ -1,6 +1,7 @@
 //! The driver: `pool_core::Driver` for SQLite.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use pool_core::{
@@ -78,7 +79,8 @@ impl Driver for SqliteDriver {
         let (worker, opened) = Worker::start(id, self.opening.clone())
             .map_err(|source| SqliteError::Thread { database: self.opening.database(), source })?;
         // From here on, dropping the future hangs up, and the thread ends.
-        let connection = SqliteConnection::new(id, worker, context.statements);
+        let lock_waits = Arc::clone(&self.opening.lock_waits);
+        let connection = SqliteConnection::new(id, worker, context.statements, lock_waits);
         opened.await.unwrap_or(Err(SqliteError::ThreadGone))?;
         Ok(connection)
     }

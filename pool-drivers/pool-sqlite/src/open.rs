@@ -9,6 +9,7 @@ use crate::board::Board;
 use crate::busy;
 use crate::error::{OpenFailure, SqliteError};
 use crate::file;
+use crate::lock_waits::LockWaitCounter;
 use crate::options::{Access, JournalMode, Source, SqliteOptions};
 
 /// Operations of SQLite's virtual machine between two looks at whether the job is cancelled.
@@ -39,6 +40,7 @@ impl Anchor {
 pub(crate) struct Opening {
     pub(crate) options: Arc<SqliteOptions>,
     pub(crate) anchor: Arc<Anchor>,
+    pub(crate) lock_waits: Arc<LockWaitCounter>,
 }
 
 impl Opening {
@@ -49,7 +51,8 @@ impl Opening {
             // A later change of the working directory must not lead to another file.
             *path = absolute;
         }
-        Self { options: Arc::new(options), anchor: Arc::default() }
+        let options = Arc::new(options);
+        Self { options, anchor: Arc::default(), lock_waits: Arc::default() }
     }
 
     /// The database's path or name, for messages.

@@ -141,7 +141,7 @@ pub(crate) fn serve(
     inbox: &Inbox<Message>,
 ) {
     let leave = Leave(Arc::clone(&board));
-    busy::prepare(&board, opening.options.busy_timeout);
+    busy::prepare(&board, opening.options.busy_timeout, &opening.lock_waits);
     let connection = match opening.open(&board) {
         Ok(connection) => connection,
         Err(error) => {

@@ -1,6 +1,8 @@
 //! What is asked of the server beside a run, on connections outside the pool: what it counts
 //! meanwhile, and how many connections it has for all replicas.
 
+use std::time::Duration;
+
 use pool_core::ControlHandle;
 
 use super::budget::{NoBudget, ask};
@@ -59,7 +61,8 @@ impl Aside {
         let Self { watch, budget, warnings } = self;
         report.warnings.extend(warnings);
         if let Some(server) = watch.report().await {
-            report.verdict.heed(&server);
+            let held = report.service.mean.unwrap_or_default() * report.service.count as f64;
+            report.verdict.heed(&server, Duration::from_secs_f64(held / 1e6));
             report.server = Some(server);
         }
         if let Some(budget) = budget {

@@ -10,6 +10,7 @@ use super::{Load, later};
 use crate::arrivals::Arrivals;
 use crate::changes::{ChangeReport, Changes};
 use crate::leftover::Leftover;
+use crate::opening::OpeningTime;
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
 use crate::report::{About, Latency, Loaded, Point, Report};
@@ -66,6 +67,8 @@ pub(super) struct Teller<'a, D: Driver, F> {
     /// The pool's settings and how it was then.
     config: PoolConfig,
     before: PoolStats,
+    /// What was spent on opening connections since.
+    opening: OpeningTime,
     processor: ProcessorTime,
     /// Most connections that were seen in use.
     most_in_use: usize,
@@ -96,6 +99,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             until,
             config: pool.config(),
             before: pool.stats(),
+            opening: OpeningTime::start(&pool.control()),
             processor: ProcessorTime::now(),
             most_in_use: 0,
             last: (from, 0),
@@ -121,6 +125,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     /// The load is measured from now on.
     pub(super) fn begin(&mut self) {
         self.before = self.pool.stats();
+        self.opening = OpeningTime::start(&self.pool.control());
         self.processor = ProcessorTime::now();
     }
 
@@ -205,6 +210,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
             found: self.recorder.found(is_open),
             before: self.before.clone(),
             after: self.pool.stats(),
+            opening: self.opening.sum(),
             leftover: Leftover::default(),
             most_in_use: self.most_in_use,
             cores_used: self.processor.cores_since(),

@@ -48,6 +48,8 @@ pub(crate) struct Loaded {
     /// The pool when it began to be measured and after its last operation.
     pub(crate) before: PoolStats,
     pub(crate) after: PoolStats,
+    /// How long connections took to open in between, in sum.
+    pub(crate) opening: Duration,
     /// Connections that were not given back by then.
     pub(crate) leftover: Leftover,
     /// Most connections that were seen in use, now and then.
@@ -233,6 +235,7 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         service: total.service.mean() / 1e3,
         median: total.service.value_at_quantile(0.5) as f64 / 1e3,
         alone: about.baseline.map(|baseline| baseline.as_secs_f64() * 1e6),
+        began_cold: about.options.baseline.is_zero(),
         network: about.network,
         utilisation: pool.utilisation,
         peak_in_use: pool.peak_in_use,
@@ -242,8 +245,10 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         dropped: measured.unfinished.dropped,
         left_out: loaded.leftover.connections,
         holders: loaded.leftover.holders.clone(),
+        held: held(loaded),
         churned: Churned {
             opened: pool.opened,
+            opening: loaded.opening,
             surplus: closed(CloseReason::Surplus),
             lifetime: closed(CloseReason::Lifetime),
             idle: closed(CloseReason::Idle),

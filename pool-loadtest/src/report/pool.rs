@@ -39,6 +39,8 @@ pub struct PoolReport {
     pub wait_seconds: f64,
     /// Connections opened.
     pub opened: u64,
+    /// Time that opening them took, in sum, in seconds.
+    pub opening_seconds: f64,
     /// Connects that failed.
     pub open_failed: u64,
     /// Connections closed, by reason.
@@ -66,7 +68,7 @@ pub struct AcquireReport {
 impl PoolReport {
     /// What the load brought about, and how things were at the `end`.
     pub(crate) fn new(loaded: &Loaded, end: &PoolStats) -> Self {
-        let Loaded { before, after, elapsed, most_open, most_in_use, .. } = loaded;
+        let Loaded { before, after, opening, elapsed, most_open, most_in_use, .. } = loaded;
         let peak_is_exact =
             after.peak_in_use > before.peak_in_use || *most_in_use >= after.peak_in_use;
         let peak_in_use = if peak_is_exact { after.peak_in_use } else { *most_in_use };
@@ -85,6 +87,7 @@ impl PoolReport {
             wait_count: after.wait_count - before.wait_count,
             wait_seconds: after.wait_time.saturating_sub(before.wait_time).as_secs_f64(),
             opened: after.opened - before.opened,
+            opening_seconds: opening.as_secs_f64(),
             open_failed: after.open_failed - before.open_failed,
             closed: closed.into_iter().collect(),
         }

@@ -65,7 +65,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "churn",
         does: "a pool that keeps one idle connection, and opens and closes the others all the time",
-        look_at: "connections opened for each operation, and the verdict",
+        look_at: "connections opened for each operation, the time that takes, and the verdict",
         think_time: ThinkTime::Exponential(Duration::from_millis(5)),
         settings: &[("max_open", "16"), ("max_idle", "1"), ("idle_grace", "0s")],
         twist: Twist::Linger,
@@ -180,7 +180,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "soak",
         does: "a steady load for an hour, with the memory of this process watched",
-        look_at: "memory: whether it grows, and by how much",
+        look_at: "memory: whether it grows, and by how much; there is nothing to see before 10 s",
         duration: Duration::from_hours(1),
         expected: "memory is the same after the first quarter of the time as at its end",
         seen: seen::soak,

@@ -10,7 +10,7 @@ const NOISE_BYTES: f64 = 4e6;
 const PAGE: u64 = 4096;
 
 /// Fewer samples say nothing: a process takes memory in its first seconds.
-const ENOUGH: usize = 40;
+pub(crate) const ENOUGH: usize = 40;
 
 /// Bytes in use, at even distances in time.
 #[derive(Debug)]
@@ -62,17 +62,22 @@ impl Memory {
         }
     }
 
-    /// What the samples say; `None` if there are too few.
-    pub(crate) fn course(&self) -> Option<Course> {
+    /// What the samples say.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few: how many there are.
+    pub(crate) fn course(&self) -> Result<Course, usize> {
         let samples = self.samples.len();
         if samples < ENOUGH {
-            return None;
+            return Err(samples);
         }
         let quarters = [1, 2, 3].map(|quarter| {
             let part = &self.samples[samples * quarter / 4..samples * (quarter + 1) / 4];
             part.iter().map(|bytes| *bytes as f64).sum::<f64>() / part.len() as f64
         });
-        Some(Course { quarters, most: self.samples.iter().copied().max()?, samples })
+        let most = self.samples.iter().copied().max().unwrap_or_default();
+        Ok(Course { quarters, most, samples })
     }
 }
 
@@ -120,7 +125,9 @@ mod tests {
     fn a_few_samples_say_nothing() {
         let mut memory = Memory::default();
         (1..ENOUGH as u64).for_each(|look| memory.add(look * 100_000_000));
-        assert_eq!(memory.course(), None);
+        assert_eq!(memory.course(), Err(ENOUGH - 1));
+        memory.add(0);
+        assert!(memory.course().expect("enough").most > 0);
     }
 
     #[cfg(target_os = "linux")]

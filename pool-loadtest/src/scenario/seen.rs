@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Notes;
 use super::hog::HOLD;
+use super::memory::ENOUGH as ENOUGH_LOOKS;
 use super::pulse::Pulse;
 use crate::changes::ChangeOutcome;
 use crate::report::{Invariant, Outcome, Report, after};
@@ -157,8 +158,8 @@ pub(super) fn nested(report: &Report, notes: &Notes) -> Seen {
     let in_vain = counted(notes.twists(), "operation");
     let done = counted(report.operations + report.late, "operation");
     let detail = format!(
-        "{in_vain} held a connection and waited for another in vain; {done} had both. Acquire them in \
-         one go, or have more connections than callers"
+        "{in_vain} held a connection and waited for another in vain; {done} had both. Take one for an \
+         operation and pass it on, or have more connections than callers"
     );
     seen(notes.twists() > 0, detail)
 }
@@ -241,8 +242,18 @@ pub(super) fn resize(report: &Report, _: &Notes) -> Seen {
 
 pub(super) fn soak(_: &Report, notes: &Notes) -> Seen {
     let memory = notes.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Some(course) = memory.course() else {
-        return unknown("too few looks at the memory to tell: run it for longer, on Linux");
+    let course = match memory.course() {
+        Ok(course) => course,
+        Err(0) => {
+            return unknown("this system does not say how much memory a process has; Linux does");
+        }
+        Err(looks) => {
+            return unknown(&format!(
+                "{} at the memory, five a second, and it takes {ENOUGH_LOOKS} to tell: run it for 10 s \
+                 at least, and for an hour to see memory that grows slowly",
+                counted(looks as u64, "look")
+            ));
+        }
     };
     let megabytes = |bytes: f64| format!("{:.1} MB", bytes / 1e6);
     let [second, third, fourth] = course.quarters.map(megabytes);

@@ -13,6 +13,7 @@ use std::future::Future;
 
 use pool_core::{LentConnection, Probe, SharedError};
 
+pub(crate) use self::sqlite::write_lock;
 use self::tally::Tally;
 pub(crate) use self::watch::ServerWatch;
 

@@ -76,7 +76,7 @@ impl Counted for PostgresConnection {
     fn findings(tally: &Tally, _: f64) -> Vec<String> {
         let at_work = tally.seen(AT_WORK).max(ENOUGH);
         let waiting = [
-            (LOCKED, "operations wait for row locks", "waited for a lock"),
+            (LOCKED, "operations wait for each other's locks", "waited for one"),
             (READING, "operations wait for the disk", "waited for it"),
             (CONTENDING, "operations wait for each other inside the server", "did"),
         ];
@@ -118,8 +118,8 @@ mod tests {
             PostgresConnection::findings(&tally, 10.0)
         };
         assert_eq!(found(0.9, 0.0), Vec::<String>::new());
-        let locks = "operations wait for row locks: looked at four times a second, 40 % of the sessions at \
-                     work waited for a lock";
+        let locks = "operations wait for each other's locks: looked at four times a second, 40 % of the \
+                     sessions at work waited for one";
         assert_eq!(found(4.0, 0.0), [locks]);
         assert_eq!(found(4.0, 1.0), [locks, "it resolved 1 deadlock"]);
     }

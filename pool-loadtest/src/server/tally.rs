@@ -31,7 +31,6 @@ struct Level {
 
 impl Tally {
     /// A counter stands at `value`.
-    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn count(&mut self, figure: Figure, value: f64) {
         self.show(figure);
         let counter = self.counters.entry(figure).or_insert(Counter { first: value, last: value });

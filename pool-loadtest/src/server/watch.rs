@@ -48,8 +48,11 @@ impl ServerWatch {
         Self { phase, settled, task }
     }
 
-    /// The load has come so far.
+    /// The load has come so far. What is counted while it warms up is not of it.
     pub(crate) fn tell(&self, progress: &Progress) {
+        if progress.warm_up_left.is_some() {
+            return;
+        }
         self.reach(if progress.ended { Phase::Over } else { Phase::Load });
     }
 

@@ -1,20 +1,57 @@
 //! What is known of a run only after its report was made: what the server counted, and how many
 //! connections it has for this pool.
 
+use std::time::Duration;
+
 use super::{Limit, Recommendation, Verdict};
 use crate::report::{BudgetReport, ServerReport};
-use crate::words::counted;
+use crate::server::write_lock;
+use crate::words::{counted, percent, time};
+
+/// This share of the time that operations have connections is most of it.
+const MOST: f64 = 0.5;
 
 impl Verdict {
-    /// Says what the server knows of why operations wait inside it.
-    pub(crate) fn heed(&mut self, server: &ServerReport) {
-        if self.limit != Limit::Database {
+    /// Says what the server knows of why operations wait inside it, or keep connections that others wait
+    /// for. They had them for so long, in sum.
+    pub(crate) fn heed(&mut self, server: &ServerReport, held: Duration) {
+        if self.blames_the_write_lock(server, held) {
             return;
         }
-        if !server.findings.is_empty() {
+        if matches!(self.limit, Limit::Database | Limit::Pool) && !server.findings.is_empty() {
             let found = server.findings.join("; ");
-            self.summary = format!("{}. The server says: {found}", self.summary);
+            self.summary = format!("{}. The database says: {found}", self.summary);
         }
+    }
+
+    /// Operations that have connections and mostly wait for SQLite's write lock seem to be slow, or to have
+    /// connections for long, and more of these would not help them. That is measured, not guessed, so
+    /// it goes before what was concluded.
+    fn blames_the_write_lock(&mut self, server: &ServerReport, held: Duration) -> bool {
+        let Some((waits, waited)) = write_lock(server) else { return false };
+        let share = waited.as_secs_f64() / held.as_secs_f64().max(f64::MIN_POSITIVE);
+        let is_inferred =
+            matches!(self.limit, Limit::Pool | Limit::Database | Limit::Balanced | Limit::Idle);
+        if share < MOST || !is_inferred {
+            return false;
+        }
+        if self.limit == Limit::Pool {
+            // It can only have been more connections.
+            self.recommendation = None;
+        }
+        self.limit = Limit::Database;
+        self.summary = format!(
+            "operations wait for SQLite's write lock: {} of the time that they have connections, in \
+             {}, {} in sum. One connection writes at a time, so more of them do not help those that \
+             write. Fewer or shorter transactions do, or a pool of one connection for them beside one \
+             for readers",
+            percent(share.min(1.0)),
+            counted(waits, "wait"),
+            time(waited.as_secs_f64() * 1e6),
+        );
+        "less than half of that time spent on waiting for the lock"
+            .clone_into(&mut self.would_change);
+        true
     }
 
     /// Cuts what is recommended to what fits the server, and says so.
@@ -48,6 +85,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::ServerCounter;
 
     /// A verdict that recommends so many connections.
     fn recommending(limit: Limit, max_open: &str) -> Verdict {
@@ -107,11 +145,49 @@ mod tests {
         };
         let summary = |limit| {
             let mut verdict = recommending(limit, "3");
-            verdict.heed(&server);
+            verdict.heed(&server, Duration::from_secs(10));
             verdict.summary
         };
-        let expected = "why. The server says: operations wait for row locks";
+        let expected = "why. The database says: operations wait for row locks";
         assert_eq!(summary(Limit::Database), expected);
+        assert_eq!(summary(Limit::Pool), expected, "whoever waits for a lock keeps a connection");
         assert_eq!(summary(Limit::Idle), "why");
+    }
+
+    #[test]
+    fn operations_that_mostly_wait_for_the_write_lock_are_limited_by_it_and_others_are_not() {
+        let counter = |name: &str, value, unit: &str| ServerCounter {
+            name: name.to_owned(),
+            value,
+            unit: unit.to_owned(),
+        };
+        let server = ServerReport {
+            version: None,
+            counters: vec![
+                counter("waits for the write lock", 1_234.0, "waits"),
+                counter("time waiting for the write lock", 7_700.0, "ms"),
+            ],
+            findings: vec!["operations wait for the write lock".to_owned()],
+            missing: Vec::new(),
+        };
+        let heeding = |limit, held| {
+            let mut verdict = recommending(limit, "20");
+            verdict.heed(&server, Duration::from_secs(held));
+            verdict
+        };
+        let pool = heeding(Limit::Pool, 10);
+        assert_eq!((pool.limit, &pool.recommendation), (Limit::Database, &None));
+        let expected = "operations wait for SQLite's write lock: 77 % of the time that they have \
+                        connections, in 1 234 waits, 7.70 s in sum. One connection writes at a time, so";
+        assert!(pool.summary.starts_with(expected), "{}", pool.summary);
+        let slow = heeding(Limit::Database, 10);
+        assert_eq!((slow.limit, &*slow.summary), (Limit::Database, &*pool.summary));
+        assert!(slow.recommendation.is_some(), "fewer connections");
+        for limit in [Limit::Failing, Limit::Leak, Limit::Generator, Limit::Churn, Limit::Unknown] {
+            assert_eq!(heeding(limit, 10), recommending(limit, "20"));
+        }
+        let less = heeding(Limit::Pool, 16);
+        assert_eq!((less.limit, less.recommendation.is_some()), (Limit::Pool, true));
+        assert_eq!(less.summary, "why. The database says: operations wait for the write lock");
     }
 }

@@ -3,28 +3,35 @@
 use pool_core::PoolConfig;
 
 use super::{Advice, BUSY, Churned, Evidence, FELT, Finding, Limit};
-use crate::words::{counted, grouped, percent};
+use crate::words::{counted, grouped, percent, time};
 
-/// So many connections opened again for each operation cost something.
-const RELEVANT: f64 = 0.05;
+/// So many connections opened again for each operation are many.
+const MANY: f64 = 0.05;
+/// Many of them cost something if opening takes this share of the time that connections have.
+const RELEVANT: f64 = 0.01;
 /// Fewer than so many are chance.
 const CHANCE: u64 = 20;
 
 impl Evidence {
-    /// Connections opened again at a rate that is a relevant share of the operations.
+    /// Connections opened again, which takes a share of their time that is felt, or a relevant share
+    /// because there are many of them.
     pub(super) fn churn(&self) -> Option<Finding> {
-        let Churned { opened, surplus, lifetime, idle, broken } = self.churned;
+        let Churned { opened, opening, surplus, lifetime, idle, broken } = self.churned;
         // What was opened once and kept is no churn.
         let again = opened.min(surplus + lifetime + idle + broken);
-        let share = again as f64 / self.operations.max(1) as f64;
-        if again < CHANCE || share < RELEVANT {
+        let for_each = again as f64 / self.operations.max(1) as f64;
+        let took = opening.as_secs_f64() / opened.max(1) as f64;
+        let (spent, held) = (took * again as f64, self.held.as_secs_f64());
+        let share = spent / (spent + held).max(f64::MIN_POSITIVE);
+        let costs = share >= FELT || (share >= RELEVANT && for_each >= MANY);
+        if again < CHANCE || !costs {
             return self.missed(again.min(surplus));
         }
         let reasons = [
             (surplus, "as more than max_idle"),
             (lifetime, "for their age (max_lifetime)"),
             (idle, "for being idle (max_idle_time)"),
-            (broken, "because they were broken"),
+            (broken, "as broken or found dead"),
         ];
         let closed: Vec<_> = reasons
             .iter()
@@ -32,12 +39,16 @@ impl Evidence {
             .map(|(count, why)| format!("{} {why}", grouped(*count)))
             .collect();
         let summary = format!(
-            "connections are not kept: for 100 operations {:.0} were opened, {} in all; closed: {}",
-            (opened as f64 / self.operations.max(1) as f64 * 100.0).max(1.0),
+            "connections are not kept: {} were opened for {}, in {} each. Opening them again took {} of \
+             the time in which connections were being opened or in use. Closed: {}",
             grouped(opened),
+            counted(self.operations, "operation"),
+            time(took * 1e6),
+            percent(share),
             closed.join(", "),
         );
-        let would_change = "fewer than 5 connections opened again for 100 operations";
+        let would_change = "less than 10 % of that time spent on opening, and fewer than 5 \
+                            connections opened again for 100 operations";
         let most = reasons.iter().map(|(count, _)| *count).max();
         let advice = match most {
             most if most == Some(surplus) => self.keep_idle(),

@@ -1,5 +1,7 @@
 //! What a verdict is made from.
 
+use std::time::Duration;
+
 use pool_core::PoolConfig;
 
 use crate::recorder::AcquireCause;
@@ -31,10 +33,14 @@ pub(crate) struct Evidence {
     pub(crate) median: f64,
     /// An operation while one task ran alone.
     pub(crate) alone: Option<f64>,
+    /// Whether the load began without one, as was asked for.
+    pub(crate) began_cold: bool,
     pub(crate) network: Network,
     /// Average share of the connections in use, 0 to 1.
     pub(crate) utilisation: f64,
     pub(crate) peak_in_use: usize,
+    /// How long connections were in use, in sum.
+    pub(crate) held: Duration,
     /// Acquires beyond one for each operation: by the operations themselves, or by other users of the
     /// pool.
     pub(crate) nested: u64,
@@ -69,6 +75,8 @@ pub(crate) struct Network {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Churned {
     pub(crate) opened: u64,
+    /// How long that took, in sum.
+    pub(crate) opening: Duration,
     /// Closed because more were idle than are kept.
     pub(crate) surplus: u64,
     /// Closed because of their age.

@@ -13,6 +13,7 @@ mod failing;
 mod generator;
 mod leak;
 mod network;
+mod uncompared;
 mod waiting;
 
 use pool_core::{ConfigError, PoolConfig};
@@ -66,13 +67,13 @@ pub enum Limit {
     Network,
     /// Connections wait for the database, or for a processor.
     Database,
-    /// Tasks wait for connections that the database could serve.
+    /// Operations wait for connections that the database could serve.
     Pool,
     /// Nothing in particular: the pool is busy, and hardly anybody waits.
     Balanced,
     /// Nothing: there is room to spare.
     Idle,
-    /// Too little was done to tell, or the pool was changed meanwhile.
+    /// Too little was done to tell, the pool was changed meanwhile, or the load began cold.
     Unknown,
 }
 
@@ -201,15 +202,13 @@ impl Evidence {
             let done = counted(self.operations, "operation");
             let verb = if self.operations == 1 { "is" } else { "are" };
             let summary = format!("{done} {verb} too few to tell what limits them");
-            return Finding::unknown(summary, "a longer run, or more tasks");
+            return Finding::unknown(summary, "a longer run, or a higher load");
         }
         if let Some(churn) = self.churn() {
             return churn;
         }
         let Some(alone) = self.alone.filter(|alone| *alone > 0.0) else {
-            let summary = "no operation was done while one task ran alone, so there is nothing to \
-                           compare with";
-            return Finding::unknown(summary.to_owned(), "operations that succeed alone");
+            return self.uncompared();
         };
         self.compared(&Compared { alone, slowdown: self.service / alone, waiting: self.waiting() })
     }
@@ -223,6 +222,10 @@ impl Evidence {
         self.utilisation < QUIET && self.peak_in_use < self.config.max_open
     }
 
+    fn has_room(&self, waiting: f64) -> bool {
+        self.is_quiet() || (self.utilisation < BUSY && waiting < FELT)
+    }
+
     /// Judges operations in company by what one takes alone.
     fn compared(&self, compared: &Compared) -> Finding {
         let Compared { slowdown, waiting, .. } = *compared;
@@ -230,7 +233,7 @@ impl Evidence {
             network
         } else if let Some(hogged) = self.hogged(compared) {
             hogged
-        } else if self.is_quiet() || (self.utilisation < BUSY && waiting < FELT) {
+        } else if self.has_room(waiting) {
             self.idle(waiting)
         } else if slowdown >= SLOWED {
             self.database_limited(compared)

@@ -23,9 +23,11 @@ fn busy_pool() -> Evidence {
         service: 1_000.0,
         median: 1_000.0,
         alone: Some(1_000.0),
+        began_cold: false,
         network: Network::default(),
         utilisation: 1.0,
         peak_in_use: 10,
+        held: Duration::from_secs(100),
         nested: 0,
         unserved: 0,
         dropped: 0,
@@ -94,7 +96,13 @@ fn a_pool_with_room_to_spare_wants_what_it_used_at_most() {
 #[test]
 fn a_pool_that_was_never_in_full_use_is_idle_whatever_a_short_operation_waits() {
     let quiet = Evidence { wait: 50.0, service: 100.0, utilisation: 0.02, ..busy_pool() };
-    assert_judged(&Evidence { peak_in_use: 9, ..quiet.clone() }, Limit::Idle, "max_open = 9");
+    let never_full = Evidence { peak_in_use: 9, ..quiet.clone() };
+    assert_judged(&never_full, Limit::Idle, "max_open = 9");
+    let Verdict { summary, would_change, .. } = verdict(&never_full);
+    let expected =
+        "waiting is 33 % of the response time, but never because all of them were in use";
+    assert!(summary.ends_with(expected), "{summary}");
+    assert!(!would_change.contains("waiting"), "there is some: {would_change}");
     let bursts = Evidence { peak_in_use: 10, ..quiet };
     assert_eq!(judged(&bursts).0, Limit::Pool, "some waited while all were in use");
 }
@@ -114,6 +122,10 @@ fn a_few_operations_or_nothing_to_compare_with_claim_nothing() {
         assert_judged(&nothing, Limit::Unknown, "");
     }
     assert_judged(&Evidence { operations: 300, ..busy_pool() }, Limit::Pool, "max_open = 20");
+    // Room to spare needs no comparison.
+    let spare = Evidence { wait: 1.0, utilisation: 0.2, peak_in_use: 4, ..busy_pool() };
+    let cold = Evidence { alone: None, began_cold: true, ..spare };
+    assert_judged(&cold, Limit::Idle, "max_open = 4");
 }
 
 #[test]
@@ -209,8 +221,11 @@ fn far_away() -> Evidence {
     }
 }
 
+/// Ten thousand operations of 1 ms, and connections that take 2 ms to open.
 fn churned(churned: Churned) -> Evidence {
-    Evidence { operations: 10_000, churned, ..busy_pool() }
+    let opening = Duration::from_millis(2) * churned.opened as u32;
+    let (churned, held) = (Churned { opening, ..churned }, Duration::from_secs(10));
+    Evidence { operations: 10_000, held, churned, ..busy_pool() }
 }
 
 #[test]
@@ -225,8 +240,8 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
     for (evidence, expected) in [
         (
             busy_pool(),
-            "pool-limited: tasks wait for connections: 100 % of these are in use on average, waiting \
-             is 50 % of the response time, and once it has a connection an operation takes no longer \
+            "pool-limited: operations wait for connections: 100 % of these are in use on average, \
+             waiting is 50 % of the response time, and once it has one an operation takes no longer \
              than alone (waiting of less than 10 % of the response time, or operations that take \
              twice as long as alone; max_open = 20: waits should fall and throughput rise, until the \
              database is the limit)",
@@ -241,15 +256,15 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         (
             idle,
             "idle: the pool has room to spare: 20 % of its connections are in use on average, 4 at \
-             most, and waiting is less than 1 % of the response time (more tasks: half of the \
+             most, and waiting is less than 1 % of the response time (a higher load: half of the \
              connections in use, or waiting of 10 % of the response time; max_open = 4: fewer \
              connections to keep; no reserve for a higher peak)",
         ),
         (
             Evidence { wait: 0.0, ..busy_pool() },
             "balanced: in balance: 100 % of the connections are in use on average, and waiting is 0 % \
-             of the response time (more tasks, until waiting is 10 % of the response time; or fewer, \
-             until half of the connections are idle)",
+             of the response time (a higher load, until waiting is 10 % of the response time; or a \
+             lower one, until half of the connections are idle)",
         ),
         (
             far_away(),
@@ -266,10 +281,12 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             churned,
-            "churn: connections are not kept: for 100 operations 12 were opened, 1 210 in all; closed: \
-             1 200 as more than max_idle, 1 for their age (max_lifetime) (fewer than 5 connections \
-             opened again for 100 operations; max_idle = 10: connections are kept for the next \
-             operation; more of them are open at rest)",
+            "churn: connections are not kept: 1 210 were opened for 10 000 operations, in 2.00 ms each. \
+             Opening them again took 19 % of the time in which connections were being opened or in \
+             use. Closed: 1 200 as more than max_idle, 1 for their age (max_lifetime) (less than 10 % \
+             of that time spent on opening, and fewer than 5 connections opened again for 100 \
+             operations; max_idle = 10: connections are kept for the next operation; more of them are \
+             open at rest)",
         ),
         (
             Evidence { saturated: Some("2 of 2 cores were busy".to_owned()), ..busy_pool() },
@@ -288,7 +305,14 @@ fn each_diagnosis_says_its_figures_what_would_change_it_and_what_to_set() {
         ),
         (
             Evidence { operations: 1, ..busy_pool() },
-            "unknown: 1 operation is too few to tell what limits them (a longer run, or more tasks)",
+            "unknown: 1 operation is too few to tell what limits them (a longer run, or a higher load)",
+        ),
+        (
+            Evidence { alone: None, began_cold: true, ..busy_pool() },
+            "unknown: 100 % of the connections are in use on average, and waiting is 50 % of the \
+             response time; whether that is the pool's or the database's doing cannot be told, as \
+             the load began cold: nobody timed an operation alone before it (a load that does not \
+             begin cold)",
         ),
     ] {
         assert_eq!(said(&evidence), expected);
@@ -381,6 +405,21 @@ fn churn_is_told_by_most_of_its_reasons_and_little_of_it_is_none() {
 }
 
 #[test]
+fn churn_is_what_opening_takes_of_the_connections_time_as_much_as_how_many_there_are() {
+    let again = |count, took| {
+        let all = churned(Churned { surplus: count, opened: count, ..Churned::default() });
+        let churned = Churned { opening: took * count as u32, ..all.churned };
+        judged(&Evidence { churned, ..all }).0
+    };
+    let (costly, cheap) = (Duration::from_millis(6), Duration::from_micros(100));
+    assert_eq!(again(200, costly), Limit::Churn, "2 for 100 operations, and 11 % of the time");
+    assert_eq!(again(180, costly), Limit::Pool, "10 % is felt, and this is less");
+    assert_eq!(again(1_100, cheap), Limit::Churn, "11 for 100 operations, and 1 % of the time");
+    assert_eq!(again(900, cheap), Limit::Pool, "many, which take next to no time");
+    assert_eq!(again(19, Duration::from_secs(1)), Limit::Pool, "chance");
+}
+
+#[test]
 fn connections_that_are_closed_at_once_and_missed_afterwards_are_churn() {
     // So few are opened again because the pool would rather let others wait for one in use.
     let few = Churned { opened: 12, surplus: 11, ..Churned::default() };
@@ -427,8 +466,8 @@ fn a_way_that_is_short_or_an_operation_that_works_is_not_the_network() {
 fn a_few_operations_that_have_connections_for_long_are_no_slow_database() {
     let hogged = Evidence { service: 12_500.0, median: 500.0, wait: 12_500.0, ..busy_pool() };
     assert_judged(&hogged, Limit::Pool, "");
-    let expected = "tasks wait for connections that a few operations have for long: half of all have \
-                    one for 500 us at most, the average is 12.5 ms, and waiting is 50 % of the \
+    let expected = "operations wait for connections that a few of them have for long: half of all \
+                    have one for 500 us at most, the average is 12.5 ms, and waiting is 50 % of the \
                     response time. Find those that do something else meanwhile, or wait for a lock";
     assert_eq!(verdict(&hogged).summary, expected);
     let slow = Evidence { median: 1_000.0, ..hogged.clone() };

@@ -1,4 +1,4 @@
-//! Tasks that wait for connections which the database could serve.
+//! Operations that wait for connections which the database could serve.
 
 use super::{Advice, Compared, Evidence, FELT, Finding, Limit, max_open};
 use crate::words::{percent, time};
@@ -10,8 +10,8 @@ impl Evidence {
     /// Waiting that is felt, while operations take about as long as alone.
     pub(super) fn pool_limited(&self, compared: &Compared) -> Finding {
         let summary = format!(
-            "tasks wait for connections: {} of these are in use on average, {}, and once it has a \
-             connection an operation takes {}",
+            "operations wait for connections: {} of these are in use on average, {}, and once it has \
+             one an operation takes {}",
             percent(self.utilisation),
             compared.waits(),
             compared.service(),
@@ -28,9 +28,9 @@ impl Evidence {
             return None;
         }
         let summary = format!(
-            "tasks wait for connections that a few operations have for long: half of all have one for \
-             {} at most, the average is {}, and {}. Find those that do something else meanwhile, or \
-             wait for a lock",
+            "operations wait for connections that a few of them have for long: half of all have one \
+             for {} at most, the average is {}, and {}. Find those that do something else meanwhile, \
+             or wait for a lock",
             time(self.median),
             time(self.service),
             compared.waits(),

@@ -186,6 +186,9 @@ fn cold_start_begins_without_a_connection() {
     assert_eq!(count(&report["pool"]["opened"]), most.min(16), "{report}");
     assert_seen(&report, "connections opened, the longest wait was ");
     assert!(report["baseline_us"].is_null(), "nobody has warmed it up");
+    let verdict = &report["verdict"];
+    let summary = verdict["summary"].as_str().expect("text");
+    assert!(!summary.contains("while one task ran alone"), "none did: {summary}");
 }
 
 #[test]
@@ -252,4 +255,9 @@ fn a_live_resize_fails_nobody() {
 fn a_soak_of_a_second_does_not_say_whether_memory_grows() {
     let report = report("soak", "1s");
     assert_eq!(report["aftermath"]["seen"], Value::Null, "{report}");
+    let detail = report["aftermath"]["detail"].as_str().expect("text");
+    assert!(
+        detail.contains(" at the memory, five a second, and it takes 40 to tell: "),
+        "{detail}"
+    );
 }

@@ -119,3 +119,25 @@ async fn a_full_queue_is_what_the_verdict_is_about() {
     assert_eq!((&*advice.field, &*advice.value), ("max_waiters", "8"));
     assert!(verdict.summary.contains("too many waiting"), "{}", verdict.summary);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_opening_takes_is_counted_while_it_is_measured_and_makes_the_churn() {
+    let opens_each_time = PoolConfig { max_idle: 0, idle_grace: Duration::ZERO, ..max_open(1) };
+    let (server, pool) = pool(opens_each_time);
+    server.always(Call::Connect, Answer::Late(SECOND / 50));
+    let options = LoadOptions {
+        arrivals: Arrivals::closed(1),
+        warm_up: 10 * SECOND,
+        duration: 10 * SECOND,
+        baseline: Duration::ZERO,
+        ..LoadOptions::default()
+    };
+    let report = LoadTester::new(pool, slow(SECOND / 200), options).run().await.expect("prepared");
+    let opened = &report.pool;
+    assert!(opened.opened > 300, "for nearly each operation: {report}");
+    let each = opened.opening_seconds / opened.opened as f64;
+    assert!((0.0199..0.0221).contains(&each), "{each} s: {report}");
+    assert!((5.0..10.0).contains(&opened.opening_seconds), "without the warm-up: {report}");
+    assert_eq!(report.verdict.limit, Limit::Churn, "{report}");
+    assert!(report.to_string().contains(" opened in 2"), "{report}");
+}

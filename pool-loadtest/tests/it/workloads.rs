@@ -53,6 +53,19 @@ fn each_workload_runs_by_its_name_and_holds() {
 }
 
 #[test]
+fn writers_of_sqlite_are_told_that_they_wait_for_its_write_lock() {
+    // Whoever has the lock sleeps with it, so that nobody waits for a core instead.
+    let load = ["run", "--workload", "long-transactions", "--hold", "1ms", "--tasks", "4"];
+    let options = ["--pool", "max_open=4", "--duration", "3s", "--output", "json"];
+    let (code, stdout, stderr) = run(&[&load[..], &options].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let report = json(&stdout);
+    let summary = report["verdict"]["summary"].as_str().expect("text");
+    assert!(summary.starts_with("operations wait for SQLite's write lock: "), "{report}");
+    assert_eq!(report["verdict"]["limit"], "database");
+}
+
+#[test]
 fn a_file_of_sql_is_a_workload() {
     let (code, stdout, stderr) = run_file(SHOP);
     assert_eq!(code, 0, "{stderr}");

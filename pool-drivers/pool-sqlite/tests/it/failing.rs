@@ -4,9 +4,11 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use pool_core::{AcquireErrorKind, Driver as _, ErrorClass, Pool, PoolConfig};
+use pool_core::{
+    AcquireErrorKind, ConnectContext, Driver as _, ErrorClass, Pool, PoolConfig, Statements,
+};
 use pool_sqlite::rusqlite::{self, ErrorCode};
-use pool_sqlite::{Access, OpenFailure, SqliteDriver, SqliteError, SqliteOptions};
+use pool_sqlite::{Access, LockWaits, OpenFailure, SqliteDriver, SqliteError, SqliteOptions};
 
 use crate::rig::{Directory, LIMIT, connect, try_connect, within};
 
@@ -165,6 +167,27 @@ async fn an_acquire_on_a_locked_database_ends_by_its_deadline_and_says_why() {
     assert_eq!(error.kind(), AcquireErrorKind::Timeout, "{error}");
     let cause = error.source().expect("the driver's error").source().expect("SQLite's error");
     assert!(cause.to_string().contains("locked"), "{cause}");
+}
+
+#[tokio::test]
+async fn waits_for_locks_are_counted_for_all_connections_of_a_driver_together() {
+    let directory = Directory::new();
+    let busy_timeout = Duration::from_millis(20);
+    let driver = SqliteDriver::new(SqliteOptions { busy_timeout, ..directory.options() });
+    let connect = || {
+        let (driver, context) = (driver.clone(), ConnectContext::new(1, Statements::unobserved()));
+        async move { within(driver.connect(context)).await.expect("opened") }
+    };
+    let (mut writer, bystander) = (connect().await, connect().await);
+    assert_eq!(bystander.lock_waits(), LockWaits::default());
+    let lock = directory.lock_writes();
+    within(writer.execute_batch("BEGIN IMMEDIATE")).await.expect_err("locked");
+    drop(lock);
+    let waited = bystander.lock_waits();
+    assert_eq!((waited.count, waited), (1, writer.lock_waits()));
+    assert!(!waited.time.is_zero());
+    within(writer.execute_batch("BEGIN IMMEDIATE")).await.expect("nobody holds it");
+    assert_eq!(bystander.lock_waits(), waited, "it did not wait");
 }
 
 #[tokio::test]
