@@ -122,6 +122,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
     pub(super) fn begin(&mut self) {
         self.before = self.pool.stats();
         self.processor = ProcessorTime::now();
+        self.most_in_use = 0;
     }
 
     /// Tells progress again and again.
