@@ -45,14 +45,11 @@ impl Measured {
         let verdict = sweep["verdict"]["summary"].as_str().context("no verdict")?;
         writeln!(text, "\n{}", wrapped(&format!("The sweep: {verdict}.")))?;
         if let Some(law) = sweep["scalability"].as_object() {
-            let peak = law["peak"].as_f64();
-            let peak =
-                peak.map_or_else(|| "has no peak".to_owned(), |at| format!("peaks at {at:.0}"));
             let (sigma, kappa, fit) = (&law["sigma"], &law["kappa"], &law["r_squared"]);
             let [sigma, kappa, fit] = [sigma, kappa, fit].map(|it| it.as_f64().unwrap_or(f64::NAN));
+            // Where it peaks, the verdict says if the law can be relied on.
             let words = format!(
-                "The law with sigma {sigma:.3} and kappa {kappa:.5} explains {:.0} % of it and {peak}.",
-                fit * 100.0
+                "The fit has sigma {sigma:.3} and kappa {kappa:.5}, and an R^2 of {fit:.2}."
             );
             writeln!(text, "{}", wrapped(&words))?;
         }
@@ -198,7 +195,7 @@ mod tests {
             "### SQLite\n",
             "| 2 | 1 900 (1 890 to 1 910) | 1.50 ms | - |\n",
             "The sweep: 2 is enough.\n",
-            "sigma 0.100 and kappa 0.01000 explains 98 % of it and peaks at 10.\n",
+            "The fit has sigma 0.100 and kappa 0.01000, and an R^2 of 0.98.\n",
             "`tune` found 2 in 40 % of the sweep's time, 95 % of the best throughput in the sweep.\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
