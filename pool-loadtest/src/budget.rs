@@ -63,7 +63,7 @@ pub(crate) fn share(capacity: &Capacity, sharing: Sharing) -> Result<BudgetRepor
         grouped(limit as u64),
         is(reserved),
         is(others),
-        remedy(max_open, max_open_each, all),
+        remedy(max_open, max_open_each, room),
     );
     Ok(BudgetReport {
         limit,
@@ -113,14 +113,17 @@ fn wanted(sharing: &Sharing, max_open: Option<usize>, all: usize) -> String {
     }
 }
 
-fn remedy(max_open: Option<usize>, each: usize, all: usize) -> String {
+fn remedy(max_open: Option<usize>, each: usize, room: usize) -> String {
     match (max_open, each) {
         (Some(max_open), each) if max_open <= each => {
             format!("That fits; max_open = {each} is the most that does")
         }
+        (_, 0) if room == 0 => {
+            "Nothing is left: raise the limit, or see to it that others have fewer".to_owned()
+        }
         (_, 0) => format!(
-            "That is not even one for each: raise the limit, or have fewer than {} replicas",
-            grouped(all as u64)
+            "That is not even one for each: raise the limit, or have {} at most at any time",
+            counted(room as u64, "replica")
         ),
         (_, each) => format!("That does not fit; max_open = {each} does"),
     }
@@ -213,10 +216,15 @@ mod tests {
              by others. That does not fit; max_open = 41 does"
         );
         let none = detail(of(90, 1));
-        assert!(
-            none.contains("not even one for each: raise the limit, or have fewer than 90"),
-            "{none}"
-        );
+        let words =
+            "not even one for each: raise the limit, or have 82 replicas at most at any time";
+        assert!(none.contains(words), "{none}");
+        let mut full = server();
+        full.in_use = 102;
+        let full = shared(&full, of(1, 1)).detail;
+        let words = "97 are open by others. Nothing is left: raise the limit, or see to it that others \
+                     have fewer";
+        assert!(full.ends_with(words), "{full}");
         let unlimited = shared(&server(), of(2, PoolConfig::UNLIMITED));
         assert_eq!((unlimited.max_open, unlimited.fits), (None, false));
         let words = "2 replicas may open any number of connections, and";

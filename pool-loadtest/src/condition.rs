@@ -143,12 +143,16 @@ fn number(text: &str) -> Option<f64> {
 /// What conditions say of kinds of operation that a workload does not have.
 #[cfg(feature = "cli")]
 pub(crate) fn unknown_kinds(conditions: &[Condition], kinds: &[String]) -> Vec<Problem> {
-    // A single one is all there is, and reports do not show it again.
-    let kinds = if kinds.len() > 1 { kinds } else { &[] };
     let asked = conditions.iter().filter_map(|condition| condition.metric().kind());
+    let field = "kind of operation";
+    if kinds.len() < 2 {
+        // A single one is all there is, and reports do not show it again.
+        let (why, allowed) = ("there is only one", "the figure alone, such as response.p99");
+        return asked.map(|kind| Problem::invalid(field, kind, why, allowed)).collect();
+    }
     let unknown = asked.filter(|kind| !kinds.iter().any(|known| known == kind));
     let known = kinds.iter().map(|kind| &**kind);
-    unknown.map(|kind| Problem::unknown("kind of operation", kind, known.clone())).collect()
+    unknown.map(|kind| Problem::unknown(field, kind, known.clone())).collect()
 }
 
 /// So many per second, as in `2000/s`.
@@ -254,7 +258,9 @@ mod tests {
         let problem = (&*problems[0].value, problems[0].nearest.as_deref());
         assert_eq!(problem, ("transfr", Some("transfer")));
         let single = unknown_kinds(&conditions[1..2], &kinds[..1]);
-        assert_eq!(single.len(), 1, "reports do not show it: {single:?}");
+        let expected = "kind of operation = \"read\": there is only one; allowed: the figure alone, such \
+                        as response.p99";
+        assert_eq!(single.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]

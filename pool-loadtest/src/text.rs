@@ -26,7 +26,7 @@ impl Display for Report {
 
 impl Report {
     fn heading(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { system, load, duration_seconds, seed, .. } = self;
+        let Self { system, workload, load, duration_seconds, seed, .. } = self;
         match &self.database {
             Some(database) => writeln!(f, "{system}, {database}")?,
             None => writeln!(f, "{system}")?,
@@ -46,7 +46,7 @@ impl Report {
             Outcome::Running => "; not ended, so this is a part",
         };
         let time = format!("{duration_seconds:.1} s{warm_up}");
-        heading(f, &format!("{who} over {connections}, {time}, seed {seed}{outcome}"))?;
+        heading(f, &format!("{workload}, {who} over {connections}, {time}, seed {seed}{outcome}"))?;
         writeln!(f)?;
         let operations = counted(self.operations, "operation");
         let errors = counted(self.errors, "error");
@@ -128,11 +128,12 @@ impl Report {
     fn pool(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let pool = &self.pool;
         let busy = pool.utilisation * 100.0;
-        let most = if pool.peak_is_exact { "at most" } else { "at least" };
         writeln!(
             f,
-            "\npool        {} open, {} in use now, {most} {} at once, {busy:.0} % busy on average",
-            pool.open, self.in_use, pool.peak_in_use
+            "\npool        {} open, {} in use now, {}, {busy:.0} % busy on average",
+            pool.open,
+            self.in_use,
+            pool.peak_in_words()
         )?;
         if let Some(law) = &self.littles_law {
             paragraph(f, "little's law ", &law.detail)?;
@@ -252,6 +253,7 @@ impl Report {
             (None, _) => "leave the settings as they are".to_owned(),
         };
         paragraph(f, "recommended", &advice)?;
+        self.provenance.of_build().iter().try_for_each(|words| paragraph(f, "note", words))?;
         self.warnings.iter().try_for_each(|warning| paragraph(f, "warning", warning))
     }
 }
@@ -262,7 +264,7 @@ impl LoadReport {
         let Self { tasks, arrivals, in_flight_limit, .. } = self;
         match (self.model, in_flight_limit) {
             (LoadModel::Open, Some(limit)) => {
-                format!("{arrivals}, at most {} under way,", grouped(*limit as u64))
+                format!("{arrivals} (at most {} under way)", grouped(*limit as u64))
             }
             (LoadModel::Open, None) => arrivals.clone(),
             (LoadModel::Closed, _) => {

@@ -11,6 +11,7 @@ use super::think_time::exponential;
 
 /// The highest rate there is, in arrivals per second.
 pub(super) const MOST_PER_SECOND: f64 = 10e6;
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// What a rate may be, in words.
 const RATES: &str = "more than 0/s and at most 10 million a second";
 
@@ -213,7 +214,9 @@ impl Iterator for Offsets {
             }
             Shape::Burst { count, every } => {
                 let bursts = (self.number - 1) / u64::from(*count);
-                return every.checked_mul(u32::try_from(bursts).ok()?);
+                let nanos = every.as_nanos().checked_mul(u128::from(bursts))?;
+                let seconds = u64::try_from(nanos / NANOS_PER_SECOND).ok()?;
+                return Some(Duration::new(seconds, (nanos % NANOS_PER_SECOND) as u32));
             }
             Shape::Trace { nanos, .. } => {
                 let index = usize::try_from(self.number - 1).ok()?;
@@ -288,6 +291,9 @@ mod tests {
         let offsets: Vec<_> = schedule("burst 3 every 500ms").offsets(1).take(7).collect();
         assert_eq!(offsets[..4], [0, 0, 0, 500].map(Duration::from_millis));
         assert_eq!(offsets[6], SECOND);
+        let mut later = schedule("burst 1 every 1us").offsets(1);
+        later.number = 5_000_000_000;
+        assert_eq!(later.next(), Some(Duration::from_secs(5_000)), "more than 32 bits count");
     }
 
     #[test]

@@ -93,7 +93,8 @@ fn read_one(text: &str) -> Result<Schedule, ConfigError> {
         }
         [of] if number(of).is_some() => {
             let mut bare = Problem::invalid("rate", of, "of no kind", FORMS);
-            bare.nearest = number(of).map(|rate| format!("constant {rate}/s").into());
+            let meant = number(of).and_then(|rate| Schedule::constant(rate).ok());
+            bare.nearest = meant.map(|schedule| schedule.to_string().into());
             Err(bare.into())
         }
         [kind, ..] if !KINDS.contains(&kind) => {
@@ -182,6 +183,8 @@ mod tests {
             let error = text.parse::<Schedule>().expect_err(text);
             assert_eq!(error.problems()[0].nearest.as_deref(), Some(nearest));
         }
+        let impossible = "1e12/s".parse::<Schedule>().expect_err("too many");
+        assert_eq!(impossible.problems()[0].nearest, None);
     }
 
     #[test]

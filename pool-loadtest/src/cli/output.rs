@@ -77,27 +77,30 @@ impl Outputs {
         json.or(self.files.first()).map(|(path, _)| &**path)
     }
 
-    /// Writes the files, then prints the result.
+    /// Writes the files, then prints the result, whatever became of the files: it may have taken an
+    /// hour.
     ///
     /// # Errors
     ///
-    /// Something could not be written; what comes before it was. Nothing is half written.
+    /// Something could not be written; all else was. Nothing is half written.
     pub(crate) fn write(&self, result: &impl Printable) -> anyhow::Result<()> {
-        self.write_files(result)?;
-        self.print(result)
+        let (written, printed) = (self.write_files(result), self.print(result));
+        written.and(printed)
     }
 
     /// Writes the files.
     ///
     /// # Errors
     ///
-    /// One could not be written; those before it were. Nothing is half written.
+    /// One could not be written; the others were. Nothing is half written.
     pub(crate) fn write_files(&self, result: &impl Printable) -> anyhow::Result<()> {
+        let mut all = Ok(());
         for (path, form) in &self.files {
             let written = printed(result, *form).and_then(|text| replace(path, &text));
-            written.with_context(|| format!("cannot write the report to {}", path.display()))?;
+            let why = || format!("cannot write the report to {}", path.display());
+            all = all.and(written.with_context(why));
         }
-        Ok(())
+        all
     }
 
     /// Prints the result.
@@ -176,4 +179,28 @@ fn form(path: &Path, forms: &[Form]) -> Result<Form, Refusal> {
 fn names(forms: &[Form]) -> String {
     let values = forms.iter().filter_map(clap::ValueEnum::to_possible_value);
     values.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::compare::Comparison;
+    use crate::samples;
+
+    #[test]
+    fn a_file_that_cannot_be_written_keeps_no_other_from_being_written() {
+        let directory = TempDir::new().expect("a directory");
+        let (gone, there) = (directory.path().join("gone/a.json"), directory.path().join("b.md"));
+        let files = vec![(gone, Form::Json), (there.clone(), Form::Markdown)];
+        let comparison = Comparison::of(&samples::report(), &samples::report());
+        let failed = Outputs { form: Form::Text, files }.write_files(&comparison);
+        let why = failed.expect_err("no such directory").to_string();
+        assert!(
+            why.contains("cannot write the report to ") && why.ends_with("gone/a.json"),
+            "{why}"
+        );
+        assert!(fs::read_to_string(there).expect("written").contains("response"));
+    }
 }

@@ -27,10 +27,10 @@ pub(super) fn start<D: Driver, W: Workload<D>>(
 ) -> JoinSet<()> {
     let mut started = JoinSet::new();
     let half = (from - began).as_secs_f64() / 2.0;
+    let mut seeds = Rng::with_seed(job.seed);
     for number in 0..tasks {
         let starts = Duration::from_secs_f64(half * number as f64 / tasks as f64);
-        let mut rng = Rng::with_seed(job.seed.wrapping_add(number as u64));
-        let pauses = Pauses::new(think_time, rng.clone().fork());
+        let (mut rng, pauses) = (seeds.fork(), Pauses::new(think_time, seeds.fork()));
         let task = Task { job: Arc::clone(job), number, pauses, ended: ended.clone() };
         let starts = later(began, starts);
         started.spawn(async move { task.run(starts, &mut rng).await });

@@ -74,8 +74,8 @@ pub(super) struct Pacer<D: Driver, W> {
     workers: JoinSet<()>,
     /// Where there can be no more threads, the runtime's timer has to do.
     alarm: Option<Alarm>,
-    /// How many arrivals there were.
-    number: u64,
+    /// Each arrival's numbers begin anew: those of seeds that follow each other resemble each other.
+    seeds: Rng,
 }
 
 impl<D: Driver, W: Workload<D>> Pacer<D, W> {
@@ -92,8 +92,10 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
             in_flight: AtomicUsize::new(0),
             unasked: AtomicUsize::new(0),
         };
+        // Not those of the schedule, which has the same seed.
+        let seeds = Rng::with_seed(open.job.seed).fork();
         let (workers, alarm) = (JoinSet::new(), Alarm::start().ok());
-        Self { open: Arc::new(open), until, limit: limit.max(1), ended, workers, alarm, number: 0 }
+        Self { open: Arc::new(open), until, limit: limit.max(1), ended, workers, alarm, seeds }
     }
 
     /// Hands out arrivals at these times until the load ends, or all are done. Whoever works then is
@@ -149,8 +151,7 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
 
     /// Hands an arrival to a worker, or drops it.
     fn hand_out(&mut self, due: Instant) {
-        self.number += 1;
-        let open = &self.open;
+        let (seed, open) = (self.seeds.u64(..), &self.open);
         let tally = open.tally_of(due);
         if let Some(tally) = tally {
             Tally::count(&tally.arrivals);
@@ -167,7 +168,6 @@ impl<D: Driver, W: Workload<D>> Pacer<D, W> {
         open.in_flight.fetch_add(1, Ordering::Relaxed);
         open.unasked.fetch_add(1, Ordering::Relaxed);
         open.job.recorder.tally().in_flight(in_flight + 1);
-        let seed = open.job.seed.wrapping_add(self.number);
         open.queue().push_back(Arrival { due, seed });
         open.ready.add_permits(1);
         if in_flight >= self.workers.len() {

@@ -127,6 +127,7 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
         self.before = self.pool.stats();
         self.opening = OpeningTime::start(&self.pool.control());
         self.processor = ProcessorTime::now();
+        self.most_in_use = 0;
     }
 
     /// Tells progress again and again.

@@ -62,7 +62,7 @@ pub struct Report {
     pub duration_seconds: f64,
     /// The seed of the workload's random numbers.
     pub seed: u64,
-    /// What the work was, such as `bank`.
+    /// What the work was, such as `bank` or `mix --slow 5`.
     pub workload: String,
     /// The scenario it was run in, if it was one of those that `scenarios` lists.
     pub scenario: Option<String>,

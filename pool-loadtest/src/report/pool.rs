@@ -7,6 +7,7 @@ use pool_core::{AcquireCounts, CloseReason, PoolConfig, PoolStats};
 use serde::{Deserialize, Serialize};
 
 use super::Loaded;
+use crate::words::grouped;
 
 /// What a pool did during the load; see [`PoolStats`]. Its first four fields are how it was at the
 /// end.
@@ -71,7 +72,9 @@ impl PoolReport {
         let Loaded { before, after, opening, elapsed, most_open, most_in_use, .. } = loaded;
         let peak_is_exact =
             after.peak_in_use > before.peak_in_use || *most_in_use >= after.peak_in_use;
-        let peak_in_use = if peak_is_exact { after.peak_in_use } else { *most_in_use };
+        let had_any = after.acquires.since(&before.acquires).succeeded() > 0;
+        let seen = (*most_in_use).max(usize::from(had_any));
+        let peak_in_use = if peak_is_exact { after.peak_in_use } else { seen };
         let closed = CloseReason::ALL.map(|reason| {
             (reason.name().to_owned(), after.closed.of(reason) - before.closed.of(reason))
         });
@@ -91,6 +94,12 @@ impl PoolReport {
             open_failed: after.open_failed - before.open_failed,
             closed: closed.into_iter().collect(),
         }
+    }
+
+    /// Most connections in use at once: `at most 4 at once`, as far as that is known.
+    pub(crate) fn peak_in_words(&self) -> String {
+        let most = if self.peak_is_exact { "at most" } else { "at least" };
+        format!("{most} {} at once", grouped(self.peak_in_use as u64))
     }
 }
 

@@ -37,4 +37,12 @@ impl Provenance {
             cores: available_parallelism().map_or(1, usize::from),
         }
     }
+
+    /// What must be known of the build before a figure is believed.
+    pub(crate) fn of_build(&self) -> Option<&'static str> {
+        (!self.optimised).then_some(
+            "pool-loadtest was built without optimisation: it is slower than it would be, and takes \
+             more of the processor",
+        )
+    }
 }

@@ -7,7 +7,7 @@ use super::hog::HOLD;
 use super::memory::ENOUGH as ENOUGH_LOOKS;
 use super::pulse::Pulse;
 use crate::changes::ChangeOutcome;
-use crate::report::{Invariant, Outcome, Report, after};
+use crate::report::{IncidentReport, Invariant, Outcome, Report, after};
 use crate::words::{counted, grouped, percent, time};
 
 /// Whether something was seen, and what.
@@ -184,6 +184,8 @@ pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
     match &report.incidents[..] {
+        // What never happened is no less undone.
+        [IncidentReport { problem: Some(problem), undone: Some(_), .. }] => unknown(problem),
         [incident] if incident.recovered_after_seconds.is_none() && was_stopped(report) => {
             unknown("the run was stopped before an operation could succeed again")
         }
@@ -270,7 +272,6 @@ pub(super) fn soak(_: &Report, notes: &Notes) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::IncidentReport;
     use crate::samples;
 
     #[test]
@@ -293,5 +294,7 @@ mod tests {
         report.outcome = Outcome::Interrupted;
         report.incidents[0].recovered_after_seconds = Some(0.1);
         assert_eq!(recovery(&report, &notes).seen, Some(true));
+        report.incidents[0].problem = Some("no such process".to_owned());
+        assert_eq!(recovery(&report, &notes), unknown("no such process"), "nothing happened");
     }
 }

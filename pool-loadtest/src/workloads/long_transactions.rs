@@ -63,7 +63,8 @@ impl<D: Database> Workload<D> for LongTransactions<D> {
     }
 
     fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("long-transactions")
+        let hold = humantime::format_duration(self.hold);
+        Cow::Owned(format!("long-transactions --hold {hold}"))
     }
 
     fn kinds(&self) -> Vec<String> {

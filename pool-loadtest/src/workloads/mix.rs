@@ -40,7 +40,7 @@ impl<D: Database> Workload<D> for Mix<D> {
     }
 
     fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("mix")
+        Cow::Owned(format!("mix --slow {}", self.slow_percent))
     }
 
     fn kinds(&self) -> Vec<String> {

@@ -137,7 +137,7 @@ impl<D: Database> Workload<D> for TpcbLike<D> {
     }
 
     fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("tpcb-like")
+        Cow::Owned(format!("tpcb-like --scale {}", self.scale))
     }
 
     fn kinds(&self) -> Vec<String> {

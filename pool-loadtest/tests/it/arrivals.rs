@@ -1,13 +1,13 @@
 //! When operations are wanted, and what is measured of them. In virtual time.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
 use pool_core::Pool;
 use pool_loadtest::{
     Action, Arrivals, Change, Checked, LoadError, LoadOptions, LoadTester, Outcome, Step,
-    StepError, ThinkTime, Workload, WorkloadError,
+    StepError, ThinkTime, Workload, WorkloadError, workload_of,
 };
 use pool_testkit::{FakeDriver, FakeError};
 use tokio::time::{Instant, sleep};
@@ -108,7 +108,8 @@ async fn what_is_wanted_while_it_warms_up_is_among_no_latencies() {
         let done = report.operations + report.late + report.errors;
         assert!(done.abs_diff(report.pool.acquires.started) <= 8, "{report}");
         assert!(done.abs_diff(report.response.count) <= 8, "{report}");
-        assert!(report.to_string().contains("2.0 s after a warm-up of"), "{report}");
+        let text = report.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("2.0 s after a warm-up of 3.0 s"), "{report}");
         let (warming, measured): (Vec<_>, Vec<_>) =
             told.into_iter().partition(|(left, _)| left.is_some());
         assert!(warming.len() >= 14 && warming.iter().all(|(_, at)| at.is_zero()), "{warming:?}");
@@ -194,6 +195,24 @@ async fn an_arrival_does_the_same_work_in_every_run() {
     };
     assert_eq!(run(1).await, run(1).await);
     assert_ne!(run(1).await, run(2).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_arrival_draws_says_nothing_of_what_the_next_one_does() {
+    let drawn: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let log = Arc::clone(&drawn);
+    let workload = workload_of::<FakeDriver>("draws", move |step| {
+        log.lock().expect("not poisoned").push(step.rng.u8(..100) < 20);
+        Box::pin(async { Ok(()) })
+    });
+    let options = options(open("constant 1000/s", 100), 4 * SECOND);
+    LoadTester::new(pool(max_open(4)).1, workload, options).run().await.expect("prepared");
+    let drawn = drawn.lock().expect("not poisoned");
+    let pairs = drawn.windows(2).filter(|pair| pair[0]);
+    let (all, both) = (pairs.clone().count(), pairs.filter(|pair| pair[1]).count());
+    // One in five of some eight hundred, within four standard errors.
+    let share = both as f64 / all as f64;
+    assert!((0.14..0.26).contains(&share), "{both} of {all}");
 }
 
 #[tokio::test(start_paused = true)]

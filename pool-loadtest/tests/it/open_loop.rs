@@ -117,7 +117,7 @@ async fn arrivals_beyond_the_limit_are_dropped_and_counted_and_it_is_not_the_gen
     assert_eq!(report.series.iter().map(|point| point.dropped).sum::<u64>(), 1_900);
     let text = report.to_string();
     assert!(text.contains("arrivals    2 000 arrivals, 1 900 dropped"), "{text}");
-    let heading = "constant 1000/s, at most 100 under way, over at most 32 connections, 2.0 s";
+    let heading = "constant 1000/s (at most 100 under way) over at most 32 connections, 2.0 s";
     assert!(text.contains(heading), "{text}");
 }
 
@@ -188,8 +188,8 @@ async fn a_schedule_of_many_stages_is_broken_into_lines() {
     let schedule = [stage; 12].join(", ");
     let stalled = Stalls::between(Duration::ZERO, Duration::ZERO);
     let text = run(stalled, open(&schedule, 100), SECOND).await.to_string();
-    let first = "constant 10/s for 100ms, constant 10/s for 100ms, constant 10/s for 100ms, \
-                 constant 10/s for\n            100ms, ";
+    let first = "custom, constant 10/s for 100ms, constant 10/s for 100ms, constant 10/s for 100ms, \
+                 constant 10/s\n            for 100ms, ";
     assert!(text.contains(first), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }

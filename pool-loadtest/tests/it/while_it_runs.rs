@@ -76,7 +76,7 @@ fn changes_and_the_health_they_lead_to_are_told_live_and_reported() {
         "{stderr}"
     );
     for part in [
-        "16 tasks over at most 4 connections",
+        "bank, 16 tasks over at most 4 connections",
         "changes     0.0 s: max_open 4 -> 2",
         "            2.2 s: resumed",
         "verdict     unknown: the pool was changed meanwhile",

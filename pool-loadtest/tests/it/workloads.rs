@@ -46,7 +46,7 @@ fn each_workload_runs_by_its_name_and_holds() {
         let (code, stdout, stderr) = run(&arguments);
         assert_eq!(code, 0, "{workload}: {stderr}");
         let report = json(&stdout);
-        assert_eq!(report["workload"], workload);
+        assert_eq!(report["workload"], [&[workload][..], options].concat().join(" "));
         assert_eq!((&report["invariant"], &report["errors"]), (&"held".into(), &0.into()));
         assert!(report["operations"].as_u64() > Some(0), "{report}");
     }
@@ -70,7 +70,7 @@ fn a_file_of_sql_is_a_workload() {
     let (code, stdout, stderr) = run_file(SHOP);
     assert_eq!(code, 0, "{stderr}");
     let report = json(&stdout);
-    assert_eq!(report["workload"], "custom");
+    assert_eq!(report["workload"], "custom shop.sql");
     assert_eq!((&report["invariant"], &report["errors"]), (&"held".into(), &0.into()));
     assert!(report["operations"].as_u64() > Some(0), "{report}");
     let detail = report["invariant_detail"].as_str().expect("words");

@@ -1,6 +1,6 @@
 //! How the live view looks: from what is known to cells, without a terminal.
 
-use pool_core::PoolStats;
+use pool_core::{PoolConfig, PoolStats};
 use pool_health::HealthState;
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Constraint, Layout, Rect};
@@ -163,7 +163,11 @@ impl View<'_> {
             return Line::from(label(""));
         };
         let opening = if opening == 0 { String::new() } else { format!(" ░ {opening} opening") };
-        let words = format!("█ {in_use} in use ▒ {idle} idle{opening} of {max_open}");
+        let most = match max_open {
+            PoolConfig::UNLIMITED => String::new(),
+            most => format!(" of {most}"),
+        };
+        let words = format!("█ {in_use} in use ▒ {idle} idle{opening}{most}");
         Line::from(vec![label(""), Span::from(words)])
     }
 
@@ -208,8 +212,13 @@ fn label(words: &'static str) -> Span<'static> {
 /// for whatever there is one of, if there are four.
 fn cells(pool: &PoolStats, columns: usize) -> [usize; 4] {
     let counts = [pool.in_use, pool.idle, pool.opening];
-    // More than `max_open` are open for a while after it was lowered.
-    let whole = pool.max_open.max(counts.iter().sum()).max(1);
+    let open: usize = counts.iter().sum();
+    let whole = match pool.max_open {
+        PoolConfig::UNLIMITED => open,
+        // More than that are open for a while after it was lowered.
+        most => most.max(open),
+    };
+    let whole = whole.max(1);
     let mut left = columns;
     let mut cells = [0; 4];
     for (cells, count) in cells.iter_mut().zip(counts) {
@@ -360,5 +369,11 @@ mod tests {
         assert_eq!(cells(&pool, 20), [1, 1, 0, 18]);
         (pool.max_open, pool.in_use, pool.idle) = (2, 6, 2);
         assert_eq!(cells(&pool, 20), [15, 5, 0, 0], "more than max_open, for a while");
+        pool.max_open = PoolConfig::UNLIMITED;
+        assert_eq!(cells(&pool, 20), [15, 5, 0, 0], "all there are");
+        let mut state = state();
+        state.pool = Some(pool);
+        let words = "█ 6 in use ▒ 2 idle";
+        assert_eq!(lines(&drawn(&state, false, 80, 24))[9].trim(), words);
     }
 }

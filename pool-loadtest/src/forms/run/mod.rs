@@ -97,11 +97,7 @@ pub(super) fn load(report: &Report) -> String {
         PoolConfig::UNLIMITED => "any number of connections".to_owned(),
         most => format!("at most {}", counted(most as u64, "connection")),
     };
-    let who = match (load.model, load.tasks) {
-        (LoadModel::Closed, Some(tasks)) => counted(tasks as u64, "task"),
-        (LoadModel::Closed, None) => "a closed loop".to_owned(),
-        (LoadModel::Open, _) => load.arrivals.clone(),
-    };
+    let who = load.in_words();
     let scenario = scenario.as_ref().map_or_else(String::new, |name| format!("scenario {name}, "));
     format!("{scenario}{workload}: {who} over {connections}, {duration_seconds:.1} s, seed {seed}")
 }
@@ -115,14 +111,10 @@ fn footer(report: &Report) -> String {
 fn notices(report: &Report) -> Vec<String> {
     let mut notices: Vec<_> = unfinished(report.outcome, "run").into_iter().collect();
     if report.generator.saturated {
-        notices.push(format!("The load generator was saturated: {}", report.generator.detail));
+        // Which says that it was saturated, and why.
+        notices.push(format!("Load {}.", report.generator.detail));
     }
-    if !report.provenance.optimised {
-        notices.push(
-            "pool-loadtest was built without optimisation: the figures are lower than they would be."
-                .to_owned(),
-        );
-    }
+    notices.extend(report.provenance.of_build().map(|words| format!("{words}.")));
     notices.extend(report.warnings.iter().map(|warning| format!("Warning: {warning}")));
     notices
 }
@@ -179,7 +171,7 @@ fn key_figures(report: &Report) -> Vec<KeyFigure> {
         figure(
             "Pool in use",
             Cell::number("pool.utilisation", pool.utilisation, percent),
-            format!("at most {} at once", counted(pool.peak_in_use as u64, "connection")),
+            pool.peak_in_words(),
         ),
     ];
     if generator.dropped > 0 {

@@ -158,13 +158,13 @@ pub(super) fn occupancy(report: &Report, marks: &[Happening]) -> Vec<Plot> {
     };
     let limit = points.iter().map(|it| (it.at_seconds, it.max_open.map(|most| most as f64)));
     let busy = crate::words::percent(report.pool.utilisation);
-    let peak = report.pool.peak_in_use;
+    let peak = report.pool.peak_in_words();
     drawable(Plot {
         name: "occupancy",
         title: "Connections, and acquires that wait for one".to_owned(),
         description: format!(
-            "On average {busy} of the connections were in use, at most {peak} at once. What stands \
-             above max_open waits."
+            "On average {busy} of the connections were in use, {peak}. What stands above max_open \
+             waits."
         ),
         x: Axis::time(),
         y: Axis::new("at the end of each second", Unit::Count, Spread::Linear),

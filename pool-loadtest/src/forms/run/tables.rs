@@ -125,8 +125,9 @@ pub(super) fn pool(report: &Report) -> Vec<Table> {
         let number = count(format!("pool.closed.{reason}"), *number);
         connections.rows.push(vec![Cell::text(format!("closed: {reason}")), number]);
     }
+    let peak = if report.pool.peak_is_exact { "at most" } else { "at least" };
     for (words, metric, number) in [
-        ("in use at once, at most", "pool.peak_in_use", report.pool.peak_in_use),
+        (&*format!("in use at once, {peak}"), "pool.peak_in_use", report.pool.peak_in_use),
         ("open at the end", "pool.open", report.pool.open),
         ("in use at the end", "in_use", report.in_use),
     ] {
@@ -194,8 +195,10 @@ pub(super) fn checks(report: &Report) -> Vec<Table> {
 pub(super) fn server(report: &Report) -> Vec<Table> {
     let Some(server) = &report.server else { return Vec::new() };
     let version = server.version.as_deref().unwrap_or("the server");
-    let caption = format!("What {version} counted during the load");
-    let mut counters = Table::new(&caption, &["counter", "growth", "unit"]);
+    let caption = format!(
+        "What {version} counted during the load; of what goes up and down, the most that was seen"
+    );
+    let mut counters = Table::new(&caption, &["counter", "figure", "unit"]);
     for counter in &server.counters {
         let metric = format!("server.{}", counter.name);
         let shown = |value: f64| match value {

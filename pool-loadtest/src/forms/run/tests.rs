@@ -149,6 +149,16 @@ fn what_did_not_hold_is_a_failed_case_that_says_why() {
 }
 
 #[test]
+fn figures_that_are_in_doubt_fail_nobodys_build() {
+    let mut report = sample();
+    let law = report.littles_law.as_mut().expect("one");
+    (law.holds, law.detail) = (false, "8 in use, but 6 by the law".to_owned());
+    let cases = suite(&report, Vec::new()).cases;
+    let doubted = Case::skipped("Little's law holds", "8 in use, but 6 by the law");
+    assert!(cases.contains(&doubted), "{cases:?}");
+}
+
+#[test]
 fn a_table_of_markdown_has_the_figures_of_the_run() {
     let text = markdown::text(&document(&sample(), &[]));
     for part in [

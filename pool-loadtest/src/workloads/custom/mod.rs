@@ -50,6 +50,7 @@ mod zipf;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -164,7 +165,8 @@ impl<D: Database> Workload<D> for Custom<D> {
     }
 
     fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed("custom")
+        let file = Path::new(&*self.name).file_name().unwrap_or_default();
+        Cow::Owned(format!("custom {}", file.display()))
     }
 
     fn kinds(&self) -> Vec<String> {
