@@ -35,7 +35,7 @@ on_each! {
     a_frozen_server_holds_its_answers_back_until_it_is_thawed
     a_full_server_turns_everybody_away_until_somebody_leaves
     a_server_dies_with_its_runner_even_one_that_was_killed
-    a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start
+    a_server_that_was_frozen_when_its_runner_was_killed_dies_too
     a_session_is_terminated_and_no_other
     an_ordinary_user_writes_unless_writing_is_forbidden
     what_was_committed_survives_a_kill_and_a_restart_on_the_same_port
@@ -141,11 +141,10 @@ fn a_server_dies_with_its_runner_even_one_that_was_killed(product: Product) {
     eventually("the server is gone", || !answers());
 }
 
-fn a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start(product: Product) {
-    let claim = "a_server_that_was_frozen_when_its_runner_died_goes_with_the_next_start";
+fn a_server_that_was_frozen_when_its_runner_was_killed_dies_too(product: Product) {
+    let claim = "a_server_that_was_frozen_when_its_runner_was_killed_dies_too";
     let freeze = |server: &Server| server.freeze().expect("frozen");
     let Some(port) = port_of_a_killed_runner(claim, product, freeze) else { return };
-    let _next = started(Setup::new(product));
     let answers = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     eventually("the server is gone", || !answers());
 }
