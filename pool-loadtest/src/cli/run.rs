@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     target.object(problems);
     let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
     target.object(problems);
-    let (criteria, problems) = arguments.criteria.read()?;
+    let (criteria, problems) = arguments.criteria.read();
     target.object(problems);
     let changes = stage.changes(changes);
     let own = stage.own();
@@ -86,10 +86,10 @@ pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
 impl Work for Run<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
         let kinds = made::<D>(&self.workload)?.kinds();
-        let problems = self.criteria.unknown_kinds(&kinds);
-        ConfigError::from_problems(problems).map_err(usage)?;
-        plan::check(&self.changes, config, driver).map_err(usage)?;
-        self.stage.check(config, driver).map_err(usage)
+        let mut problems = self.criteria.unknown_kinds(&kinds);
+        problems.extend(plan::check(&self.changes, config, driver));
+        problems.extend(self.stage.check(config, driver));
+        ConfigError::from_problems(problems).map_err(usage)
     }
 
     async fn on<D: Database + Clone>(
