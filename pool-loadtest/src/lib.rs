@@ -76,6 +76,7 @@ mod metric;
 mod network;
 mod objective;
 mod options;
+mod panics;
 #[cfg(feature = "cli")]
 mod paste;
 mod processor;
