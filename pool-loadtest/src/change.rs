@@ -98,6 +98,12 @@ impl Action {
         }
     }
 
+    /// Whether it closes every connection there is, sooner or later.
+    #[cfg(feature = "cli")]
+    pub(crate) fn closes_all(&self) -> bool {
+        matches!(self.0, Kind::Do(Command::Invalidate | Command::Renew))
+    }
+
     /// Does it; what came of it, or why it was refused.
     pub(crate) fn apply(&self, pool: &ControlHandle) -> Result<String, ConfigError> {
         if let Kind::Do(command) = self.0 {

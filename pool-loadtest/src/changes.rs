@@ -112,10 +112,17 @@ impl Changes {
         (self.made.clone(), self.most_open)
     }
 
-    /// The load is over. A pool that it left paused is resumed: what follows needs connections.
+    /// The load is over. A pool that it left paused is resumed: what follows needs connections, also if
+    /// the load died.
     pub(crate) fn end(&mut self) {
         if self.has_paused && self.pool.state() == PoolState::Paused {
             self.make(&Action::RESUME);
         }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -77,6 +77,7 @@ mod network;
 mod objective;
 mod opening;
 mod options;
+mod panics;
 #[cfg(feature = "cli")]
 mod paste;
 mod processor;

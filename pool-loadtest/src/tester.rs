@@ -13,11 +13,12 @@ use crate::baseline;
 use crate::load::{Failed, Load, Progress};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
+use crate::panics::caught;
 use crate::recorder::in_full;
-use crate::report::{About, Outcome, Provenance, Report, Run, database};
+use crate::report::{About, Loaded, Outcome, Provenance, Report, Run, database};
 use crate::stop::Stop;
 use crate::verdict::Network;
-use crate::workload::{Workload, WorkloadError};
+use crate::workload::{Checked, Workload, WorkloadError};
 
 /// How long removing what a workload made may take once something has gone wrong.
 const QUICK: Duration = Duration::from_millis(500);
@@ -68,13 +69,13 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     ///
     /// # Panics
     ///
-    /// With the panic of the workload's [`step`](Workload::step), once what the workload made is
-    /// removed.
+    /// With the panic of the workload, once what it made is removed. One of a [`step`](Workload::step)
+    /// ends the load at once.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future drops every operation under way and gives every connection back, but
-    /// what the workload has made stays, and so do changes of the pool: also a pause. To end a run
+    /// what the workload has made stays, and so do changes of the pool, but for a pause. To end a run
     /// early, use [`run_until`](Self::run_until).
     pub async fn run(self) -> Result<Report, LoadError> {
         self.run_until(pending(), |_| {}).await
@@ -93,8 +94,8 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
     ///
     /// # Panics
     ///
-    /// With the panic of the workload's [`step`](Workload::step), once what the workload made is
-    /// removed.
+    /// With the panic of the workload or of `progress`, once what the workload made is removed. One of
+    /// a [`step`](Workload::step) ends the load at once, and `progress` is told of what there is.
     ///
     /// # Cancel safety
     ///
@@ -105,31 +106,19 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         progress: impl FnMut(&Progress),
     ) -> Result<Report, LoadError> {
         let mut stop = Stop::new(stop);
-        let (kinds, workload) = (self.workload.kinds(), self.workload.name().into_owned());
-        let loaded = match self.begin(&mut stop).await {
-            Ok((baseline, network)) => {
-                let (options, provenance) = (self.options.clone(), Provenance::now());
-                let about = About { workload, kinds, options, baseline, network, provenance };
-                let load = Load { pool: &self.pool, workload: &self.workload, about: &about };
-                load.run(&mut stop, progress).await.map(|loaded| (about, loaded))
-            }
-            Err(failed) => Err(failed),
-        };
-        let (about, loaded) = match loaded {
-            Ok(loaded) => loaded,
+        let found = caught(self.find(&mut stop, progress)).await;
+        let found = found.unwrap_or_else(|panic| Err(Failed::Panic(panic)));
+        let (about, loaded, invariant) = match found {
+            Ok(found) => found,
             Err(failed) => {
                 // What hindered it may hinder this too; then there is most likely nothing to
                 // remove.
-                let _ = self.clean_up(QUICK).await;
+                let _ = caught(self.clean_up(QUICK)).await;
                 match failed {
                     Failed::Panic(panic) => resume_unwind(panic),
                     Failed::Early(error) => return Err(error),
                 }
             }
-        };
-        let invariant = match stop.or(self.workload.verify(&self.pool)).await {
-            Some(checked) => checked.map_err(|error| in_full(&error)),
-            None => Err("interrupted".to_owned()),
         };
         let patience = if invariant.is_ok() && !stop.came() { Duration::MAX } else { QUICK };
         let cleaned_up = match stop.or(self.clean_up(patience)).await {
@@ -145,6 +134,25 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
             warnings: cleaned_up.err().into_iter().collect(),
         };
         Ok(Report::new(run, &self.pool))
+    }
+
+    /// Everything between the first thing that the workload makes and the removal of it.
+    async fn find(
+        &self,
+        stop: &mut Stop<impl Future<Output = ()>>,
+        progress: impl FnMut(&Progress),
+    ) -> Result<(About, Loaded, Result<Checked, String>), Failed> {
+        let (kinds, workload) = (self.workload.kinds(), self.workload.name().into_owned());
+        let (baseline, network) = self.begin(stop).await?;
+        let (options, provenance) = (self.options.clone(), Provenance::now());
+        let about = About { workload, kinds, options, baseline, network, provenance };
+        let load = Load { pool: &self.pool, workload: &self.workload, about: &about };
+        let loaded = load.run(stop, progress).await?;
+        let invariant = match stop.or(self.workload.verify(&self.pool)).await {
+            Some(checked) => checked.map_err(|error| in_full(&error)),
+            None => Err("interrupted".to_owned()),
+        };
+        Ok((about, loaded, invariant))
     }
 
     /// What comes before the load: the preparation, the baseline, and the way to the database.
@@ -173,8 +181,7 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         Ok((alone, Network { round_trip, statements }))
     }
 
-    /// What an operation takes alone. It runs in a task of its own, as those of the load do: a panic
-    /// must not keep what the workload made from being removed.
+    /// What an operation takes alone, in a task of its own, as those of the load have.
     async fn alone(
         &self,
         baseline: Duration,

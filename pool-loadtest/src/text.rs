@@ -44,6 +44,7 @@ impl Report {
             Outcome::Completed => "",
             Outcome::Interrupted => "; interrupted, so this is a part",
             Outcome::Running => "; not ended, so this is a part",
+            Outcome::Died => "; died half-way, so this is a part",
         };
         let time = format!("{duration_seconds:.1} s{warm_up}");
         heading(f, &format!("{workload}, {who} over {connections}, {time}, seed {seed}{outcome}"))?;

@@ -1,6 +1,7 @@
 //! One run after the other on the same database, each on a new pool: what sweeps and searches are
 //! made of.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::{Failure, say};
 use crate::arrivals::Arrivals;
 use crate::database::Database;
 use crate::options::LoadOptions;
+use crate::panics::{caught, words};
 use crate::recorder::in_full;
 use crate::report::{Outcome, Report, database};
 use crate::stop::Stop;
@@ -53,6 +55,8 @@ pub(super) enum CellError {
     Interrupted,
     /// It came to nothing.
     Failed(Error),
+    /// The workload panicked, and may again: no other run is to follow.
+    Died(String),
 }
 
 impl fmt::Display for CellError {
@@ -60,6 +64,7 @@ impl fmt::Display for CellError {
         match self {
             Self::Interrupted => f.write_str("interrupted"),
             Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Died(why) => f.write_str(why),
         }
     }
 }
@@ -75,7 +80,7 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
     ///
     /// # Errors
     ///
-    /// It cannot be prepared, or a signal comes; what was made is removed then.
+    /// It cannot be prepared, or panics, or a signal comes; what was made is removed then.
     pub(super) async fn prepare(&mut self) -> Result<(), Failure> {
         if self.driver.is_private() {
             return Ok(());
@@ -84,12 +89,13 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
         let mut stop = Stop::new(self.place.stopped.wait());
         let opened = stop.or(open(&self.driver, self.base)).await;
         let pool = opened.unwrap_or(Err(Failure::Interrupted))?;
-        let failure = match stop.or(workload.prepare(&pool)).await {
-            Some(Ok(())) => None,
-            Some(Err(source)) => {
+        let failure = match stop.or(caught(workload.prepare(&pool))).await {
+            Some(Ok(Ok(()))) => None,
+            Some(Ok(Err(source))) => {
                 let database = database(&self.driver);
                 Some(Failure::Run(LoadError::Prepare { database, source }.into()))
             }
+            Some(Err(panic)) => Some(Failure::Run(anyhow!(panicked(&*panic)))),
             None => Some(Failure::Interrupted),
         };
         if failure.is_some() {
@@ -161,10 +167,7 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
             }
         };
         let closed = pool.close(CLOSE).await;
-        let mut report = report.map_err(|error| match error {
-            LoadError::Interrupted => CellError::Interrupted,
-            error => CellError::Failed(error.into()),
-        })?;
+        let mut report = report?;
         if report.outcome != Outcome::Completed {
             return Err(CellError::Interrupted);
         }
@@ -182,9 +185,14 @@ impl<'a, D: Database + Clone> Cells<'a, D> {
         pool: Pool<D>,
         workload: W,
         options: LoadOptions,
-    ) -> Result<Report, LoadError> {
+    ) -> Result<Report, CellError> {
         let tester = LoadTester::new(pool, workload, options);
-        tester.run_until(self.place.stopped.wait(), |_| {}).await
+        let report = caught(tester.run_until(self.place.stopped.wait(), |_| {})).await;
+        let report = report.map_err(|panic| CellError::Died(panicked(&*panic)))?;
+        report.map_err(|error| match error {
+            LoadError::Interrupted => CellError::Interrupted,
+            error => CellError::Failed(error.into()),
+        })
     }
 
     /// What the workload calls itself, if it can be made for this database.
@@ -221,6 +229,11 @@ async fn close<D: Database>(pool: Pool<D>) {
 /// Removes what a workload made, or says why not.
 async fn remove<D: Database>(workload: &Chosen<D>, pool: &Pool<D>) -> Result<(), String> {
     workload.clean_up(pool).await.map_err(|error| in_full(&error))
+}
+
+/// What is said of a workload's panic.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
+    format!("the workload {}", words(panic))
 }
 
 fn too_long() -> String {

@@ -1,7 +1,7 @@
 //! `--fail-if` and `--baseline`: what a run is held to once it is over.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -67,13 +67,8 @@ pub(super) struct Criteria {
 }
 
 impl CriteriaArguments {
-    /// Reads them, the earlier report among them, before there is a load.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Usage`] if there is no such report, or it cannot be compared with. What is wrong with
-    /// conditions is in the problems.
-    pub(super) fn read(&self) -> Result<(Criteria, Vec<Problem>), Failure> {
+    /// Reads them, the earlier report among them, before there is a load; and what is wrong with them.
+    pub(super) fn read(&self) -> (Criteria, Vec<Problem>) {
         let (mut fail_if, mut problems) = (Vec::new(), Vec::new());
         for condition in &self.fail_if {
             match condition.parse() {
@@ -81,15 +76,23 @@ impl CriteriaArguments {
                 Err(problem) => problems.push(of_fail_if(problem)),
             }
         }
-        let baseline = self.baseline.as_deref().map(compare::read).transpose();
-        let baseline = baseline.map_err(Failure::Usage)?;
-        Ok((Criteria { fail_if, baseline, threshold: self.threshold.threshold }, problems))
+        let baseline = self.baseline.as_deref().and_then(|path| {
+            let refused = |error| problems.push(no_baseline(path, &error));
+            compare::found(path).map_err(refused).ok()
+        });
+        (Criteria { fail_if, baseline, threshold: self.threshold.threshold }, problems)
     }
 }
 
 /// A problem of a condition, with the option that it came from.
 fn of_fail_if(problem: Problem) -> Problem {
     problem.at(Origin::Code { name: Arc::from("--fail-if") })
+}
+
+fn no_baseline(path: &Path, error: &anyhow::Error) -> Problem {
+    let why = format!("{error:#}");
+    let allowed = "the report of a run, saved as JSON (--save)";
+    Problem::invalid("--baseline", path.display().to_string(), why, allowed)
 }
 
 impl Criteria {

@@ -30,6 +30,8 @@ mod own;
 #[cfg(not(all(feature = "start", target_os = "linux")))]
 #[path = "unowned.rs"]
 mod own;
+#[cfg(test)]
+mod panics_tests;
 mod partial;
 mod plan;
 mod printed;

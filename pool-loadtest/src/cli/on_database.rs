@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use pool_core::{PoolConfig, Resolved};
 use pool_sqlite::SqliteOptions;
 use tempfile::TempDir;
@@ -22,6 +22,7 @@ use super::target::{Target, Visit};
 use super::thread::on_a_thread;
 use super::{Failure, say};
 use crate::database::Database;
+use crate::panics::{caught, words};
 
 /// How long a server that nobody wants any more has to come up, so that it can be removed in full. One
 /// that takes longer dies with this process.
@@ -66,7 +67,7 @@ impl Place {
 /// # Errors
 ///
 /// [`Failure::Usage`] with every problem of the target; [`Failure::Interrupted`] if a signal comes
-/// before the work begins; what the work fails with.
+/// before the work begins; what the work fails with; [`Failure::Run`] with its panic.
 pub(super) fn run(target: Target, own: Option<OwnSetup>, work: impl Work) -> Result<(), Failure> {
     if let Some(OwnSetup { product, .. }) = own {
         // A server that would be of no use is not started.
@@ -74,7 +75,8 @@ pub(super) fn run(target: Target, own: Option<OwnSetup>, work: impl Work) -> Res
         known.resolve(SqliteOptions::private_memory(), Check(&work)).map_err(usage)??;
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime");
-    runtime.map_err(Failure::Run)?.block_on(run_async(target, own, work))
+    let ended = runtime.map_err(Failure::Run)?.block_on(caught(run_async(target, own, work)));
+    ended.unwrap_or_else(|panic| Err(Failure::Run(anyhow!("the load tester {}", words(&*panic)))))
 }
 
 async fn run_async(

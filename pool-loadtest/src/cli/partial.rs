@@ -1,27 +1,22 @@
 //! What is left of a run that dies half-way: while it goes on, a report of what there is so far is kept
 //! beside the file that its report is to go to, and removed once that is there.
 
-use std::any::Any;
 use std::ffi::OsString;
 use std::fs;
-use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::output::replace;
 use super::say;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 /// How often it is written.
 const EVERY: Duration = Duration::from_secs(2);
 /// What is added to the name of the file.
 const EXTENSION: &str = ".partial";
 
-/// The report of a run that goes on, in a file.
+/// The report of a run that goes on, in a file. One that is dropped says that the run died.
 #[derive(Debug)]
 pub(super) struct Partial {
     path: Option<PathBuf>,
@@ -63,18 +58,20 @@ impl Partial {
 
     /// The run died. What there is stays, and says why.
     pub(super) fn died(&mut self, why: &str) {
-        if let Some(mut report) = self.last.take() {
-            report.warnings.push(format!("the run died: {why}"));
-            self.write(report);
-            let path = self.path.as_deref().unwrap_or(Path::new(""));
-            say(&format!("what there was until then is in {}", path.display()));
-        }
+        let Some(mut report) = self.last.take() else { return };
+        report.outcome = Outcome::Died;
+        report.warnings.push(format!("the run died: {why}"));
+        self.write(report);
+        self.last = None;
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        say(&format!("what there was until then is in {}", path.display()));
     }
 
     /// The report itself is where it is to be: removes this.
-    pub(super) fn remove(self) {
-        let Some(path) = self.path else { return };
-        match fs::remove_file(&path) {
+    pub(super) fn remove(mut self) {
+        self.last = None;
+        let Some(path) = &self.path else { return };
+        match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 say(&format!("warning: {} could not be removed: {error}", path.display()));
             }
@@ -83,29 +80,10 @@ impl Partial {
     }
 }
 
-/// What comes of `work`, or the words of the panic that ended it.
-///
-/// # Cancel safety
-///
-/// As that of `work`.
-pub(super) async fn survived<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        // It is not polled again after a panic.
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
-            Err(panic) => Poll::Ready(Err(words(&*panic))),
-        }
-    })
-    .await
-}
-
-/// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("without a word"))
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.died("it ended before its report was written");
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +91,6 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::report::Outcome;
     use crate::samples::report;
 
     fn read(path: &Path) -> Report {
@@ -121,35 +98,41 @@ mod tests {
         serde_json::from_str(&text).expect("a report")
     }
 
-    #[tokio::test]
-    async fn a_run_that_panics_leaves_what_there_was_and_why_it_died() {
-        let directory = TempDir::new().expect("a directory");
-        let file = directory.path().join("run.json");
-        let mut partial = Partial::beside(Some(&file));
-        let died = survived(async {
-            partial.write(Report { outcome: Outcome::Running, ..report() });
-            tokio::task::yield_now().await;
-            assert_eq!(partial.every(), None, "it is kept");
-        });
-        let why = died.await.expect_err("a panic");
-        partial.died(&why);
-        let left = read(&directory.path().join("run.json.partial"));
-        assert_eq!((left.outcome, left.operations), (Outcome::Running, report().operations));
-        let [warning] = &left.warnings[..] else { panic!("{:?}", left.warnings) };
-        assert!(warning.starts_with("the run died: panicked: "), "{warning}");
-        assert!(warning.contains("it is kept"), "{warning}");
-        assert!(!file.exists());
+    fn written(directory: &TempDir) -> (Partial, PathBuf) {
+        let mut partial = Partial::beside(Some(&directory.path().join("run.json")));
+        partial.write(Report { outcome: Outcome::Running, ..report() });
+        (partial, directory.path().join("run.json.partial"))
     }
 
-    #[tokio::test]
-    async fn what_is_partial_goes_once_the_whole_is_there() {
+    #[test]
+    fn a_run_that_died_leaves_what_there_was_and_why() {
         let directory = TempDir::new().expect("a directory");
-        let mut partial = Partial::beside(Some(&directory.path().join("run.json")));
-        partial.write(report());
-        assert!(directory.path().join("run.json.partial").exists());
+        let (mut partial, path) = written(&directory);
+        assert_eq!(read(&path).outcome, Outcome::Running);
+        partial.died("the workload panicked: oh no");
+        drop(partial);
+        let left = read(&path);
+        assert_eq!((left.outcome, left.operations), (Outcome::Died, report().operations));
+        assert_eq!(left.warnings, ["the run died: the workload panicked: oh no"]);
+    }
+
+    #[test]
+    fn a_run_that_ends_in_whatever_way_without_a_report_has_died() {
+        let directory = TempDir::new().expect("a directory");
+        let (partial, path) = written(&directory);
+        drop(partial);
+        let left = read(&path);
+        assert_eq!(left.outcome, Outcome::Died);
+        assert_eq!(left.warnings, ["the run died: it ended before its report was written"]);
+    }
+
+    #[test]
+    fn what_is_partial_goes_once_the_whole_is_there() {
+        let directory = TempDir::new().expect("a directory");
+        let (partial, path) = written(&directory);
+        assert!(path.exists());
         partial.remove();
         assert_eq!(fs::read_dir(directory.path()).expect("read").count(), 0);
-        assert_eq!(survived(async { 7 }).await, Ok(7));
     }
 
     #[test]
@@ -158,7 +141,7 @@ mod tests {
         assert_eq!(partial.every(), None);
         partial.write(report());
         partial.died("of boredom");
-        assert_eq!(partial.last.map(|it| it.operations), None);
+        assert!(partial.last.is_none());
         Partial::beside(None).remove();
     }
 }

@@ -39,21 +39,37 @@ fn at(time: &str, duration: Duration) -> Result<Duration, Problem> {
     }
 }
 
+/// After which connections are closed, to ask whether that may be.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// What is wrong with closing every connection of some databases, and with what it can be done.
+pub(super) const GONE: [&str; 2] = [
+    "it closes every connection, and this database is gone with its last one",
+    "with a database that outlives its connections, such as a file",
+];
+
+/// Whether the driver's database is gone with its last connection.
+pub(super) fn is_fleeting<D: Driver>(config: &PoolConfig, driver: &D) -> bool {
+    // Its driver objects to whatever closes connections.
+    let closing = PoolConfig { max_lifetime: Some(LIFETIME), ..config.clone() };
+    !driver.objections(&closing).is_empty()
+}
+
 /// Finds out whether each change leads to settings that the pool and its driver take, from `config`,
-/// which they do.
-///
-/// # Errors
-///
-/// Every problem of every change.
+/// which they do, and whether the database stands it; every problem of every change.
 pub(super) fn check<D: Driver>(
     changes: &[Change],
     config: &PoolConfig,
     driver: &D,
-) -> Result<(), ConfigError> {
+) -> Vec<Problem> {
     let (mut config, mut problems) = (config.clone(), Vec::new());
     let mut changes: Vec<_> = changes.iter().collect();
     changes.sort_by_key(|change| change.at);
     for Change { at, action } in changes {
+        if action.closes_all() && is_fleeting(&config, driver) {
+            let [why, allowed] = GONE;
+            let problem = Problem::invalid("change", action.to_string(), why, allowed);
+            problems.extend(located(&problem.into(), &name(*at)));
+        }
         let mut next = config.clone();
         action.set(&mut next);
         let objections = || ConfigError::from_problems(driver.objections(&next));
@@ -62,7 +78,7 @@ pub(super) fn check<D: Driver>(
             Err(error) => problems.extend(located(&error, &name(*at))),
         }
     }
-    ConfigError::from_problems(problems)
+    problems
 }
 
 /// The problems of a change that messages call so.

@@ -10,13 +10,14 @@ use tokio::time::{sleep, timeout};
 
 use super::arguments::RunArguments;
 use super::aside::Aside;
+use super::cells::panicked;
 use super::criteria::Criteria;
 use super::health::HealthWatch;
 use super::misfortune::Misfortunes;
 use super::monitor::Monitor;
 use super::on_database::{self, Place, Work};
 use super::output::Outputs;
-use super::partial::{Partial, survived};
+use super::partial::Partial;
 use super::plan;
 use super::printed::PrintedRun;
 use super::progress::{ProgressDisplay, ProgressForm};
@@ -30,6 +31,7 @@ use crate::database::Database;
 use crate::forms::Form;
 use crate::load::Progress;
 use crate::options::LoadOptions;
+use crate::panics::caught;
 use crate::report::{Invariant, Outcome, Report, database};
 use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
@@ -48,27 +50,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     // Before there are handlers of signals: a file may take its time, and there is nothing to tidy up.
-    let (stage, problems) = Stage::read(arguments);
-    let mut target = Target::read(&arguments.settings, |sources| stage.settle(sources));
-    target.object(problems);
-    let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
-    target.object(problems);
-    let (changes, problems) = plan::read(&arguments.at, stage.duration);
-    target.object(problems);
-    let (workload, problems) = arguments.workload.read();
-    target.object(problems);
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
-    target.object(problems);
-    let (criteria, problems) = arguments.criteria.read()?;
-    target.object(problems);
-    let changes = stage.changes(changes);
-    let own = stage.own();
-    let run = Run { arguments, stage, workload, changes, monitor, outputs, criteria };
+    let (run, target) = Run::read(arguments)?;
+    let own = run.stage.own();
     on_database::run(target, own, run)
 }
 
 /// What was asked for, all of it understood.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     arguments: &'a RunArguments,
     stage: Stage,
     workload: Plan,
@@ -76,6 +64,31 @@ struct Run<'a> {
     monitor: Monitor,
     outputs: Outputs,
     criteria: Criteria,
+}
+
+impl<'a> Run<'a> {
+    /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Run`] if it cannot be watched as asked for.
+    pub(super) fn read(arguments: &'a RunArguments) -> Result<(Self, Target), Failure> {
+        let (stage, problems) = Stage::read(arguments);
+        let mut target = Target::read(&arguments.settings, |sources| stage.settle(sources));
+        target.object(problems);
+        let (monitor, problems) = Monitor::start(&arguments.monitor).map_err(Failure::Run)?;
+        target.object(problems);
+        let (changes, problems) = plan::read(&arguments.at, stage.duration);
+        target.object(problems);
+        let (workload, problems) = arguments.workload.read();
+        target.object(problems);
+        let (outputs, problems) = arguments.output.open(&Form::OF_A_RUN);
+        target.object(problems);
+        let (criteria, problems) = arguments.criteria.read();
+        target.object(problems);
+        let changes = stage.changes(changes);
+        Ok((Self { arguments, stage, workload, changes, monitor, outputs, criteria }, target))
+    }
 }
 
 /// Makes the workload.
@@ -86,10 +99,10 @@ pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
 impl Work for Run<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
         let kinds = made::<D>(&self.workload)?.kinds();
-        let problems = self.criteria.unknown_kinds(&kinds);
-        ConfigError::from_problems(problems).map_err(usage)?;
-        plan::check(&self.changes, config, driver).map_err(usage)?;
-        self.stage.check(config, driver).map_err(usage)
+        let mut problems = self.criteria.unknown_kinds(&kinds);
+        problems.extend(plan::check(&self.changes, config, driver));
+        problems.extend(self.stage.check(config, driver));
+        ConfigError::from_problems(problems).map_err(usage)
     }
 
     async fn on<D: Database + Clone>(
@@ -233,11 +246,12 @@ async fn load<D: Database>(
         display.note(misfortunes.news());
         display.show(progress, beside.health);
     });
-    let report = survived(report).await;
+    let report = caught(report).await;
     display.end();
-    let report = report.map_err(|why| {
+    let report = report.map_err(|panic| {
+        let why = panicked(&*panic);
         beside.partial.died(&why);
-        Failure::Run(anyhow!("the workload {why}"))
+        Failure::Run(anyhow!(why))
     })?;
     report.map_err(|error| match error {
         LoadError::Interrupted => Failure::Interrupted,
@@ -253,6 +267,7 @@ pub(super) fn judge(report: &Report, expects_errors: bool) -> Result<(), Failure
     match (report.invariant, report.outcome) {
         (Invariant::Broken, _) => failed(format!("the invariant did not hold: {detail}")),
         (_, Outcome::Interrupted | Outcome::Running) => Err(Failure::Interrupted),
+        (_, Outcome::Died) => failed("the run died half-way".to_owned()),
         (Invariant::Unchecked, _) => {
             failed(format!("the invariant could not be checked: {detail}"))
         }

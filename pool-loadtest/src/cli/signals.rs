@@ -76,6 +76,12 @@ impl Signals {
 pub(crate) struct Stopped(watch::Receiver<bool>);
 
 impl Stopped {
+    /// None comes.
+    #[cfg(test)]
+    pub(super) fn never() -> Self {
+        Self(watch::channel(false).1)
+    }
+
     /// Waits until it comes.
     pub(crate) fn wait(&self) -> impl Future<Output = ()> + use<> {
         let mut stopped = self.0.clone();

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use humantime::format_duration;
-use pool_core::{ConfigError, Driver, PoolConfig, Problem, Sources};
+use pool_core::{Driver, PoolConfig, Problem, Sources};
 
 use super::arguments::RunArguments;
 use super::misfortune::Planned;
+use super::plan::{GONE, is_fleeting};
 use super::start::{OwnSetup, Product, StartArguments};
 use crate::arrivals::{Arrivals, ThinkTime};
 use crate::change::Change;
@@ -21,8 +22,6 @@ use crate::scenario::{ALL, Notes, Scenario};
 const DURATION: Duration = Duration::from_secs(10);
 /// How many tasks it has.
 const TASKS: u32 = 16;
-/// After which connections are closed, to ask whether that may be.
-const LIFETIME: Duration = Duration::from_mins(30);
 
 const SCENARIO: &str = "Run a scenario, such as spike or leak; `scenarios` lists them";
 
@@ -118,27 +117,12 @@ impl Stage {
         problems
     }
 
-    /// Finds out whether the driver's database stands what the scenario does to its connections.
-    ///
-    /// # Errors
-    ///
-    /// If it is gone with the last one, and all are to be closed.
-    pub(super) fn check<D: Driver>(
-        &self,
-        config: &PoolConfig,
-        driver: &D,
-    ) -> Result<(), ConfigError> {
-        let Some(scenario) = self.scenario.filter(|scenario| scenario.is_cold) else {
-            return Ok(());
-        };
-        // It objects to whatever closes connections.
-        let closing = PoolConfig { max_lifetime: Some(LIFETIME), ..config.clone() };
-        if driver.objections(&closing).is_empty() {
-            return Ok(());
-        }
-        let why = "it closes every connection, and this database is gone with its last one";
-        let allowed = "with a database that outlives its connections, such as a file";
-        Err(Problem::invalid("--scenario", scenario.name, why, allowed).into())
+    /// What goes against the scenario with the driver's database: that it closes every connection, and
+    /// the database is gone with the last one.
+    pub(super) fn check<D: Driver>(&self, config: &PoolConfig, driver: &D) -> Option<Problem> {
+        let scenario = self.scenario.filter(|it| it.is_cold && is_fleeting(config, driver))?;
+        let [why, allowed] = GONE;
+        Some(Problem::invalid("--scenario", scenario.name, why, allowed))
     }
 
     /// What an option comes to that nobody has set, and what says so.

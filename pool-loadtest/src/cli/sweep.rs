@@ -79,29 +79,37 @@ fn repeats(text: &str) -> Result<u32, String> {
 ///
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
-    let mut target = Target::read(&arguments.settings, |sources| sources);
-    let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.seed);
-    let plan = plan.unwrap_or_else(|error| {
-        target.object(error.problems().to_vec());
-        // Nothing is run with it: the target objects.
-        Plan { axes: Vec::new(), repeats: 0, seed: 0 }
-    });
-    let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
-    target.object(problems);
-    let (workload, problems) = arguments.workload.read();
-    target.object(problems);
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
-    target.object(problems);
-    let sweep = Sweep { arguments, plan, workload, arrivals, outputs };
+    let (sweep, target) = Sweep::read(arguments);
     on_database::run(target, arguments.start.calm(), sweep)
 }
 
-struct Sweep<'a> {
+/// What was asked for, all of it understood.
+pub(super) struct Sweep<'a> {
     arguments: &'a SweepArguments,
     plan: Plan,
     workload: WorkloadPlan,
     arrivals: Arrivals,
     outputs: Outputs,
+}
+
+impl<'a> Sweep<'a> {
+    /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
+    pub(super) fn read(arguments: &'a SweepArguments) -> (Self, Target) {
+        let mut target = Target::read(&arguments.settings, |sources| sources);
+        let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.seed);
+        let plan = plan.unwrap_or_else(|error| {
+            target.object(error.problems().to_vec());
+            // Nothing is run with it: the target objects.
+            Plan { axes: Vec::new(), repeats: 0, seed: 0 }
+        });
+        let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
+        target.object(problems);
+        let (workload, problems) = arguments.workload.read();
+        target.object(problems);
+        let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+        target.object(problems);
+        (Self { arguments, plan, workload, arrivals, outputs }, target)
+    }
 }
 
 impl Work for Sweep<'_> {
@@ -139,31 +147,36 @@ impl Work for Sweep<'_> {
         ));
         let (began, all) = (Instant::now(), turns.len());
         cells.prepare().await?;
-        let (mut outcome, mut first_failure) = (Outcome::Completed, None);
+        // The first, or else what the sweep died of.
+        let (mut outcome, mut failure) = (Outcome::Completed, None);
         for (turn, number) in turns.into_iter().zip(1..) {
             let seed = arguments.seed.wrapping_add(u64::from(turn.repeat));
             let run = cells.run(&configs[turn.cell], arguments.duration, seed).await;
             let run = run.and_then(|run| judge(&run, false).map(|()| run).map_err(failed));
-            let run = match run {
-                Err(CellError::Interrupted) => {
-                    outcome = Outcome::Interrupted;
-                    break;
-                }
-                Err(CellError::Failed(error)) => Err(format!("{error:#}")),
-                Ok(run) => Ok(run),
-            };
+            if matches!(run, Err(CellError::Interrupted)) {
+                outcome = Outcome::Interrupted;
+                break;
+            }
+            let has_died = matches!(run, Err(CellError::Died(_)));
+            let run = run.map_err(|error| error.to_string());
             let name = plan.name(&report.cells[turn.cell].values);
             say(&line(number, all, &name, turn, run.as_ref()));
-            if let Err(why) = &run {
-                first_failure.get_or_insert_with(|| format!("{name}: {why}"));
-            }
             report.add(number, turn, run.as_ref().map_err(Clone::clone));
+            let Err(why) = run else { continue };
+            let why = format!("{name}: {why}");
+            if has_died {
+                report.warnings.push(format!("the sweep died: {why}"));
+                (outcome, failure) = (Outcome::Died, Some(why));
+                break;
+            }
+            failure.get_or_insert(why);
         }
         report.warnings.extend(cells.clean_up().await);
         report.end(outcome, began.elapsed().as_secs_f64());
         outputs.write(&report).map_err(Failure::Run)?;
-        match first_failure {
-            _ if outcome != Outcome::Completed => Err(Failure::Interrupted),
+        match failure {
+            _ if outcome == Outcome::Interrupted => Err(Failure::Interrupted),
+            Some(why) if outcome == Outcome::Died => Err(Failure::Run(anyhow!("{why}"))),
             Some(why) if report.runs() == 0 => {
                 Err(Failure::Run(anyhow!("not one run came to an end; the first: {why}")))
             }

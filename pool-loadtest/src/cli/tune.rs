@@ -101,26 +101,7 @@ fn field(name: &str) -> Result<&'static Field, Problem> {
 ///
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
-    let mut target = Target::read(&arguments.settings, |sources| sources);
-    let mut object = |problems: &[Problem]| target.object(problems.to_vec());
-    let objective = arguments.slo.parse::<Objective>();
-    let field = field(&arguments.setting);
-    if let Err(error) = &objective {
-        object(error.problems());
-    }
-    if let Err(problem) = &field {
-        object(std::slice::from_ref(problem));
-    }
-    // If one of them is wrong, the target objects and nothing is done with these.
-    let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
-    let field = field.unwrap_or(&FIELDS[0]);
-    let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
-    target.object(problems);
-    let (workload, problems) = arguments.workload.read();
-    target.object(problems);
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
-    target.object(problems);
-    let tune = Tune { arguments, objective, field, workload, arrivals, outputs };
+    let (tune, target) = Tune::read(arguments);
     on_database::run(target, arguments.start.calm(), tune)
 }
 
@@ -142,7 +123,8 @@ fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>)
     }
 }
 
-struct Tune<'a> {
+/// What was asked for, all of it understood.
+pub(super) struct Tune<'a> {
     arguments: &'a TuneArguments,
     objective: Objective,
     field: &'static Field,
@@ -151,7 +133,31 @@ struct Tune<'a> {
     outputs: Outputs,
 }
 
-impl Tune<'_> {
+impl<'a> Tune<'a> {
+    /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
+    pub(super) fn read(arguments: &'a TuneArguments) -> (Self, Target) {
+        let mut target = Target::read(&arguments.settings, |sources| sources);
+        let mut object = |problems: &[Problem]| target.object(problems.to_vec());
+        let objective = arguments.slo.parse::<Objective>();
+        let field = field(&arguments.setting);
+        if let Err(error) = &objective {
+            object(error.problems());
+        }
+        if let Err(problem) = &field {
+            object(std::slice::from_ref(problem));
+        }
+        // If one of them is wrong, the target objects and nothing is done with these.
+        let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
+        let field = field.unwrap_or(&FIELDS[0]);
+        let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
+        target.object(problems);
+        let (workload, problems) = arguments.workload.read();
+        target.object(problems);
+        let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+        target.object(problems);
+        (Self { arguments, objective, field, workload, arrivals, outputs }, target)
+    }
+
     /// The largest value that tasks can use, unless another is asked for.
     fn most(&self) -> usize {
         self.arguments.most.unwrap_or(match self.arrivals {
@@ -222,6 +228,10 @@ impl Work for Tune<'_> {
                     report.give_up(Outcome::Interrupted, &search, why.to_owned());
                     break;
                 }
+                Err(CellError::Died(why)) => {
+                    report.give_up(Outcome::Died, &search, format!("{name}: {why}"));
+                    break;
+                }
                 Err(CellError::Failed(error)) => {
                     report.give_up(Outcome::Completed, &search, format!("{name}: {error:#}"));
                     break;
@@ -243,6 +253,7 @@ impl Work for Tune<'_> {
         let words = || anyhow!("{}", report.summary);
         match (report.outcome, report.conclusion) {
             (Outcome::Interrupted, _) => Err(Failure::Interrupted),
+            (Outcome::Died, _) => Err(Failure::Run(words())),
             (_, TuneConclusion::Found) => Ok(()),
             (_, TuneConclusion::Missed) => Err(Failure::Missed(words())),
             (_, TuneConclusion::Inconclusive) => Err(Failure::Inconclusive(words())),

@@ -14,9 +14,12 @@ use crate::report::{Report, SCHEMA_VERSION};
 ///
 /// What is wrong with it, in words that name the file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
-    let named = || format!("cannot compare with {}", shown(path));
-    let text = std::fs::read_to_string(path).context("it cannot be read").with_context(named)?;
-    parse(&text).with_context(named)
+    found(path).with_context(|| format!("cannot compare with {}", shown(path)))
+}
+
+/// The same, for messages that have named it.
+pub(crate) fn found(path: &Path) -> anyhow::Result<Report> {
+    parse(&std::fs::read_to_string(path).context("it cannot be read")?)
 }
 
 /// A path for messages, unless it may hold a password.

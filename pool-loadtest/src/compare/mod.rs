@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "cli")]
 pub(crate) use self::figures::{signed, signless};
 #[cfg(feature = "cli")]
-pub(crate) use self::file::read;
+pub(crate) use self::file::{found, read};
 use crate::report::{LoadModel, Report, ReportKind, SCHEMA_VERSION};
 
 /// By how much figures may differ before it matters, unless it is said otherwise.

@@ -178,6 +178,9 @@ fn unfinished(outcome: Outcome, what: &str) -> Option<String> {
             "The {what} did not come to its end: these are figures of the part before. The load tester \
              was killed, or the machine went down."
         )),
+        Outcome::Died => Some(format!(
+            "The {what} died half-way: these are figures of the part before. The warnings say why."
+        )),
     }
 }
 

@@ -48,6 +48,8 @@ struct Task<D: Driver, W> {
 impl<D: Driver, W: Workload<D>> Task<D, W> {
     /// Works until the sender of `ended` is gone. An acquire is dropped then; an operation is not.
     async fn run(mut self, starts: Instant, rng: &mut Rng) {
+        let job = Arc::clone(&self.job);
+        let _witness = job.witness();
         if starts > Instant::now() {
             let _ = timeout_at(starts, self.ended.changed()).await;
         }

@@ -8,7 +8,6 @@ mod operation;
 mod pauses;
 mod teller;
 
-use std::any::Any;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +24,7 @@ pub use self::teller::Progress;
 use self::teller::Teller;
 use crate::arrivals::Arrivals;
 use crate::leftover::Leftover;
+use crate::panics::Panic;
 use crate::recorder::Recorder;
 use crate::report::{About, Loaded};
 use crate::stop::Stop;
@@ -36,8 +36,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Why there is nothing to report.
 pub(crate) enum Failed {
-    /// An operation panicked.
-    Panic(Box<dyn Any + Send>),
+    /// The workload panicked.
+    Panic(Panic),
     /// It ended before it was measured.
     Early(LoadError),
 }
@@ -67,10 +67,17 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
         let recorder = Arc::new(Recorder::new(self.about.kinds.len()));
         let mut teller = Teller::new(self, &recorder, [from, until], progress);
         let (end, ended) = watch::channel(());
-        let mut tasks = self.start([began, from, until], &recorder, &ended);
+        let (panicking, mut panicked) = watch::channel(false);
+        let mut tasks = self.start([began, from, until], &recorder, &ended, panicking);
         drop(ended);
         if !options.warm_up.is_zero() {
-            let warmed_up = stop.or(timeout_at(from, teller.tell_warm_up())).await;
+            let telling = async {
+                tokio::select! {
+                    () = teller.tell_warm_up() => {}
+                    () = one_panics(&mut panicked) => {}
+                }
+            };
+            let warmed_up = stop.or(timeout_at(from, telling)).await;
             if warmed_up.is_none() {
                 drop(end);
                 tasks.shut_down().await;
@@ -82,14 +89,19 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
             tokio::select! {
                 () = teller.tell_on() => {}
                 () = tasks.finished() => {}
+                () = one_panics(&mut panicked) => {}
             }
         };
         let _ = stop.or(timeout_at(until, telling)).await;
-        let elapsed = teller.end();
+        let elapsed = teller.end(stop.came());
         drop(end);
         let drained = stop.or(timeout(DRAIN, tasks.drain())).await;
         match drained {
-            Some(Ok(done)) => done.map_err(|error| Failed::Panic(error.into_panic()))?,
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => {
+                tasks.shut_down().await;
+                return Err(Failed::Panic(error.into_panic()));
+            }
             Some(Err(_)) | None => tasks.shut_down().await,
         }
         let loaded = teller.loaded(elapsed);
@@ -102,6 +114,7 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
         [began, from, until]: [Instant; 3],
         recorder: &Arc<Recorder>,
         ended: &watch::Receiver<()>,
+        panicking: watch::Sender<bool>,
     ) -> Tasks {
         let job = Arc::new(Job {
             pool: self.pool.clone(),
@@ -109,6 +122,7 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
             recorder: Arc::clone(recorder),
             from,
             seed: self.about.options.seed,
+            panicking,
         });
         match &self.about.options.arrivals {
             Arrivals::Closed { tasks, think_time } => {
@@ -121,6 +135,13 @@ impl<D: Driver, W: Workload<D>> Load<'_, D, W> {
                 Tasks::paced(pacer.run(times))
             }
         }
+    }
+}
+
+/// Waits until a task panics.
+async fn one_panics(panicked: &mut watch::Receiver<bool>) {
+    if panicked.wait_for(|has| *has).await.is_err() {
+        pending::<()>().await;
     }
 }
 

@@ -220,6 +220,7 @@ async fn rings(alarm: Option<&Alarm>) {
 impl<D: Driver, W: Workload<D>> Open<D, W> {
     /// Does what arrives, until the load ends.
     async fn work(self: Arc<Self>, number: usize, mut ended: watch::Receiver<()>) {
+        let _witness = self.job.witness();
         let mut rng = Rng::with_seed(0);
         while let Some(Arrival { due, seed }) = self.next().await {
             self.unasked.fetch_sub(1, Ordering::Relaxed);

@@ -18,6 +18,8 @@ pub(super) struct Job<D: Driver, W> {
     /// When the load begins to be measured.
     pub(super) from: Instant,
     pub(super) seed: u64,
+    /// Becomes true when a task panics: nobody waits for one before the load has ended.
+    pub(super) panicking: watch::Sender<bool>,
 }
 
 /// When an operation is wanted.
@@ -33,6 +35,24 @@ pub(super) struct Wish {
 pub(super) struct Ended {
     pub(super) at: Instant,
     pub(super) failed: bool,
+}
+
+/// Tells of a panic of the task that holds it.
+pub(super) struct Witness<'a>(&'a watch::Sender<bool>);
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.send_replace(true);
+        }
+    }
+}
+
+impl<D: Driver, W> Job<D, W> {
+    /// Watches over a task.
+    pub(super) fn witness(&self) -> Witness<'_> {
+        Witness(&self.panicking)
+    }
 }
 
 impl<D: Driver, W: Workload<D>> Job<D, W> {

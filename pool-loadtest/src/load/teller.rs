@@ -13,7 +13,7 @@ use crate::leftover::Leftover;
 use crate::opening::OpeningTime;
 use crate::processor::ProcessorTime;
 use crate::recorder::Recorder;
-use crate::report::{About, Latency, Loaded, Point, Report};
+use crate::report::{About, Latency, Loaded, Outcome, Point, Report};
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
@@ -51,7 +51,7 @@ pub struct Progress {
     pub points: Vec<Point>,
     /// The pool now.
     pub pool: PoolStats,
-    /// What there is so far, as often as [`LoadOptions`](crate::LoadOptions) ask for it.
+    /// What there is so far, as often as [`LoadOptions`](crate::LoadOptions) ask for it, and at the end.
     pub partial: Option<Box<Report>>,
 }
 
@@ -145,32 +145,34 @@ impl<'a, D: Driver, F: FnMut(&Progress)> Teller<'a, D, F> {
                     let point = self.recorder.end_point(self.from.elapsed(), &self.pool.stats());
                     self.points.push(point);
                 }
-                _ = ticks.tick() => self.tell(false),
+                _ = ticks.tick() => self.tell(None),
             }
         }
     }
 
-    /// The time is up. How long it was.
-    pub(super) fn end(&mut self) -> Duration {
+    /// The time is up, or the run was stopped. How long it was.
+    pub(super) fn end(&mut self, is_stopped: bool) -> Duration {
         let elapsed = self.from.elapsed();
         self.points.push(self.recorder.end(elapsed, &self.pool.stats()));
-        self.tell(true);
+        // The check of the invariant is still to come.
+        self.tell(Some(if is_stopped { Outcome::Interrupted } else { Outcome::Running }));
         elapsed
     }
 
-    fn tell(&mut self, ended: bool) {
+    fn tell(&mut self, ended: Option<Outcome>) {
         let now = Instant::now();
-        let mut told = self.progress_at(now, ended);
-        if ended || now >= self.next_response {
+        let mut told = self.progress_at(now, ended.is_some());
+        if ended.is_some() || now >= self.next_response {
             self.next_response = later(now, RESPONSE);
             told.response = Some(Latency::new(&self.recorder.response()));
         }
         if let Some(every) = self.about.options.partial_every
-            && self.next_partial.is_some_and(|due| due <= now)
+            && (ended.is_some() || self.next_partial.is_some_and(|due| due <= now))
         {
             self.next_partial = Some(later(now, every));
             let loaded = self.so_far(now - self.from);
-            told.partial = Some(Box::new(Report::partial(self.about, loaded, self.pool)));
+            let outcome = ended.unwrap_or(Outcome::Running);
+            told.partial = Some(Box::new(Report::partial(self.about, outcome, loaded, self.pool)));
         }
         (self.progress)(&told);
     }

@@ -70,11 +70,16 @@ pub(crate) struct Run<'a> {
 }
 
 impl Report {
-    /// Of a run that is under way.
-    pub(crate) fn partial<D: Driver>(about: &About, loaded: Loaded, pool: &Pool<D>) -> Self {
+    /// Of a run that is under way, or that was stopped and has not come to its end.
+    pub(crate) fn partial<D: Driver>(
+        about: &About,
+        outcome: Outcome,
+        loaded: Loaded,
+        pool: &Pool<D>,
+    ) -> Self {
         let run = Run {
             about,
-            outcome: Outcome::Running,
+            outcome,
             end: loaded.after.clone(),
             loaded,
             invariant: Err("the run had not ended".to_owned()),

@@ -160,6 +160,8 @@ pub enum Outcome {
     /// It was still under way when this was written, and nothing came after it: the load tester was
     /// killed, or the machine went down.
     Running,
+    /// It died half-way, as the workload or the load tester panicked; the warnings say more.
+    Died,
 }
 
 /// Whether a workload's invariant held.

@@ -59,6 +59,7 @@ impl SweepReport {
             Outcome::Completed => writeln!(f, "\n"),
             Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n"),
             Outcome::Running => writeln!(f, "; not ended, so this is a part\n"),
+            Outcome::Died => writeln!(f, "; died half-way, so this is a part\n"),
         }
     }
 

@@ -21,7 +21,9 @@ impl Display for TuneReport {
         write!(f, "{duration_seconds:.1} s, seed {seed}")?;
         match self.outcome {
             Outcome::Completed => writeln!(f, "\n")?,
-            _ => writeln!(f, "; interrupted, so this is a part\n")?,
+            Outcome::Interrupted => writeln!(f, "; interrupted, so this is a part\n")?,
+            Outcome::Running => writeln!(f, "; not ended, so this is a part\n")?,
+            Outcome::Died => writeln!(f, "; died half-way, so this is a part\n")?,
         }
         let width = field.len() + 2;
         writeln!(f, "{field:<width$}{:>12}{:>11}{:>11}", "throughput", "p50", "p99")?;

@@ -225,7 +225,9 @@ async fn a_run_under_way_tells_what_there_is_so_far() {
         points.extend(progress.points.clone());
     });
     let report = run.await.expect("prepared");
-    assert_eq!((partial.len(), points.len()), (3, report.series.len()));
+    assert_eq!((partial.len(), points.len()), (4, report.series.len()));
+    let at_the_end = partial.pop().expect("four");
+    assert!(at_the_end.duration_seconds > 3.4, "{at_the_end}");
     for (number, part) in partial.iter().enumerate() {
         assert_eq!((part.outcome, part.in_use), (Outcome::Running, part.pool.in_use));
         assert!((part.duration_seconds - (number + 1) as f64).abs() < 0.5, "{part}");

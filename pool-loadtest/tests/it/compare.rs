@@ -122,7 +122,7 @@ fn a_threshold_or_baseline_that_makes_no_sense_is_refused_before_the_load() {
         (["--fail-if", "respons.p99>1ms"], "did you mean \"response.p99\"?"),
         (["--fail-if", "transfr.errors>1%"], "did you mean \"transfer\"?"),
         (["--fail-if", "response.p99>1"], "such as 20ms"),
-        (["--baseline", "no/such.json"], "cannot compare with no/such.json"),
+        (["--baseline", "no/such.json"], "--baseline = \"no/such.json\": it cannot be read: "),
         (["--threshold", "5"], "a percentage from 0% to 100%"),
     ] {
         let (code, stdout, stderr) = run(&[&long[..], &arguments].concat());

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
+use pool_sqlite::rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -54,6 +57,32 @@ fn a_run_that_ends_leaves_its_report_alone() {
     assert_eq!(read(&file)["outcome"], "interrupted");
     let left: Vec<_> = fs::read_dir(directory.path()).expect("read").collect();
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_run_that_a_second_signal_ended_was_interrupted() {
+    let directory = TempDir::new().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let (database, file) = (path("bank.db"), path("run.json"));
+    let url = format!("sqlite:{}?busy_timeout=1m", database.display());
+    let save = file.to_str().expect("text");
+    let mut running = Running::start(&["run", "--duration", "5m", "--url", &url, "--save", save]);
+    running.wait_for("in use");
+    // From here on every transfer waits, and so does the end of the run.
+    let holder = Connection::open(&database).expect("opened");
+    holder.busy_timeout(Duration::from_mins(1)).expect("set");
+    holder.execute_batch("begin immediate").expect("locked");
+    running.signal("-INT");
+    let partial = path("run.json.partial");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !partial.exists() || read(&partial)["outcome"] != "interrupted" {
+        assert!(Instant::now() < deadline, "never interrupted");
+        yield_now();
+    }
+    running.signal("-INT");
+    assert_eq!(running.end().0, 130);
+    assert_eq!(read(&partial)["outcome"], "interrupted");
+    assert!(!file.exists());
 }
 
 #[test]

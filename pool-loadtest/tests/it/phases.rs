@@ -2,14 +2,14 @@
 //! virtual time.
 
 use std::future::{Future, pending, ready};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::Pool;
+use pool_core::{Pool, PoolState};
 use pool_loadtest::{
-    Arrivals, Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Report, Step,
-    StepError, Workload, WorkloadError,
+    Arrivals, Change, Checked, Invariant, LoadError, LoadOptions, LoadTester, Outcome, Progress,
+    Report, Step, StepError, Workload, WorkloadError,
 };
 use pool_testkit::{FakeDriver, FakeError};
 use tokio::sync::Notify;
@@ -27,10 +27,11 @@ pub(crate) enum Phase {
     CleanUp,
 }
 
-/// Hangs in one phase for ever, and says when it is there.
+/// Hangs in one phase for ever, and says when it is there; or panics in one.
 #[derive(Clone)]
 pub(crate) struct Phased {
     hangs_in: Option<Phase>,
+    panics_in: Option<Phase>,
     there: Arc<Notify>,
     /// The numbers of the operations that fail.
     failing: fn(u64) -> bool,
@@ -40,6 +41,7 @@ pub(crate) struct Phased {
 
 impl Phased {
     async fn reach(&self, phase: Phase) {
+        assert_ne!(self.panics_in, Some(phase), "as it is told");
         if self.hangs_in == Some(phase) {
             self.there.notify_one();
             pending::<()>().await;
@@ -75,6 +77,7 @@ impl Workload<FakeDriver> for Phased {
 pub(crate) fn phased(hangs_in: Option<Phase>) -> Phased {
     Phased {
         hangs_in,
+        panics_in: None,
         there: Arc::default(),
         failing: |_| false,
         steps: Arc::default(),
@@ -182,6 +185,87 @@ async fn what_cannot_be_removed_in_time_is_named_in_a_warning() {
     let report = stopped(&workload, seconds(1), stop).await.expect("the load had begun");
     let expected = "what the workload made in fake may still be there: it takes too long";
     assert_eq!(report.warnings, [expected]);
+}
+
+/// Runs a workload until it panics; with what words, and how long that took.
+async fn panicked(
+    workload: &Phased,
+    options: LoadOptions,
+    mut progress: impl FnMut(&Progress) + Send + 'static,
+) -> (String, Duration) {
+    let (_, pool) = pool(max_open(2));
+    let (tester, started) = (LoadTester::new(pool, workload.clone(), options), Instant::now());
+    let run = async move { tester.run_until(pending(), &mut progress).await };
+    let panic = tokio::spawn(run).await.expect_err("it panics").into_panic();
+    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+    let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+    (words.expect("words"), started.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_panics_what_was_made_is_removed_and_nobody_waits_for_the_end() {
+    for phase in [Phase::Prepare, Phase::Step, Phase::Verify] {
+        for (baseline, warm_up) in [(300, 0), (0, 0), (0, 10_000)] {
+            let workload = Phased { panics_in: Some(phase), ..phased(None) };
+            let options =
+                LoadOptions { baseline: baseline * MS, warm_up: warm_up * MS, ..seconds(60) };
+            let (words, elapsed) = panicked(&workload, options, |_| {}).await;
+            assert!(words.contains("as it is told"), "{words}");
+            assert_eq!(workload.cleaned_up.load(Ordering::Relaxed), 1, "{phase:?}");
+            let is_soon = elapsed < Duration::from_secs(1);
+            assert_eq!(is_soon, phase != Phase::Verify, "{phase:?} after {elapsed:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_whoever_is_told_of_progress_panics_what_was_made_is_removed() {
+    let workload = phased(None);
+    let tell = |progress: &Progress| assert!(progress.operations < 10, "enough {}", 10);
+    let (words, elapsed) = panicked(&workload, seconds(60), tell).await;
+    assert_eq!(words, "enough 10");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+    assert_eq!(workload.cleaned_up.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_paused_when_a_load_dies_is_resumed_to_remove_what_was_made() {
+    let (_, pool) = pool(max_open(2));
+    let action = "pause".parse().expect("known");
+    let changes = vec![Change { at: Duration::from_secs(3), action }];
+    let options = LoadOptions { changes, ..seconds(60) };
+    let tester = LoadTester::new(pool.clone(), phased(None), options);
+    let run = async move {
+        let tell = |it: &Progress| assert_ne!(it.pool.state, PoolState::Paused);
+        tester.run_until(pending(), tell).await
+    };
+    tokio::spawn(run).await.expect_err("it panics");
+    assert_ne!(pool.stats().state, PoolState::Paused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_an_operation_comes_after_a_report_of_what_there_was() {
+    let workload = Phased {
+        failing: |number| {
+            assert!(number < 50, "{number}");
+            false
+        },
+        ..phased(None)
+    };
+    let (partial, told) = (Arc::new(Mutex::new(None)), Duration::from_secs(30));
+    let options =
+        LoadOptions { partial_every: Some(told), baseline: Duration::ZERO, ..seconds(60) };
+    let kept = Arc::clone(&partial);
+    let keep = move |progress: &Progress| {
+        if let Some(report) = &progress.partial {
+            *kept.lock().expect("no panic") = Some(report.clone());
+        }
+    };
+    let (words, _) = panicked(&workload, options, keep).await;
+    assert_eq!(words, "50");
+    let report = partial.lock().expect("no panic").take().expect("one, at the end");
+    assert!((48..=50).contains(&report.operations), "{report}");
+    assert_eq!(report.outcome, Outcome::Running, "it cannot tell yet");
 }
 
 #[tokio::test(start_paused = true)]

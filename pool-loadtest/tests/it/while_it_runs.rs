@@ -51,6 +51,36 @@ fn settings_that_would_be_refused_later_are_found_before_anything_starts() {
 }
 
 #[test]
+fn what_would_close_the_last_connection_of_a_database_in_memory_is_refused() {
+    let memory = ["run", "--url", "sqlite::memory:", "--duration", "2s"];
+    for (change, words) in [
+        ("invalidate", "change = \"invalidate\": it closes every connection"),
+        ("renew", "change = \"renew\": it closes every connection"),
+        ("max_idle=0", "max_idle = \"0\": a database in sqlite::memory: is gone"),
+        ("max_idle_time=1s", "max_idle_time = \"1s\": a database in sqlite::memory: is gone"),
+        ("max_lifetime=1s", "max_lifetime = \"1s\": a database in sqlite::memory: is gone"),
+    ] {
+        let (code, stdout, stderr) = run(&[&memory[..], &["--at", "1s", change]].concat());
+        assert_eq!((code, stdout.as_str()), (2, ""), "{change}");
+        assert!(stderr.contains(&format!("--at 1s: {words}")), "{stderr}");
+        if change.contains('=') {
+            let (code, _, stderr) = run(&[&memory[..], &["--pool", change]].concat());
+            assert_eq!(code, 2, "{change}");
+            assert!(stderr.contains(words), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_database_in_memory_that_has_a_name_stands_the_loss_of_every_connection() {
+    let arguments = ["run", "--url", "sqlite:x?mode=memory", "--duration", "500ms"];
+    let changes = ["--at", "100ms", "invalidate", "--at", "300ms", "renew"];
+    let (code, stdout, stderr) = run(&[&arguments[..], &changes[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("invariant   held"), "{stdout}");
+}
+
+#[test]
 fn a_change_without_its_time_is_an_error_that_names_both() {
     for arguments in [&["run", "--at", "3s"][..], &["run", "--at", "3s", "--tasks", "4"]] {
         let (code, stdout, stderr) = run(arguments);

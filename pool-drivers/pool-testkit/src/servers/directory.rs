@@ -87,8 +87,7 @@ fn remove(folder: &Path) {
     let _removed = fs::remove_dir_all(folder);
 }
 
-/// Removes the folders of processes that are gone. Their servers died with them, but for those that
-/// were frozen at that moment: these are killed.
+/// Removes the folders of processes that are gone. Their servers died with them.
 fn sweep(parent: &Path, account: Account) {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(io::Result::ok);
     for entry in entries {

@@ -78,6 +78,7 @@ mod setup;
 mod shared;
 mod standby;
 pub(crate) mod tls;
+mod warden;
 
 pub use self::access::{Access, PASSWORD, USER};
 pub use self::cache::{CACHE_VARIABLE, folder as cache};

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 #[cfg(feature = "receivers")]
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::account::Farewell;
 use super::nursery;
+use super::warden::Warden;
 
 /// How often something is looked at that tells nobody when it is ready.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -26,14 +28,18 @@ pub(crate) struct Process {
     child: Child,
     pid: Pid,
     farewell: Farewell,
+    /// While it is frozen.
+    warden: Option<Warden>,
 }
 
 impl Process {
-    /// Starts a server that ends at once, and as it should, on this farewell.
-    pub(crate) fn spawn(command: Command, farewell: Farewell) -> io::Result<Self> {
+    /// Starts a server that ends at once, and as it should, on this farewell. What a terminal sends to
+    /// the runner is not for it: PostgreSQL would shut down on a ctrl-c.
+    pub(crate) fn spawn(mut command: Command, farewell: Farewell) -> io::Result<Self> {
+        command.process_group(0);
         let child = nursery::spawn(command)?;
         let pid = Pid::from_child(&child);
-        Ok(Self { child, pid, farewell })
+        Ok(Self { child, pid, farewell, warden: None })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -58,7 +64,7 @@ impl Process {
         }
         // PostgreSQL's backends would outlive their postmaster for a moment, in which it could not
         // be started again.
-        let everybody = self.hold()?;
+        let everybody = self.hold(|_| Ok(()))?;
         for pid in everybody.iter().rev() {
             signal(*pid, Signal::KILL)?;
         }
@@ -88,8 +94,27 @@ impl Process {
         Ok(())
     }
 
-    /// Holds it and all that it started still, waits until they are, and says whom.
-    pub(crate) fn hold(&self) -> io::Result<Vec<Pid>> {
+    /// Holds it and all that it started still until it is thawed, or this process ends.
+    pub(crate) fn freeze(&mut self) -> io::Result<()> {
+        let mut warden = match self.warden.take() {
+            Some(warden) => warden,
+            None => Warden::post()?,
+        };
+        self.hold(|pid| warden.watch(pid))?;
+        self.warden = Some(warden);
+        Ok(())
+    }
+
+    /// Lets all of them go on.
+    pub(crate) fn thaw(&mut self) -> io::Result<()> {
+        self.release()?;
+        self.warden = None;
+        Ok(())
+    }
+
+    /// Holds it and all that it started still, waits until they are, and says whom. `about` is told of
+    /// each before.
+    fn hold(&self, mut about: impl FnMut(Pid) -> io::Result<()>) -> io::Result<Vec<Pid>> {
         let mut held = Vec::new();
         // Those who were started before their parent was held are seen by the next look.
         loop {
@@ -99,6 +124,7 @@ impl Process {
                 return Ok(held);
             }
             for pid in &fresh {
+                about(*pid)?;
                 signal(*pid, Signal::STOP)?;
             }
             // Each thread stops when it next runs; until then, it may give an answer.
@@ -108,7 +134,7 @@ impl Process {
     }
 
     /// Lets all of them go on.
-    pub(crate) fn release(&self) -> io::Result<()> {
+    fn release(&self) -> io::Result<()> {
         family(self.pid)?.into_iter().try_for_each(|pid| signal(pid, Signal::CONT))
     }
 }
@@ -239,13 +265,36 @@ mod tests {
         };
         let cores = thread::available_parallelism().map_or(4, usize::from);
         let _busy: Vec<_> = (0..cores).map(|_| spinning("0")).collect();
-        let process = spinning("19");
+        let mut process = spinning("19");
         for _ in 0..20 {
-            process.hold().expect("held");
+            process.freeze().expect("held");
             let status = status(process.pid);
             assert_eq!(after_name(&status).and_then(|mut words| words.next()), Some("T"));
-            process.release().expect("released");
+            process.thaw().expect("released");
         }
+    }
+
+    #[test]
+    fn a_process_does_not_get_what_a_terminal_sends_to_its_runner() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let process = Process::spawn(command, Farewell::Kill).expect("started");
+        let group = |pid| after_name(&status(pid)).and_then(|mut words| words.nth(2)?.parse().ok());
+        assert_eq!(group(process.pid), Some(process.pid.as_raw_nonzero().get()));
+    }
+
+    #[test]
+    fn a_frozen_process_goes_on_once_nobody_is_left_who_would_thaw_it() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut process = Process::spawn(command, Farewell::Kill).expect("started");
+        process.freeze().expect("held");
+        let state =
+            |pid| after_name(&status(pid)).and_then(|mut words| words.next().map(str::to_owned));
+        assert_eq!(state(process.pid).as_deref(), Some("T"));
+        // Its end of the pipe goes with a runner, however that ends.
+        process.warden = None;
+        assert_ne!(state(process.pid).as_deref(), Some("T"));
     }
 
     #[test]

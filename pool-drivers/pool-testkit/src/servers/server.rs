@@ -148,7 +148,7 @@ impl Server {
     ///
     /// It cannot be sent a signal.
     pub fn freeze(&self) -> Result<(), ServerError> {
-        let held = self.process().as_ref().map(Process::hold);
+        let held = self.process().as_mut().map(Process::freeze);
         held.transpose().trying_to("freeze the server").map(drop)
     }
 
@@ -158,7 +158,7 @@ impl Server {
     ///
     /// It cannot be sent a signal.
     pub fn thaw(&self) -> Result<(), ServerError> {
-        let released = self.process().as_ref().map(Process::release);
+        let released = self.process().as_mut().map(Process::thaw);
         released.transpose().trying_to("thaw the server").map(drop)
     }
 

@@ -47,6 +47,7 @@ fn ended(report: &Report) -> Case {
         Outcome::Completed => Case::passed(name),
         Outcome::Interrupted => Case::failed(name, "it was interrupted"),
         Outcome::Running => Case::failed(name, "it was still under way when this was written"),
+        Outcome::Died => Case::failed(name, "it died half-way"),
     }
 }
 

@@ -118,7 +118,11 @@ fn a_report_without_a_series_is_a_page_without_plots_over_time() {
 
 #[test]
 fn a_part_of_a_run_says_so_before_anything_else() {
-    for (outcome, words) in [(Outcome::Interrupted, "interrupted"), (Outcome::Running, "killed")] {
+    for (outcome, words) in [
+        (Outcome::Interrupted, "interrupted"),
+        (Outcome::Running, "killed"),
+        (Outcome::Died, "died"),
+    ] {
         let report = Report { outcome, ..sample() };
         let document = document(&report, &[]);
         assert!(document.notices[0].contains(words), "{:?}", document.notices);
