@@ -60,6 +60,8 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
     let (outputs, problems) = arguments.output.open(&Form::OF_A_COMPARISON);
     ConfigError::from_problems(problems).map_err(usage)?;
     let comparison = Comparison::beyond(arguments.threshold.threshold, &before, &after);
+    // What was asked for makes no sense, whatever the figures are; `run --baseline` says the same before
+    // it runs anything.
     if !comparison.differences.is_empty() && !arguments.anyway {
         let differences = comparison.differences.join("; ");
         let words = "the runs cannot be compared, unless --anyway is given";

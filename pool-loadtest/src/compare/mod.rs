@@ -9,6 +9,8 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cli")]
+pub(crate) use self::differences::Setup;
+#[cfg(feature = "cli")]
 pub(crate) use self::figures::{signed, signless};
 #[cfg(feature = "cli")]
 pub(crate) use self::file::read;
