@@ -90,7 +90,7 @@ pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     target.object(problems);
     let (workload, problems) = arguments.workload.read();
     target.object(problems);
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    let (outputs, problems) = arguments.output.open(&Form::OF_SEVERAL_RUNS);
     target.object(problems);
     let sweep = Sweep { arguments, plan, workload, arrivals, outputs };
     on_database::run(target, arguments.start.calm(), sweep)

@@ -118,7 +118,7 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     target.object(problems);
     let (workload, problems) = arguments.workload.read();
     target.object(problems);
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
+    let (outputs, problems) = arguments.output.open(&Form::OF_SEVERAL_RUNS);
     target.object(problems);
     let tune = Tune { arguments, objective, field, workload, arrivals, outputs };
     on_database::run(target, arguments.start.calm(), tune)
