@@ -54,8 +54,8 @@ impl Arguments {
             Some(Command::Run(run) | Command::Config(ConfigCommand::Explain(run))) => {
                 Some(&mut run.settings)
             }
-            Some(Command::Sweep(sweep)) => Some(&mut sweep.settings),
-            Some(Command::Tune(tune)) => Some(&mut tune.settings),
+            Some(Command::Sweep(sweep)) => Some(&mut sweep.cells.settings),
+            Some(Command::Tune(tune)) => Some(&mut tune.cells.settings),
             Some(_) => None,
         }
     }

@@ -11,7 +11,7 @@ use super::criteria::{ThresholdArguments, conclude};
 use super::output::OutputArguments;
 use super::run::usage;
 use crate::compare::{Comparison, read};
-use crate::forms::Form;
+use crate::forms::{ComparedRuns, Form};
 
 const ABOUT: &str = "\
 Figures are worse if they differ both by more than the threshold and by more than chance would
@@ -57,14 +57,17 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<(), Failure> {
         }
         [Err(error), _] | [_, Err(error)] => return Err(Failure::Usage(error)),
     };
-    let (outputs, problems) = arguments.output.open(&Form::OF_A_COMPARISON);
+    let (outputs, problems) = arguments.output.open(&Form::OF_SEVERAL_RUNS);
     ConfigError::from_problems(problems).map_err(usage)?;
     let comparison = Comparison::beyond(arguments.threshold.threshold, &before, &after);
+    // What was asked for makes no sense, whatever the figures are; `run --baseline` says the same before
+    // it runs anything.
     if !comparison.differences.is_empty() && !arguments.anyway {
         let differences = comparison.differences.join("; ");
         let words = "the runs cannot be compared, unless --anyway is given";
         return Err(Failure::Usage(anyhow!("{words}: {differences}")));
     }
-    outputs.write(&comparison).map_err(Failure::Run)?;
+    let compared = ComparedRuns { comparison: &comparison, before: &before, after: &after };
+    outputs.write(&compared).map_err(Failure::Run)?;
     conclude(&comparison)
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Failure;
-use crate::compare::{self, Comparison, ComparisonVerdict, THRESHOLD};
+use crate::compare::{self, Comparison, ComparisonVerdict, Setup, THRESHOLD};
 use crate::condition::{Condition, Violation, unknown_kinds};
 use crate::forms::Case;
 use crate::report::Report;
@@ -29,7 +29,8 @@ const BASELINE: &str =
     "Compare with the report of an earlier run; exit with 4 if this one is worse";
 const BASELINE_LONG: &str = "\
 Compare with the report of an earlier run, saved as JSON, and exit with 4 if this one is worse,
-as `compare` does, or with 5 if that cannot be told";
+as `compare` does, or with 5 if that cannot be told; the report of an unlike run is refused
+before the load, with 2";
 const THRESHOLD_HELP: &str = "By how much figures may differ before it matters";
 
 /// What a run is held to.
@@ -62,8 +63,15 @@ fn threshold(text: &str) -> Result<f64, String> {
 #[derive(Debug)]
 pub(super) struct Criteria {
     fail_if: Vec<Condition>,
-    baseline: Option<Report>,
+    baseline: Option<Baseline>,
     threshold: f64,
+}
+
+/// The report of an earlier run.
+#[derive(Debug)]
+struct Baseline {
+    path: PathBuf,
+    report: Report,
 }
 
 impl CriteriaArguments {
@@ -78,7 +86,8 @@ impl CriteriaArguments {
         }
         let baseline = self.baseline.as_deref().and_then(|path| {
             let refused = |error| problems.push(no_baseline(path, &error));
-            compare::found(path).map_err(refused).ok()
+            let report = compare::found(path).map_err(refused).ok()?;
+            Some(Baseline { path: path.to_owned(), report })
         });
         (Criteria { fail_if, baseline, threshold: self.threshold.threshold }, problems)
     }
@@ -101,6 +110,17 @@ impl Criteria {
         unknown_kinds(&self.fail_if, kinds).into_iter().map(of_fail_if).collect()
     }
 
+    /// Why a run of this setup cannot be compared with the earlier one. A usage problem, as for `compare`:
+    /// the figures would say nothing however they come out, so nothing is run for them. What is left to
+    /// the comparison itself is that the run had an end, and one that is interrupted ends by that.
+    pub(super) fn unlike(&self, setup: &Setup) -> Option<Problem> {
+        let Baseline { path, report } = self.baseline.as_ref()?;
+        let (path, obstacles) = (path.display().to_string(), setup.obstacles(report));
+        let why = format!("cannot be compared with this run: {}", obstacles.join("; "));
+        let allowed = "the report of a run like this one, in all but the pool's settings";
+        (!obstacles.is_empty()).then(|| Problem::invalid("--baseline", path, why, allowed))
+    }
+
     /// Holds a run to them.
     pub(super) fn judge(&self, report: &Report) -> Judgement {
         let of = |condition: &Condition| (condition.to_string(), condition.if_met(report));
@@ -111,7 +131,7 @@ impl Criteria {
             comparison: self
                 .baseline
                 .as_ref()
-                .map(|baseline| Comparison::beyond(self.threshold, baseline, report)),
+                .map(|earlier| Comparison::beyond(self.threshold, &earlier.report, report)),
         }
     }
 }
@@ -161,15 +181,7 @@ impl Judgement {
             let words: Vec<_> = self.thresholds.iter().map(Violation::to_string).collect();
             return Err(Failure::Missed(anyhow!("threshold missed: {}", words.join("; "))));
         }
-        match &self.comparison {
-            None => Ok(()),
-            Some(comparison) if !comparison.differences.is_empty() => {
-                let differences = comparison.differences.join("; ");
-                let words = "the runs cannot be compared";
-                Err(Failure::Inconclusive(anyhow!("{words}: {differences}")))
-            }
-            Some(comparison) => conclude(comparison),
-        }
+        self.comparison.as_ref().map_or(Ok(()), conclude)
     }
 }
 
@@ -208,6 +220,7 @@ mod tests {
 
     fn judged(conditions: &[&str], baseline: Option<Report>) -> Judgement {
         let fail_if = conditions.iter().map(|it| it.parse().expect("understood")).collect();
+        let baseline = baseline.map(|report| Baseline { path: PathBuf::new(), report });
         Criteria { fail_if, baseline, threshold: 0.05 }.judge(&samples::report())
     }
 
@@ -236,15 +249,6 @@ mod tests {
         let judgement = judged(&[], Some(faster));
         let Err(Failure::Regressed(error)) = judgement.conclude() else { panic!("not regressed") };
         assert!(error.to_string().contains("throughput went from"), "{error}");
-    }
-
-    #[test]
-    fn a_baseline_of_something_else_leads_to_no_conclusion() {
-        let other = Report { workload: "tpcb".to_owned(), ..samples::report() };
-        let Err(Failure::Inconclusive(error)) = judged(&[], Some(other)).conclude() else {
-            panic!("a conclusion")
-        };
-        assert!(error.to_string().contains("the workload: tpcb before, bank after"), "{error}");
     }
 
     #[test]

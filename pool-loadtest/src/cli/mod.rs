@@ -8,6 +8,7 @@ mod arguments;
 mod arrivals;
 mod aside;
 mod budget;
+mod cell_arguments;
 mod cells;
 mod compare;
 mod completions;

@@ -187,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::compare::Comparison;
+    use crate::forms::ComparedRuns;
     use crate::samples;
 
     #[test]
@@ -194,8 +195,10 @@ mod tests {
         let directory = TempDir::new().expect("a directory");
         let (gone, there) = (directory.path().join("gone/a.json"), directory.path().join("b.md"));
         let files = vec![(gone, Form::Json), (there.clone(), Form::Markdown)];
-        let comparison = Comparison::of(&samples::report(), &samples::report());
-        let failed = Outputs { form: Form::Text, files }.write_files(&comparison);
+        let report = samples::report();
+        let (comparison, before, after) = (&Comparison::of(&report, &report), &report, &report);
+        let compared = ComparedRuns { comparison, before, after };
+        let failed = Outputs { form: Form::Text, files }.write_files(&compared);
         let why = failed.expect_err("no such directory").to_string();
         assert!(
             why.contains("cannot write the report to ") && why.ends_with("gone/a.json"),

@@ -27,12 +27,13 @@ use super::workload::Plan;
 use super::{Failure, say};
 use crate::bounds::{OutOfTime, limit};
 use crate::change::Change;
+use crate::compare::Setup;
 use crate::database::Database;
 use crate::forms::Form;
 use crate::load::Progress;
 use crate::options::LoadOptions;
 use crate::panics::caught;
-use crate::report::{Invariant, Outcome, Report, database};
+use crate::report::{Invariant, LoadReport, Outcome, Provenance, Report, database};
 use crate::scenario::Staged;
 use crate::tester::{LoadError, LoadTester};
 use crate::workload::Workload as _;
@@ -89,6 +90,19 @@ impl<'a> Run<'a> {
         let changes = stage.changes(changes);
         Ok((Self { arguments, stage, workload, changes, monitor, outputs, criteria }, target))
     }
+
+    /// What runs that are compared with this one have in common with it.
+    fn setup<D: Database>(&self, driver: &D, workload: &str) -> Setup {
+        let options = self.stage.options(self.arguments.seed, self.changes.clone());
+        Setup {
+            system: driver.metadata().system_name.into_owned(),
+            workload: workload.to_owned(),
+            scenario: self.stage.scenario.map(|scenario| scenario.name.to_owned()),
+            load: LoadReport::new(&options),
+            provenance: Provenance::now(),
+            is_changed: !self.changes.is_empty(),
+        }
+    }
 }
 
 /// Makes the workload.
@@ -98,8 +112,9 @@ pub(super) fn made<D: Database>(workload: &Plan) -> Result<Chosen<D>, Failure> {
 
 impl Work for Run<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
-        let kinds = made::<D>(&self.workload)?.kinds();
-        let mut problems = self.criteria.unknown_kinds(&kinds);
+        let workload = made::<D>(&self.workload)?;
+        let mut problems = self.criteria.unknown_kinds(&workload.kinds());
+        problems.extend(self.criteria.unlike(&self.setup(driver, &workload.name())));
         problems.extend(plan::check(&self.changes, config, driver));
         problems.extend(self.stage.check(config, driver));
         ConfigError::from_problems(problems).map_err(usage)

@@ -1,33 +1,26 @@
 //! `pool-loadtest sweep`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use clap::Args;
 use humantime::format_duration;
 use pool_core::{PoolConfig, Resolved};
 
-use super::arguments::{SettingsArguments, duration, seed};
-use super::arrivals::LoadArguments;
+use super::cell_arguments::{CellArguments, CellSetup};
 use super::cells::{CellError, CellLoad, Cells, failed};
 use super::on_database::{self, Place, Work};
-use super::output::{OutputArguments, Outputs};
+use super::output::Outputs;
 use super::run::{judge, made, usage};
-use super::start::StartArguments;
 use super::target::Target;
-use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::{Arrivals, ThinkTime};
 use crate::database::Database;
-use crate::forms::Form;
 use crate::report::{Outcome, Provenance, Report};
 use crate::sweep::{Circumstances, Plan, SweepReport, Turn};
 use crate::words::{counted, grouped, time};
 
 /// Most runs of a cell; a hundred halve an interval ten times less than four do.
 const MOST_REPEATS: u32 = 100;
-/// Tasks if nobody says how many.
-pub(super) const TASKS: u32 = 16;
 const SWEEP: &str = "Settings and their values, such as max_open=1..64; one or two";
 const SWEEP_LONG: &str = "\
 One or two settings and the values to try, with the fields of --pool:
@@ -44,28 +37,12 @@ Of two, every value of the first is tried with every value of the second";
 pub(crate) struct SweepArguments {
     #[arg(value_name = "FIELD=VALUES", required = true, help = SWEEP, long_help = SWEEP_LONG)]
     sweep: Vec<String>,
-    #[command(flatten)]
-    start: StartArguments,
     /// How often each cell is run; each time in another order.
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = repeats)]
     #[arg(allow_hyphen_values = true)]
     repeats: u32,
-    /// How long each run is, such as 2s.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    #[arg(allow_hyphen_values = true)]
-    duration: Duration,
     #[command(flatten)]
-    workload: WorkloadArguments,
-    #[command(flatten)]
-    load: LoadArguments,
-    #[command(flatten)]
-    pub(crate) settings: SettingsArguments,
-    /// Which random numbers the workload and the order of the runs draw.
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
-    #[arg(allow_hyphen_values = true)]
-    seed: u64,
-    #[command(flatten)]
-    output: OutputArguments,
+    pub(crate) cells: CellArguments,
 }
 
 fn repeats(text: &str) -> Result<u32, String> {
@@ -80,41 +57,34 @@ fn repeats(text: &str) -> Result<u32, String> {
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let (sweep, target) = Sweep::read(arguments);
-    on_database::run(target, arguments.start.calm(), sweep)
+    on_database::run(target, arguments.cells.start.calm(), sweep)
 }
 
 /// What was asked for, all of it understood.
 pub(super) struct Sweep<'a> {
-    arguments: &'a SweepArguments,
+    arguments: &'a CellArguments,
     plan: Plan,
-    workload: WorkloadPlan,
-    arrivals: Arrivals,
+    load: CellLoad,
     outputs: Outputs,
 }
 
 impl<'a> Sweep<'a> {
     /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
     pub(super) fn read(arguments: &'a SweepArguments) -> (Self, Target) {
-        let mut target = Target::read(&arguments.settings, |sources| sources);
-        let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.seed);
+        let CellSetup { mut target, load, outputs } = arguments.cells.read();
+        let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.cells.seed);
         let plan = plan.unwrap_or_else(|error| {
             target.object(error.problems().to_vec());
             // Nothing is run with it: the target objects.
             Plan { axes: Vec::new(), repeats: 0, seed: 0 }
         });
-        let (arrivals, problems) = arguments.load.arrivals(TASKS, ThinkTime::None);
-        target.object(problems);
-        let (workload, problems) = arguments.workload.read();
-        target.object(problems);
-        let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
-        target.object(problems);
-        (Self { arguments, plan, workload, arrivals, outputs }, target)
+        (Self { arguments: &arguments.cells, plan, load, outputs }, target)
     }
 }
 
 impl Work for Sweep<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
-        made::<D>(&self.workload)?;
+        made::<D>(&self.load.workload)?;
         self.plan.configs(config, driver).map(drop).map_err(usage)
     }
 
@@ -124,9 +94,9 @@ impl Work for Sweep<'_> {
         driver: D,
         resolved: Resolved,
     ) -> Result<(), Failure> {
-        let Self { arguments, plan, workload, arrivals, outputs } = self;
+        let Self { arguments, plan, load, outputs } = self;
         let configs = plan.configs(resolved.config(), &driver).map_err(usage)?;
-        let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
+        let each = arguments.duration.saturating_add(load.warm_up);
         let mut cells = Cells::new(driver, place, resolved.config(), load);
         let circumstances = Circumstances {
             provenance: Provenance::now(),
@@ -137,7 +107,6 @@ impl Work for Sweep<'_> {
             run_seconds: arguments.duration.as_secs_f64(),
         };
         let (mut report, turns) = (SweepReport::begin(&plan, circumstances), plan.turns());
-        let each = arguments.duration.saturating_add(arguments.load.warm_up);
         let least = each.saturating_mul(turns.len() as u32);
         say(&format!(
             "{} of {}: at least {} in all",

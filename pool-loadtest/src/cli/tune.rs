@@ -1,28 +1,23 @@
 //! `pool-loadtest tune`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::anyhow;
 use clap::Args;
 use pool_core::{ConfigError, Driver, FIELDS, Field, Pool, PoolConfig, Problem, Resolved};
 
-use super::arguments::{SettingsArguments, duration, seed};
-use super::arrivals::LoadArguments;
 use super::budget::ask;
+use super::cell_arguments::{CellArguments, CellSetup};
 use super::cells::{CellError, CellLoad, Cells};
 use super::on_database::{self, Place, Work};
-use super::output::{OutputArguments, Outputs};
+use super::output::Outputs;
 use super::run::{made, usage};
-use super::start::StartArguments;
-use super::sweep::TASKS;
 use super::target::Target;
-use super::workload::{Plan as WorkloadPlan, WorkloadArguments};
 use super::{Failure, say};
-use crate::arrivals::{Arrivals, Schedule, ThinkTime};
+use crate::arrivals::{Arrivals, Schedule};
 use crate::budget::Sharing;
 use crate::condition::unknown_kinds;
 use crate::database::Database;
-use crate::forms::Form;
 use crate::objective::Objective;
 use crate::report::{Invariant, Outcome, Provenance, Report};
 use crate::tune::{
@@ -58,23 +53,7 @@ pub(crate) struct TuneArguments {
     #[arg(long, value_name = "NUMBER", value_parser = most, allow_hyphen_values = true)]
     most: Option<usize>,
     #[command(flatten)]
-    start: StartArguments,
-    /// How long each run is, such as 2s; one that is to confirm a value is twice as long.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    #[arg(allow_hyphen_values = true)]
-    duration: Duration,
-    #[command(flatten)]
-    workload: WorkloadArguments,
-    #[command(flatten)]
-    load: LoadArguments,
-    #[command(flatten)]
-    pub(crate) settings: SettingsArguments,
-    /// Which random numbers the workload draws.
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = seed)]
-    #[arg(allow_hyphen_values = true)]
-    seed: u64,
-    #[command(flatten)]
-    output: OutputArguments,
+    pub(crate) cells: CellArguments,
 }
 
 fn most(text: &str) -> Result<usize, String> {
@@ -102,25 +81,17 @@ fn field(name: &str) -> Result<&'static Field, Problem> {
 /// A [`Failure`], after the report was printed if there is one.
 pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     let (tune, target) = Tune::read(arguments);
-    on_database::run(target, arguments.start.calm(), tune)
+    on_database::run(target, arguments.cells.start.calm(), tune)
 }
 
-/// The load: that of the objective, if it names one.
-fn arrivals(load: &LoadArguments, rate: Option<f64>) -> (Arrivals, Vec<Problem>) {
-    let (arrivals, mut problems) = load.arrivals(TASKS, ThinkTime::None);
-    let Some(rate) = rate else { return (arrivals, problems) };
-    if arrivals != Arrivals::closed(TASKS as usize) {
+/// The load that the objective names.
+fn arrivals(rate: f64, is_said: bool) -> Result<Arrivals, ConfigError> {
+    if is_said {
         let why = "the objective names the load too, after `at`";
         let allowed = "--slo with `at`, or arguments about the load";
-        problems.push(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed));
+        return Err(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed).into());
     }
-    match Schedule::poisson(rate) {
-        Ok(schedule) => (Arrivals::open(schedule), problems),
-        Err(error) => {
-            problems.extend(error.problems().iter().cloned());
-            (arrivals, problems)
-        }
-    }
+    Schedule::poisson(rate).map(Arrivals::open)
 }
 
 /// What was asked for, all of it understood.
@@ -128,39 +99,37 @@ pub(super) struct Tune<'a> {
     arguments: &'a TuneArguments,
     objective: Objective,
     field: &'static Field,
-    workload: WorkloadPlan,
-    arrivals: Arrivals,
+    load: CellLoad,
     outputs: Outputs,
 }
 
 impl<'a> Tune<'a> {
     /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
     pub(super) fn read(arguments: &'a TuneArguments) -> (Self, Target) {
-        let mut target = Target::read(&arguments.settings, |sources| sources);
-        let mut object = |problems: &[Problem]| target.object(problems.to_vec());
+        let CellSetup { mut target, mut load, outputs } = arguments.cells.read();
         let objective = arguments.slo.parse::<Objective>();
         let field = field(&arguments.setting);
         if let Err(error) = &objective {
-            object(error.problems());
+            target.object(error.problems().to_vec());
         }
         if let Err(problem) = &field {
-            object(std::slice::from_ref(problem));
+            target.object(vec![problem.clone()]);
         }
         // If one of them is wrong, the target objects and nothing is done with these.
         let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
         let field = field.unwrap_or(&FIELDS[0]);
-        let (arrivals, problems) = arrivals(&arguments.load, objective.rate());
-        target.object(problems);
-        let (workload, problems) = arguments.workload.read();
-        target.object(problems);
-        let (outputs, problems) = arguments.output.open(&Form::OF_A_SEARCH);
-        target.object(problems);
-        (Self { arguments, objective, field, workload, arrivals, outputs }, target)
+        if let Some(rate) = objective.rate() {
+            match arrivals(rate, arguments.cells.says_load()) {
+                Ok(arrivals) => load.arrivals = arrivals,
+                Err(error) => target.object(error.problems().to_vec()),
+            }
+        }
+        (Self { arguments, objective, field, load, outputs }, target)
     }
 
     /// The largest value that tasks can use, unless another is asked for.
     fn most(&self) -> usize {
-        self.arguments.most.unwrap_or(match self.arrivals {
+        self.arguments.most.unwrap_or(match self.load.arrivals {
             Arrivals::Closed { tasks, .. } => MOST.min(tasks),
             Arrivals::Open { .. } => MOST,
         })
@@ -169,7 +138,7 @@ impl<'a> Tune<'a> {
 
 impl Work for Tune<'_> {
     fn check<D: Database + Clone>(&self, driver: &D, config: &PoolConfig) -> Result<(), Failure> {
-        let kinds = made::<D>(&self.workload)?.kinds();
+        let kinds = made::<D>(&self.load.workload)?.kinds();
         let mut problems = unknown_kinds(self.objective.conditions(), &kinds);
         // What lies between is no larger than the one and no smaller than the other.
         if let Err(error) = check(driver, config, self.field.name, [1, self.most()]) {
@@ -185,21 +154,21 @@ impl Work for Tune<'_> {
         resolved: Resolved,
     ) -> Result<(), Failure> {
         let (base, usable) = (resolved.config(), self.most());
-        let Self { arguments, objective, field, workload, arrivals, outputs } = self;
-        let most = match arguments.most {
+        let Self { arguments, objective, field, load, outputs } = self;
+        let TuneArguments { most, cells: CellArguments { duration, seed, .. }, .. } = arguments;
+        let most = match *most {
             Some(most) => most,
             None => tokio::select! {
                 most = most_by_itself(&driver, base, field.name, usable) => most,
                 () = place.stopped.wait() => return Err(Failure::Interrupted),
             },
         };
-        let load = CellLoad { workload, arrivals, warm_up: arguments.load.warm_up };
         let mut cells = Cells::new(driver, place, base, load);
         let circumstances = TuneCircumstances {
             provenance: Provenance::now(),
             metadata: cells.metadata(),
             database: cells.database(),
-            seed: arguments.seed,
+            seed: *seed,
             workload: cells.workload()?,
             config: base.clone(),
             field: field.name,
@@ -219,8 +188,8 @@ impl Work for Tune<'_> {
             };
             let config = with(base, field.name, ask.value);
             let factor = if ask.verifies { VERIFY_FACTOR } else { 1 };
-            let seed = arguments.seed.wrapping_add(report.steps.len() as u64);
-            let run = cells.run(&config, arguments.duration.saturating_mul(factor), seed).await;
+            let seed = seed.wrapping_add(report.steps.len() as u64);
+            let run = cells.run(&config, duration.saturating_mul(factor), seed).await;
             let name = format!("{} = {}", field.name, ask.value);
             match run {
                 Err(CellError::Interrupted) => {

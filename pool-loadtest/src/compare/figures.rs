@@ -2,21 +2,24 @@
 
 use crate::condition::shown;
 use crate::metric::{Direction, Metric, MetricUnit};
-use crate::report::{Point, Report};
+use crate::report::{LoadModel, Point, Report};
 use crate::statistics::{Difference, ENOUGH, Sample};
 
 use super::{ComparisonVerdict, FigureComparison};
 
-/// The level of each of the four tests, so that all of them together find a difference where there is
-/// none in one of twenty comparisons at most.
-const LEVEL: f64 = 0.05 / 4.0;
+/// All tests together find a difference where there is none in one of twenty comparisons at most, and
+/// are held to less, as those of short runs promise a little too much. Half of it is for the figure that
+/// says most, the rest for the three others.
+const LEVEL: f64 = 0.04;
+const OF_TELLING: f64 = 1.0 / 2.0;
+const OF_OTHERS: f64 = 1.0 / 6.0;
 const CONFIDENCE: f64 = 0.95;
 /// Errors are compared by their difference, with this share of the threshold.
 const OF_ERRORS: f64 = 0.1;
-/// A difference of so many thresholds that nobody can tell from chance is one too many.
-const TOO_WIDE: f64 = 4.0;
+/// A figure is unchanged only if it has not changed by so many thresholds, with that confidence.
+const EXCLUDED: f64 = 2.0;
 /// A smaller threshold does not make a comparison less sure: of two equal runs, seconds differ too.
-const LEAST: f64 = 0.01;
+const LEAST: f64 = 0.025;
 /// A shorter point is the rest of a second, whose figures vary more.
 const SHORTEST: f64 = 0.5;
 
@@ -38,7 +41,7 @@ enum Scale {
     Difference,
 }
 
-/// What is compared. The first decides whether anything can be said.
+/// What is compared.
 const FIGURES: [Figure; 4] = [
     Figure {
         name: "throughput",
@@ -59,6 +62,15 @@ const FIGURES: [Figure; 4] = [
 
 pub(super) fn compare(threshold: f64, before: &Report, after: &Report) -> Vec<FigureComparison> {
     FIGURES.iter().map(|figure| figure.compare(threshold, before, after)).collect()
+}
+
+/// The figure that says most: throughput of a closed loop. Arrivals at a rate set it themselves, so there
+/// it is the median of the response.
+pub(super) const fn telling(model: LoadModel) -> &'static str {
+    match model {
+        LoadModel::Closed => "throughput",
+        LoadModel::Open => "response.p50",
+    }
 }
 
 impl Figure {
@@ -102,14 +114,16 @@ impl Figure {
             Direction::Higher => change < 0.0,
             Direction::Lower | Direction::Neither => change > 0.0,
         };
-        let significant = found.probability < LEVEL;
+        let is_telling = self.name == telling(after.load.model);
+        let level = LEVEL * if is_telling { OF_TELLING } else { OF_OTHERS };
+        let significant = found.probability < level;
         let least = if self.scale == Scale::Difference { LEAST * OF_ERRORS } else { LEAST };
-        let too_wide = (high - low) / 2.0 > threshold.max(least) * TOO_WIDE;
+        let excluded = EXCLUDED * threshold.max(least);
         let verdict = match (change.abs() > threshold && significant, is_worse) {
             (true, true) => ComparisonVerdict::Regressed,
             (true, false) => ComparisonVerdict::Improved,
-            (false, _) if too_wide => ComparisonVerdict::Inconclusive,
-            (false, _) => ComparisonVerdict::Unchanged,
+            (false, _) if -low < excluded && high < excluded => ComparisonVerdict::Unchanged,
+            (false, _) => ComparisonVerdict::Inconclusive,
         };
         let went = went(&unknown, change, metric.unit());
         let [least, most] = [low, high].map(|share| signed(share, metric.unit()));
@@ -146,11 +160,14 @@ impl Figure {
     }
 }
 
-/// What a figure was and is, without the interval.
+/// What a figure was and is; with the interval only if that is why nothing can be said.
 pub(super) fn in_brief(figure: &FigureComparison) -> String {
     let unit = figure.metric.parse().ok().map(|metric: Metric| metric.unit());
     match (figure.change, unit) {
-        (Some(change), Some(unit)) => format!("{} {})", figure.metric, went(figure, change, unit)),
+        (Some(change), Some(unit)) if figure.verdict != ComparisonVerdict::Inconclusive => {
+            format!("{} {})", figure.metric, went(figure, change, unit))
+        }
+        (Some(_), _) => format!("{} {}; longer runs tell more", figure.metric, figure.detail),
         _ => format!("{} {}", figure.metric, figure.detail),
     }
 }

@@ -33,8 +33,12 @@ fn parse(text: &str) -> anyhow::Result<Report> {
         return Err(anyhow!("it is empty"));
     }
     let value: Value = serde_json::from_str(text).context("it is no JSON")?;
-    let Some(version) = value.get("schema_version").and_then(Value::as_u64) else {
-        return Err(anyhow!("it is no report of pool-loadtest: it has no schema_version"));
+    let version = value.get("schema_version");
+    let Some(version) = version.and_then(Value::as_u64) else {
+        let found = version.map_or("it has no schema_version".to_owned(), |found| {
+            format!("its schema_version is {}, not a whole number from 0 on", kind_of(found))
+        });
+        return Err(anyhow!("it is no report of pool-loadtest: {found}"));
     };
     if version != u64::from(SCHEMA_VERSION) {
         return Err(anyhow!(
@@ -51,6 +55,16 @@ fn parse(text: &str) -> anyhow::Result<Report> {
     }
     // From the text again, so that an error has its position.
     serde_json::from_str(text).context("it is no complete report of a run")
+}
+
+/// What there is in place of a number; a text is not repeated, as it may be anything.
+fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +98,11 @@ mod tests {
         for (text, words) in [
             ("", "it is empty"),
             ("{\n  \"schema_version\": ,", "no JSON: expected value at line 2 column 21"),
-            ("[1]", "no schema_version"),
+            ("[1]", "it has no schema_version"),
+            (&with("schema_version", "2".into()), "its schema_version is a text, not a whole"),
+            (&with("schema_version", (-1).into()), "its schema_version is -1, not a whole"),
+            (&with("schema_version", 2.5.into()), "its schema_version is 2.5, not a whole"),
+            (&with("schema_version", Value::Null), "its schema_version is null, not a whole"),
             (&with("schema_version", 1.into()), "its schema version is 1, and this release reads"),
             (&with("kind", "sweep".into()), "the report of a sweep; only those of `run`"),
             (&with("kind", Value::Null), "does not say what kind"),

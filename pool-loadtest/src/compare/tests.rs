@@ -2,81 +2,10 @@
 
 use fastrand::Rng;
 
+use super::simulation::{STEADY, Server};
 use super::*;
-use crate::report::{LoadModel, Outcome, Point};
+use crate::report::{LoadModel, Outcome};
 use crate::samples;
-
-/// How a simulated run varies.
-#[derive(Clone, Copy)]
-struct Server {
-    /// By how much seconds differ, as a share.
-    noise: f64,
-    /// How much each follows from the one before.
-    alike: f64,
-    seconds: usize,
-}
-
-const STEADY: Server = Server { noise: 0.03, alike: 0.5, seconds: 30 };
-
-impl Server {
-    /// A run that is so many times as slow.
-    fn run(self, slower: f64, rng: &mut Rng) -> Report {
-        let normal = |rng: &mut Rng| (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
-        let fresh = (1.0 - self.alike.powi(2)).sqrt();
-        let mut state = normal(rng);
-        let mut report = samples::report();
-        report.series = (0..self.seconds)
-            .map(|second| {
-                state = self.alike * state + fresh * normal(rng);
-                let slow = slower * (1.0 + self.noise * state);
-                let tail = (4.0 * self.noise * normal(rng)).exp();
-                Point {
-                    at_seconds: second as f64 + 1.0,
-                    operations: (20_000.0 / slow) as u64,
-                    errors: 0,
-                    response_p50: Some(800.0 * slow),
-                    response_p99: Some(9_000.0 * slow * tail),
-                    ..report.series[0].clone()
-                }
-            })
-            .collect();
-        report
-    }
-}
-
-/// How often the second of two runs, so many times as slow, is found to be so.
-fn found(server: Server, slower: f64, verdict: ComparisonVerdict) -> usize {
-    let mut rng = Rng::with_seed(17);
-    let compared = |rng: &mut Rng| {
-        let (before, after) = (server.run(1.0, rng), server.run(slower, rng));
-        Comparison::of(&before, &after).verdict
-    };
-    (0..200).filter(|_| compared(&mut rng) == verdict).count()
-}
-
-#[test]
-fn two_identical_runs_are_unchanged_nineteen_times_in_twenty() {
-    for server in [
-        STEADY,
-        Server { seconds: 10, ..STEADY },
-        Server { seconds: 60, alike: 0.8, ..STEADY },
-        Server { noise: 0.06, ..STEADY },
-        Server { alike: 0.0, ..STEADY },
-    ] {
-        let unchanged = found(server, 1.0, ComparisonVerdict::Unchanged);
-        assert!(unchanged >= 190, "{unchanged} of 200");
-    }
-}
-
-#[test]
-fn a_run_that_is_a_tenth_slower_has_regressed() {
-    for server in [STEADY, Server { seconds: 60, noise: 0.05, ..STEADY }] {
-        let regressed = found(server, 1.1, ComparisonVerdict::Regressed);
-        assert!(regressed >= 190, "{regressed} of 200");
-        let improved = found(server, 1.0 / 1.1, ComparisonVerdict::Improved);
-        assert!(improved >= 190, "{improved} of 200");
-    }
-}
 
 #[test]
 fn what_is_significant_but_smaller_than_the_threshold_does_not_matter() {

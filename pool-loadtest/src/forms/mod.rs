@@ -21,6 +21,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub(crate) use self::compare::ComparedRuns;
 pub(crate) use self::document::{Cell, Document, Section, Table};
 pub(crate) use self::junit::{Case, CaseOutcome, Suite};
 pub(crate) use self::lines::Lines;
@@ -65,8 +66,8 @@ impl Form {
         Self::Svg,
     ];
 
-    /// What a sweep or a search can be printed as.
-    pub(crate) const OF_A_SEARCH: [Self; 8] = [
+    /// What a sweep, a search or a comparison can be printed as: they have no histograms.
+    pub(crate) const OF_SEVERAL_RUNS: [Self; 8] = [
         Self::Text,
         Self::Json,
         Self::Ndjson,
@@ -76,10 +77,6 @@ impl Form {
         Self::Html,
         Self::Svg,
     ];
-
-    /// What a comparison can be printed as.
-    pub(crate) const OF_A_COMPARISON: [Self; 7] =
-        [Self::Text, Self::Json, Self::Ndjson, Self::Csv, Self::Markdown, Self::Junit, Self::Html];
 
     /// The form that a file's extension stands for.
     const EXTENSIONS: [(&'static str, Self); 9] = [

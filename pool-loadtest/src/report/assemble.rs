@@ -174,7 +174,7 @@ impl Report {
 }
 
 impl LoadReport {
-    fn new(options: &LoadOptions) -> Self {
+    pub(crate) fn new(options: &LoadOptions) -> Self {
         let (model, tasks, in_flight_limit) = match options.arrivals {
             Arrivals::Closed { tasks, .. } => (LoadModel::Closed, Some(tasks), None),
             Arrivals::Open { in_flight, .. } => (LoadModel::Open, None, Some(in_flight)),

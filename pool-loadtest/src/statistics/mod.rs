@@ -11,12 +11,12 @@ pub(crate) use self::student::quantile;
 /// What a sample comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// How many independent values it is worth; fewer than it has if they follow from each other.
     pub(crate) count: f64,
     /// How well the variance is known.
     pub(crate) freedom: f64,
     pub(crate) mean: f64,
-    /// Of a single value; of a sample of fewer than two it is 0.
+    /// Of a single value; of a sample of fewer than two it is 0. Of values that follow from each other it
+    /// is larger: as much as makes the mean no more certain than it is.
     pub(crate) variance: f64,
 }
 

@@ -11,8 +11,8 @@ use crate::objective::Objective;
 const NEAR_BEST: f64 = 0.955;
 /// What one short run must show for a value to be worth a longer one.
 const WORTH_VERIFYING: f64 = 0.98;
-/// A throughput below this share of the best has fallen by more than runs differ.
-const FALLEN: f64 = 0.95;
+/// A throughput above this multiple of the best has risen by more than runs differ.
+const RISEN: f64 = 1.02;
 /// Two values between which no other is worth a run: the larger is at most so many times the smaller.
 const NEAR: f64 = 1.25;
 /// How much longer a verifying run is than another.
@@ -152,19 +152,19 @@ impl Search {
         if let Some(value) = self.doubled() {
             return asked(value, false);
         }
-        let Some(candidate) = self.candidate() else {
+        let verified = self.verified();
+        // A smaller value that looks as good by now would cost another longer run, and is as often too
+        // small.
+        if let Some(value) = self.first(|standing| standing == Standing::Confirmed) {
+            return Next::Done(Settled::Found { value, at_once: verified == 1 });
+        }
+        let Some(candidate) = self.first(|standing| standing != Standing::Missing) else {
             return Next::Done(Settled::Missed { best: self.best() });
         };
-        if let Some(value) = self.between(candidate) {
-            return asked(value, false);
-        }
-        let verified = self.verified();
-        match self.standing(candidate) {
-            Standing::Confirmed => {
-                Next::Done(Settled::Found { value: candidate, at_once: verified == 1 })
-            }
-            _ if verified >= MOST_VERIFIED => Next::Done(Settled::Unsteady { best: self.best() }),
-            _ => asked(candidate, true),
+        match self.between(candidate) {
+            Some(value) => asked(value, false),
+            None if verified < MOST_VERIFIED => asked(candidate, true),
+            None => Next::Done(Settled::Unsteady { best: self.best() }),
         }
     }
 
@@ -214,14 +214,14 @@ impl Search {
         if self.goal == Goal::BestThroughput && self.verified() > 0 {
             return None;
         }
-        let (mut fallen, mut best) = (0, 0.0_f64);
+        let (mut flat, mut best) = (0, 0.0_f64);
         for value in self.doubling() {
             let Some(seen) = self.seen.get(&value) else { return Some(value) };
             let throughput = seen.throughput();
-            fallen = if throughput < FALLEN * best { fallen + 1 } else { 0 };
+            flat = if throughput < RISEN * best { flat + 1 } else { 0 };
             best = best.max(throughput);
             let enough = match self.goal {
-                Goal::BestThroughput => fallen == 2,
+                Goal::BestThroughput => flat == 2,
                 Goal::Meet => self.standing(value) != Standing::Missing,
             };
             if enough {
@@ -254,10 +254,9 @@ impl Search {
         }
     }
 
-    /// The smallest value that may be enough.
-    fn candidate(&self) -> Option<usize> {
-        let may_be = |value: &&usize| self.standing(**value) != Standing::Missing;
-        self.seen.keys().find(may_be).copied()
+    /// The smallest value of such a standing.
+    fn first(&self, is_wanted: impl Fn(Standing) -> bool) -> Option<usize> {
+        self.seen.keys().copied().find(|value| is_wanted(self.standing(*value)))
     }
 
     /// A value worth trying before the candidate is verified.

@@ -17,7 +17,7 @@ static REPORT: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// The same with so many seconds of so many operations.
-fn report(seconds: u32, operations: u64) -> Value {
+pub(crate) fn report(seconds: u32, operations: u64) -> Value {
     let mut report = REPORT.clone();
     let point = report["series"][0].clone();
     let points = (1..=seconds).map(|second| {
@@ -83,6 +83,7 @@ fn what_cannot_be_compared_says_why() {
         ("{\n  \"schema_version\": ,".to_owned(), "no JSON: expected value at line 2 column 21"),
         ("{}".to_owned(), "no report of pool-loadtest"),
         (with("schema_version", json!(1)), "its schema version is 1, and this release reads"),
+        (with("schema_version", json!("2")), "its schema_version is a text, not a whole number"),
         (with("kind", json!("tune")), "the report of a tune; only those of `run`"),
         (with("workload", json!("tpcb")), "the workload: bank before, tpcb after"),
     ] {
@@ -127,6 +128,48 @@ fn a_threshold_or_baseline_that_makes_no_sense_is_refused_before_the_load() {
     ] {
         let (code, stdout, stderr) = run(&[&long[..], &arguments].concat());
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(stderr.contains(words), "{words} not in {stderr}");
+    }
+}
+
+#[test]
+fn a_baseline_of_an_unlike_run_is_refused_before_the_load_with_the_code_that_compare_has() {
+    let directory = TempDir::new().expect("made");
+    let with = |changes: &[(&str, Value)]| {
+        let mut report = report(20, 1_000);
+        for (key, value) in changes {
+            report[*key] = value.clone();
+        }
+        report.to_string()
+    };
+    let changes =
+        json!([{ "at_seconds": 1.0, "action": "pause", "outcome": "applied", "detail": "" }]);
+    for (text, words) in [
+        (
+            with(&[("workload", json!("tpcb")), ("scenario", json!("spike"))]),
+            "the workload: tpcb before, bank after; the scenario: spike before, no scenario after",
+        ),
+        (with(&[("outcome", json!("running"))]), "the run before did not come to its end"),
+        (with(&[("changes", changes)]), "the pool is changed during the run before"),
+    ] {
+        let baseline = saved(&directory, "baseline.json", &text);
+        let baseline = baseline.to_str().expect("text");
+        let (code, stdout, stderr) = run(&["run", "--duration", "1h", "--baseline", baseline]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("--baseline = "), "{stderr}");
+        assert!(stderr.contains(words), "{words} not in {stderr}");
+    }
+    let baseline = saved(&directory, "baseline.json", &report(20, 1_000).to_string());
+    let load = ["--rate", "poisson 50/s", "--at", "1s", "max_open=4"];
+    let arguments = ["run", "--duration", "1h", "--baseline", baseline.to_str().expect("text")];
+    let (code, _, stderr) = run(&[&arguments[..], &load].concat());
+    assert_eq!(code, 2, "{stderr}");
+    for words in [
+        "the load: a closed loop before, an open loop after",
+        "the arrivals: closed before, poisson 50/s after",
+        "the tasks: 16 before, no number of after",
+        "the pool is changed during the run after",
+    ] {
         assert!(stderr.contains(words), "{words} not in {stderr}");
     }
 }

@@ -7,6 +7,7 @@ use pool_testkit::browser::{Browser, Scheme, View};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::compare;
 use crate::program::{json, run};
 
 /// A run's report, and its page in a folder.
@@ -68,6 +69,38 @@ fn a_page_would_ask_nobody_even_if_nothing_forbade_it() {
     fs::write(&page, text.replace(policy, "")).expect("written");
     let rendered = Browser::find().expect("a browser").rendered(&page).expect("rendered");
     assert_eq!(rendered.requests, [""; 0]);
+}
+
+/// The page of two runs compared, of which the second is slower.
+fn comparison(folder: &TempDir) -> PathBuf {
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (before, after, page) = (path("before.json"), path("after.json"), path("comparison.html"));
+    for (path, operations) in [(&before, 1_000), (&after, 850)] {
+        fs::write(path, compare::report(30, operations).to_string()).expect("written");
+    }
+    let (code, _, stderr) = run(&["compare", &before, &after, "--output-file", &page]);
+    assert_eq!(code, 4, "{stderr}");
+    page.into()
+}
+
+#[test]
+fn a_page_of_a_comparison_draws_both_runs_and_how_sure_each_change_is() {
+    let folder = TempDir::new().expect("a directory");
+    let page = comparison(&folder);
+    let browser = Browser::find().expect("a browser");
+    let rendered = browser.rendered(&page).expect("rendered");
+    assert_eq!(rendered.requests, [""; 0]);
+    for part in ["<figure id=\"throughput\">", "<figure id=\"changes\">", ">before</text>"] {
+        assert!(rendered.document.contains(part), "{part} is not in the page");
+    }
+    let (change, shown) = figure(&rendered.document, "figures.0.change");
+    assert!((-0.16..-0.14).contains(&change), "{change}");
+    assert!(shown.starts_with("-15.0"), "{shown}");
+    for width in [1_200, 400] {
+        let [light, dark] =
+            [Scheme::Light, Scheme::Dark].map(|scheme| drawn(&browser, &page, width, scheme));
+        assert_ne!(light, dark, "at {width}");
+    }
 }
 
 /// Draws the page at this width.

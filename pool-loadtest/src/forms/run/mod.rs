@@ -8,6 +8,7 @@ mod tables;
 use pool_core::PoolConfig;
 
 pub(crate) use self::cases::suite;
+pub(in crate::forms) use self::plots::operations;
 pub(crate) use self::series::rows;
 
 use super::document::{Advice, Cell, Document, Finding, KeyFigure, Section, Tone};

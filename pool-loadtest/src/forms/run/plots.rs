@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 use super::Happening;
 use super::series::merged;
-use crate::forms::svg::{Axis, Colour, Layer, Plot, Shape, Spread, Unit};
+use crate::forms::svg::{Axis, Colour, Layer, Place, Plot, Shape, Spread, Unit};
 use crate::report::{Latency, Point, Report};
 use crate::words::{grouped, time};
 
@@ -13,13 +13,19 @@ const MOST_POINTS: usize = 600;
 /// How finely a distribution is drawn.
 const QUANTILES: u32 = 120;
 
+/// What succeeded in each second, of which there are as many as there is room for.
+pub(in crate::forms) fn operations(report: &Report) -> Vec<Place> {
+    rate(&merged(&report.series, MOST_POINTS), |point| point.operations)
+}
+
+fn rate(points: &[Point], count: fn(&Point) -> u64) -> Vec<Place> {
+    let each = points.iter().filter(|point| point.seconds > 0.0);
+    each.map(|point| (point.at_seconds, Some(count(point) as f64 / point.seconds))).collect()
+}
+
 /// Operations and errors per second, over time.
 pub(super) fn throughput(report: &Report, marks: &[Happening]) -> Vec<Plot> {
     let points = merged(&report.series, MOST_POINTS);
-    let rate = |count: fn(&Point) -> u64| {
-        let each = points.iter().filter(|point| point.seconds > 0.0);
-        each.map(|point| (point.at_seconds, Some(count(point) as f64 / point.seconds))).collect()
-    };
     let average = grouped(report.throughput.round() as u64);
     let succeeded = Plot {
         name: "throughput",
@@ -27,17 +33,17 @@ pub(super) fn throughput(report: &Report, marks: &[Happening]) -> Vec<Plot> {
         description: format!("On average {average} operations per second succeeded."),
         x: Axis::time(),
         y: Axis::new("per second", Unit::Plain, Spread::Linear),
-        layers: vec![Layer::new("operations", Colour::Blue, Shape::Line(rate(|it| it.operations)))],
+        layers: vec![Layer::new("operations", Colour::Blue, Shape::Line(operations(report)))],
         marks: marks.to_vec(),
     };
     let mut plots = drawable(succeeded.clone());
     let mut layers = Vec::new();
     // On a scale of their own: they are few beside what succeeds.
     if report.errors > 0 {
-        layers.push(Layer::new("errors", Colour::Red, Shape::Line(rate(|it| it.errors))));
+        layers.push(Layer::new("errors", Colour::Red, Shape::Line(rate(&points, |it| it.errors))));
     }
     if points.iter().any(|point| point.dropped > 0) {
-        let dropped = Shape::Dashed(rate(|it| it.dropped));
+        let dropped = Shape::Dashed(rate(&points, |it| it.dropped));
         layers.push(Layer::new("arrivals dropped", Colour::Orange, dropped));
     }
     let (errors, dropped) = (grouped(report.errors), grouped(report.generator.dropped));

@@ -5,6 +5,8 @@
 pub(crate) enum Spread {
     /// Evenly, from nothing on.
     Linear,
+    /// Evenly, around the figures: for those that may be less than nothing.
+    Around,
     /// Each power of ten takes the same room.
     Logarithmic,
 }
@@ -28,6 +30,11 @@ impl Scale {
                 let step = step(high, 4);
                 Self { low: 0.0, high: ((high / step).ceil() * step).max(step), spread }
             }
+            Spread::Around => {
+                let step = step(if high > low { high - low } else { 1.0 }, 4);
+                let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+                Self { low, high: high.max(low + step), spread }
+            }
             Spread::Logarithmic => {
                 let low = 10_f64.powf(low.log10().floor());
                 let high = 10_f64.powf((high.log10() - 1e-9).ceil());
@@ -41,6 +48,7 @@ impl Scale {
         let (low, high) = extent(values, spread);
         match spread {
             Spread::Linear => Self { low: 0.0, high: if high > 0.0 { high } else { 1.0 }, spread },
+            Spread::Around => Self { low, high: if high > low { high } else { low + 1.0 }, spread },
             Spread::Logarithmic => {
                 Self { low, high: if high > low { high } else { low * 10.0 }, spread }
             }
@@ -51,7 +59,7 @@ impl Scale {
     pub(crate) fn place(&self, value: f64, from: f64, to: f64) -> Option<f64> {
         let share = match self.spread {
             _ if !value.is_finite() => return None,
-            Spread::Linear => (value - self.low) / (self.high - self.low),
+            Spread::Linear | Spread::Around => (value - self.low) / (self.high - self.low),
             Spread::Logarithmic if value <= 0.0 => return None,
             Spread::Logarithmic => (value / self.low).ln() / (self.high / self.low).ln(),
         };
@@ -61,10 +69,11 @@ impl Scale {
     /// Round numbers on it, about as many as are `wanted`.
     pub(crate) fn ticks(&self, wanted: usize) -> Vec<f64> {
         match self.spread {
-            Spread::Linear => {
-                let step = step(self.high, wanted);
-                let count = (self.high / step + 1e-9).floor() as usize;
-                (0..=count).map(|tick| tick as f64 * step).collect()
+            Spread::Linear | Spread::Around => {
+                let step = step(self.high - self.low, wanted);
+                let first = (self.low / step - 1e-9).ceil();
+                let count = (self.high / step + 1e-9).floor() - first;
+                (0..=count as usize).map(|tick| (first + tick as f64) * step).collect()
             }
             Spread::Logarithmic => self.powers(wanted),
         }
@@ -84,7 +93,8 @@ impl Scale {
 
 /// The least and the largest of the values that have a place; of none, a range that has one.
 fn extent(values: impl Iterator<Item = f64>, spread: Spread) -> (f64, f64) {
-    let has_place = |value: &f64| value.is_finite() && (spread == Spread::Linear || *value > 0.0);
+    let has_place =
+        |value: &f64| value.is_finite() && (spread != Spread::Logarithmic || *value > 0.0);
     let empty = (f64::INFINITY, f64::NEG_INFINITY);
     let widened = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
     match values.filter(has_place).fold(empty, widened) {
@@ -133,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn a_range_around_figures_has_nothing_among_its_ticks_if_they_lie_on_both_sides_of_it() {
+        let around = |values: &[f64]| Scale::rounded(values.iter().copied(), Spread::Around);
+        assert_close(&around(&[-12.0, 5.0]).ticks(4), &[-15.0, -10.0, -5.0, 0.0, 5.0]);
+        assert_close(&around(&[101.0, 103.5]).ticks(4), &[101.0, 102.0, 103.0, 104.0]);
+        assert_eq!(around(&[-10.0, 10.0]).place(0.0, 0.0, 8.0), Some(4.0));
+    }
+
+    #[test]
     fn a_logarithmic_range_ends_at_powers_of_ten() {
         let scale = Scale::rounded([87.0, 23_000.0].into_iter(), Spread::Logarithmic);
         assert_close(&scale.ticks(6), &[10.0, 100.0, 1_000.0, 10_000.0, 100_000.0]);
@@ -164,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_range_of_nothing_still_has_room() {
-        for spread in [Spread::Linear, Spread::Logarithmic] {
+        for spread in [Spread::Linear, Spread::Around, Spread::Logarithmic] {
             for values in [&[][..], &[0.0], &[f64::NAN], &[0.0, 0.0]] {
                 let scale = Scale::rounded(values.iter().copied(), spread);
                 assert!(scale.low < scale.high, "{scale:?} of {values:?}");

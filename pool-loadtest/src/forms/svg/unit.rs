@@ -7,6 +7,8 @@ pub(crate) enum Unit {
     Plain,
     /// Things of which there is no half.
     Count,
+    /// By how many percent something has changed.
+    Change,
     /// Microseconds, shown as whatever unit is near.
     Micros,
     /// How many took longer than one: 100 is the 99th percentile.
@@ -18,6 +20,7 @@ impl Unit {
     pub(crate) fn write(self, value: f64) -> String {
         match self {
             Self::Plain | Self::Count => plain(value),
+            Self::Change => format!("{}{} %", if value > 0.0 { "+" } else { "" }, short(value)),
             Self::Micros => micros(value),
             Self::OneIn => percentile(value),
         }
@@ -72,6 +75,12 @@ mod tests {
         assert_eq!(times, ["0.5 us", "100 us", "2 ms", "1 s"]);
         let percentiles = [1.0, 2.0, 10.0, 1e3, 1e5].map(|it| Unit::OneIn.write(it));
         assert_eq!(percentiles, ["p0", "p50", "p90", "p99.9", "p99.999"]);
+    }
+
+    #[test]
+    fn a_change_has_its_sign() {
+        let changes = [-7.5, 0.0, 10.0].map(|it| Unit::Change.write(it));
+        assert_eq!(changes, ["-7.5 %", "0 %", "+10 %"]);
     }
 
     #[test]

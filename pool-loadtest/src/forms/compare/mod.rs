@@ -1,5 +1,11 @@
 //! A comparison in the forms that take more than its structure.
 
+mod plots;
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
 use super::document::{Cell, Document, Finding, Section, Table, Tone};
 use super::junit::{Case, Suite};
 use super::rows::{Rows, field};
@@ -7,14 +13,33 @@ use super::{Lines, Printable};
 use crate::compare::{Comparison, ComparisonVerdict, FigureComparison, signed, signless};
 use crate::condition::shown;
 use crate::metric::{Metric, MetricUnit};
+use crate::report::Report;
 
-impl Printable for Comparison {
+/// A comparison beside the runs that it is of, whose seconds its page shows. Its JSON is the comparison.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct ComparedRuns<'a> {
+    pub(crate) comparison: &'a Comparison,
+    #[serde(skip)]
+    pub(crate) before: &'a Report,
+    #[serde(skip)]
+    pub(crate) after: &'a Report,
+}
+
+impl Display for ComparedRuns<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.comparison.fmt(f)
+    }
+}
+
+impl Printable for ComparedRuns<'_> {
     fn lines(&self) -> serde_json::Result<Lines> {
         let mut lines = Lines::default();
-        for figure in &self.figures {
+        for figure in &self.comparison.figures {
             lines.add("figure", figure)?;
         }
-        lines.add("compare", &Self { figures: Vec::new(), ..self.clone() })?;
+        let whole = Comparison { figures: Vec::new(), ..self.comparison.clone() };
+        lines.add("compare", &whole)?;
         Ok(lines)
     }
 
@@ -23,30 +48,37 @@ impl Printable for Comparison {
         let fields =
             ["metric", "before", "after", "change", "low", "high", "probability", "verdict"];
         let mut rows = Rows::under(fields);
-        rows.rows = self.figures.iter().map(row).collect();
+        rows.rows = self.comparison.figures.iter().map(row).collect();
         rows
     }
 
     fn document(&self) -> Document {
-        let threshold = signless(self.threshold);
-        let differences = self.differences.iter();
+        let Self { comparison, before, after } = self;
+        let threshold = signless(comparison.threshold);
+        let differences = comparison.differences.iter();
         let notices = differences.map(|it| format!("Hard to compare: {it}")).collect();
+        let seconds = plots::throughput(before, after).map(|plot| Section {
+            title: "Seconds".to_owned(),
+            plots: vec![plot],
+            ..Section::default()
+        });
+        let figures = Section {
+            title: "Figures".to_owned(),
+            paragraphs: comparison.notes.clone(),
+            plots: plots::changes(comparison).into_iter().collect(),
+            tables: vec![table(comparison)],
+        };
         Document {
             title: "Two runs compared".to_owned(),
             subtitle: format!("What differs by less than {threshold} does not matter."),
             notices,
             finding: Some(Finding {
-                label: self.verdict.name().to_owned(),
-                tone: tone(self.verdict),
-                summary: self.summary.clone(),
+                label: comparison.verdict.name().to_owned(),
+                tone: tone(comparison.verdict),
+                summary: comparison.summary.clone(),
                 advice: None,
             }),
-            sections: vec![Section {
-                title: "Figures".to_owned(),
-                paragraphs: self.notes.clone(),
-                tables: vec![table(self)],
-                ..Section::default()
-            }],
+            sections: [figures].into_iter().chain(seconds).collect(),
             footer:
                 "A figure has changed if it differs by more than the threshold and by more than \
                      chance would have it."
@@ -56,7 +88,7 @@ impl Printable for Comparison {
     }
 
     fn suite(&self) -> Suite {
-        let cases = self.figures.iter().map(|figure| {
+        let cases = self.comparison.figures.iter().map(|figure| {
             let name = format!("{}: no worse", figure.metric);
             match figure.verdict {
                 ComparisonVerdict::Regressed => Case::failed(name, &figure.detail),
@@ -66,7 +98,7 @@ impl Printable for Comparison {
         });
         Suite {
             name: "pool-loadtest.compare".to_owned(),
-            about: self.summary.clone(),
+            about: self.comparison.summary.clone(),
             seconds: 0.0,
             began_unix_seconds: 0,
             cases: cases.collect(),
