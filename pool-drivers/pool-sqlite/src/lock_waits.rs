@@ -1,14 +1,14 @@
-//! How often and for how long connections wait for each other's locks, counted for all of a driver's
-//! together.
+//! How often and for how long connections wait for each other's locks, counted for all of a
+//! driver's together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Waits for the locks of other connections, whatever became of them.
 ///
-/// SQLite lets one connection write at a time. With a write-ahead log, the default, that is all there
-/// is to wait for; in the other journal modes, and in shared memory, writers and readers wait for each
-/// other, too.
+/// SQLite lets one connection write at a time. With a write-ahead log, the default, that is all
+/// there is to wait for; in the other journal modes, and in shared memory, writers and readers wait
+/// for each other, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockWaits {

@@ -251,8 +251,8 @@ pub(super) fn soak(_: &Report, notes: &Notes) -> Seen {
         }
         Err(looks) => {
             return unknown(&format!(
-                "{} at the memory, five a second, and it takes {ENOUGH_LOOKS} to tell: run it for 10 s \
-                 at least, and for an hour to see memory that grows slowly",
+                "{} at the memory, five a second, and it takes {ENOUGH_LOOKS} to tell: run it for \
+                 10 s at least, and for an hour to see memory that grows slowly",
                 counted(looks as u64, "look")
             ));
         }

@@ -12,8 +12,8 @@ use crate::words::{counted, percent, time};
 const MOST: f64 = 0.5;
 
 impl Verdict {
-    /// Says what the server knows of why operations wait inside it, or keep connections that others wait
-    /// for. They had them for so long, in sum.
+    /// Says what the server knows of why operations wait inside it, or keep connections that others
+    /// wait for. They had them for so long, in sum.
     pub(crate) fn heed(&mut self, server: &ServerReport, held: Duration) {
         if self.blames_the_write_lock(server, held) {
             return;
@@ -24,9 +24,9 @@ impl Verdict {
         }
     }
 
-    /// Operations that have connections and mostly wait for SQLite's write lock seem to be slow, or to have
-    /// connections for long, and more of these would not help them. That is measured, not guessed, so
-    /// it goes before what was concluded.
+    /// Operations that have connections and mostly wait for SQLite's write lock seem to be slow, or to
+    /// have connections for long, and more of these would not help them. That is measured, not
+    /// guessed, so it goes before what was concluded.
     fn blames_the_write_lock(&mut self, server: &ServerReport, held: Duration) -> bool {
         let Some((waits, waited)) = write_lock(server) else { return false };
         let share = waited.as_secs_f64() / held.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -41,10 +41,10 @@ impl Verdict {
         }
         self.limit = Limit::Database;
         self.summary = format!(
-            "operations wait for SQLite's write lock: {} of the time that they have connections, in \
-             {}, {} in sum. One connection writes at a time, so more of them do not help those that \
-             write. Fewer or shorter transactions do, or a pool of one connection for them beside one \
-             for readers",
+            "operations wait for SQLite's write lock: {} of the time that they have connections, \
+             in {}, {} in sum. One connection writes at a time, so more of them do not help those \
+             that write. Fewer or shorter transactions do, or a pool of one connection for them \
+             beside one for readers",
             percent(share.min(1.0)),
             counted(waits, "wait"),
             time(waited.as_secs_f64() * 1e6),

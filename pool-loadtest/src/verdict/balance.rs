@@ -4,8 +4,8 @@ use super::{Evidence, FELT, Finding, Limit, max_open};
 use crate::words::percent;
 
 impl Evidence {
-    /// Less than half of the connections are in use, and nobody waits; or so few that whoever waits does
-    /// not wait for others to give theirs back.
+    /// Less than half of the connections are in use, and nobody waits; or so few that whoever waits
+    /// does not wait for others to give theirs back.
     pub(super) fn idle(&self, waiting: f64) -> Finding {
         let (peak, busy) = (self.peak_in_use.max(1), percent(self.utilisation));
         let (why, would_change) = if waiting < FELT {
@@ -34,8 +34,8 @@ impl Evidence {
             "in balance: {busy} of the connections are in use on average, and waiting is {waits} \
              of the response time"
         );
-        let would_change = "a higher load, until waiting is 10 % of the response time; or a lower one, \
-                            until half of the connections are idle";
+        let would_change = "a higher load, until waiting is 10 % of the response time; or a lower \
+                            one, until half of the connections are idle";
         Finding::new(Limit::Balanced, summary, would_change)
     }
 }

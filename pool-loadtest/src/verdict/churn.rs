@@ -13,8 +13,8 @@ const RELEVANT: f64 = 0.01;
 const CHANCE: u64 = 20;
 
 impl Evidence {
-    /// Connections opened again, which takes a share of their time that is felt, or a relevant share
-    /// because there are many of them.
+    /// Connections opened again, which takes a share of their time that is felt, or a relevant
+    /// share because there are many of them.
     pub(super) fn churn(&self) -> Option<Finding> {
         let Churned { opened, opening, surplus, lifetime, idle, broken } = self.churned;
         // What was opened once and kept is no churn.
@@ -39,8 +39,8 @@ impl Evidence {
             .map(|(count, why)| format!("{} {why}", grouped(*count)))
             .collect();
         let summary = format!(
-            "connections are not kept: {} were opened for {}, in {} each. Opening them again took {} of \
-             the time in which connections were being opened or in use. Closed: {}",
+            "connections are not kept: {} were opened for {}, in {} each. Opening them again took \
+             {} of the time in which connections were being opened or in use. Closed: {}",
             grouped(opened),
             counted(self.operations, "operation"),
             time(took * 1e6),
