@@ -75,6 +75,23 @@ impl LoadArguments {
         (arrivals, problems)
     }
 
+    /// Random arrivals at the rate that an objective names, and what is wrong with that.
+    pub(crate) fn of_objective(&self, rate: f64) -> (Arrivals, Vec<Problem>) {
+        let mut problems = Vec::new();
+        if let Some(argument) = self.said() {
+            let why =
+                format!("the objective names the load too, after `at`, and so does {argument}");
+            let allowed = "--slo with `at`, or arguments about the load";
+            problems.push(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed));
+        }
+        let arrivals = Schedule::poisson(rate).map(|schedule| self.open(schedule));
+        let arrivals = arrivals.unwrap_or_else(|error| {
+            problems.extend(error.problems().iter().cloned());
+            Arrivals::default()
+        });
+        (arrivals, problems)
+    }
+
     /// What is said of when operations are wanted: the argument that says it.
     pub(crate) fn said(&self) -> Option<&'static str> {
         let said = [

@@ -50,10 +50,14 @@ pub(super) struct CellSetup {
 }
 
 impl CellArguments {
-    /// Reads them. What is wrong with them is the target's to say.
-    pub(super) fn read(&self) -> CellSetup {
+    /// Reads them, with arrivals at the `rate` of an objective that names one. What is wrong with them is
+    /// the target's to say.
+    pub(super) fn read(&self, rate: Option<f64>) -> CellSetup {
         let mut target = Target::read(&self.settings, |sources| sources);
-        let (arrivals, problems) = self.load.arrivals(TASKS, ThinkTime::None);
+        let (arrivals, problems) = match rate {
+            Some(rate) => self.load.of_objective(rate),
+            None => self.load.arrivals(TASKS, ThinkTime::None),
+        };
         target.object(problems);
         let (workload, problems) = self.workload.read();
         target.object(problems);
@@ -61,10 +65,5 @@ impl CellArguments {
         target.object(problems);
         let load = CellLoad { workload, arrivals, warm_up: self.load.warm_up };
         CellSetup { target, load, outputs }
-    }
-
-    /// Whether anybody says what load it is.
-    pub(super) fn says_load(&self) -> bool {
-        self.load.said().is_some()
     }
 }

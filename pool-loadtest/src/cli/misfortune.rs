@@ -174,7 +174,7 @@ impl Victim {
                 incident.what = what;
             }
             Err(error) => {
-                "nothing befell the server".clone_into(&mut incident.what);
+                IncidentReport::NOTHING.clone_into(&mut incident.what);
                 incident.problem = Some(format!("{error:#}"));
             }
         }

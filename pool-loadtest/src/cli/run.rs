@@ -164,6 +164,7 @@ impl Work for Run<'_> {
         let seen = watching.deliver(advice).await;
         let mut report = report?;
         report.incidents = misfortunes.seen().await;
+        report.verdict.heed_incidents(&report.incidents);
         aside.add_to(&mut report).await;
         stage.conclude(&mut report);
         report.database = database.or(report.database);
@@ -171,9 +172,12 @@ impl Work for Run<'_> {
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
-        outputs.write_files(&printed).map_err(Failure::Run)?;
-        partial.remove();
-        outputs.print(&printed).map_err(Failure::Run)?;
+        let written = outputs.write_files(&printed);
+        if written.is_ok() {
+            partial.remove();
+        }
+        // Before the scraper comes, and whatever became of the files: it may have taken an hour.
+        written.and(outputs.print(&printed)).map_err(Failure::Run)?;
         watching.be_scraped(stopped.wait()).await;
         if !closed.drained {
             return Err(Failure::Run(anyhow!("connections were not given back: {closed}")));

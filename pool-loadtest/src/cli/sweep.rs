@@ -71,7 +71,7 @@ pub(super) struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
     pub(super) fn read(arguments: &'a SweepArguments) -> (Self, Target) {
-        let CellSetup { mut target, load, outputs } = arguments.cells.read();
+        let CellSetup { mut target, load, outputs } = arguments.cells.read(None);
         let plan = Plan::read(&arguments.sweep, arguments.repeats, arguments.cells.seed);
         let plan = plan.unwrap_or_else(|error| {
             target.object(error.problems().to_vec());

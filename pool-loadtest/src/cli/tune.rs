@@ -14,7 +14,7 @@ use super::output::Outputs;
 use super::run::{made, usage};
 use super::target::Target;
 use super::{Failure, say};
-use crate::arrivals::{Arrivals, Schedule};
+use crate::arrivals::Arrivals;
 use crate::budget::Sharing;
 use crate::condition::unknown_kinds;
 use crate::database::Database;
@@ -84,16 +84,6 @@ pub(crate) fn tune(arguments: &TuneArguments) -> Result<(), Failure> {
     on_database::run(target, arguments.cells.start.calm(), tune)
 }
 
-/// The load that the objective names.
-fn arrivals(rate: f64, is_said: bool) -> Result<Arrivals, ConfigError> {
-    if is_said {
-        let why = "the objective names the load too, after `at`";
-        let allowed = "--slo with `at`, or arguments about the load";
-        return Err(Problem::invalid("--slo", format!("at {rate}/s"), why, allowed).into());
-    }
-    Schedule::poisson(rate).map(Arrivals::open)
-}
-
 /// What was asked for, all of it understood.
 pub(super) struct Tune<'a> {
     arguments: &'a TuneArguments,
@@ -106,9 +96,10 @@ pub(super) struct Tune<'a> {
 impl<'a> Tune<'a> {
     /// Reads it, and the database that it is to be done on, which knows what is wrong with both.
     pub(super) fn read(arguments: &'a TuneArguments) -> (Self, Target) {
-        let CellSetup { mut target, mut load, outputs } = arguments.cells.read();
         let objective = arguments.slo.parse::<Objective>();
         let field = field(&arguments.setting);
+        let rate = objective.as_ref().ok().and_then(Objective::rate);
+        let CellSetup { mut target, load, outputs } = arguments.cells.read(rate);
         if let Err(error) = &objective {
             target.object(error.problems().to_vec());
         }
@@ -118,12 +109,6 @@ impl<'a> Tune<'a> {
         // If one of them is wrong, the target objects and nothing is done with these.
         let objective = objective.unwrap_or_else(|_| Objective::best_throughput());
         let field = field.unwrap_or(&FIELDS[0]);
-        if let Some(rate) = objective.rate() {
-            match arrivals(rate, arguments.cells.says_load()) {
-                Ok(arrivals) => load.arrivals = arrivals,
-                Err(error) => target.object(error.problems().to_vec()),
-            }
-        }
         (Self { arguments, objective, field, load, outputs }, target)
     }
 
@@ -275,7 +260,7 @@ fn check<D: Driver>(
 /// Why nothing follows from a run.
 fn says_nothing(run: &Report) -> Option<String> {
     if run.generator.saturated {
-        return Some(format!("the load generator could not keep up: {}", run.generator.detail));
+        return Some(run.generator.detail.clone());
     }
     if run.invariant != Invariant::Held {
         return Some(format!("the invariant was not found to hold: {}", run.invariant_detail));

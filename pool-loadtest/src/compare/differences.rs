@@ -56,13 +56,20 @@ impl Setup {
             let it = &setup.provenance;
             format!("{} {} with {} cores", it.os, it.architecture, it.cores)
         };
-        let asked: [(&str, Of<'_>); 8] = [
+        let in_flight = |setup: &Self| match setup.load.in_flight_limit {
+            Some(limit) => limit.to_string(),
+            None => "no limit".to_owned(),
+        };
+        let warm_up = |setup: &Self| format!("{} s", setup.load.warm_up_seconds);
+        let asked: [(&str, Of<'_>); 10] = [
             ("the system", &|setup| setup.system.clone()),
             ("the workload", &|setup| setup.workload.clone()),
             ("the scenario", &scenario),
             ("the load", &model),
             ("the arrivals", &|setup| setup.load.arrivals.clone()),
             ("the tasks", &tasks),
+            ("the operations under way at most", &in_flight),
+            ("the warm-up", &warm_up),
             ("the load tester", &build),
             ("the machine", &machine),
         ];

@@ -28,6 +28,18 @@ pub struct IncidentReport {
     pub problem: Option<String>,
 }
 
+impl IncidentReport {
+    /// What it says where it could not be done.
+    #[cfg(feature = "cli")]
+    pub(crate) const NOTHING: &str = "nothing befell the server";
+
+    /// Whether anything befell the server.
+    #[cfg(feature = "cli")]
+    pub(crate) fn befell(&self) -> bool {
+        self.what != Self::NOTHING
+    }
+}
+
 /// What happened, without the time at which it began.
 impl Display for IncidentReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -83,32 +83,75 @@ pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
             counted(runs as u64, "run")
         ));
     }
+    let merit = Merit::of(report);
     let candidates: Vec<_> = (0..report.cells.len())
         .filter_map(|number| {
             let cell = &report.cells[number];
-            let throughput = cell.throughput.filter(|throughput| throughput.mean > 0.0)?;
-            is_sound(cell).then_some((number, throughput))
+            Some((number, merit.of_cell(cell).filter(|_| is_sound(cell))?))
         })
         .collect();
-    let most = candidates.iter().max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
-    let Some(&(best, throughput)) = most else {
+    let Some(&(best, most)) = candidates.iter().max_by(|(_, a), (_, b)| a.total_cmp(b)) else {
         let summary = "in every cell more than 1 % of the operations failed: look into the errors";
         return inconclusive(summary.to_owned());
     };
-    let spread = Spread::of(&values(&report.cells, |run| Some(run.throughput)));
-    let at_least = |number: usize, mean: f64| {
+    let spread = Spread::of(&values(&report.cells, |run| merit.of_run(run)));
+    let at_least = |number: usize, merit: f64| {
         let runs = |number: usize| report.cells[number].runs.len();
         let bound = spread.map_or(1.0, |spread| spread.ratio_at_least(runs(number), runs(best)));
-        mean / throughput.mean * bound
+        merit / most * bound
     };
-    let near = candidates.iter().find(|(number, estimate)| {
-        *number == best || at_least(*number, estimate.mean) >= NEAR_BEST
-    });
-    let enough = near.map_or(best, |(number, _)| *number);
-    let knee = knee(report);
-    let words = Words { report, best, enough, knee, is_repeated: spread.is_some() };
-    let summary = words.summary(at_least(enough, words.throughput(enough)));
+    let near = candidates
+        .iter()
+        .find(|(number, merit)| *number == best || at_least(*number, *merit) >= NEAR_BEST);
+    let &(enough, merit_of_enough) = near.unwrap_or(&(best, most));
+    let knee = knee(report).filter(|_| merit.is_throughput());
+    let at_least = at_least(enough, merit_of_enough);
+    let share = merit_of_enough / most;
+    let words =
+        Words { report, merit, best, enough, share, at_least, knee, is_repeated: spread.is_some() };
+    let summary = words.summary();
     SweepVerdict { is_conclusive: true, summary, best: Some(best), enough: Some(enough), knee }
+}
+
+/// What makes one cell better than another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Merit {
+    /// More throughput.
+    Throughput,
+    /// A shorter p99, with a throughput of at least this: whoever does not keep up with arrivals is not
+    /// better for that.
+    Promptness { least: f64 },
+}
+
+impl Merit {
+    /// In an open loop the arrivals set the throughput.
+    fn of(report: &SweepReport) -> Self {
+        let is_open = report.load.as_ref().is_some_and(|load| load.model == LoadModel::Open);
+        let throughputs = report.cells.iter().filter_map(|cell| Some(cell.throughput?.mean));
+        let most = throughputs.fold(0.0, f64::max);
+        if is_open { Self::Promptness { least: NEAR_BEST * most } } else { Self::Throughput }
+    }
+
+    fn is_throughput(self) -> bool {
+        self == Self::Throughput
+    }
+
+    fn of_cell(self, cell: &SweepCell) -> Option<f64> {
+        let throughput = cell.throughput?.mean;
+        let merit = match self {
+            Self::Throughput => throughput,
+            Self::Promptness { least } if throughput < least => return None,
+            Self::Promptness { .. } => 1.0 / cell.response_p99?.mean,
+        };
+        Some(merit).filter(|merit| *merit > 0.0)
+    }
+
+    fn of_run(self, run: &SweepRun) -> Option<f64> {
+        match self {
+            Self::Throughput => Some(run.throughput),
+            Self::Promptness { .. } => run.response_p99.map(f64::recip),
+        }
+    }
 }
 
 /// Whether its operations succeeded: one that fails takes no time, and is no work done either.
@@ -136,16 +179,20 @@ fn knee(report: &SweepReport) -> Option<usize> {
 /// What a verdict is put into words from.
 struct Words<'a> {
     report: &'a SweepReport,
+    merit: Merit,
     best: usize,
     enough: usize,
+    /// What is enough, as a share of the best: found, and at least.
+    share: f64,
+    at_least: f64,
     knee: Option<usize>,
     is_repeated: bool,
 }
 
 impl Words<'_> {
-    fn summary(&self, enough_at_least: f64) -> String {
+    fn summary(&self) -> String {
         let Self { report, best, knee, is_repeated, .. } = *self;
-        let mut sentences = self.best_and_enough(enough_at_least);
+        let mut sentences = self.best_and_enough();
         if !is_repeated {
             sentences.push("Each was run once only, so luck may have a part in it".to_owned());
         }
@@ -163,23 +210,47 @@ impl Words<'_> {
         sentences.join(". ")
     }
 
-    fn best_and_enough(&self, enough_at_least: f64) -> Vec<String> {
+    fn best_and_enough(&self) -> Vec<String> {
         let Self { best, enough, is_repeated, .. } = *self;
         let certain = if is_repeated { " for certain" } else { "" };
-        let (name, throughput, p99) = (self.name(best), self.throughput(best), self.p99(best));
-        let first = format!("{name} has the best throughput, {}{p99}", rate(throughput));
+        let (name, throughput, p99) =
+            (self.name(best), rate(self.throughput(best)), self.p99(best));
+        let first = match self.merit {
+            Merit::Throughput => format!("{name} has the best throughput, {throughput}, p99 {p99}"),
+            Merit::Promptness { .. } => {
+                format!("{name} has the shortest p99, {p99} at {throughput}")
+            }
+        };
         if enough == best {
-            return vec![format!("{first}, and no smaller one is within 5 % of it{certain}")];
+            return vec![match self.is_smaller_missing() {
+                true => format!("{first}; not all smaller ones were run"),
+                false => format!("{first}, and no smaller one is within 5 % of it{certain}"),
+            }];
         }
         let (name, p99) = (self.name(enough), self.p99(enough));
-        let share = percent(self.throughput(enough) / throughput);
-        let at_least = percent(enough_at_least);
+        let at_least = percent(self.at_least);
         let certain = if is_repeated {
             format!(" (with a confidence of 95 % at least {at_least})")
         } else {
             String::new()
         };
-        vec![first, format!("{name} is enough: {share} of that{certain}{p99}")]
+        let share = percent(self.share);
+        vec![
+            first,
+            match self.merit {
+                Merit::Throughput => {
+                    format!("{name} is enough: {share} of that{certain}, p99 {p99}")
+                }
+                Merit::Promptness { .. } => {
+                    format!("{name} is enough: p99 {p99}, {share} as prompt{certain}")
+                }
+            },
+        ]
+    }
+
+    /// Whether a value before the best has not been run.
+    fn is_smaller_missing(&self) -> bool {
+        self.report.cells[..self.best].iter().any(|cell| cell.runs.is_empty())
     }
 
     fn name(&self, cell: usize) -> String {
@@ -203,7 +274,7 @@ impl Words<'_> {
 
     fn p99(&self, cell: usize) -> String {
         let p99 = self.report.cells[cell].response_p99;
-        p99.map_or_else(String::new, |Estimate { mean, .. }| format!(", p99 {}", time(mean)))
+        p99.map_or_else(|| "unknown".to_owned(), |Estimate { mean, .. }| time(mean))
     }
 }
 

@@ -3,8 +3,8 @@
 use pool_core::PoolConfig;
 
 use super::super::plan::{Plan, Turn};
-use super::super::report::{Circumstances, SweepReport};
-use crate::report::{Outcome, Report};
+use super::super::report::{Circumstances, SweepReport, SweepVerdict};
+use crate::report::{LoadModel, Outcome, Report};
 use crate::samples;
 
 /// A sweep whose runs have these throughputs, cell by cell.
@@ -186,4 +186,27 @@ fn the_report_survives_the_way_through_json() {
     let read: SweepReport = serde_json::from_str(&json).expect("read");
     assert_eq!((read.cells, read.verdict), (report.cells, report.verdict));
     assert!(json.contains("\"kind\":\"sweep\""), "{json}");
+}
+
+#[test]
+fn in_an_open_loop_the_value_with_the_shortest_p99_is_best_if_it_keeps_up() {
+    let rates: [&[f64]; 4] =
+        [&[700.0, 690.0, 710.0], &[999.0, 1_001.0, 1_000.0], &[1_000.0; 3], &[1_000.0; 3]];
+    let p99s = [1_000.0, 9_000.0, 4_000.0, 3_950.0];
+    let report = swept_with(&["max_open=1..8"], &rates, |cell, run| {
+        run.load.model = LoadModel::Open;
+        run.response.p99 = Some(p99s[cell] * (1.0 + run.throughput / 1e6));
+    });
+    let SweepVerdict { best, enough, knee, summary, .. } = report.verdict;
+    assert_eq!((best, enough, knee), (Some(3), Some(2), None), "{summary}");
+    let words = "max_open = 8 has the shortest p99, 3.95 ms at 1 000/s";
+    assert!(summary.starts_with(words), "{summary}");
+    assert!(summary.contains("max_open = 4 is enough: p99 4.00 ms, 99 % as prompt"), "{summary}");
+}
+
+#[test]
+fn a_sweep_without_its_smaller_values_claims_nothing_of_them() {
+    let report = swept(&["max_open=1..4"], &[&[], &[1_000.0], &[2_000.0]]);
+    let summary = &report.verdict.summary;
+    assert!(summary.contains("; not all smaller ones were run"), "{summary}");
 }

@@ -151,9 +151,10 @@ pub struct SweepVerdict {
     pub is_conclusive: bool,
     /// The same in words.
     pub summary: String,
-    /// The cell with the best throughput.
+    /// The cell with the best throughput; in an open loop, where the arrivals set that, the one with the
+    /// shortest p99 among those that keep up with them.
     pub best: Option<usize>,
-    /// The first cell whose throughput is within 5 % of the best: not by luck, but so that with a
+    /// The first cell whose figure is within 5 % of the best: not by luck, but so that with a
     /// confidence of 95 % it is at least that; the best cell, if no smaller one is.
     pub enough: Option<usize>,
     /// Where more connections begin to cost more in time than they bring in throughput: the cell

@@ -1,10 +1,10 @@
-//! What is known of a run only after its report was made: what the server counted, and how many
-//! connections it has for this pool.
+//! What is known of a run only after its report was made: what befell the server, what it counted, and
+//! how many connections it has for this pool.
 
 use std::time::Duration;
 
 use super::{Limit, Recommendation, Verdict};
-use crate::report::{BudgetReport, ServerReport};
+use crate::report::{BudgetReport, IncidentReport, ServerReport};
 use crate::server::write_lock;
 use crate::words::{counted, percent, time};
 
@@ -12,6 +12,22 @@ use crate::words::{counted, percent, time};
 const MOST: f64 = 0.5;
 
 impl Verdict {
+    /// Figures of a run in which something befell the server are of it more than of the pool: what failed
+    /// or is gone is certain all the same, but nothing is recommended.
+    pub(crate) fn heed_incidents(&mut self, incidents: &[IncidentReport]) {
+        let Some(first) = incidents.iter().find(|incident| incident.befell()) else { return };
+        self.recommendation = None;
+        if matches!(self.limit, Limit::Failing | Limit::Leak | Limit::Generator | Limit::Unknown) {
+            return;
+        }
+        self.limit = Limit::Unknown;
+        self.summary = format!(
+            "{} during the run, so its waits and times say little of the pool's settings",
+            first.what
+        );
+        "a run in which nothing befalls the server".clone_into(&mut self.would_change);
+    }
+
     /// Says what the server knows of why operations wait inside it, or keep connections that others
     /// wait for. They had them for so long, in sum.
     pub(crate) fn heed(&mut self, server: &ServerReport, held: Duration) {
@@ -133,6 +149,38 @@ mod tests {
         let (none, why) = recommended("20", 0, 10);
         assert_eq!(none, None);
         assert!(why.contains("max_connections leaves no room in each of 4 replicas"), "{why}");
+    }
+
+    #[test]
+    fn what_befell_the_server_is_no_reason_for_another_size() {
+        let incident = IncidentReport {
+            at_seconds: 2.0,
+            what: "the server was killed".to_owned(),
+            until_seconds: None,
+            undone: None,
+            failed: 0,
+            recovered_after_seconds: None,
+            problem: None,
+        };
+        let heeding = |limit, incidents: &[IncidentReport]| {
+            let mut verdict = recommending(limit, "20");
+            verdict.heed_incidents(incidents);
+            verdict
+        };
+        assert_eq!(heeding(Limit::Pool, &[]), recommending(Limit::Pool, "20"));
+        let pool = heeding(Limit::Pool, std::slice::from_ref(&incident));
+        assert_eq!((pool.limit, &pool.recommendation), (Limit::Unknown, &None));
+        assert!(
+            pool.summary.starts_with("the server was killed during the run"),
+            "{}",
+            pool.summary
+        );
+        let nothing =
+            IncidentReport { what: IncidentReport::NOTHING.to_owned(), ..incident.clone() };
+        assert_eq!(heeding(Limit::Pool, &[nothing]), recommending(Limit::Pool, "20"));
+        let failing = heeding(Limit::Failing, &[incident]);
+        assert_eq!((failing.limit, &*failing.summary), (Limit::Failing, "why"));
+        assert_eq!(failing.recommendation, None);
     }
 
     #[test]
