@@ -252,7 +252,7 @@ async fn a_panic_of_an_operation_comes_after_a_report_of_what_there_was() {
         },
         ..phased(None)
     };
-    let (partial, told) = (Arc::new(Mutex::new(None)), Duration::from_secs(30));
+    let (partial, told) = (Arc::new(Mutex::new(None)), Duration::from_secs(90));
     let options =
         LoadOptions { partial_every: Some(told), baseline: Duration::ZERO, ..seconds(60) };
     let kept = Arc::clone(&partial);
