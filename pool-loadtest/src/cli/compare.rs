@@ -15,12 +15,13 @@ use crate::forms::{ComparedRuns, Form};
 
 const ABOUT: &str = "\
 Figures are worse if they differ both by more than the threshold and by more than chance would
-have it, judged from the runs' seconds: at least 8 of each, and better 30. Errors are compared
-by the difference of their shares, with a tenth of the threshold.
+have it, judged from the runs' seconds: at least 8 of each, and better 30. They are unchanged
+only if a change of twice the threshold can be excluded. Errors are compared by the difference
+of their shares, with a tenth of the threshold.
 
 Exit codes:
   0  unchanged or improved
-  2  a file cannot be read, or the runs cannot be compared
+  2  a file cannot be read, or the runs are unlike each other
   4  regressed
   5  inconclusive: too few seconds, or they differ too much";
 

@@ -81,7 +81,8 @@ impl Printable for ComparedRuns<'_> {
             sections: [figures].into_iter().chain(seconds).collect(),
             footer:
                 "A figure has changed if it differs by more than the threshold and by more than \
-                     chance would have it."
+                     chance would have it; it is unchanged if a change of twice the threshold can be \
+                     excluded."
                     .to_owned(),
             ..Document::default()
         }
