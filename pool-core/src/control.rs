@@ -14,8 +14,10 @@ use crate::health::{HealthState, ToldHealth};
 use crate::listeners::Subscription;
 use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
+use crate::runtime::Instant;
 use crate::shared::Shared;
 use crate::stats::{Circuit, DbStats, PoolState, PoolStats};
+use crate::steering::Steering;
 
 /// A cheaply cloned control handle. It does not keep the pool open: once the last
 /// [`Pool`](crate::Pool) is gone, [`Control::state`] says so.
@@ -77,7 +79,7 @@ pub trait Control: sealed::Sealed + Send + Sync {
     /// [`outage_grace`](PoolConfig::outage_grace). Where there is no room for both, one is closed first,
     /// an idle one or one that comes back; the next only after its replacement is open. So a pool of
     /// one connection is without while its replacement is being opened, and as long as that fails.
-    /// While more are open than an [opening ceiling](Self::set_opening_ceiling) allows, none is replaced.
+    /// While more are open than an [opening lease](Steering::opening) allows, none is replaced.
     /// About four are replaced each second. Those that must not be used any longer are to be
     /// [invalidated](Self::invalidate).
     fn renew(&self) -> usize;
@@ -89,9 +91,16 @@ pub trait Control: sealed::Sealed + Send + Sync {
     /// Serves again, those who waited first.
     fn resume(&self);
 
-    /// Starts no connect at or above `ceiling` open connections; existing ones stay. `None` lifts
-    /// the ceiling.
-    fn set_opening_ceiling(&self, ceiling: Option<usize>);
+    /// Lays other sizes over the configuration, in place of those that were laid over it before;
+    /// [`Steering::default`] is none. Where that changes a size, surplus goes as in
+    /// [`reconfigure`](Self::reconfigure); the configuration, and its generation, stay what they are.
+    fn steer(&self, steering: Steering);
+
+    /// What is laid over the configuration now.
+    fn steering(&self) -> Steering;
+
+    /// What time it is by the pool's clock.
+    fn now(&self) -> Instant;
 
     /// Tells `observer` what happens, until the subscription is dropped.
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription;
@@ -198,9 +207,17 @@ impl<D: Driver> Control for Handle<D> {
         self.shared.transition(|state, effects| state.resume(now, effects));
     }
 
-    fn set_opening_ceiling(&self, ceiling: Option<usize>) {
-        let ceiling = ceiling.unwrap_or(usize::MAX);
-        self.shared.transition(|state, effects| state.set_opening_ceiling(ceiling, effects));
+    fn steer(&self, steering: Steering) {
+        let now = self.shared.now();
+        self.shared.transition(|state, effects| state.steer(steering, now, effects));
+    }
+
+    fn steering(&self) -> Steering {
+        self.shared.lock().steering()
+    }
+
+    fn now(&self) -> Instant {
+        self.shared.now()
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) -> Subscription {

@@ -37,6 +37,7 @@ mod shared;
 mod state;
 mod statements;
 mod stats;
+mod steering;
 mod sync;
 pub mod url;
 mod watchdog;
@@ -90,3 +91,4 @@ pub use self::statements::{RunningStatement, Statements};
 pub use self::stats::{
     AcquireCounts, Circuit, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats,
 };
+pub use self::steering::{OpeningLease, Steering};

@@ -249,10 +249,11 @@ pub struct PoolStats {
     pub state: PoolState,
     /// Whether connects succeed.
     pub circuit: Circuit,
-    /// Hard cap on `open`; [`PoolConfig::UNLIMITED`](crate::PoolConfig::UNLIMITED) for none.
+    /// Hard cap on `open`, as configured or as [steered](crate::Control::steer), whichever is less;
+    /// [`PoolConfig::UNLIMITED`](crate::PoolConfig::UNLIMITED) for none.
     pub max_open: usize,
     /// No connect starts at or above so many open ones: `max_open`, or the
-    /// [ceiling](crate::Control::set_opening_ceiling) that was set, if that is less.
+    /// ceiling of an [opening lease](crate::Steering::opening), if that is less.
     pub opening_ceiling: usize,
     /// Idle connections kept at rest: the effective `max_idle`.
     pub max_idle: usize,

@@ -83,7 +83,7 @@ impl<C> State<C> {
         let connection = self.slots.take_idle(slot, Phase::InUse);
         self.start_use(slot, recent, site, effects);
         self.counters.acquires.immediate += 1;
-        if self.slots.idle() < self.limits.min_idle && self.has_room() {
+        if self.slots.idle() < self.limits.min_idle && self.has_room(recent) {
             self.wake_worker(effects);
         }
         Some(Checkout { slot, connection })

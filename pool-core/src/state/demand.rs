@@ -77,7 +77,7 @@ impl<C> State<C> {
     pub(super) fn next_open(&self, now: Instant) -> Instant {
         if self.gate != PoolState::Open {
             Instant::NEVER
-        } else if self.wants_spare() && self.has_room() {
+        } else if self.wants_spare() && self.has_room(now) {
             self.outage.retry_at()
         } else {
             self.next_open_for_waiters(now)
@@ -86,7 +86,7 @@ impl<C> State<C> {
 
     fn next_open_for_waiters(&self, now: Instant) -> Instant {
         let uncovered = self.uncovered();
-        if uncovered == 0 || !self.has_room() {
+        if uncovered == 0 || !self.has_room(now) {
             return Instant::NEVER;
         }
         let at = if self.slow_start.owed > 0 || self.wanted_at_once(uncovered, now) > 0 {
@@ -128,7 +128,7 @@ impl<C> State<C> {
         let pause = self.slow_start_pause(now);
         self.slow_start.advance(now, pause, self.config.max_opening);
         let wanted = self.wanted_at_once(uncovered, now).max(self.slow_start.owed);
-        let taken = wanted.min(uncovered).min(self.room());
+        let taken = wanted.min(uncovered).min(self.room(now));
         self.slow_start.owed = self.slow_start.owed.saturating_sub(taken);
         taken
     }

@@ -56,12 +56,6 @@ impl<C> State<C> {
         }
     }
 
-    /// No connect starts at or above `ceiling` open connections; existing ones stay.
-    pub(crate) fn set_opening_ceiling(&mut self, ceiling: usize, effects: &mut Effects<C>) {
-        self.opening_ceiling = ceiling;
-        self.wake_worker(effects);
-    }
-
     /// Retires every connection there is: idle ones now, others when they come back.
     pub(crate) fn invalidate(&mut self, now: Instant, effects: &mut Effects<C>) -> usize {
         let all: Vec<_> = self.slots.occupied().map(|(slot, _)| slot).collect();

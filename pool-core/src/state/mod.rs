@@ -58,6 +58,7 @@ use crate::config::PoolConfig;
 use crate::error::Holder;
 use crate::runtime::{Instant, saturating_nanos};
 use crate::stats::{AcquireCounts, Circuit, ClosedCounts, PoolState};
+use crate::steering::{Sizes, Steering};
 
 /// Everything a pool knows.
 ///
@@ -85,8 +86,8 @@ pub(crate) struct State<C> {
     worker: WorkerSeat,
     /// When to look for leaks next.
     leak_scan_at: Instant,
-    /// No connect starts at or above this many open connections; existing ones stay.
-    opening_ceiling: usize,
+    /// What is laid over the configuration.
+    steering: Steering,
     outage: Outage,
     /// What observers were told of it.
     told_circuit: Circuit,
@@ -135,15 +136,15 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(config: &PoolConfig) -> Self {
-        let max_idle = config.effective_max_idle();
-        let grace = if max_idle < config.max_open { config.idle_grace } else { Duration::MAX };
+    fn new(config: &PoolConfig, steering: &Steering) -> Self {
+        let Sizes { max_open, max_idle, min_idle } = steering.sizes(config);
+        let grace = if max_idle < max_open { config.idle_grace } else { Duration::MAX };
         let nanos = |time: Option<Duration>| time.map_or(u64::MAX, saturating_nanos);
         let rests = [Some(grace), config.max_idle_time, config.keepalive];
         Self {
-            max_open: config.max_open,
+            max_open,
             max_idle,
-            min_idle: config.min_idle,
+            min_idle,
             // Zero checks always, also within one tick of the cheap clock.
             check_after_idle: config.check_after_idle.map_or(u64::MAX, |after| {
                 saturating_nanos(after).saturating_add(u64::from(!after.is_zero()))
@@ -201,7 +202,7 @@ impl<C> State<C> {
         Self {
             serving: false,
             gate: PoolState::Open,
-            limits: Limits::new(&config),
+            limits: Limits::new(&config, &Steering::default()),
             slots: Slots::new(),
             waiters: Waiters::new(),
             worker: WorkerSeat::Empty,
@@ -216,7 +217,7 @@ impl<C> State<C> {
             connect: Smoothed::default(),
             slow_start: SlowStart::new(Instant::EPOCH),
             idle_suspect: false,
-            opening_ceiling: usize::MAX,
+            steering: Steering::default(),
             watchers: Vec::new(),
             next_watcher: 0,
             last_release: Instant::EPOCH,
@@ -236,6 +237,10 @@ impl<C> State<C> {
 
     pub(crate) fn config(&self) -> &PoolConfig {
         &self.config
+    }
+
+    pub(crate) fn steering(&self) -> Steering {
+        self.steering
     }
 
     pub(crate) fn gate(&self) -> PoolState {

@@ -13,20 +13,25 @@ use crate::stats::PoolState;
 
 impl<C> State<C> {
     /// How many more connects may be in flight, but for the pause after a failed one.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn room(&self, now: Instant) -> usize {
         let opening = self.slots.count(Phase::Opening);
         let most = if self.outage.is_on() { 1 } else { self.config.max_opening.min(self.recovery) };
-        let below_cap = self.limits.max_open.min(self.opening_ceiling);
-        most.saturating_sub(opening).min(below_cap.saturating_sub(self.slots.open()))
+        most.saturating_sub(opening)
+            .min(self.opening_ceiling(now).saturating_sub(self.slots.open()))
     }
 
     /// Whether a connect may start, but for the pause after a failed one.
-    pub(super) fn has_room(&self) -> bool {
-        self.room() > 0
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.room(now) > 0
+    }
+
+    /// No connect starts at or above so many open connections.
+    pub(super) fn opening_ceiling(&self, now: Instant) -> usize {
+        self.limits.max_open.min(self.steering.opening_ceiling(now))
     }
 
     pub(super) fn may_open(&self, now: Instant) -> bool {
-        self.has_room() && now >= self.outage.retry_at()
+        self.has_room(now) && now >= self.outage.retry_at()
     }
 
     /// Hands the idle connection to the oldest waiter, after a check if it needs one.

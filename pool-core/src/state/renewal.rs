@@ -96,7 +96,7 @@ impl<C> State<C> {
 
     /// One at a time: whether connects succeed at all is known only after the one before.
     fn way_to_renew(&self, now: Instant) -> Way {
-        let full = self.slots.open() == self.limits.max_open.min(self.opening_ceiling);
+        let full = self.slots.open() == self.opening_ceiling(now);
         if self.gate != PoolState::Open || self.needs_worker() || self.is_replacing() {
             Way::Later
         } else if self.may_open(now) {

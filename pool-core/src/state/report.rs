@@ -26,7 +26,7 @@ impl<C> State<C> {
             state: self.gate,
             circuit: self.circuit(),
             max_open: self.limits.max_open,
-            opening_ceiling: self.limits.max_open.min(self.opening_ceiling),
+            opening_ceiling: self.opening_ceiling(now),
             max_idle: self.limits.max_idle,
             open: self.slots.open(),
             idle: self.slots.idle(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pool_core::{
     Activity, ControlHandle, Holder, OpenError, PoolConfig, PoolState, ReplicationLag, Role,
-    Storage,
+    Steering, Storage,
 };
 use pool_testkit::{Answer, Call};
 
@@ -45,12 +45,12 @@ fn no_connect_starts_at_the_ceiling_and_existing_connections_stay() {
     let rig = Rig::with_max_open(5);
     let control = rig.pool.control();
     let guards = rig.acquire_many(3);
-    control.set_opening_ceiling(Some(2));
+    control.steer(Steering::opening_up_to(2));
     assert_eq!((control.stats().opening_ceiling, control.stats().max_open), (2, 5));
     let mut waiter = rig.waiter();
     rig.sim.advance(SEC);
     assert_eq!((rig.pool.stats().open, rig.server.started(Call::Connect)), (3, 3));
-    control.set_opening_ceiling(None);
+    control.steer(Steering::default());
     assert_eq!(control.stats().opening_ceiling, 5);
     rig.sim.run();
     drop(waiter.ready().expect("served by a new connection"));

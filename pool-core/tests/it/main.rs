@@ -38,4 +38,5 @@ mod simulation;
 mod smol_runtime;
 #[cfg(feature = "sources")]
 mod sources;
+mod steering;
 mod tokio_runtime;

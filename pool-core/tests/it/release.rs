@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{CloseReason, Guard, PoolConfig};
+use pool_core::{CloseReason, Guard, PoolConfig, Steering};
 use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
@@ -199,7 +199,7 @@ fn surplus_is_what_has_been_too_many_for_the_grace_however_long_it_was_unused() 
     assert_eq!(rig.pool.stats().idle, 2);
     drop(held);
     // Any round of the worker.
-    rig.pool.control().set_opening_ceiling(None);
+    rig.pool.control().steer(Steering::default());
     rig.sim.advance(5 * SEC - MS);
     assert_eq!(rig.pool.stats().closed.of(CloseReason::Surplus), 0, "one too many for too short");
     rig.sim.advance(MS);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::runtime::{Instant, NoRuntime, Runtime, Task, Timer};
-use pool_core::{Circuit, CloseReason, Guard, Pool, PoolConfig, PoolOptions};
+use pool_core::{Circuit, CloseReason, Guard, Pool, PoolConfig, PoolOptions, Steering};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
 
 use crate::rig::{MS, Rig, SEC};
@@ -289,11 +289,11 @@ fn a_paused_pool_renews_when_it_is_resumed_and_a_closed_one_never() {
 fn below_an_opening_ceiling_that_leaves_no_room_nothing_is_closed() {
     let rig = lasting(4);
     rig.fill(3);
-    rig.pool.control().set_opening_ceiling(Some(2));
+    rig.pool.control().steer(Steering::opening_up_to(2));
     rig.pool.control().renew();
     rig.sim.advance(10 * SEC);
     assert_eq!((rig.pool.stats().idle, invalidated(&rig)), (3, 0));
-    rig.pool.control().set_opening_ceiling(None);
+    rig.pool.control().steer(Steering::default());
     rig.sim.advance(2 * SEC);
     assert_eq!(invalidated(&rig), 3);
 }

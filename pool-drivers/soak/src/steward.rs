@@ -1,11 +1,12 @@
 //! Who changes the settings of a pool in use, stops it, lets it go on and looks at it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use pool_core::{AcquireFailed, Observer, Pool, PoolConfig};
+use pool_core::{AcquireFailed, Observer, Pool, PoolConfig, Steering};
 use tokio::time::{sleep, timeout};
 
 use crate::subject::Subject;
@@ -105,9 +106,12 @@ pub(crate) async fn serve<D: Subject>(
                 control.resume();
             }
             6 => {
-                control.set_opening_ceiling(Some(random.usize(..CONNECTIONS)));
+                control.steer(Steering {
+                    max_open: NonZeroUsize::new(random.usize(..CONNECTIONS)),
+                    ..Steering::opening_up_to(random.usize(..CONNECTIONS))
+                });
                 sleep(bound).await;
-                control.set_opening_ceiling(None);
+                control.steer(Steering::default());
             }
             7 => {
                 if let Ok(Ok(mut probe)) = timeout(bound, control.probe()).await {

@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pool_core::{Activity, Circuit, Driver as _, PoolState, ReplicationLag, Role, Storage};
+use pool_core::{
+    Activity, Circuit, Driver as _, PoolState, ReplicationLag, Role, Steering, Storage,
+};
 use pool_health::{
     Check, CustomCheck, Finding, Health, HealthChecker, HealthOptions, HealthState, LagBelow,
     OldestTransaction, QuickCheck, RoleIs, WalBelow,
@@ -181,7 +183,7 @@ fn a_saturated_pool_is_degraded_and_never_unhealthy() {
 fn a_pool_that_may_not_grow_is_saturated_below_its_cap() {
     let rig = Rig::well(HealthOptions::default());
     let _held = rig.acquire();
-    rig.pool.control().set_opening_ceiling(Some(1));
+    rig.pool.control().steer(Steering::opening_up_to(1));
     let _waiting = rig.sim.spawn({
         let pool = rig.pool.clone();
         async move { pool.acquire_owned().await.map(drop) }
@@ -190,7 +192,7 @@ fn a_pool_that_may_not_grow_is_saturated_below_its_cap() {
     let reason = &rig.health().reasons[0];
     let used = ": 1 connections are in use, no more can be opened, 1 acquires wait";
     assert!(reason.starts_with("saturated for 5.") && reason.ends_with(used), "{reason}");
-    rig.pool.control().set_opening_ceiling(None);
+    rig.pool.control().steer(Steering::default());
     rig.until_it_is(HealthState::Healthy);
 }
 

@@ -1,6 +1,6 @@
 //! Limits at their ends.
 
-use pool_core::{AcquireErrorKind, PoolConfig};
+use pool_core::{AcquireErrorKind, PoolConfig, Steering};
 use pool_testkit::{Answer, Call, Hand};
 
 use crate::rig::{MS, Rig, SEC};
@@ -22,7 +22,7 @@ fn m67_the_smallest_and_the_largest_maximum_serve_a_crowd_though_connects_fail_f
             ..PoolConfig::default()
         });
         // It is the waiters that are many.
-        rig.pool.control().set_opening_ceiling(Some(50));
+        rig.pool.control().steer(Steering::opening_up_to(50));
         rig.server.next(Call::Connect, &[Answer::Error, Answer::Panic, Answer::Error]);
         rig.server.always(Call::Connect, Answer::Late(MS));
         let mut waiters: Vec<_> = (0..CROWD).map(|_| Hand::new(rig.pool.acquire())).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{FIELDS, PoolConfig, PoolState, TryAcquireError};
+use pool_core::{FIELDS, PoolConfig, PoolState, Steering, TryAcquireError};
 use pool_testkit::{Answer, Call, Hand, Sim};
 
 use crate::rig::{MS, Rig, SEC};
@@ -22,7 +22,7 @@ fn m47_a_closed_pool_stays_closed_whatever_is_changed_in_it() {
         control.pause();
         control.resume();
         control.invalidate();
-        control.set_opening_ceiling(None);
+        control.steer(Steering::default());
         let mut acquire = Hand::new(rig.pool.acquire());
         assert!(acquire.ready().expect_err("closed").is_closed());
         assert_eq!(rig.pool.try_acquire().expect_err("closed"), TryAcquireError::Closed);

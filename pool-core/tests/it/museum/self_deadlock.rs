@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_core::{Guard, PoolConfig};
+use pool_core::{Guard, PoolConfig, Steering};
 use pool_testkit::{Answer, Call, Hand, Sim};
 
 use super::foreign::{Foreign, Place};
@@ -55,7 +55,7 @@ fn m64_whatever_foreign_code_runs_may_go_back_into_the_pool() {
             }
             drop(Hand::new(pool.acquire()).poll());
             let control = pool.control();
-            control.set_opening_ceiling(None);
+            control.steer(Steering::default());
             pool.reconfigure(pool.config()).expect("valid");
         });
         server.next(Call::Connect, &[Answer::Error, Answer::Error]);

@@ -1,6 +1,7 @@
 //! The rules that hold after every step, as far as they can be told from outside. Their numbers are
 //! those of docs/museum.md.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use pool_core::runtime::Instant;
@@ -21,6 +22,12 @@ struct Look {
     stats: PoolStats,
     tally: Tally,
     config: PoolConfig,
+    /// What the configuration and what is laid over it allow.
+    most_open: usize,
+    min_idle: usize,
+    /// Where no connect may start, and from when on none at all.
+    ceiling: usize,
+    lease_ends: Instant,
     connects: u64,
     /// Acquires that entered and are neither served nor failed nor dropped.
     pending: usize,
@@ -45,6 +52,7 @@ impl World {
         }
         self.last.had_demand = self.has_demand(&look);
         self.warmed_up = false;
+        self.steered = false;
         if settled && look.stats.opening == 0 && !self.stale_unknown {
             self.renewing &= !self.stale.is_disjoint(&self.witness.open_ids());
         }
@@ -55,10 +63,18 @@ impl World {
     }
 
     fn look(&self) -> Look {
+        let (config, steering) = (self.control.config(), self.control.steering());
         let mut look = Look {
             stats: self.control.stats(),
             tally: self.tally.lock().clone(),
-            config: self.control.config(),
+            most_open: steering.max_open.map_or(usize::MAX, NonZeroUsize::get).min(config.max_open),
+            min_idle: steering.min_idle.unwrap_or(config.min_idle),
+            ceiling: steering.opening.map_or(usize::MAX, |opening| opening.ceiling),
+            lease_ends: steering
+                .opening
+                .and_then(|opening| opening.until)
+                .unwrap_or(Instant::NEVER),
+            config,
             connects: self.server.started(pool_testkit::Call::Connect),
             pending: 0,
             oldest: None,
@@ -124,11 +140,12 @@ impl World {
         for (index, (before, after)) in before_after.enumerate() {
             assert!(before <= after, "I8: counter {index} fell: {last:?} then {stats:?}");
         }
-        let limit = look.config.max_open.min(self.ceiling);
+        // A lease may have ended since the last look: what was opened before stays within it.
+        let limit = look.most_open.min(look.ceiling);
         let within = [
             ("open", last.open, stats.open, limit),
             ("opening", last.opening, stats.opening, look.config.max_opening),
-            ("closing", last.closing, stats.closing, look.config.max_open),
+            ("closing", last.closing, stats.closing, look.most_open),
             ("waiting", last.waiting, stats.waiting, look.config.max_waiters),
         ];
         for (what, before, after, limit) in within {
@@ -169,6 +186,11 @@ impl World {
         let outages = self.witness.outages();
         let connects = self.server.connects_at();
         for start in &connects[self.last.connects as usize..] {
+            assert!(
+                *start < look.lease_ends,
+                "a connect at {start:?}, after {:?}",
+                look.lease_ends
+            );
             let soon = outages.iter().find(|outage| {
                 outage.first < *start
                     && *start < outage.first.after(FIRST_RETRY)
@@ -182,7 +204,8 @@ impl World {
         let config = &look.config;
         look.stats.waiting > 0
             || look.tally.entered > self.last.tally.entered
-            || config.min_idle > 0
+            || look.min_idle > 0
+            || self.steered
             || config.max_lifetime.is_some()
             || self.warmed_up
             || self.renewing
@@ -223,7 +246,8 @@ impl World {
         let stats = &look.stats;
         let waits = stats.state == PoolState::Open && stats.waiting > 0;
         assert!(!waits || stats.idle == 0 || stats.checking > 0, "I3: beside idle ones: {stats:?}");
-        let may_open = stats.open < look.config.max_open.min(self.ceiling);
+        let is_over = look.lease_ends <= self.sim.now();
+        let may_open = stats.open < look.most_open.min(look.ceiling) && !is_over;
         let coming = stats.opening + stats.checking + stats.resetting;
         if !waits || !may_open || coming > 0 || look.connects != self.last.connects {
             self.last.stuck_since = None;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::PoolState;
+use pool_core::{PoolState, Steering};
 use pool_testkit::Call;
 
 use super::settings;
@@ -98,8 +98,7 @@ impl World {
         self.tally.lock().is_down = false;
         self.server.heal();
         self.control.resume();
-        self.ceiling = usize::MAX;
-        self.control.set_opening_ceiling(None);
+        self.steer(Steering::default());
         // What is at a gate would stay there until its timeout.
         for call in [Call::Connect, Call::Check, Call::Reset, Call::Close] {
             while self.server.waiting(call) > 0 {

@@ -1,8 +1,9 @@
 //! Random configurations: small, so that every limit is hit, and valid.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pool_core::PoolConfig;
+use pool_core::{OpeningLease, PoolConfig, Steering};
 
 use crate::rig::{MS, SEC};
 
@@ -31,6 +32,21 @@ pub(super) fn draw(rng: &mut fastrand::Rng) -> PoolConfig {
     };
     let keepalive = config.keepalive.filter(|every| max_lifetime.is_none_or(|life| *every < life));
     PoolConfig { keepalive, ..config }
+}
+
+/// Often none, so that it is lifted again.
+pub(super) fn draw_steering(rng: &mut fastrand::Rng) -> Steering {
+    if rng.bool() {
+        return Steering::default();
+    }
+    let mut maybe = |most| rng.bool().then(|| rng.usize(0..=most));
+    let [max_open, max_idle, min_idle, ceiling] = [4, 4, 2, 3].map(&mut maybe);
+    Steering {
+        max_open: max_open.map(|below| NonZeroUsize::MIN.saturating_add(below)),
+        max_idle,
+        min_idle,
+        opening: ceiling.map(|ceiling| OpeningLease { ceiling, until: None }),
+    }
 }
 
 pub(super) fn pick<T: Clone>(rng: &mut fastrand::Rng, choices: &[T]) -> T {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::PoolConfig;
+use pool_core::{PoolConfig, Steering};
 use pool_testkit::{Answer, Call};
 
 use super::settings::{self, pick};
@@ -46,7 +46,8 @@ pub(super) enum Step {
     Renew,
     Pause,
     Resume,
-    Ceiling(Option<usize>),
+    /// With an opening that ends after so long.
+    Steer(Steering, Option<Duration>),
     WarmUp(usize, Duration),
     DropWarmUp(usize),
     Probe,
@@ -189,7 +190,10 @@ fn draw_misuse(rng: &mut fastrand::Rng, guards: usize) -> Step {
 
 fn draw_setting(rng: &mut fastrand::Rng) -> Step {
     match rng.u8(0..4) {
-        0 => Step::Ceiling(pick(rng, &[None, None, Some(0), Some(1), Some(3)])),
+        0 => {
+            let lease = pick(rng, &[None, Some(MS), Some(90 * MS), Some(2 * SEC)]);
+            Step::Steer(settings::draw_steering(rng), lease)
+        }
         _ => Step::Reconfigure(Box::new(settings::draw(rng))),
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pool_core::runtime::Instant;
 use pool_core::{
-    CloseReport, ControlHandle, Guard, OpenError, Pool, PoolConfig, PoolOptions, PoolStats, Probe,
-    Subscription,
+    CloseReport, ControlHandle, Guard, OpenError, OpeningLease, Pool, PoolConfig, PoolOptions,
+    PoolStats, Probe, Steering, Subscription,
 };
 use pool_testkit::{FakeConnection, FakeDriver, FakeServer, Hand, Sim};
 
@@ -47,7 +47,8 @@ pub(super) struct World {
     pub(super) stale: BTreeSet<u64>,
     /// Whether others were being opened then, whose numbers nobody knows.
     pub(super) stale_unknown: bool,
-    pub(super) ceiling: usize,
+    /// Whether other sizes were laid over the configuration since the last audit.
+    pub(super) steered: bool,
     /// The longest bounds of all configurations so far.
     pub(super) longest: Longest,
     pub(super) last: LastAudit,
@@ -129,7 +130,7 @@ impl World {
             renewing: false,
             stale: BTreeSet::new(),
             stale_unknown: false,
-            ceiling: usize::MAX,
+            steered: false,
             sim,
             server,
             control,
@@ -199,7 +200,7 @@ impl World {
                 self.tally.lock().is_down = false;
                 self.sim.restart();
             }
-            _ => self.steer(step),
+            _ => self.operate(step),
         }
     }
 
@@ -260,7 +261,7 @@ impl World {
         }
     }
 
-    fn steer(&mut self, step: &Step) {
+    fn operate(&mut self, step: &Step) {
         let now = self.sim.now();
         match step {
             Step::Reconfigure(config) => self.reconfigure(PoolConfig::clone(config)),
@@ -275,9 +276,10 @@ impl World {
             }
             Step::Pause => self.control.pause(),
             Step::Resume => self.control.resume(),
-            Step::Ceiling(ceiling) => {
-                self.ceiling = ceiling.unwrap_or(usize::MAX);
-                self.control.set_opening_ceiling(*ceiling);
+            Step::Steer(steering, lease) => {
+                let until = lease.map(|lease| now.after(lease));
+                let opening = steering.opening.map(|opening| OpeningLease { until, ..opening });
+                self.steer(Steering { opening, ..*steering });
             }
             Step::WarmUp(count, patience) => {
                 self.warmed_up = true;
@@ -303,6 +305,12 @@ impl World {
             Step::Close(patience) => self.close(*patience),
             _ => unreachable!("taken elsewhere: {step:?}"),
         }
+    }
+
+    pub(super) fn steer(&mut self, steering: Steering) {
+        self.steered = true;
+        self.control.steer(steering);
+        assert_eq!(self.control.steering(), steering);
     }
 
     pub(super) fn reconfigure(&mut self, config: PoolConfig) {
