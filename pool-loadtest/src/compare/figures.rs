@@ -167,7 +167,6 @@ pub(super) fn in_brief(figure: &FigureComparison) -> String {
         (Some(change), Some(unit)) if figure.verdict != ComparisonVerdict::Inconclusive => {
             format!("{} {})", figure.metric, went(figure, change, unit))
         }
-        (Some(_), _) => format!("{} {}; longer runs tell more", figure.metric, figure.detail),
         _ => format!("{} {}", figure.metric, figure.detail),
     }
 }

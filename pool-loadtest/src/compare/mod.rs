@@ -136,6 +136,7 @@ impl Comparison {
                 "the load generator could not keep up, so the figures say more of it".to_owned()
             }
             ComparisonVerdict::Unchanged => unchanged(threshold, &figures),
+            ComparisonVerdict::Inconclusive => format!("{}; longer runs tell more", named(verdict)),
             verdict => named(verdict),
         };
         Self {
