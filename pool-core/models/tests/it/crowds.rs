@@ -6,12 +6,13 @@
 //! deadlock, which shuttle reports.
 
 use std::env;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use pool_core::{AcquireError, AcquireErrorKind, PoolConfig};
+use pool_core::{AcquireError, AcquireErrorKind, PoolConfig, Steering};
 use shuttle::rand::{Rng as _, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread::{self, JoinHandle};
@@ -126,7 +127,10 @@ fn settings_that_change_at_any_moment_leave_nobody_waiting() {
             match thread_rng().gen_range(0..5) {
                 0 => drop(control.invalidate()),
                 1 => control.pause(),
-                2 => control.set_opening_ceiling(Some(thread_rng().gen_range(0..2))),
+                2 => control.steer(Steering {
+                    max_open: NonZeroUsize::new(thread_rng().gen_range(0..3)),
+                    ..Steering::opening_up_to(thread_rng().gen_range(0..2))
+                }),
                 _ => {
                     let size = thread_rng().gen_range(1..4);
                     control.reconfigure(config(size)).expect("valid");
@@ -134,7 +138,7 @@ fn settings_that_change_at_any_moment_leave_nobody_waiting() {
             }
             thread::yield_now();
         }
-        control.set_opening_ceiling(None);
+        control.steer(Steering::default());
         control.resume();
         join(users);
         rig.finish();
