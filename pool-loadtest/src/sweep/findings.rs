@@ -222,10 +222,12 @@ impl Words<'_> {
             }
         };
         if enough == best {
-            return vec![match self.is_smaller_missing() {
-                true => format!("{first}; not all smaller ones were run"),
-                false => format!("{first}, and no smaller one is within 5 % of it{certain}"),
-            }];
+            let rest = if self.is_smaller_missing() {
+                "; not all smaller ones were run".to_owned()
+            } else {
+                format!(", and no smaller one is within 5 % of it{certain}")
+            };
+            return vec![first + &rest];
         }
         let (name, p99) = (self.name(enough), self.p99(enough));
         let at_least = percent(self.at_least);
