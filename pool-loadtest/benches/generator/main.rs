@@ -26,6 +26,9 @@ enum Extent {
     Full,
 }
 
+/// What can be measured alone, by its name.
+type Question = (&'static str, fn(Extent) -> Vec<Figure>);
+
 fn main() -> ExitCode {
     let has = |name: &str| std::env::args().any(|argument| argument == name);
     let extent = match (has("--bench"), has("--quick")) {
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
         (true, true) => Extent::Quick,
         (true, false) => Extent::Full,
     };
-    let questions: [(&str, fn(Extent) -> Vec<Figure>); 3] =
+    let questions: [Question; 3] =
         [("overhead", overhead::measure), ("memory", memory::measure), ("pairs", pairs::measure)];
     let all = !questions.iter().any(|(name, _)| has(name));
     let asked = questions.iter().filter(|(name, _)| all || has(name));
