@@ -51,8 +51,7 @@ impl World {
             self.last.stuck_since = None;
         }
         self.last.had_demand = self.has_demand(&look);
-        self.warmed_up = false;
-        self.steered = false;
+        self.made_demand = false;
         if settled && look.stats.opening == 0 && !self.stale_unknown {
             self.renewing &= !self.stale.is_disjoint(&self.witness.open_ids());
         }
@@ -205,9 +204,8 @@ impl World {
         look.stats.waiting > 0
             || look.tally.entered > self.last.tally.entered
             || look.min_idle > 0
-            || self.steered
             || config.max_lifetime.is_some()
-            || self.warmed_up
+            || self.made_demand
             || self.renewing
             || !self.warm_ups.is_empty()
             || self.mood.knows(Trouble::Probes)

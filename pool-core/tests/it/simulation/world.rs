@@ -39,16 +39,14 @@ pub(super) struct World {
     pub(super) warm_ups: Vec<Bounded<Result<(), OpenError>>>,
     pub(super) probes: Vec<Bounded<Result<Box<dyn Probe>, OpenError>>>,
     pub(super) closers: Vec<Bounded<CloseReport>>,
-    /// Whether a warm-up began since the last audit.
-    pub(super) warmed_up: bool,
+    /// Whether a warm-up began, or other sizes were laid over the configuration, since the last audit.
+    pub(super) made_demand: bool,
     /// Whether the pool may still be replacing connections.
     pub(super) renewing: bool,
     /// Connections that were there when a renewal was asked for.
     pub(super) stale: BTreeSet<u64>,
     /// Whether others were being opened then, whose numbers nobody knows.
     pub(super) stale_unknown: bool,
-    /// Whether other sizes were laid over the configuration since the last audit.
-    pub(super) steered: bool,
     /// The longest bounds of all configurations so far.
     pub(super) longest: Longest,
     pub(super) last: LastAudit,
@@ -126,11 +124,10 @@ impl World {
             warm_ups: Vec::new(),
             probes: Vec::new(),
             closers: Vec::new(),
-            warmed_up: false,
+            made_demand: false,
             renewing: false,
             stale: BTreeSet::new(),
             stale_unknown: false,
-            steered: false,
             sim,
             server,
             control,
@@ -282,7 +279,7 @@ impl World {
                 self.steer(Steering { opening, ..*steering });
             }
             Step::WarmUp(count, patience) => {
-                self.warmed_up = true;
+                self.made_demand = true;
                 let (pool, count, patience) = (self.pool(), *count, *patience);
                 let warm_up = async move { pool.warm_up(count, patience).await };
                 self.warm_ups.push(Bounded::new(warm_up, now.after(patience)));
@@ -308,7 +305,7 @@ impl World {
     }
 
     pub(super) fn steer(&mut self, steering: Steering) {
-        self.steered = true;
+        self.made_demand = true;
         self.control.steer(steering);
         assert_eq!(self.control.steering(), steering);
     }
