@@ -285,7 +285,7 @@ impl<D: Driver> Pool<D> {
     ///
     /// Dropping the future keeps what is open and starts no further connect.
     pub async fn warm_up(&self, count: usize, deadline: Duration) -> Result<(), OpenError> {
-        let most = self.shared().lock().config().effective_max_idle();
+        let most = self.shared().lock().max_idle();
         if count > most {
             let allowed = format!("at most {most}, the smaller of max_idle and max_open");
             let why = "more than the pool keeps idle";

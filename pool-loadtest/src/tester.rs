@@ -13,7 +13,7 @@ use crate::baseline;
 use crate::load::{Failed, Load, Progress};
 use crate::network::{self, StatementCount};
 use crate::options::LoadOptions;
-use crate::panics::caught;
+use crate::panics::{caught, words};
 use crate::recorder::in_full;
 use crate::report::{About, Loaded, Outcome, Provenance, Report, Run, database};
 use crate::stop::Stop;
@@ -22,6 +22,8 @@ use crate::workload::{Checked, Workload, WorkloadError};
 
 /// How long removing what a workload made may take once something has gone wrong.
 const QUICK: Duration = Duration::from_millis(500);
+/// The same after a panic under load: transactions of operations that were just dropped may hold it up.
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// A run could not start.
 #[derive(Debug, thiserror::Error)]
@@ -111,12 +113,18 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
         let (about, loaded, invariant) = match found {
             Ok(found) => found,
             Err(failed) => {
-                // What hindered it may hinder this too; then there is most likely nothing to
-                // remove.
-                let _ = caught(self.clean_up(QUICK)).await;
                 match failed {
-                    Failed::Panic(panic) => resume_unwind(panic),
-                    Failed::Early(error) => return Err(error),
+                    Failed::Panic(panic) => {
+                        // The panic is what is told, whatever becomes of this.
+                        let _ = self.clean_up(TIDYING).await;
+                        resume_unwind(panic)
+                    }
+                    Failed::Early(error) => {
+                        // What hindered it may hinder this too; then there is most likely nothing to
+                        // remove.
+                        let _ = self.clean_up(QUICK).await;
+                        return Err(error);
+                    }
                 }
             }
         };
@@ -202,9 +210,10 @@ impl<D: Driver, W: Workload<D>> LoadTester<D, W> {
 
     /// Removes what the workload made, or says what is left.
     async fn clean_up(&self, patience: Duration) -> Result<(), String> {
-        let why = match timeout(patience, self.workload.clean_up(&self.pool)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => in_full(&error),
+        let why = match timeout(patience, caught(self.workload.clean_up(&self.pool))).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(error))) => in_full(&error),
+            Ok(Err(panic)) => format!("it {}", words(&*panic)),
             Err(_) => "it takes too long".to_owned(),
         };
         let database = database(self.pool.driver());

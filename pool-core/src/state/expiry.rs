@@ -62,12 +62,12 @@ impl<C> State<C> {
             } else if self.may_replace(now) {
                 self.start_replacement(id, now);
                 self.file_again(index, end);
-            } else if idle && self.slots.open() >= self.limits.max_open && !self.is_replacing() {
+            } else if idle && self.is_full(now) && !self.is_replacing() {
                 self.retire_idle(index, CloseReason::Lifetime, now, effects);
                 if self.may_replace(now) {
                     self.start_replacement(id, now);
                 }
-            } else if !idle && self.is_saturated() {
+            } else if !idle && self.is_saturated(now) {
                 // At their ends, all that were born together would come back to be closed together.
                 self.slots.get_mut(index).retire_on_return();
             } else {
@@ -83,11 +83,11 @@ impl<C> State<C> {
 
     /// Whether those who wait have every connection that comes back, and no other can be opened for
     /// them.
-    fn is_saturated(&self) -> bool {
+    fn is_saturated(&self, now: Instant) -> bool {
         self.gate == PoolState::Open
             && !self.outage.is_on()
             && !self.waiters.is_empty()
-            && self.slots.open() >= self.limits.max_open
+            && self.is_full(now)
     }
 
     /// Has a slot looked at again, not before `at`.

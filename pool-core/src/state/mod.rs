@@ -239,6 +239,11 @@ impl<C> State<C> {
         &self.config
     }
 
+    /// Idle connections kept at rest: as configured and steered.
+    pub(crate) fn max_idle(&self) -> usize {
+        self.limits.max_idle
+    }
+
     pub(crate) fn steering(&self) -> Steering {
         self.steering
     }

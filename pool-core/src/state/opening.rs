@@ -30,6 +30,11 @@ impl<C> State<C> {
         self.limits.max_open.min(self.steering.opening_ceiling(now))
     }
 
+    /// Whether only the closing of a connection makes room for another.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.slots.open() == self.opening_ceiling(now)
+    }
+
     pub(super) fn may_open(&self, now: Instant) -> bool {
         self.has_room(now) && now >= self.outage.retry_at()
     }

@@ -96,12 +96,14 @@ impl<C> State<C> {
 
     /// One at a time: whether connects succeed at all is known only after the one before.
     fn way_to_renew(&self, now: Instant) -> Way {
-        let full = self.slots.open() == self.opening_ceiling(now);
         if self.gate != PoolState::Open || self.needs_worker() || self.is_replacing() {
             Way::Later
         } else if self.may_open(now) {
             Way::OpenFirst
-        } else if full && self.slots.count(Phase::Opening) == 0 && !self.outage.is_known(now) {
+        } else if self.is_full(now)
+            && self.slots.count(Phase::Opening) == 0
+            && !self.outage.is_known(now)
+        {
             Way::CloseFirst
         } else {
             Way::Later

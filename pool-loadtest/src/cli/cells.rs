@@ -228,7 +228,10 @@ async fn close<D: Database>(pool: Pool<D>) {
 
 /// Removes what a workload made, or says why not.
 async fn remove<D: Database>(workload: &Chosen<D>, pool: &Pool<D>) -> Result<(), String> {
-    workload.clean_up(pool).await.map_err(|error| in_full(&error))
+    match caught(workload.clean_up(pool)).await {
+        Ok(removed) => removed.map_err(|error| in_full(&error)),
+        Err(panic) => Err(format!("it {}", words(&*panic))),
+    }
 }
 
 /// What is said of a workload's panic.

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use pool_core::Problem;
 use tempfile::{Builder, NamedTempFile};
@@ -84,23 +84,25 @@ impl Outputs {
     ///
     /// Something could not be written; all else was. Nothing is half written.
     pub(crate) fn write(&self, result: &impl Printable) -> anyhow::Result<()> {
-        let (written, printed) = (self.write_files(result), self.print(result));
+        let ((_, written), printed) = (self.write_files(result), self.print(result));
         written.and(printed)
     }
 
-    /// Writes the files.
-    ///
-    /// # Errors
-    ///
-    /// One could not be written; the others were. Nothing is half written.
-    pub(crate) fn write_files(&self, result: &impl Printable) -> anyhow::Result<()> {
-        let mut all = Ok(());
+    /// Writes the files: those that were written, and why others were not. Nothing is half written.
+    pub(crate) fn write_files(&self, result: &impl Printable) -> (Vec<&Path>, anyhow::Result<()>) {
+        let (mut written, mut problems) = (Vec::new(), Vec::new());
         for (path, form) in &self.files {
-            let written = printed(result, *form).and_then(|text| replace(path, &text));
-            let why = || format!("cannot write the report to {}", path.display());
-            all = all.and(written.with_context(why));
+            match printed(result, *form).and_then(|text| replace(path, &text)) {
+                Ok(()) => written.push(&**path),
+                Err(error) => {
+                    let path = path.display();
+                    problems.push(format!("cannot write the report to {path}: {error:#}"));
+                }
+            }
         }
-        all
+        let all =
+            if problems.is_empty() { Ok(()) } else { Err(anyhow!("{}", problems.join("; "))) };
+        (written, all)
     }
 
     /// Prints the result.
@@ -193,17 +195,20 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_keeps_no_other_from_being_written() {
         let directory = TempDir::new().expect("a directory");
-        let (gone, there) = (directory.path().join("gone/a.json"), directory.path().join("b.md"));
-        let files = vec![(gone, Form::Json), (there.clone(), Form::Markdown)];
+        let at = |name: &str| directory.path().join(name);
+        let (gone, there) = (at("gone/a.json"), at("b.md"));
+        let (lost, nowhere) = ((at("lost/c.csv"), Form::Csv), (gone, Form::Json));
+        let files = vec![nowhere, (there.clone(), Form::Markdown), lost];
         let report = samples::report();
         let (comparison, before, after) = (&Comparison::of(&report, &report), &report, &report);
         let compared = ComparedRuns { comparison, before, after };
-        let failed = Outputs { form: Form::Text, files }.write_files(&compared);
-        let why = failed.expect_err("no such directory").to_string();
-        assert!(
-            why.contains("cannot write the report to ") && why.ends_with("gone/a.json"),
-            "{why}"
-        );
+        let outputs = Outputs { form: Form::Text, files };
+        let (written, outcome) = outputs.write_files(&compared);
+        assert_eq!(written, [&*there]);
+        let why = outcome.expect_err("no such directory").to_string();
+        for name in ["gone/a.json: ", "lost/c.csv: "] {
+            assert!(why.contains("cannot write the report to ") && why.contains(name), "{why}");
+        }
         assert!(fs::read_to_string(there).expect("written").contains("response"));
     }
 }

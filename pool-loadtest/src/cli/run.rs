@@ -172,8 +172,8 @@ impl Work for Run<'_> {
         let judgement = criteria.judge(&report);
         let printed =
             PrintedRun { report: &report, health: &health, seen: &seen, judgement: &judgement };
-        let written = outputs.write_files(&printed);
-        if written.is_ok() {
+        let (files, written) = outputs.write_files(&printed);
+        if outputs.first_file().is_none_or(|first| files.contains(&first)) {
             partial.remove();
         }
         // Before the scraper comes, and whatever became of the files: it may have taken an hour.

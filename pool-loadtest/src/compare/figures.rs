@@ -73,6 +73,20 @@ pub(super) const fn telling(model: LoadModel) -> &'static str {
     }
 }
 
+/// Whether it cannot be told of a figure, and nothing can be told without it: the one that says most, and
+/// work that was not done or failed. A server that hangs for a third of a run makes seconds so different
+/// that no test finds a difference, and leaves those without an answer out of the times.
+pub(super) fn is_in_doubt(figure: &FigureComparison, threshold: f64, model: LoadModel) -> bool {
+    let least = match &*figure.metric {
+        name if name == telling(model) => 0.0,
+        "throughput" => threshold,
+        "errors" => threshold * OF_ERRORS,
+        _ => return false,
+    };
+    let is_far = figure.change.is_none_or(|change| change.abs() >= least);
+    figure.verdict == ComparisonVerdict::Inconclusive && is_far
+}
+
 impl Figure {
     fn compare(&self, threshold: f64, before: &Report, after: &Report) -> FigureComparison {
         let metric: Metric = self.name.parse().expect("bug: a constant");

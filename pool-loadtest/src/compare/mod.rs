@@ -125,7 +125,7 @@ impl Comparison {
         let verdict = if saturated {
             ComparisonVerdict::Inconclusive
         } else {
-            overall(&figures, after.load.model)
+            overall(threshold, &figures, after.load.model)
         };
         let named = |verdict: ComparisonVerdict| {
             let found = figures.iter().filter(|figure| figure.verdict == verdict);
@@ -153,13 +153,12 @@ impl Comparison {
 }
 
 /// The verdict on all figures.
-fn overall(figures: &[FigureComparison], model: LoadModel) -> ComparisonVerdict {
+fn overall(threshold: f64, figures: &[FigureComparison], model: LoadModel) -> ComparisonVerdict {
     let any = |verdict| figures.iter().any(|figure| figure.verdict == verdict);
-    let telling = figures::telling(model);
-    let unknown = |figure: &&FigureComparison| figure.verdict == ComparisonVerdict::Inconclusive;
+    let is_in_doubt = |figure: &FigureComparison| figures::is_in_doubt(figure, threshold, model);
     if any(ComparisonVerdict::Regressed) {
         ComparisonVerdict::Regressed
-    } else if figures.iter().filter(unknown).any(|figure| figure.metric == telling) {
+    } else if figures.iter().any(is_in_doubt) {
         ComparisonVerdict::Inconclusive
     } else if any(ComparisonVerdict::Improved) {
         ComparisonVerdict::Improved

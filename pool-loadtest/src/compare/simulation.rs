@@ -5,7 +5,7 @@
 use fastrand::Rng;
 
 use super::{Comparison, ComparisonVerdict};
-use crate::report::{Point, Report};
+use crate::report::{LoadModel, Point, Report};
 use crate::samples;
 
 /// How a simulated run varies.
@@ -132,5 +132,30 @@ fn runs_that_are_too_short_for_their_noise_are_inconclusive_rather_than_wrong() 
         let (found, unknown) = short.judged(slower, right);
         assert!(unknown > found, "{found} {right:?}, {unknown} unknown");
         assert!(found + unknown >= PAIRS as usize - SELDOM, "{found} {right:?}, {unknown} unknown");
+    }
+}
+
+#[test]
+fn a_run_whose_server_hung_or_failed_for_a_third_of_it_is_never_unchanged() {
+    for seed in 0..50 {
+        for model in [LoadModel::Closed, LoadModel::Open] {
+            let mut rng = Rng::with_seed(2_000_000 + seed);
+            let [mut before, mut hung, mut failed] = [(); 3].map(|()| STEADY.run(1.0, &mut rng));
+            for point in &mut hung.series[20..] {
+                (point.operations, point.response_p50, point.response_p99) = (0, None, None);
+            }
+            for point in &mut failed.series[20..] {
+                (point.operations, point.errors) = (0, point.operations);
+                (point.response_p50, point.response_p99) = (None, None);
+            }
+            for report in [&mut before, &mut hung, &mut failed] {
+                report.load.model = model;
+            }
+            for after in [&hung, &failed] {
+                let comparison = Comparison::of(&before, after);
+                assert_ne!(comparison.verdict, ComparisonVerdict::Unchanged, "{comparison}");
+                assert_ne!(comparison.verdict, ComparisonVerdict::Improved, "{comparison}");
+            }
+        }
     }
 }

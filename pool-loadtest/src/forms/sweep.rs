@@ -41,6 +41,7 @@ impl Printable for SweepReport {
             "errors",
             "utilisation",
             "generator_saturated",
+            "arrivals",
         ];
         let mut rows = Rows::under(settings.chain(fields));
         for cell in &self.cells {
@@ -56,6 +57,7 @@ impl Printable for SweepReport {
                     run.errors.to_string(),
                     run.utilisation.to_string(),
                     run.generator_saturated.to_string(),
+                    run.arrivals.to_string(),
                 ];
                 cell.values.iter().cloned().chain(fields).collect()
             }));

@@ -243,7 +243,8 @@ fn evidence(about: &About, loaded: &Loaded, total: &Times, pool: &PoolReport) ->
         began_cold: about.options.baseline.is_zero(),
         network: about.network,
         utilisation: pool.utilisation,
-        peak_in_use: pool.peak_in_use,
+        // Also before it was measured: what was full then may have been full unseen.
+        peak_in_use: loaded.after.peak_in_use,
         // One acquire for each operation; whoever made more is not the load tester.
         nested: pool.acquires.started.saturating_sub(total.wait.len() + measured.untimed),
         unserved: pool.acquires.timed_out + pool.acquires.cancelled,

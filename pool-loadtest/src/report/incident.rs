@@ -30,11 +30,9 @@ pub struct IncidentReport {
 
 impl IncidentReport {
     /// What it says where it could not be done.
-    #[cfg(feature = "cli")]
     pub(crate) const NOTHING: &str = "nothing befell the server";
 
     /// Whether anything befell the server.
-    #[cfg(feature = "cli")]
     pub(crate) fn befell(&self) -> bool {
         self.what != Self::NOTHING
     }

@@ -184,8 +184,9 @@ pub(super) fn exhaustion(report: &Report, notes: &Notes) -> Seen {
 
 pub(super) fn recovery(report: &Report, _: &Notes) -> Seen {
     match &report.incidents[..] {
-        // What never happened is no less undone.
-        [IncidentReport { problem: Some(problem), undone: Some(_), .. }] => unknown(problem),
+        [incident @ IncidentReport { problem: Some(problem), .. }] if !incident.befell() => {
+            unknown(problem)
+        }
         [incident] if incident.recovered_after_seconds.is_none() && was_stopped(report) => {
             unknown("the run was stopped before an operation could succeed again")
         }
@@ -295,6 +296,8 @@ mod tests {
         report.incidents[0].recovered_after_seconds = Some(0.1);
         assert_eq!(recovery(&report, &notes).seen, Some(true));
         report.incidents[0].problem = Some("no such process".to_owned());
+        assert_eq!(recovery(&report, &notes).seen, Some(true), "it could not be undone at once");
+        IncidentReport::NOTHING.clone_into(&mut report.incidents[0].what);
         assert_eq!(recovery(&report, &notes), unknown("no such process"), "nothing happened");
     }
 }

@@ -91,8 +91,11 @@ pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
         })
         .collect();
     let Some(&(best, most)) = candidates.iter().max_by(|(_, a), (_, b)| a.total_cmp(b)) else {
-        let summary = "in every cell more than 1 % of the operations failed: look into the errors";
-        return inconclusive(summary.to_owned());
+        return inconclusive(if report.cells.iter().any(is_sound) {
+            "with no value arrivals are kept up with: a lower rate, or larger values".to_owned()
+        } else {
+            "in every cell more than 1 % of the operations failed: look into the errors".to_owned()
+        });
     };
     let spread = Spread::of(&values(&report.cells, |run| merit.of_run(run)));
     let at_least = |number: usize, merit: f64| {
@@ -118,18 +121,15 @@ pub(super) fn verdict(report: &SweepReport) -> SweepVerdict {
 enum Merit {
     /// More throughput.
     Throughput,
-    /// A shorter p99, with a throughput of at least this: whoever does not keep up with arrivals is not
-    /// better for that.
-    Promptness { least: f64 },
+    /// A shorter p99, where arrivals are kept up with: who leaves most of them out is not better for that.
+    Promptness,
 }
 
 impl Merit {
     /// In an open loop the arrivals set the throughput.
     fn of(report: &SweepReport) -> Self {
         let is_open = report.load.as_ref().is_some_and(|load| load.model == LoadModel::Open);
-        let throughputs = report.cells.iter().filter_map(|cell| Some(cell.throughput?.mean));
-        let most = throughputs.fold(0.0, f64::max);
-        if is_open { Self::Promptness { least: NEAR_BEST * most } } else { Self::Throughput }
+        if is_open { Self::Promptness } else { Self::Throughput }
     }
 
     fn is_throughput(self) -> bool {
@@ -140,8 +140,8 @@ impl Merit {
         let throughput = cell.throughput?.mean;
         let merit = match self {
             Self::Throughput => throughput,
-            Self::Promptness { least } if throughput < least => return None,
-            Self::Promptness { .. } => 1.0 / cell.response_p99?.mean,
+            Self::Promptness if !keeps_up(cell) => return None,
+            Self::Promptness => 1.0 / cell.response_p99?.mean,
         };
         Some(merit).filter(|merit| *merit > 0.0)
     }
@@ -149,9 +149,15 @@ impl Merit {
     fn of_run(self, run: &SweepRun) -> Option<f64> {
         match self {
             Self::Throughput => Some(run.throughput),
-            Self::Promptness { .. } => run.response_p99.map(f64::recip),
+            Self::Promptness => run.response_p99.map(f64::recip),
         }
     }
+}
+
+/// Whether nearly all arrivals were served, or at least tried.
+fn keeps_up(cell: &SweepCell) -> bool {
+    let sum = |count: fn(&SweepRun) -> u64| cell.runs.iter().map(count).sum::<u64>() as f64;
+    sum(|run| run.operations + run.errors) >= NEAR_BEST * sum(|run| run.arrivals)
 }
 
 /// Whether its operations succeeded: one that fails takes no time, and is no work done either.
@@ -217,7 +223,7 @@ impl Words<'_> {
             (self.name(best), rate(self.throughput(best)), self.p99(best));
         let first = match self.merit {
             Merit::Throughput => format!("{name} has the best throughput, {throughput}, p99 {p99}"),
-            Merit::Promptness { .. } => {
+            Merit::Promptness => {
                 format!("{name} has the shortest p99, {p99} at {throughput}")
             }
         };
@@ -243,7 +249,7 @@ impl Words<'_> {
                 Merit::Throughput => {
                     format!("{name} is enough: {share} of that{certain}, p99 {p99}")
                 }
-                Merit::Promptness { .. } => {
+                Merit::Promptness => {
                     format!("{name} is enough: p99 {p99}, {share} as prompt{certain}")
                 }
             },

@@ -195,6 +195,7 @@ fn in_an_open_loop_the_value_with_the_shortest_p99_is_best_if_it_keeps_up() {
     let p99s = [1_000.0, 9_000.0, 4_000.0, 3_950.0];
     let report = swept_with(&["max_open=1..8"], &rates, |cell, run| {
         run.load.model = LoadModel::Open;
+        run.generator.arrivals = if cell == 0 { 2 * run.operations } else { run.operations };
         run.response.p99 = Some(p99s[cell] * (1.0 + run.throughput / 1e6));
     });
     let SweepVerdict { best, enough, knee, summary, .. } = report.verdict;
@@ -209,4 +210,15 @@ fn a_sweep_without_its_smaller_values_claims_nothing_of_them() {
     let report = swept(&["max_open=1..4"], &[&[], &[1_000.0], &[2_000.0]]);
     let summary = &report.verdict.summary;
     assert!(summary.contains("; not all smaller ones were run"), "{summary}");
+}
+
+#[test]
+fn where_no_value_keeps_up_with_the_arrivals_none_is_best() {
+    let report = swept_with(&["max_open=1..2"], &[&[1_000.0], &[1_200.0]], |_, run| {
+        run.load.model = LoadModel::Open;
+        run.generator.arrivals = 2 * (run.operations + run.late);
+    });
+    let SweepVerdict { is_conclusive, best, summary, .. } = report.verdict;
+    assert_eq!((is_conclusive, best), (false, None), "{summary}");
+    assert!(summary.starts_with("with no value arrivals are kept up with"), "{summary}");
 }

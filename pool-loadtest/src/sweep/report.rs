@@ -119,6 +119,8 @@ pub struct SweepRun {
     pub response_p99: Option<f64>,
     /// How long an operation had its connection on average, in microseconds.
     pub service_mean: Option<f64>,
+    /// Arrivals that were due; of a closed loop the operations begun.
+    pub arrivals: u64,
     /// Operations that succeeded.
     pub operations: u64,
     /// Operations that failed.
@@ -183,6 +185,7 @@ impl SweepRun {
             response_p50: report.response.p50,
             response_p99: report.response.p99,
             service_mean: report.service.mean,
+            arrivals: report.generator.arrivals,
             operations: report.operations + report.late,
             errors: report.errors,
             utilisation: report.pool.utilisation,
