@@ -28,6 +28,7 @@ pub struct IncidentReport {
     pub problem: Option<String>,
 }
 
+#[cfg(feature = "cli")]
 impl IncidentReport {
     /// What it says where it could not be done.
     pub(crate) const NOTHING: &str = "nothing befell the server";
