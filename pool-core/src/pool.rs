@@ -287,7 +287,7 @@ impl<D: Driver> Pool<D> {
     pub async fn warm_up(&self, count: usize, deadline: Duration) -> Result<(), OpenError> {
         let most = self.shared().lock().max_idle();
         if count > most {
-            let allowed = format!("at most {most}, the smaller of max_idle and max_open");
+            let allowed = format!("at most {most}, the smaller of max_idle and max_open now");
             let why = "more than the pool keeps idle";
             let problem = Problem::invalid("warm_up", count.to_string(), why, allowed);
             return Err(ConfigError::from(problem).into());

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pool_core::{CloseReason, OpeningLease, PoolConfig, Steering};
+use pool_core::{CloseReason, OpenError, OpeningLease, PoolConfig, Steering};
 use pool_testkit::Call;
 
 use crate::rig::{MS, Rig, SEC};
@@ -113,6 +113,32 @@ fn what_is_old_is_not_replaced_once_a_lease_is_over() {
     rig.pool.control().steer(until(&rig, 3, SEC));
     rig.sim.advance(SEC / 2);
     assert!(rig.pool.stats().idle >= 2, "{:?}", rig.pool.stats());
+}
+
+#[test]
+fn at_the_cap_what_is_old_stays_to_its_end_once_a_lease_is_over() {
+    let rig = Rig::new(PoolConfig {
+        max_open: 2,
+        min_idle: 2,
+        max_lifetime: Some(20 * SEC),
+        lifetime_jitter: 0,
+        ..PoolConfig::default()
+    });
+    drop(rig.acquire_many(2));
+    rig.pool.control().steer(until(&rig, 2, SEC));
+    rig.sim.advance(20 * SEC - 100 * MS);
+    assert_eq!(rig.pool.stats().idle, 2, "nothing may be opened in their place");
+    rig.sim.advance(SEC);
+    assert_eq!((rig.pool.stats().open, rig.server.started(Call::Connect)), (0, 2));
+}
+
+#[test]
+fn a_warm_up_beyond_what_is_steered_is_refused_at_once() {
+    let rig = Rig::with_max_open(5);
+    rig.pool.control().steer(at_most(2));
+    let refused = rig.sim.block_on(rig.pool.warm_up(3, SEC)).expect_err("too many");
+    assert!(matches!(refused, OpenError::Config(_)), "{refused}");
+    rig.sim.block_on(rig.pool.warm_up(2, SEC)).expect("as many as are kept");
 }
 
 #[test]

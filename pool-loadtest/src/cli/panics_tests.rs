@@ -22,6 +22,7 @@ use crate::database::{Bound, Database, Dialect, Ending, Failed, FirstRow};
 const PREPARE: u8 = 0;
 const STEP: u8 = 1;
 const VERIFY: u8 = 2;
+const CLEAN_UP: u8 = 3;
 
 /// SQLite, on which the bank panics in one phase.
 #[derive(Clone, Debug)]
@@ -66,6 +67,7 @@ impl<const PHASE: u8> Database for Brittle<PHASE> {
 
     async fn script(connection: &mut SqliteConnection, sql: &str) -> Result<(), SqliteError> {
         assert!(PHASE != PREPARE || !sql.contains("insert"), "no more accounts");
+        assert!(PHASE != CLEAN_UP || !sql.contains("drop"), "no more tables");
         SqliteDriver::script(connection, sql).await
     }
 
@@ -102,15 +104,22 @@ impl Desk {
         Self { directory, database, report }
     }
 
-    /// Runs a command on the database, in which the bank panics; how that ended.
+    /// Runs a command on the database, in which the bank panics; why that failed.
     async fn run<const PHASE: u8>(&self, line: &[&str]) -> String {
+        let ended = self.end::<PHASE>(line).await;
+        let Err(Failure::Run(error)) = ended else { panic!("{ended:?}") };
+        format!("{error:#}")
+    }
+
+    /// The same; how that ended.
+    async fn end<const PHASE: u8>(&self, line: &[&str]) -> Result<(), Failure> {
         let save = ["--save", self.report.to_str().expect("text")];
         let line = ["pool-loadtest"].iter().chain(line).chain(&save).map(Into::into).collect();
         let arguments = layers::read(line, []).expect("understood");
         let driver = Brittle::<PHASE>(SqliteDriver::new(SqliteOptions::file(&self.database)));
         let resolved = Sources::default().load().resolve_for(&driver).expect("valid");
         let place = Place { stopped: Stopped::never(), server: None, in_temporary_file: false };
-        let ended = match arguments.chosen() {
+        match arguments.chosen() {
             Command::Run(run) => {
                 let (run, _) = Run::read(&run).expect("not watched");
                 Box::pin(run.on(&place, driver, resolved)).await
@@ -120,9 +129,7 @@ impl Desk {
             }
             Command::Tune(tune) => Box::pin(Tune::read(&tune).0.on(&place, driver, resolved)).await,
             other => panic!("{other:?}"),
-        };
-        let Err(Failure::Run(error)) = ended else { panic!("{ended:?}") };
-        format!("{error:#}")
+        }
     }
 
     /// How many tables the database has.
@@ -198,6 +205,20 @@ async fn a_search_whose_workload_panics_ends_with_a_report_and_leaves_nothing() 
     assert_eq!(desk.tables(), 0);
     let report = read(&desk.report);
     assert_eq!((&report["outcome"], &report["summary"]), (&"died".into(), &words.into()));
+}
+
+#[tokio::test]
+async fn a_clean_up_that_panics_keeps_no_report_from_being_written() {
+    for line in [&RUN[..], &["sweep", "max_open=1,2", "--duration", "100ms"]] {
+        let desk = Desk::new();
+        let ended = desk.end::<CLEAN_UP>(line).await;
+        assert!(!matches!(ended, Err(Failure::Run(_))), "{ended:?}");
+        let report = read(&desk.report);
+        assert_eq!(report["outcome"], "completed");
+        let warning = report["warnings"][0].as_str().expect("a warning");
+        assert!(warning.ends_with("may still be there: it panicked: no more tables"), "{warning}");
+        assert!(!desk.partial().exists());
+    }
 }
 
 #[tokio::test]

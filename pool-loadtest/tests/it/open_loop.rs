@@ -183,6 +183,23 @@ async fn a_pool_with_room_to_spare_is_idle_in_an_open_loop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pool_that_was_full_before_anybody_looked_is_not_idle() {
+    let (_, pool) = pool(max_open(10));
+    let options = LoadOptions {
+        // Between the looks at the pool.
+        arrivals: open("burst 40 every 310ms", 1_000),
+        warm_up: SECOND,
+        duration: 4 * SECOND,
+        baseline: 100 * MS,
+        ..LoadOptions::default()
+    };
+    let quick = Stalls::between(Duration::ZERO, Duration::ZERO);
+    let report = LoadTester::new(pool, quick, options).run().await.expect("prepared");
+    assert!(!report.pool.peak_is_exact && report.pool.peak_in_use < 10, "{report}");
+    assert_ne!(report.verdict.limit, Limit::Idle, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_schedule_of_many_stages_is_broken_into_lines() {
     let stage = "constant 10/s for 100ms";
     let schedule = [stage; 12].join(", ");
