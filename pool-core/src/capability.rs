@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::lease::LeaseStore;
+
 /// What a driver can answer; absent where it cannot.
 pub struct Capabilities<'a, C, E> {
     /// How many connections the server allows and has.
@@ -19,11 +21,13 @@ pub struct Capabilities<'a, C, E> {
     pub activity: Option<&'a dyn ActivityQuery<C, E>>,
     /// What the database's files are like.
     pub storage: Option<&'a dyn StorageQuery<C, E>>,
+    /// Where the members of a fleet agree on how they share the server's connections.
+    pub leases: Option<&'a dyn LeaseStore<C>>,
 }
 
 impl<C, E> Default for Capabilities<'_, C, E> {
     fn default() -> Self {
-        Self { capacity: None, role: None, lag: None, activity: None, storage: None }
+        Self { capacity: None, role: None, lag: None, activity: None, storage: None, leases: None }
     }
 }
 
@@ -43,6 +47,7 @@ impl<C, E> Capabilities<'_, C, E> {
             lag: self.lag.is_some(),
             activity: self.activity.is_some(),
             storage: self.storage.is_some(),
+            leases: self.leases.is_some(),
         }
     }
 }
@@ -62,6 +67,8 @@ pub struct CapabilitySet {
     pub activity: bool,
     /// [`StorageQuery`].
     pub storage: bool,
+    /// [`LeaseStore`].
+    pub leases: bool,
 }
 
 /// Asks a server how many connections it allows and has.

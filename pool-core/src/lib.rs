@@ -22,6 +22,7 @@ mod driver;
 mod error;
 mod guard;
 mod health;
+mod lease;
 mod lent;
 mod listeners;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
@@ -70,6 +71,10 @@ pub use self::error::{
 };
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
 pub use self::health::{HealthState, ToldHealth};
+pub use self::lease::{
+    Budget, Decide, FleetName, FleetNameError, LEASE_PROTOCOL, LeaseError, LeaseStore,
+    LeaseTrouble, Ledger, MemberId, MemberRow, ServerTime, Sessions, Settlement, Share,
+};
 pub use self::lent::LentConnection;
 pub use self::listeners::Subscription;
 #[cfg(feature = "manager")]

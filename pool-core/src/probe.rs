@@ -13,6 +13,7 @@ use crate::capability::{Activity, Capacity, ReplicationLag, Role, Storage};
 use crate::contain::{contain, panic_message};
 use crate::driver::{ConnectContext, Driver, Released};
 use crate::error::{DriverFault, OpenError, SharedError};
+use crate::lease::{Decide, FleetName, LeaseError, Ledger, MemberId, Sessions};
 use crate::lent::{AnyConnection, Lender, LentConnection};
 use crate::runtime::{NoRuntime, Runtime};
 use crate::shared::Shared;
@@ -52,6 +53,28 @@ pub trait Probe: Send {
         &mut self,
         limit: Duration,
     ) -> BoxFuture<'_, Option<Result<Vec<String>, SharedError>>>;
+
+    /// Creates what is missing of a fleet's tables; `None` if the driver keeps none. See
+    /// [`LeaseStore::prepare`](crate::LeaseStore::prepare).
+    fn prepare_leases<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+    ) -> BoxFuture<'a, Option<Result<(), LeaseError>>>;
+
+    /// Settles a fleet's ledger; `None` if the driver keeps none. See
+    /// [`LeaseStore::settle`](crate::LeaseStore::settle).
+    fn settle_leases<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+        member: MemberId,
+        decide: &'a mut Decide<'a>,
+    ) -> BoxFuture<'a, Option<Result<(), LeaseError>>>;
+
+    /// What sessions the members of a fleet have; `None` if the driver keeps no ledger.
+    fn fleet_sessions<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+    ) -> BoxFuture<'a, Option<Result<Sessions, LeaseError>>>;
 
     /// Lends the connection for questions of the caller's own, which are not bounded.
     ///
@@ -164,21 +187,42 @@ impl<D: Driver> ProbeConnection<D> {
         name: &'static str,
         question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, D::Error>>,
     ) -> Option<Result<T, SharedError>> {
-        let mut connection = match self.take() {
-            Ok(connection) => connection,
-            Err(lost) => return Some(Err(lost)),
-        };
+        match self.put(limit, name, question).await {
+            Ok(answered) => answered.map(|answer| answer.map_err(|error| Arc::new(error) as _)),
+            Err(fault) => Some(Err(fault)),
+        }
+    }
+
+    /// Asks a question about a fleet's ledger.
+    async fn ask_store<T>(
+        &mut self,
+        name: &'static str,
+        question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, LeaseError>>,
+    ) -> Option<Result<T, LeaseError>> {
+        let limit = self.shared.lock().config().check_timeout;
+        let answered = self.put(limit, name, question).await;
+        answered.unwrap_or_else(|fault| Some(Err(LeaseError::Other(fault))))
+    }
+
+    /// Puts a question. After one that failed, the connection is gone.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer: it was lost earlier, or the driver did not finish, or panicked.
+    async fn put<T, E>(
+        &mut self,
+        limit: Duration,
+        name: &'static str,
+        question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, E>>,
+    ) -> Result<Option<Result<T, E>>, SharedError> {
+        let mut connection = self.take()?;
         let answer = async { Ok(question(&self.shared.driver, &mut connection).await) };
         let answer = bounded::<_, D::Error>(&*self.shared.runtime, name, limit, answer).await;
-        match answer {
-            Err(missing) => Some(Err(Arc::new(missing))),
-            Ok(Err(fault)) => Some(Err(fault)),
-            Ok(Ok(Some(Err(error)))) => Some(Err(Arc::new(error))),
-            Ok(Ok(answered)) => {
-                self.connection = Some(connection);
-                answered.map(|answer| answer.map_err(|error| Arc::new(error) as SharedError))
-            }
+        let answered = answer.map_err(|missing| Arc::new(missing) as SharedError)??;
+        if !matches!(answered, Some(Err(_))) {
+            self.connection = Some(connection);
         }
+        Ok(answered)
     }
 }
 
@@ -244,6 +288,61 @@ impl<D: Driver> Probe for ProbeConnection<D> {
         self.ask_within(limit, "verification", async |driver, connection| {
             match driver.capabilities().storage {
                 Some(query) => Some(query.verify(connection).await),
+                None => None,
+            }
+        })
+        .boxed()
+    }
+
+    fn prepare_leases<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+    ) -> BoxFuture<'a, Option<Result<(), LeaseError>>> {
+        self.ask_store("preparation of a ledger", async |driver, connection| {
+            match driver.capabilities().leases {
+                Some(store) => Some(store.prepare(connection, fleet).await),
+                None => None,
+            }
+        })
+        .boxed()
+    }
+
+    fn settle_leases<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+        member: MemberId,
+        decide: &'a mut Decide<'a>,
+    ) -> BoxFuture<'a, Option<Result<(), LeaseError>>> {
+        async move {
+            let mut has_decided = false;
+            let mut decide = |ledger: &Ledger| {
+                has_decided = true;
+                decide(ledger)
+            };
+            let settled = self.ask_store("settlement", async |driver, connection| {
+                match driver.capabilities().leases {
+                    Some(store) => Some(store.settle(connection, fleet, member, &mut decide).await),
+                    None => None,
+                }
+            });
+            // It hung, say, and whether before or after its commit nobody can tell.
+            Some(settled.await?.map_err(|error| match error {
+                LeaseError::Other(fault) if has_decided && fault.is::<DriverFault>() => {
+                    LeaseError::OutcomeUnknown(fault)
+                }
+                error => error,
+            }))
+        }
+        .boxed()
+    }
+
+    fn fleet_sessions<'a>(
+        &'a mut self,
+        fleet: &'a FleetName,
+    ) -> BoxFuture<'a, Option<Result<Sessions, LeaseError>>> {
+        self.ask_store("question about sessions", async |driver, connection| {
+            match driver.capabilities().leases {
+                Some(store) => Some(store.sessions(connection, fleet).await),
                 None => None,
             }
         })

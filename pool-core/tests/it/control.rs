@@ -79,7 +79,7 @@ fn a_probe_answers_what_its_driver_can_ask() {
     rig.server.set_read_only(true);
     let control = rig.pool.control();
     let can = control.capabilities();
-    assert!(can.capacity && can.role && can.lag && can.activity && can.storage);
+    assert!(can.capacity && can.role && can.lag && can.activity && can.storage && can.leases);
     let _held = rig.acquire_many(2);
     let mut probe = rig.sim.block_on(control.probe()).expect("up");
     let capacity = rig.sim.block_on(probe.capacity()).expect("can ask").expect("answers");

@@ -13,6 +13,7 @@ mod fuzz;
 mod gates;
 mod hostile;
 mod incidents;
+mod leases;
 mod lent;
 mod lifecycle;
 #[cfg(feature = "manager")]

@@ -114,7 +114,7 @@ impl FakeServer {
     }
 
     /// Whether a question gets an answer.
-    async fn asked(&self, connection: &FakeConnection) -> Result<(), FakeError> {
+    pub(super) async fn asked(&self, connection: &FakeConnection) -> Result<(), FakeError> {
         self.answer(Call::Ask).await?;
         connection.alive()
     }
@@ -213,6 +213,7 @@ impl Driver for FakeDriver {
             lag: Some(self),
             activity: Some(self),
             storage: Some(self),
+            leases: Some(self),
         }
     }
 
@@ -286,6 +287,10 @@ pub struct FakeConnection {
 }
 
 impl FakeConnection {
+    pub(super) fn server(&self) -> FakeServer {
+        self.server.clone()
+    }
+
     /// Number of its session.
     #[must_use]
     pub fn id(&self) -> u64 {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use pool_core::runtime::Runtime;
 use pool_core::{Activity, PoolStats, ReplicationLag, Role, Storage};
 
+use super::leases::Leases;
 use super::script::{Answer, Call, Script};
 
 /// The fake server. Clones are handles to the same one.
@@ -53,6 +54,8 @@ pub(super) struct Ledger {
     connects_at: Vec<pool_core::runtime::Instant>,
     /// What it says of itself.
     pub(super) said: Said,
+    /// What fleets keep there.
+    pub(super) leases: Leases,
 }
 
 /// What it answers to questions about itself.

@@ -2,6 +2,7 @@
 //! of what its server saw.
 
 mod driver;
+mod leases;
 mod ledger;
 mod script;
 
