@@ -13,6 +13,7 @@ mod background;
 pub mod catalogue;
 mod causes;
 mod closed;
+pub mod fleet;
 mod histogram;
 mod history;
 #[cfg(any(feature = "otlp", feature = "webhooks"))]

@@ -1,14 +1,14 @@
-//! `cargo xtask sim`: the engine in virtual time, under whatever can happen, for as many seeds as
-//! asked for.
+//! `cargo xtask sim`: the engine, or a fleet (`cargo xtask sim fleet`), in virtual time, under whatever can
+//! happen, for as many seeds as asked for.
 //!
-//! What happens and what is checked is in pool-core's tests (`tests/it/simulation`); here is how
-//! many, and what is said about it.
+//! What happens and what is checked is in the tests of pool-core (`tests/it/simulation`) and of
+//! pool-monitor (`tests/it/fleet`); here is how many, and what is said about it.
 
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::{child, shuttle};
 
@@ -16,11 +16,43 @@ use crate::{child, shuttle};
 const RELEASE_GATE: u64 = 1_000_000;
 /// What a run of `ci` takes: within a minute on two cores.
 const SLICE: u64 = 50_000;
-const TEST: &str = "simulation::whatever_happens_no_rule_is_broken";
+
+/// A test that takes seeds.
+struct Simulation {
+    package: &'static str,
+    test: &'static str,
+}
+
+const ENGINE: Simulation =
+    Simulation { package: "pool-core", test: "simulation::whatever_happens_no_rule_is_broken" };
+const FLEET: Simulation = Simulation {
+    package: "pool-monitor",
+    test: "fleet::whatever_happens_a_fleet_keeps_to_its_budget",
+};
 
 /// Run the engine in virtual time under random trouble; a broken rule is a failure.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    which: Which,
+    /// As many as a release must have passed: 1,000,000, and as many schedules of `shuttle`.
+    #[arg(long, conflicts_with_all = ["seeds", "seed"])]
+    release_gate: bool,
+}
+
+/// What else there is to run.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Run a fleet of pools that share a database's connections, under crashes, pauses, failovers and
+    /// whatever else can happen.
+    Fleet(Which),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Which {
     /// How many seeds.
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
@@ -28,65 +60,64 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// This seed alone, with each of its steps.
-    #[arg(long, conflicts_with_all = ["seeds", "from", "release_gate"])]
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// As many as a release must have passed: 1,000,000, and as many schedules of `shuttle`.
-    #[arg(long, conflicts_with = "seeds")]
-    release_gate: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { seeds, from, seed, release_gate } = *arguments;
-    match seed {
-        Some(seed) => replay(seed),
-        None if release_gate => pass_gate(from),
-        None => run_seeds(from, seeds),
+    match arguments {
+        Arguments { other: Some(Other::Fleet(which)), .. } => FLEET.run(*which),
+        Arguments { release_gate: true, which, .. } => pass_gate(which.from),
+        Arguments { which, .. } => ENGINE.run(*which),
     }
 }
 
 /// What `ci` runs.
 pub(crate) fn run_slice() -> Result<()> {
-    run_seeds(0, SLICE)
+    ENGINE.run_seeds(0, SLICE)
 }
 
 fn pass_gate(from: u64) -> Result<()> {
-    run_seeds(from, RELEASE_GATE)?;
+    ENGINE.run_seeds(from, RELEASE_GATE)?;
     shuttle::run(RELEASE_GATE, from)
 }
 
-fn run_seeds(from: u64, seeds: u64) -> Result<()> {
-    child::run(test(&["--no-run"]).arg("--quiet"))?;
-    let started = Instant::now();
-    let printed = child::run_and_read(&mut simulation(from, seeds))?;
-    let seconds = started.elapsed().as_secs_f64();
-    let steps = steps(&printed).context("the simulation does not say how many steps it took")?;
-    println!("{}", summary(seeds, steps, seconds));
-    Ok(())
-}
+impl Simulation {
+    fn run(&self, which: Which) -> Result<()> {
+        match which {
+            Which { seed: Some(seed), .. } => self.replay(seed),
+            Which { from, seeds, .. } => self.run_seeds(from, seeds),
+        }
+    }
 
-fn replay(seed: u64) -> Result<()> {
-    child::run(simulation(seed, 1).env("POOL_SIM_TRACE", "1"))
-}
+    fn run_seeds(&self, from: u64, seeds: u64) -> Result<()> {
+        child::run(self.cargo_test(&["--no-run"]).arg("--quiet"))?;
+        let started = Instant::now();
+        let printed = child::run_and_read(&mut self.seeded(from, seeds))?;
+        let seconds = started.elapsed().as_secs_f64();
+        let steps =
+            steps(&printed).context("the simulation does not say how many steps it took")?;
+        println!("{}", summary(seeds, steps, seconds));
+        Ok(())
+    }
 
-fn simulation(from: u64, seeds: u64) -> Command {
-    let mut command = test(&["--quiet", "--", "--exact", TEST, "--nocapture"]);
-    command.env("POOL_SIM_FROM", from.to_string()).env("POOL_SIM_SEEDS", seeds.to_string());
-    command
-}
+    fn replay(&self, seed: u64) -> Result<()> {
+        child::run(self.seeded(seed, 1).env("POOL_SIM_TRACE", "1"))
+    }
 
-fn test(arguments: &[&str]) -> Command {
-    // Fast, and with the assertions of the engine itself.
-    let mut command = child::cargo(&[
-        "test",
-        "--profile",
-        "simulation",
-        "--package",
-        "pool-core",
-        "--test",
-        "it",
-    ]);
-    command.args(arguments);
-    command
+    fn seeded(&self, from: u64, seeds: u64) -> Command {
+        let arguments = ["--quiet", "--", "--exact", self.test, "--nocapture"];
+        let mut command = self.cargo_test(&arguments);
+        command.env("POOL_SIM_FROM", from.to_string()).env("POOL_SIM_SEEDS", seeds.to_string());
+        command
+    }
+
+    fn cargo_test(&self, arguments: &[&str]) -> Command {
+        // Fast, and with the assertions of what is run.
+        let mut command = child::cargo(&["test", "--profile", "simulation", "--test", "it"]);
+        command.args(["--package", self.package]).args(arguments);
+        command
+    }
 }
 
 /// From the last line that says `SEEDS seeds, STEPS steps`.

@@ -7,6 +7,7 @@ mod agreement;
 mod alerts;
 #[cfg(all(feature = "mail", feature = "otlp-grpc", feature = "prometheus", feature = "webhooks"))]
 mod chain;
+mod fleet;
 mod guide;
 mod metrics;
 mod monitor;
