@@ -162,6 +162,7 @@ impl Driver for PostgresDriver {
             role: Some(self),
             lag: Some(self),
             activity: Some(self),
+            leases: Some(self),
             ..Capabilities::default()
         }
     }

@@ -40,6 +40,7 @@ mod driver;
 mod dsn;
 mod error;
 mod framing;
+mod lease;
 mod notifications;
 mod open;
 mod options;

@@ -112,7 +112,10 @@ fn duration(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.max(0.0)).ok()
 }
 
-fn number<T: FromStr>(answer: &[Option<String>], column: usize) -> Result<T, PostgresError> {
+pub(crate) fn number<T: FromStr>(
+    answer: &[Option<String>],
+    column: usize,
+) -> Result<T, PostgresError> {
     answer
         .get(column)
         .and_then(|text| text.as_deref()?.parse().ok())

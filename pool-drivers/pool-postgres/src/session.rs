@@ -23,6 +23,9 @@ use crate::wire::Wire;
 /// The reply to something that was sent ahead and is not read yet.
 pub(crate) type Reply = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
 
+/// The rows of an answer, as text.
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
+
 /// What was sent ahead.
 pub(crate) struct Queued {
     pub(crate) reply: Reply,
@@ -218,6 +221,22 @@ impl Session {
                 _ => None,
             })
             .ok_or(PostgresError::Unexpected("what it was asked for"))
+    }
+
+    /// Asks several at once, in one round trip; the rows of each are the answer.
+    pub(crate) async fn ask_all(&self, sql: &str) -> Result<Vec<Rows>, PostgresError> {
+        let messages = self.call(pin!(async { Ok(self.client.simple_query(sql).await?) })).await?;
+        let (mut answers, mut rows) = (Vec::new(), Vec::new());
+        for message in messages {
+            match message {
+                SimpleQueryMessage::Row(row) => {
+                    rows.push((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+                }
+                SimpleQueryMessage::CommandComplete(_) => answers.push(std::mem::take(&mut rows)),
+                _ => {}
+            }
+        }
+        Ok(answers)
     }
 
     pub(crate) async fn ask_flag(&self, sql: &str) -> Result<bool, PostgresError> {

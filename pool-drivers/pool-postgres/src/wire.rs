@@ -22,6 +22,8 @@ use crate::framing::{Framer, Message};
 /// `ReadyForQuery`.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
+    /// Port at this end, if it is one of TCP.
+    pub(crate) local_port: Option<u16>,
     /// Requests sent.
     sent: AtomicU64,
     /// Value of `sent` at the last request that could change something: closing a prepared statement
@@ -49,6 +51,10 @@ pub(crate) enum Status {
 }
 
 impl Wire {
+    pub(crate) fn of(socket: &Socket) -> Self {
+        Self { local_port: socket.local_port(), ..Self::default() }
+    }
+
     /// The server's last word, if every request on the wire that could change it is answered.
     pub(crate) fn settled(&self) -> Option<Status> {
         if self.is_lost() {

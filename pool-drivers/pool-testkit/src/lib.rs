@@ -5,6 +5,7 @@
 //! - [`FakeServer`] and [`FakeDriver`]: calls that succeed, fail, panic, hang or wait at a gate, as
 //!   a test's script says, and a ledger of what the server saw.
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
+//! - `leases` (feature `servers`): the same for those that keep a fleet's ledger.
 //! - `servers` (feature `servers`): real database servers, private and throw-away, and what can befall
 //!   them.
 //! - `receivers` (feature `receivers`): real receivers of telemetry: collectors, Prometheus, mail.
@@ -27,6 +28,8 @@ mod fake;
 mod fault_row;
 #[cfg(feature = "hostile")]
 pub mod hostile;
+#[cfg(feature = "servers")]
+pub mod leases;
 pub mod measure;
 mod not_tried;
 mod nothing;

@@ -8,6 +8,7 @@ mod faults;
 mod fuzz;
 mod hosts;
 mod hygiene;
+mod leases;
 mod load;
 mod managed;
 mod mixed;
