@@ -16,6 +16,7 @@ use crate::observer::Observer;
 use crate::probe::{Probe, ProbeConnection};
 use crate::runtime::Instant;
 use crate::shared::Shared;
+use crate::sizing::Sizing;
 use crate::stats::{Circuit, DbStats, PoolState, PoolStats};
 use crate::steering::Steering;
 
@@ -113,6 +114,14 @@ pub trait Control: sealed::Sealed + Send + Sync {
 
     /// What was told last; `None` if nobody has told anything yet.
     fn health(&self) -> Option<ToldHealth>;
+
+    /// Has the pool's observers told, by [`Observer::sizing_changed`], what whoever adapts it says of its
+    /// size, in place of all that was told before; also whoever asks for [`sizing`](Self::sizing)
+    /// afterwards. To say the same again tells nobody. It changes no size: [`steer`](Self::steer) does.
+    fn tell_sizing(&self, sizing: Sizing);
+
+    /// What was told last; `None` if nobody has told anything yet.
+    fn sizing(&self) -> Option<Sizing>;
 
     /// What the driver can say about its server, through [`probe`](Self::probe).
     fn capabilities(&self) -> CapabilitySet;
@@ -231,6 +240,14 @@ impl<D: Driver> Control for Handle<D> {
 
     fn health(&self) -> Option<ToldHealth> {
         self.shared.health.last()
+    }
+
+    fn tell_sizing(&self, sizing: Sizing) {
+        self.shared.sizing.tell(&sizing, &self.shared.observers);
+    }
+
+    fn sizing(&self) -> Option<Sizing> {
+        self.shared.sizing.last()
     }
 
     fn capabilities(&self) -> CapabilitySet {

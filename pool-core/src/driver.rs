@@ -229,6 +229,8 @@ pub struct Metadata {
     pub server_port: Option<u16>,
     /// Database, schema or file.
     pub namespace: Option<String>,
+    /// What its connections call themselves to the server, which shows it in its list of sessions.
+    pub application: Option<String>,
 }
 
 impl Metadata {
@@ -239,6 +241,7 @@ impl Metadata {
             server_address: None,
             server_port: None,
             namespace: None,
+            application: None,
         }
     }
 }

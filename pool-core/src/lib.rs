@@ -35,6 +35,7 @@ mod probe;
 mod program;
 pub mod runtime;
 mod shared;
+mod sizing;
 mod state;
 mod statements;
 mod stats;
@@ -87,11 +88,12 @@ pub use self::observer::{
     AcquireCancelled, AcquireFailed, AcquireStarted, AcquireSucceeded, CircuitChanged,
     ConnectionChecked, ConnectionClosed, ConnectionOpened, ConnectionReleased, Frequent,
     HealthChanged, LeakSuspected, Observer, OpenFailed, PoolReconfigured, ReconfigureRefused,
-    Served, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
+    Served, SizingChanged, StatementFinished, StatementOutcome, StatementStarted, WaiterQueued,
 };
 pub use self::pool::{Pool, PoolOptions};
 pub use self::probe::Probe;
 pub use self::program::program_name;
+pub use self::sizing::{FleetShare, RecommendedSize, ShareState, Sizing};
 pub use self::statements::{RunningStatement, Statements};
 pub use self::stats::{
     AcquireCounts, Circuit, CloseReason, ClosedCounts, DbStats, PoolState, PoolStats,

@@ -10,6 +10,7 @@ use crate::comment::SqlComment;
 use crate::config::{ConfigError, Reconfigured};
 use crate::error::{AcquireError, CallSite, ErrorClass};
 use crate::health::HealthState;
+use crate::sizing::Sizing;
 use crate::stats::{Circuit, CloseReason};
 
 /// Told what happens in a pool.
@@ -80,6 +81,11 @@ pub trait Observer: Send + Sync + 'static {
     }
     /// Whoever checks the pool says something else of its health, or of its probes, than before.
     fn health_changed(&self, event: &HealthChanged<'_>) {
+        let _ = event;
+    }
+    /// Whoever adapts the pool says something else of its size than before: what is recommended, or what
+    /// it has of a server that is shared.
+    fn sizing_changed(&self, event: &SizingChanged<'_>) {
         let _ = event;
     }
     /// A driver's connection sends a statement.
@@ -276,6 +282,13 @@ events! {
         reasons: &'a [String],
         /// Whether probes succeed.
         probe_circuit: Circuit,
+    }
+    /// See [`Observer::sizing_changed`].
+    SizingChanged {
+        /// What was said before; nothing, before anybody has told.
+        from: &'a Sizing,
+        /// What is said now.
+        to: &'a Sizing,
     }
     /// See [`Observer::statement_started`].
     StatementStarted {

@@ -12,6 +12,7 @@ use crate::observer::{
     OpenFailed,
 };
 use crate::runtime::{Instant, Runtime};
+use crate::sizing::ToldSizing;
 use crate::state::{Effects, Event, State};
 use crate::statements::Statements;
 use crate::sync::{AtomicBool, Lock, MutexGuard, Ordering};
@@ -28,6 +29,7 @@ pub(crate) struct Shared<D: Driver> {
     /// acquire that will have to wait spares itself a look.
     idle_hint: AtomicBool,
     pub(crate) health: Told,
+    pub(crate) sizing: ToldSizing,
 }
 
 impl<D: Driver> Shared<D> {
@@ -45,6 +47,7 @@ impl<D: Driver> Shared<D> {
             observers,
             idle_hint: AtomicBool::new(false),
             health: Told::default(),
+            sizing: ToldSizing::default(),
         }
     }
 

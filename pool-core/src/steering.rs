@@ -44,8 +44,8 @@ pub struct Steering {
 pub struct OpeningLease {
     /// No connect starts at or above so many open connections.
     pub ceiling: usize,
-    /// From then on none starts at all, by the pool's [clock](crate::Control::now); `None` for
-    /// never.
+    /// From then on none starts at all, by the pool's [clock](crate::Control::now), and one that
+    /// started under this lease is given up; `None` for never.
     pub until: Option<Instant>,
 }
 
@@ -72,6 +72,10 @@ impl Steering {
         let max_idle = max_idle.min(max_open);
         let min_idle = self.min_idle.unwrap_or(config.min_idle).min(max_idle);
         Sizes { max_open, max_idle, min_idle }
+    }
+
+    pub(crate) fn opening_until(&self) -> Option<Instant> {
+        self.opening.and_then(|lease| lease.until)
     }
 
     pub(crate) fn opening_ceiling(&self, now: Instant) -> usize {

@@ -71,7 +71,9 @@ impl<C> State<C> {
         self.next_connection += 1;
         self.outage.ask_again(now);
         let slot = self.slots.open_new(id, self.rng.u16(..), now);
-        self.calls.set(slot, now.after(self.config.connect_timeout));
+        // Whoever shares the server counts on it that after the lease, no connection comes to be.
+        let lease_ends = self.steering.opening_until().unwrap_or(Instant::NEVER);
+        self.calls.set(slot, now.after(self.config.connect_timeout).min(lease_ends));
         self.commands.push(Command::Open { slot, id });
         slot
     }

@@ -186,7 +186,7 @@ impl<C> State<C> {
             }
             (Phase::Opening, _) if self.gate == PoolState::Closed => self.slots.vacate(slot),
             (Phase::Opening, _) => {
-                let limit = self.config.connect_timeout;
+                let limit = now.since(self.slots.get(slot).since).min(self.config.connect_timeout);
                 let failure = Failure::transient(DriverFault::TimedOut { call: "connect", limit });
                 self.open_failed(slot, failure, now, effects);
             }

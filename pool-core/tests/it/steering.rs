@@ -1,10 +1,14 @@
 //! What is laid over a configuration, by whoever adapts the pool.
 
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::{CloseReason, OpenError, OpeningLease, PoolConfig, Steering};
-use pool_testkit::Call;
+use pool_core::{
+    CloseReason, Observer, OpenError, OpeningLease, PoolConfig, RecommendedSize, Sizing,
+    SizingChanged, Steering,
+};
+use pool_testkit::{Answer, Call};
 
 use crate::rig::{MS, Rig, SEC};
 
@@ -149,4 +153,41 @@ fn a_lease_that_is_renewed_leaves_surplus_its_grace() {
     assert_eq!(rig.pool.stats().idle, 3);
     rig.pool.control().steer(Steering { max_idle: Some(2), ..at_most(3) });
     assert_eq!(rig.pool.stats().idle, 1, "another size");
+}
+
+#[test]
+fn a_connect_under_way_is_given_up_when_its_lease_is_over() {
+    let rig = Rig::with_max_open(5);
+    rig.server.always(Call::Connect, Answer::Never);
+    rig.pool.control().steer(until(&rig, 5, SEC));
+    let mut waiter = rig.waiter();
+    rig.sim.advance(SEC - MS);
+    assert_eq!((rig.pool.stats().opening, rig.server.sockets()), (1, 1));
+    rig.sim.advance(MS);
+    assert_eq!((rig.pool.stats().opening, rig.server.sockets()), (0, 0));
+    waiter.pending();
+}
+
+#[test]
+fn what_is_said_of_a_size_is_told_once_and_changes_none() {
+    struct Told(Arc<Mutex<Vec<[Option<usize>; 2]>>>);
+    impl Observer for Told {
+        fn sizing_changed(&self, event: &SizingChanged<'_>) {
+            let size = |sizing: &Sizing| sizing.recommended.as_ref().map(|size| size.max_open);
+            self.0.lock().expect("sound").push([event.from, event.to].map(size));
+        }
+    }
+    let rig = Rig::with_max_open(5);
+    let control = rig.pool.control();
+    let told = Arc::default();
+    control.observe(Arc::new(Told(Arc::clone(&told)))).keep();
+    assert_eq!(control.sizing(), None);
+    let recommended =
+        RecommendedSize { max_open: 3, reason: "3 are enough".to_owned(), is_applied: false };
+    let sizing = Sizing { recommended: Some(recommended), share: None };
+    control.tell_sizing(sizing.clone());
+    control.tell_sizing(sizing.clone());
+    assert_eq!((control.sizing(), control.stats().max_open), (Some(sizing), 5));
+    control.tell_sizing(Sizing::default());
+    assert_eq!(*told.lock().expect("sound"), [[None, Some(3)], [Some(3), None]]);
 }

@@ -107,6 +107,7 @@ impl Driver for MysqlDriver {
             Address::Socket(path) => metadata.server_address = Some(path.display().to_string()),
         }
         metadata.namespace.clone_from(&options.database);
+        metadata.application = Some(options.program_name.clone());
         metadata
     }
 

@@ -149,6 +149,7 @@ impl Driver for PostgresDriver {
         }
         // A database that is not named has the user's name.
         metadata.namespace = options.database.clone().or_else(|| options.user.clone());
+        metadata.application = Some(options.application_name.clone());
         metadata
     }
 

@@ -61,6 +61,14 @@ struct Place {
     server: FakeServer,
     /// What the database is called there.
     namespace: Option<String>,
+    /// What connections call themselves.
+    application: Option<String>,
+}
+
+impl Place {
+    fn new(server: &FakeServer) -> Self {
+        Self { server: server.clone(), namespace: None, application: None }
+    }
 }
 
 impl Clone for FakeDriver {
@@ -74,14 +82,22 @@ impl FakeDriver {
     /// A driver that connects to `server`.
     #[must_use]
     pub fn new(server: &FakeServer) -> Self {
-        Self { place: Mutex::new(Place { server: server.clone(), namespace: None }) }
+        Self { place: Mutex::new(Place::new(server)) }
     }
 
     /// A driver that connects to the database called `namespace` at `server`.
     #[must_use]
     pub fn of_database(server: &FakeServer, namespace: &str) -> Self {
         let namespace = Some(namespace.to_owned());
-        Self { place: Mutex::new(Place { server: server.clone(), namespace }) }
+        Self { place: Mutex::new(Place { namespace, ..Place::new(server) }) }
+    }
+
+    /// The same, whose connections call themselves so: a server shows how many sessions each
+    /// [member of a fleet](pool_core::FleetName::tag) has once one has such a name.
+    #[must_use]
+    pub fn called(self, application: impl Into<String>) -> Self {
+        self.place.lock().application = Some(application.into());
+        self
     }
 
     fn server(&self) -> FakeServer {
@@ -134,8 +150,8 @@ impl Driver for FakeDriver {
 
     async fn connect(&self, context: ConnectContext) -> Result<FakeConnection, FakeError> {
         // The socket is open before the handshake is: a connect that is dropped must close it.
-        let server = self.server();
-        let id = server.open_socket();
+        let Place { server, application, .. } = self.place.lock().clone();
+        let id = server.open_socket(application);
         let connection = id.map(|id| FakeConnection {
             server: server.clone(),
             id,
@@ -158,7 +174,10 @@ impl Driver for FakeDriver {
     async fn reset(&self, connection: FakeConnection) -> Result<FakeConnection, FakeError> {
         connection.server.answer(Call::Reset).await?;
         connection.alive()?;
-        connection.change(|session| *session = Session::default());
+        connection.change(|session| {
+            let application = session.application.take();
+            *session = Session { application, ..Session::default() };
+        });
         Ok(connection)
     }
 
@@ -202,7 +221,9 @@ impl Driver for FakeDriver {
 
     fn metadata(&self) -> Metadata {
         let mut metadata = Metadata::new("fake");
-        metadata.namespace.clone_from(&self.place.lock().namespace);
+        let place = self.place.lock();
+        metadata.namespace.clone_from(&place.namespace);
+        metadata.application.clone_from(&place.application);
         metadata
     }
 

@@ -14,17 +14,12 @@ use super::ledger::FakeServer;
 use super::script::Call;
 
 /// What the server keeps for fleets.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Leases {
     by_name: BTreeMap<String, Kept>,
-    sessions: Sessions,
+    /// Shown instead of the sessions there are.
+    sessions: Option<Sessions>,
     trouble: Option<LeaseTrouble>,
-}
-
-impl Default for Leases {
-    fn default() -> Self {
-        Self { by_name: BTreeMap::new(), sessions: Sessions::Hidden, trouble: None }
-    }
 }
 
 /// A fleet's ledger.
@@ -49,9 +44,27 @@ impl Kept {
 }
 
 impl FakeServer {
-    /// What it shows of a fleet's sessions from now on; before, they are hidden.
+    /// What it shows of a fleet's sessions from now on, instead of those that [call
+    /// themselves](FakeDriver::called) its members; they are hidden if none does.
     pub fn set_fleet_sessions(&self, sessions: Sessions) {
-        self.ledger.lock().leases.sessions = sessions;
+        self.ledger.lock().leases.sessions = Some(sessions);
+    }
+
+    fn fleet_sessions(&self, fleet: &FleetName) -> Sessions {
+        let ledger = self.ledger.lock();
+        if let Some(sessions) = &ledger.leases.sessions {
+            return sessions.clone();
+        }
+        let mut shown = BTreeMap::new();
+        for application in ledger.sessions.values().filter_map(|it| it.application.as_deref()) {
+            if let Some(member) = fleet.member_of(application) {
+                *shown.entry(member).or_default() += 1;
+            }
+        }
+        if shown.is_empty() {
+            return Sessions::Hidden;
+        }
+        Sessions::Shown(shown.into_iter().collect())
     }
 
     /// Has whatever is asked about ledgers fail so from now on, or no longer. What fails with
@@ -65,9 +78,10 @@ impl FakeServer {
     pub fn fleet_ledger(&self, fleet: &FleetName) -> Option<Ledger> {
         let now =
             ServerTime::from_unix_micros((self.runtime.now().as_nanos() / 1000).cast_signed());
+        let sessions = self.fleet_sessions(fleet);
         let ledger = self.ledger.lock();
         let Kept { serial, budget, rows } = ledger.leases.by_name.get(fleet.as_str())?.clone();
-        Some(Ledger { serial, now, budget, rows, sessions: ledger.leases.sessions.clone() })
+        Some(Ledger { serial, now, budget, rows, sessions })
     }
 
     fn lease_trouble(&self) -> Option<LeaseTrouble> {
@@ -135,12 +149,11 @@ impl LeaseStore<FakeConnection> for FakeDriver {
     async fn sessions(
         &self,
         connection: &mut FakeConnection,
-        _: &FleetName,
+        fleet: &FleetName,
     ) -> Result<Sessions, LeaseError> {
         let server = connection.server();
         server.asked(connection).await.map_err(other)?;
-        let sessions = server.ledger.lock().leases.sessions.clone();
-        Ok(sessions)
+        Ok(server.fleet_sessions(fleet))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Session {
     pub owed: Vec<u64>,
     /// Whether the server has hung up.
     pub severed: bool,
+    /// What it calls itself.
+    pub application: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -263,7 +265,7 @@ impl FakeServer {
     }
 
     /// Opens a socket; `None` if the server has no room.
-    pub(super) fn open_socket(&self) -> Option<u64> {
+    pub(super) fn open_socket(&self, application: Option<String>) -> Option<u64> {
         let mut ledger = self.ledger.lock();
         if ledger.max_sockets.is_some_and(|max| ledger.sessions.len() >= max) {
             ledger.refused += 1;
@@ -271,7 +273,7 @@ impl FakeServer {
         }
         ledger.next_session += 1;
         let id = ledger.next_session;
-        ledger.sessions.insert(id, Session::default());
+        ledger.sessions.insert(id, Session { application, ..Session::default() });
         ledger.most_sockets = ledger.most_sockets.max(ledger.sessions.len());
         Some(id)
     }
