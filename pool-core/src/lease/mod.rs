@@ -82,11 +82,7 @@ pub struct FleetName(String);
 
 /// A text that is no [`FleetName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a fleet cannot be called {given:?}: 1 to {} letters (a to z, A to Z), digits, `_` and `-` are \
-     allowed",
-    FleetName::LONGEST
-)]
+#[error("a fleet cannot be called {given:?}: {} are allowed", FleetName::ALLOWED)]
 pub struct FleetNameError {
     given: String,
 }
@@ -94,6 +90,8 @@ pub struct FleetNameError {
 impl FleetName {
     /// So that a [tag](Self::tag) is no longer than the 63 bytes that PostgreSQL keeps.
     const LONGEST: usize = 32;
+    /// What it may be called, in words.
+    pub const ALLOWED: &str = "1 to 32 letters (a to z, A to Z), digits, `_` and `-`";
 
     /// The fleet of this name.
     ///
@@ -131,6 +129,33 @@ impl FleetName {
         format!("{self}.{member}")
     }
 
+    /// The fleet and the member whose tag it is; `None` if it is nobody's.
+    ///
+    /// ```
+    /// use pool_core::{FleetName, MemberId};
+    ///
+    /// let orders = FleetName::new("orders")?;
+    /// let tag = orders.tag(MemberId::new(7));
+    /// assert_eq!(FleetName::of_tag(&tag), Some((orders, MemberId::new(7))));
+    /// assert_eq!(FleetName::of_tag("orders"), None);
+    /// # Ok::<_, pool_core::FleetNameError>(())
+    /// ```
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<(Self, MemberId)> {
+        let (name, _) = tag.rsplit_once('.')?;
+        let fleet = Self::new(name).ok()?;
+        let member = fleet.member_of(tag)?;
+        Some((fleet, member))
+    }
+
+    /// Whether two texts are tags of one fleet. A pool that goes on as another's successor keeps its own
+    /// then: it is the same member, and some of its sessions have that tag already.
+    #[must_use]
+    pub fn is_one_fleet(tag: &str, other: &str) -> bool {
+        let fleet = |tag| Self::of_tag(tag).map(|(fleet, _)| fleet);
+        fleet(tag).is_some_and(|of| fleet(other) == Some(of))
+    }
+
     /// Whose tag it is; `None` if it is not one of this fleet.
     #[must_use]
     pub fn member_of(&self, tag: &str) -> Option<MemberId> {
@@ -152,6 +177,12 @@ impl fmt::Display for FleetName {
 pub struct MemberId(u64);
 
 impl MemberId {
+    /// A member that nobody else is.
+    #[must_use]
+    pub fn draw() -> Self {
+        Self(fastrand::u64(..))
+    }
+
     /// The member of this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
@@ -185,6 +216,7 @@ mod tests {
         let member = MemberId::new(u64::MAX);
         let tag = longest.tag(member);
         assert_eq!((tag.len(), longest.member_of(&tag)), (49, Some(member)));
+        assert_eq!(FleetName::of_tag(&tag), Some((longest, member)));
         assert_eq!(fleet("orders").tag(MemberId::new(7)), "orders.0000000000000007");
     }
 
@@ -203,7 +235,27 @@ mod tests {
             "border.0000000000000007",
         ] {
             assert_eq!(fleet("orders").member_of(other), None, "{other}");
+            let owner = FleetName::of_tag(other).map(|(fleet, _)| fleet);
+            assert!(owner.is_none_or(|owner| owner != fleet("orders")), "{other}");
         }
+    }
+
+    #[test]
+    fn only_members_of_one_fleet_can_take_over_from_each_other() {
+        let [one, other] = [7, 8].map(|number| fleet("orders").tag(MemberId::new(number)));
+        assert!(FleetName::is_one_fleet(&one, &other) && FleetName::is_one_fleet(&one, &one));
+        for text in ["orders", "orders.8", "till", "Orders.0000000000000008", ""] {
+            assert!(!FleetName::is_one_fleet(&one, text), "{text}");
+            assert!(!FleetName::is_one_fleet(text, &one), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_two_members_that_are_drawn_are_the_same() {
+        let mut drawn: Vec<_> = (0..100).map(|_| MemberId::draw()).collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 100);
     }
 
     #[test]

@@ -353,6 +353,21 @@ impl MysqlConnection {
         read_rows(self.wire.query_iter(sql).await?).await
     }
 
+    /// The rows of each of several statements of the driver's own, up to the first that fails.
+    pub(crate) async fn ask_each(
+        &mut self,
+        statements: &[String],
+    ) -> (Vec<Vec<Row>>, Result<(), MysqlError>) {
+        let mut answers = Vec::new();
+        let asked = async {
+            let sql = statements.join("; ");
+            self.ready(&sql).await?;
+            read_each(self.wire.query_iter(sql).await?, &mut answers).await
+        };
+        let asked = asked.await;
+        (answers, asked)
+    }
+
     pub(crate) fn server_version(&self) -> (u16, u16, u16) {
         self.wire.server_version()
     }
@@ -433,6 +448,21 @@ where
     let rows: Vec<Row> = result.collect().await?;
     result.drop_result().await?;
     rows.into_iter().map(convert).collect()
+}
+
+async fn read_each<P: Protocol>(
+    mut result: QueryResult<'_, '_, P>,
+    answers: &mut Vec<Vec<Row>>,
+) -> Result<(), MysqlError> {
+    loop {
+        // Nothing is left, or else an error.
+        let is_over = result.columns().is_none();
+        let rows = result.collect().await?;
+        if is_over {
+            return Ok(());
+        }
+        answers.push(rows);
+    }
 }
 
 async fn read_first<T, P>(mut result: QueryResult<'_, '_, P>) -> Result<Option<T>, MysqlError>

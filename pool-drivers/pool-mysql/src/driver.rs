@@ -1,12 +1,13 @@
 //! The driver: `pool_core::Driver` for MySQL and MariaDB.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pool_core::{
-    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
-    Released,
+    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, FleetName, Metadata, PoolConfig,
+    Problem, Released,
 };
 
 use crate::connection::MysqlConnection;
@@ -15,6 +16,18 @@ use crate::open::open;
 use crate::options::{Address, MysqlOptions};
 
 /// Opens connections to one MySQL or MariaDB server.
+///
+/// # Fleets
+///
+/// A fleet's ledger is in the database of the connection, in two tables that whoever comes first creates.
+///
+/// Which sessions a member still has is told by their `program_name`, where the account has `SELECT` on
+/// `performance_schema.session_connect_attrs` and the server has that switched on, as MySQL by default and
+/// MariaDB with `performance_schema=ON`. Else only control connections are recognised: a member that has
+/// lost its own is given up with its lease, whatever it holds. If members have different users, or come
+/// through a proxy that shares its sessions among clients, time alone tells.
+///
+/// Members that use several nodes of one cluster are a fleet for each node.
 #[derive(Debug)]
 pub struct MysqlDriver {
     options: ArcSwap<MysqlOptions>,
@@ -121,6 +134,7 @@ impl Driver for MysqlDriver {
             role: Some(self),
             lag: Some(self),
             activity: Some(self),
+            leases: Some(self),
             ..Capabilities::default()
         }
     }
@@ -129,7 +143,13 @@ impl Driver for MysqlDriver {
         true
     }
 
+    /// A member of a fleet stays who it is.
     fn take_over(&self, successor: Self) {
-        self.options.store(successor.options.into_inner());
+        let mut options = successor.options.into_inner();
+        let own = &self.options.load().program_name;
+        if FleetName::is_one_fleet(own, &options.program_name) {
+            Arc::make_mut(&mut options).program_name.clone_from(own);
+        }
+        self.options.store(options);
     }
 }

@@ -42,6 +42,10 @@ pub enum MysqlError {
     /// A transaction was begun within a [`Transaction`](crate::Transaction), which would have
     /// committed the outer one.
     Nested,
+    /// No database is selected, and the tables of a fleet have to be in one.
+    NoDatabase,
+    /// The server answered, and not what was asked for.
+    Unexpected(&'static str),
     /// After a reset the server says that a transaction is still open, or `autocommit` is not as
     /// it was.
     Unclean,
@@ -111,9 +115,12 @@ impl MysqlError {
                 ConnectFailure::Password(_) | ConnectFailure::TimedOut(_) => ErrorClass::Transient,
                 _ => ErrorClass::Permanent,
             },
-            Self::Row { .. } | Self::CutShort | Self::Nested | Self::Unclean => {
-                ErrorClass::Transient
-            }
+            Self::NoDatabase => ErrorClass::Permanent,
+            Self::Row { .. }
+            | Self::CutShort
+            | Self::Nested
+            | Self::Unexpected(_)
+            | Self::Unclean => ErrorClass::Transient,
         }
     }
 }
@@ -173,6 +180,11 @@ impl fmt::Display for MysqlError {
                 "the connection was lost or an earlier call on it cut short, so it is of no more use",
             ),
             Self::Nested => f.write_str("a transaction is open already"),
+            Self::NoDatabase => f.write_str(
+                "no database is selected, and a fleet's tables have to be in one: name it in the URL \
+                 (mysql://HOST/DATABASE) or the options",
+            ),
+            Self::Unexpected(what) => write!(f, "the server did not say {what}"),
             Self::Unclean => f.write_str("the session is not clean after its reset"),
         }
     }

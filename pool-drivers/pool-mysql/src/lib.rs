@@ -44,6 +44,7 @@ mod class;
 mod connection;
 mod driver;
 mod error;
+mod lease;
 mod location;
 mod open;
 mod options;

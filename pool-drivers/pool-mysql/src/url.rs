@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use pool_core::url::{Parameter, choice, decode, decode_secret};
-use pool_core::{ConfigError, Problem, parse_duration};
+use pool_core::{ConfigError, FleetName, MemberId, Problem, parse_duration};
 
 use crate::location;
 use crate::options::{Address, Hygiene, MysqlOptions, TlsMode};
@@ -49,7 +49,15 @@ const PARAMETERS: &[Parameter<MysqlOptions>] = &[
         write: |options, text| path(text).map(|path| options.tls_key = Some(path)),
     },
     Parameter {
-        name: "program_name",
+        name: FLEET,
+        allowed: FleetName::ALLOWED,
+        write: |options, text| {
+            options.program_name = FleetName::new(text).ok()?.tag(MemberId::draw());
+            Some(())
+        },
+    },
+    Parameter {
+        name: PROGRAM_NAME,
         allowed: "any name",
         write: |options, text| {
             text.clone_into(&mut options.program_name);
@@ -85,6 +93,9 @@ const PARAMETERS: &[Parameter<MysqlOptions>] = &[
     },
 ];
 
+const FLEET: &str = "fleet";
+const PROGRAM_NAME: &str = "program_name";
+
 /// What other clients call `tls`. Not similar enough for a suggestion, and too dangerous to miss.
 const OTHER_NAMES_OF_TLS: [&str; 6] =
     ["ssl", "sslmode", "ssl-mode", "ssl_mode", "require_ssl", "verify_identity"];
@@ -101,7 +112,8 @@ impl MysqlOptions {
     /// no host: `mysql://USER:PASSWORD@/DATABASE?socket=/run/mysqld/mysqld.sock`.
     ///
     /// Parameters: `socket`; `tls` (`disable`, `prefer`, `require`, `verify-full`), `tls_ca`,
-    /// `tls_cert`, `tls_key` (paths of PEM files); `program_name`; `tcp_keepalive` (`60s`, `off`);
+    /// `tls_cert`, `tls_key` (paths of PEM files); `program_name`, or else `fleet` (the name of one: the
+    /// program is called as a new member of it, see [`FleetName::tag`]); `tcp_keepalive` (`60s`, `off`);
     /// `statement_cache`; `hygiene` (`rollback`, `clean`, `discard-all`, `trust`).
     ///
     /// ```
@@ -136,8 +148,15 @@ impl MysqlOptions {
         options.user = user.filter(|user| !user.is_empty()).unwrap_or(options.user);
         options.password = password.map_or(options.password, Into::into);
         options.database = database;
-        for (name, value) in Parameter::read(PARAMETERS, location.query, &mut problems) {
-            problems.extend(options.set(&name, &value).err());
+        let pairs = Parameter::read(PARAMETERS, location.query, &mut problems);
+        for (name, value) in &pairs {
+            problems.extend(options.set(name, value).err());
+        }
+        let given = |name| pairs.iter().find(|(given, _)| given == name);
+        if let (Some(_), Some((field, value))) = (given(FLEET), given(PROGRAM_NAME)) {
+            let why = "a fleet names its members' connections itself";
+            let allowed = "fleet without program_name, or program_name without fleet";
+            problems.push(Problem::invalid(field, value, why, allowed));
         }
         problems.extend(options.problems());
         ConfigError::from_problems(problems)?;

@@ -1,12 +1,13 @@
 //! The driver: `pool_core::Driver` for PostgreSQL.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pool_core::{
-    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, Metadata, PoolConfig, Problem,
-    Released,
+    Capabilities, ConfigError, ConnectContext, Driver, ErrorClass, FleetName, Metadata, PoolConfig,
+    Problem, Released,
 };
 
 use crate::connection::PostgresConnection;
@@ -172,8 +173,13 @@ impl Driver for PostgresDriver {
         true
     }
 
-    /// With its password provider, if it has one.
+    /// With its password provider, if it has one. A member of a fleet stays who it is.
     fn take_over(&self, successor: Self) {
-        self.opening.store(successor.opening.into_inner());
+        let mut opening = successor.opening.into_inner();
+        let own = &self.opening.load().options.application_name;
+        if FleetName::is_one_fleet(own, &opening.options.application_name) {
+            Arc::make_mut(&mut opening).options.application_name.clone_from(own);
+        }
+        self.opening.store(opening);
     }
 }

@@ -37,6 +37,9 @@ const TABLES: &str = "\
 /// would stand still with it.
 const PATIENCE: &str = "1s";
 
+/// The server does not notice that somebody who waits for a lock has given up.
+const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+
 /// `insufficient_privilege`, `read_only_sql_transaction`.
 const NO_RIGHT: &str = "42501";
 const READ_ONLY: &str = "25006";
@@ -82,18 +85,19 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
     ) -> Result<(), LeaseError> {
         let session = connection.session();
         if !session.ask_flag(ARE_THERE).await.map_err(trouble)? {
-            match session.ask_all(TABLES).await {
+            match session.ask_all(&format!("{LOCK_WAIT}; {TABLES}")).await {
                 Err(error) if !was_created_meanwhile(&error) => return Err(trouble(error)),
                 _ => {}
             }
         }
-        let protocol = format!("SELECT protocol FROM pool_fleet WHERE fleet = '{fleet}'");
+        let protocol =
+            format!("{LOCK_WAIT}; SELECT protocol FROM pool_fleet WHERE fleet = '{fleet}'");
         let found = session.ask_all(&protocol).await.map_err(trouble)?;
-        match found.first().and_then(|rows| rows.first()) {
+        match found.last().and_then(|rows| rows.first()) {
             Some(row) => check_protocol(number(row, 0)?),
             None => {
                 let insert = format!(
-                    "INSERT INTO pool_fleet (fleet, protocol, serial) \
+                    "{LOCK_WAIT}; INSERT INTO pool_fleet (fleet, protocol, serial) \
                      VALUES ('{fleet}', {LEASE_PROTOCOL}, 0) ON CONFLICT DO NOTHING"
                 );
                 session.ask_all(&insert).await.map(drop).map_err(trouble)
@@ -109,7 +113,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
         decide: &mut Decide<'_>,
     ) -> Result<(), LeaseError> {
         let read = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_WAIT}; \
              SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE}'; \
              SELECT protocol, serial, total, reserve FROM pool_fleet \
                  WHERE fleet = '{fleet}' FOR UPDATE; \
@@ -122,7 +126,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
             sessions = sessions_of(fleet),
         );
         let read = connection.session().ask_all(&read).await.map_err(trouble)?;
-        let [_, _, fleets, now, rows, sessions, port] = &read[..] else {
+        let [_, _, _, fleets, now, rows, sessions, port] = &read[..] else {
             return Err(trouble(PostgresError::Unexpected("a ledger")));
         };
         let row = fleets.first().ok_or_else(|| trouble(PostgresError::Unexpected("a fleet")))?;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pool_core::url::{Parameter, choice};
-use pool_core::{ConfigError, Problem, parse_duration};
+use pool_core::{ConfigError, FleetName, MemberId, Problem, parse_duration};
 
 use crate::options::{
     At, ChannelBinding, ClientCertificate, DEFAULT_PORT, Host, Hygiene, LoadBalance,
@@ -57,7 +57,15 @@ const PARAMETERS: &[Parameter<Draft>] = &[
         write: |draft, text| put(&mut draft.options.database, text.to_owned()),
     },
     Parameter {
-        name: "application_name",
+        name: FLEET,
+        allowed: FleetName::ALLOWED,
+        write: |draft, text| {
+            draft.options.application_name = FleetName::new(text).ok()?.tag(MemberId::draw());
+            Some(())
+        },
+    },
+    Parameter {
+        name: APPLICATION_NAME,
         allowed: "any text",
         write: |draft, text| {
             text.clone_into(&mut draft.options.application_name);
@@ -163,6 +171,8 @@ const PARAMETERS: &[Parameter<Draft>] = &[
     },
 ];
 
+const APPLICATION_NAME: &str = "application_name";
+const FLEET: &str = "fleet";
 const PASSWORD: &str = "password";
 
 #[expect(
@@ -277,6 +287,11 @@ impl Draft {
                 None
             }
         };
+        if [FLEET, APPLICATION_NAME].iter().all(|name| self.given.contains(name)) {
+            let why = "a fleet names its members' connections itself";
+            let allowed = "fleet without application_name, or application_name without fleet";
+            self.problems.push(Problem::invalid(APPLICATION_NAME, "", why, allowed));
+        }
         let hosts_said = self.problems.iter().any(|problem| problem.field == "host");
         let own = self.options.problems();
         self.problems.extend(own.into_iter().filter(|own| !(hosts_said && own.field == "host")));

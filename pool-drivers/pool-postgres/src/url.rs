@@ -22,8 +22,10 @@ impl PostgresOptions {
     /// `user`, `password`, `dbname`, `application_name`, `options`, `target_session_attrs`,
     /// `load_balance_hosts`, `connect_timeout`, `keepalives`, `sslmode`, `sslrootcert`, `sslcert`,
     /// `sslkey`, `channel_binding`; and ours: `hygiene` (`rollback`, `clean`, `discard-all`,
-    /// `trust`), `statement_cache` (a number, or `off`). Environment variables and password files
-    /// are not read.
+    /// `trust`), `statement_cache` (a number, or `off`), `fleet` (the name of one, instead of
+    /// `application_name`: the program is called as a new member of it, see
+    /// [`FleetName::tag`](pool_core::FleetName::tag)). Environment variables and password files are not
+    /// read.
     ///
     /// ```
     /// use pool_postgres::{Hygiene, PostgresOptions, TargetSession};

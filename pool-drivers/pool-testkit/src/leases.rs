@@ -3,8 +3,9 @@
 #![expect(clippy::missing_errors_doc, reason = "all fail with what a fixture cannot show")]
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -17,8 +18,10 @@ use crate::conformance::Supported;
 use crate::not_tried;
 
 const BUDGET: Budget = Budget { total: 40, reserve: 3 };
-/// Longer than a server lets a silent transaction stand, and than anything here takes that works.
+/// Longer than anything here takes that works.
 const LIMIT: Duration = Duration::from_secs(40);
+/// Longer than a server lets a silent transaction stand, which is two seconds: the machine may be slow.
+const HELD_UP: Duration = Duration::from_secs(10);
 
 /// A driver that keeps ledgers, with a database of its own.
 pub trait LeaseFixture: Send + Sync + Sized + 'static {
@@ -34,8 +37,11 @@ pub trait LeaseFixture: Send + Sync + Sized + 'static {
     /// One whose account may read the database, and may not create tables in it.
     fn driver_without_rights(&self) -> impl Future<Output = Supported<Self::Driver>> + Send;
 
-    /// One whose transactions may not write.
-    fn read_only_driver(&self) -> Supported<Self::Driver>;
+    /// One whose transactions may not write, to a database with tables of ours and the fleet.
+    fn read_only_driver(
+        &self,
+        fleet: &FleetName,
+    ) -> impl Future<Output = Supported<Self::Driver>> + Send;
 
     /// That the server shows whose a session is.
     fn shows_sessions(&self) -> Supported<()>;
@@ -58,9 +64,11 @@ macro_rules! leases {
                     a_server_that_takes_no_writes_says_so
                     an_account_without_the_right_is_told_so
                     everybody_reads_what_a_member_has_written
+                    fleets_of_one_database_know_nothing_of_each_other
                     settlements_follow_each_other
                     the_dead_are_deleted_and_who_leaves_is_gone
                     the_sessions_of_members_are_shown_by_their_tags
+                    those_who_come_first_at_once_find_the_same_tables
             }
         }
     };
@@ -82,15 +90,18 @@ pub async fn run<F: LeaseFixture>(claim: &str, tried: impl Future<Output = Suppo
     }
 }
 
+/// A fixture, and a fleet of a claim's own: tags are shown of a server's every database.
+struct Scene<F> {
+    fixture: F,
+    fleet: FleetName,
+}
+
 /// A member with a connection of its own.
 struct Rig<D: Driver> {
     driver: D,
     connection: D::Connection,
+    fleet: FleetName,
     member: MemberId,
-}
-
-fn fleet() -> FleetName {
-    FleetName::new("shop").expect("allowed")
 }
 
 fn share(granted: usize) -> Share {
@@ -110,10 +121,10 @@ fn write(share: Share) -> Settlement {
 }
 
 impl<D: Driver> Rig<D> {
-    async fn connect(driver: D, member: MemberId) -> Self {
+    async fn connect(driver: D, fleet: &FleetName, member: MemberId) -> Self {
         let context = ConnectContext::new(1, Statements::unobserved());
         let connection = driver.connect(context).await.expect("connected");
-        Self { driver, connection, member }
+        Self { driver, connection, fleet: fleet.clone(), member }
     }
 
     fn store(driver: &D) -> &dyn LeaseStore<D::Connection> {
@@ -122,7 +133,7 @@ impl<D: Driver> Rig<D> {
     }
 
     async fn prepare(&mut self) -> Result<(), LeaseError> {
-        Self::store(&self.driver).prepare(&mut self.connection, &fleet()).await
+        Self::store(&self.driver).prepare(&mut self.connection, &self.fleet).await
     }
 
     /// Settles, and tells what was read.
@@ -132,8 +143,8 @@ impl<D: Driver> Rig<D> {
             read = Some(ledger.clone());
             settlement
         };
-        let (store, fleet) = (Self::store(&self.driver), fleet());
-        store.settle(&mut self.connection, &fleet, self.member, &mut decide).await?;
+        let store = Self::store(&self.driver);
+        store.settle(&mut self.connection, &self.fleet, self.member, &mut decide).await?;
         Ok(read.expect("it was decided"))
     }
 
@@ -142,18 +153,61 @@ impl<D: Driver> Rig<D> {
     }
 }
 
-/// A prepared member of the fixture's fleet.
-async fn member<F: LeaseFixture>(fixture: &F, number: u64) -> Rig<F::Driver> {
-    let member = MemberId::new(number);
-    let mut rig = Rig::connect(fixture.driver(&fleet().tag(member)), member).await;
-    rig.prepare().await.expect("prepared");
-    rig
+impl<F: LeaseFixture> Scene<F> {
+    async fn start() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("shop-{}-{number}", std::process::id());
+        Self { fixture: F::start().await, fleet: FleetName::new(name).expect("allowed") }
+    }
+
+    /// A member that is not prepared.
+    async fn stranger(&self, number: u64) -> Rig<F::Driver> {
+        let member = MemberId::new(number);
+        Rig::connect(self.fixture.driver(&self.fleet.tag(member)), &self.fleet, member).await
+    }
+
+    async fn member(&self, number: u64) -> Rig<F::Driver> {
+        let mut rig = self.stranger(number).await;
+        rig.prepare().await.expect("prepared");
+        rig
+    }
+}
+
+/// Those who come first may come at once.
+pub async fn those_who_come_first_at_once_find_the_same_tables<F: LeaseFixture>() -> Supported<()> {
+    let scene = Scene::<F>::start().await;
+    let mut members = Vec::new();
+    for number in 0..8 {
+        members.push(scene.stranger(number).await);
+    }
+    for prepared in join_all(members.iter_mut().map(Rig::prepare)).await {
+        prepared.expect("prepared");
+    }
+    for (serial, member) in members.iter_mut().enumerate() {
+        assert_eq!(member.settle(write(share(1))).await.serial, serial as u64);
+    }
+    Ok(())
+}
+
+/// Names are told apart by each letter.
+pub async fn fleets_of_one_database_know_nothing_of_each_other<F: LeaseFixture>() -> Supported<()> {
+    let scene = Scene::<F>::start().await;
+    let mut first = scene.member(1).await;
+    first.settle(Settlement::Write { share: share(7), budget: Some(BUDGET) }).await;
+    first.fleet = FleetName::new(scene.fleet.as_str().to_uppercase()).expect("allowed");
+    first.prepare().await.expect("prepared");
+    let ledger = first.settle(Settlement::Leave).await;
+    assert_eq!((ledger.serial, ledger.budget, ledger.rows), (0, None, vec![]));
+    let ledger = scene.member(2).await.settle(write(share(1))).await;
+    assert_eq!((ledger.serial, ledger.budget, ledger.rows.len()), (1, Some(BUDGET), 1));
+    Ok(())
 }
 
 /// What a member writes, the budget among it, is what all read from then on.
 pub async fn everybody_reads_what_a_member_has_written<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let (mut first, mut second) = (member(&fixture, 1).await, member(&fixture, u64::MAX).await);
+    let scene = Scene::<F>::start().await;
+    let (mut first, mut second) = (scene.member(1).await, scene.member(u64::MAX).await);
     let empty = first.settle(Settlement::Write { share: share(7), budget: Some(BUDGET) }).await;
     assert_eq!((empty.serial, empty.budget, empty.rows.len()), (0, None, 0));
     let leaving = Share { draining: true, ..share(0) };
@@ -171,18 +225,21 @@ pub async fn everybody_reads_what_a_member_has_written<F: LeaseFixture>() -> Sup
     Ok(())
 }
 
-/// Of those who settle at once, each sees what those before have written.
+/// Of those who settle at once, each sees what those before have written, at a later time.
 pub async fn settlements_follow_each_other<F: LeaseFixture>() -> Supported<()> {
     const TIMES: usize = 20;
-    let fixture = F::start().await;
+    let scene = Scene::<F>::start().await;
     let mut members = Vec::new();
     for number in 0..4 {
-        members.push(member(&fixture, number).await);
+        members.push(scene.member(number).await);
     }
     let settling = members.iter_mut().map(|member| async {
         let mut serials = Vec::new();
         for _ in 0..TIMES {
-            serials.push(member.settle(write(share(1))).await.serial);
+            let ledger = member.settle(write(share(1))).await;
+            let is_past = ledger.rows.iter().all(|row| row.renewed_at <= ledger.now);
+            assert!(is_past, "the time is from before the lock was had: {ledger:?}");
+            serials.push(ledger.serial);
         }
         serials
     });
@@ -194,8 +251,8 @@ pub async fn settlements_follow_each_other<F: LeaseFixture>() -> Supported<()> {
 
 /// A dead member's row is deleted by whoever settles next, and one that leaves takes its own with it.
 pub async fn the_dead_are_deleted_and_who_leaves_is_gone<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let (mut first, mut second) = (member(&fixture, 1).await, member(&fixture, 2).await);
+    let scene = Scene::<F>::start().await;
+    let (mut first, mut second) = (scene.member(1).await, scene.member(2).await);
     first.settle(write(Share { lease: Duration::ZERO, ..share(5) })).await;
     drop(first);
     // The server may still show the session for a moment.
@@ -206,7 +263,7 @@ pub async fn the_dead_are_deleted_and_who_leaves_is_gone<F: LeaseFixture>() -> S
     let ledger = gone.await;
     let left: Vec<_> = ledger.rows.iter().map(|row| row.member).collect();
     assert_eq!(left, [second.member]);
-    let mut third = member(&fixture, 3).await;
+    let mut third = scene.member(3).await;
     assert_eq!(third.settle(write(share(1))).await.rows, []);
     Ok(())
 }
@@ -214,8 +271,8 @@ pub async fn the_dead_are_deleted_and_who_leaves_is_gone<F: LeaseFixture>() -> S
 /// A member whose process stands still in the middle of a settlement is given up by the server, so that
 /// others settle, and what it decided is not written.
 pub async fn a_member_that_stands_still_holds_nobody_up<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let (mut still, mut other) = (member(&fixture, 1).await, member(&fixture, 2).await);
+    let scene = Scene::<F>::start().await;
+    let (mut still, mut other) = (scene.member(1).await, scene.member(2).await);
     let (began, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();
     let may_go_on = Mutex::new(may_go_on);
@@ -228,12 +285,14 @@ pub async fn a_member_that_stands_still_holds_nobody_up<F: LeaseFixture>() -> Su
                 told.expect("told to go on");
                 write(share(30))
             };
-            let (store, fleet) = (Rig::store(&still.driver), fleet());
-            store.settle(&mut still.connection, &fleet, still.member, &mut decide).await
+            let store = Rig::store(&still.driver);
+            store.settle(&mut still.connection, &still.fleet, still.member, &mut decide).await
         })
     });
     has_begun.recv_timeout(LIMIT).expect("it began");
+    let began = Instant::now();
     let ledger = other.settle(write(share(1))).await;
+    assert!(began.elapsed() < HELD_UP, "it was held up for {:?}", began.elapsed());
     assert_eq!(ledger.rows, []);
     go_on.send(()).expect("it stands there");
     stands.join().expect("no panic").expect_err("it was given up");
@@ -243,18 +302,20 @@ pub async fn a_member_that_stands_still_holds_nobody_up<F: LeaseFixture>() -> Su
 
 /// Members are told apart by what their sessions are called.
 pub async fn the_sessions_of_members_are_shown_by_their_tags<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    fixture.shows_sessions()?;
-    let (mut first, second) = (member(&fixture, 1).await, member(&fixture, 2).await);
-    let more = Rig::connect(fixture.driver(&fleet().tag(second.member)), second.member).await;
-    let _other = Rig::connect(fixture.driver("shopping"), MemberId::new(4)).await;
+    let scene = Scene::<F>::start().await;
+    scene.fixture.shows_sessions()?;
+    let (mut first, _second) = (scene.member(1).await, scene.member(2).await);
+    let more = scene.stranger(2).await;
+    let other = format!("{}s.{}", scene.fleet, MemberId::new(3));
+    let _other = Rig::connect(scene.fixture.driver(&other), &scene.fleet, MemberId::new(3)).await;
     let sessions = first.settle(write(share(1))).await.sessions;
     let of = |sessions: &Sessions| [1, 2, 3].map(|number| sessions.of(MemberId::new(number)));
     assert_eq!(of(&sessions), [Some(1), Some(2), Some(0)], "{sessions:?}");
     drop(more);
-    let (store, fleet) = (Rig::store(&first.driver), fleet());
+    let store = Rig::store(&first.driver);
     loop {
-        let sessions = store.sessions(&mut first.connection, &fleet).await.expect("shown");
+        let shown = store.sessions(&mut first.connection, &scene.fleet).await;
+        let sessions = shown.expect("shown");
         if of(&sessions) == [Some(1), Some(1), Some(0)] {
             return Ok(());
         }
@@ -264,9 +325,9 @@ pub async fn the_sessions_of_members_are_shown_by_their_tags<F: LeaseFixture>() 
 
 /// Who may not create the tables is told so, and not that something went wrong.
 pub async fn an_account_without_the_right_is_told_so<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let driver = fixture.driver_without_rights().await?;
-    let mut poor = Rig::connect(driver, MemberId::new(1)).await;
+    let scene = Scene::<F>::start().await;
+    let driver = scene.fixture.driver_without_rights().await?;
+    let mut poor = Rig::connect(driver, &scene.fleet, MemberId::new(1)).await;
     let refused = poor.prepare().await.expect_err("no right");
     assert_eq!(refused.trouble(), LeaseTrouble::NoRight, "{refused:?}");
     Ok(())
@@ -274,11 +335,10 @@ pub async fn an_account_without_the_right_is_told_so<F: LeaseFixture>() -> Suppo
 
 /// Tables of another version are left alone.
 pub async fn a_fleet_of_another_version_is_refused<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let mut early = member(&fixture, 1).await;
-    fixture.run("UPDATE pool_fleet SET protocol = 77").await;
-    let late = MemberId::new(2);
-    let mut late = Rig::connect(fixture.driver(&fleet().tag(late)), late).await;
+    let scene = Scene::<F>::start().await;
+    let mut early = scene.member(1).await;
+    scene.fixture.run("UPDATE pool_fleet SET protocol = 77").await;
+    let mut late = scene.stranger(2).await;
     for refused in [
         late.prepare().await.expect_err("not ours"),
         early.try_settle(write(share(1))).await.expect_err("not ours any more"),
@@ -291,10 +351,10 @@ pub async fn a_fleet_of_another_version_is_refused<F: LeaseFixture>() -> Support
 
 /// After a failover, what was the primary may be a replica.
 pub async fn a_server_that_takes_no_writes_says_so<F: LeaseFixture>() -> Supported<()> {
-    let fixture = F::start().await;
-    let driver = fixture.read_only_driver()?;
-    drop(member(&fixture, 1).await);
-    let mut demoted = Rig::connect(driver, MemberId::new(1)).await;
+    let scene = Scene::<F>::start().await;
+    drop(scene.member(1).await);
+    let driver = scene.fixture.read_only_driver(&scene.fleet).await?;
+    let mut demoted = Rig::connect(driver, &scene.fleet, MemberId::new(1)).await;
     let refused = demoted.try_settle(write(share(1))).await.expect_err("it takes no writes");
     assert_eq!(refused.trouble(), LeaseTrouble::ReadOnly, "{refused:?}");
     Ok(())

@@ -13,6 +13,7 @@ fn right(password: impl Strategy<Value = String>) -> impl Strategy<Value = Strin
     let forms = [
         "mysql://app:PASSWORD@db.local:3307/orders?tls=require&hygiene=clean",
         "mariadb://app:PASSWORD@[::1]/orders%20db?program_name=a%20b&statement_cache=8",
+        "mysql://app:PASSWORD@db/orders?fleet=shop&hygiene=trust",
         "mysql://app:PASSWORD@/orders?socket=/run/mysqld/mysqld.sock",
         "mysql://app:PASSWORD@127.0.0.1:99999?tcp_keepalive=99999999999999999999s",
         "mysql://db/orders?user=shop&password=PASSWORD&tls=disable",

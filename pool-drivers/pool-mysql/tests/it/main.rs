@@ -7,6 +7,7 @@ mod failing;
 mod faults;
 mod fuzz;
 mod hygiene;
+mod leases;
 mod letting_go;
 mod load;
 mod network;

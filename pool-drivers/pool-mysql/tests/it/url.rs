@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pool_core::Driver as _;
+use pool_core::{Driver as _, FleetName};
 use pool_mysql::{Address, Hygiene, MysqlDriver, MysqlOptions, System, TlsMode};
 use pool_testkit::Shown;
 
@@ -68,6 +68,38 @@ fn every_parameter_is_understood() {
     assert_eq!(options("mysql://db?tls_ca=ca.pem").tls_ca, Some("ca.pem".into()));
     assert_eq!(options("mysql://db?tcp_keepalive=off").tcp_keepalive, None);
     assert_eq!(options("mysql://db?statement_cache=off").statement_cache, 0);
+}
+
+#[test]
+fn a_program_may_be_a_new_member_of_a_fleet() {
+    let url = "mysql://db?fleet=shop";
+    let shop = FleetName::new("shop").expect("allowed");
+    let [one, other] = [(); 2].map(|()| shop.member_of(&options(url).program_name));
+    assert!(one.is_some() && other.is_some() && one != other, "{one:?}, {other:?}");
+    expect_problem("mysql://db?fleet=my.shop", "1 to 32 letters (a to z, A to Z), digits, `_`");
+    for url in
+        ["mysql://db?fleet=shop&program_name=till", "mysql://db?program_name=till&fleet=shop"]
+    {
+        expect_problem(
+            url,
+            "program_name = \"till\": a fleet names its members' connections itself; allowed: fleet \
+             without program_name, or program_name without fleet",
+        );
+    }
+}
+
+#[test]
+fn a_member_of_a_fleet_stays_who_it_is() {
+    let driver = |url| MysqlDriver::from_url(url).expect("valid");
+    let pool = driver("mysql://db?fleet=shop");
+    let own = pool.options().program_name;
+    pool.take_over(driver("mysql://elsewhere?fleet=shop"));
+    assert_eq!(pool.options().program_name, own);
+    assert_eq!(pool.options().address, tcp("elsewhere", 3306));
+    pool.take_over(driver("mysql://elsewhere?fleet=shop2"));
+    assert!(pool.options().program_name.starts_with("shop2."));
+    pool.take_over(driver("mysql://elsewhere?program_name=till"));
+    assert_eq!(pool.options().program_name, "till");
 }
 
 #[test]

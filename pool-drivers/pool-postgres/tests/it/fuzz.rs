@@ -53,6 +53,7 @@ fn right(password: impl Strategy<Value = String>) -> impl Strategy<Value = Strin
     let forms = [
         "postgres://app:PASSWORD@one,two:5433,[::1]:5434/orders?sslmode=require&hygiene=clean",
         "postgresql://app:PASSWORD@[::1]/orders%20db?application_name=a%20b&statement_cache=8",
+        "postgres://app:PASSWORD@one/orders?fleet=shop&hygiene=trust",
         "postgres://app:PASSWORD@%2Frun%2Fpostgresql:5433/orders",
         "postgres:///orders?user=shop&password=PASSWORD&host=/run/postgresql&port=5433",
         "postgres://one/orders?password=PASSWORD&connect_timeout=99999999999999999999",

@@ -1,11 +1,16 @@
 //! The ledger of a fleet, on a database of the test server.
 
-use pool_postgres::{PostgresDriver, PostgresOptions};
+use std::error::Error;
+
+use pool_core::{FleetName, LeaseStore as _, LeaseTrouble, Ledger, MemberId, Settlement};
+use pool_postgres::{PostgresDriver, PostgresError, PostgresOptions};
 use pool_testkit::conformance::{Supported, Unsupported};
 use pool_testkit::leases::LeaseFixture;
 use pool_testkit::servers::Product;
+use tokio::task::block_in_place;
 
-use crate::rig::{CANARY, Database, access, connect, within};
+use crate::network::before;
+use crate::rig::{CANARY, Database, access, code, connect, within};
 
 pool_testkit::leases!(Postgres);
 
@@ -39,7 +44,7 @@ impl LeaseFixture for Postgres {
         Ok(PostgresDriver::new(PostgresOptions { user, ..self.database.options() }))
     }
 
-    fn read_only_driver(&self) -> Supported<PostgresDriver> {
+    async fn read_only_driver(&self, _: &FleetName) -> Supported<PostgresDriver> {
         if access().product == Product::PgBouncer {
             return Err(Unsupported("the pooler passes no session parameters on"));
         }
@@ -58,4 +63,55 @@ impl LeaseFixture for Postgres {
         let connection = connect(self.database.options()).await;
         within(connection.batch_execute(sql)).await.expect("done");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_settlement_that_was_cut_off_nobody_knows() {
+    let database = Database::create().await;
+    let (proxy, options) = before(&database);
+    let driver = PostgresDriver::new(options.clone());
+    let (fleet, member) = (FleetName::new("shop").expect("allowed"), MemberId::new(1));
+    let mut connection = connect(options).await;
+    within(driver.prepare(&mut connection, &fleet)).await.expect("prepared");
+    let mut cut = |_: &Ledger| {
+        block_in_place(|| proxy.reset());
+        Settlement::Leave
+    };
+    let settled = within(driver.settle(&mut connection, &fleet, member, &mut cut)).await;
+    let cut_off = settled.expect_err("cut off");
+    assert_eq!(cut_off.trouble(), LeaseTrouble::OutcomeUnknown, "{cut_off:?}");
+    assert!(cut_off.source().is_some_and(<dyn Error>::is::<PostgresError>));
+    let mut other = connect(database.options()).await;
+    let mut serial = None;
+    let mut look = |ledger: &Ledger| {
+        serial = Some(ledger.serial);
+        Settlement::Leave
+    };
+    within(driver.settle(&mut other, &fleet, member, &mut look)).await.expect("settled");
+    assert_eq!(serial, Some(0), "it was before the commit");
+}
+
+/// The server would not notice that its client has given up.
+#[tokio::test]
+async fn for_tables_that_are_locked_nobody_waits_long() {
+    let database = Database::create().await;
+    let driver = PostgresDriver::new(database.options());
+    let (fleet, member) = (FleetName::new("shop").expect("allowed"), MemberId::new(1));
+    let [mut one, mut another] =
+        [connect(database.options()).await, connect(database.options()).await];
+    within(driver.prepare(&mut one, &fleet)).await.expect("prepared");
+    let keeper = connect(database.options()).await;
+    let lock = "BEGIN; LOCK TABLE pool_fleet, pool_fleet_member";
+    within(keeper.batch_execute(lock)).await.expect("had");
+    let mut decide = |_: &Ledger| Settlement::Leave;
+    let settled = within(driver.settle(&mut one, &fleet, member, &mut decide)).await;
+    let prepared = within(driver.prepare(&mut another, &fleet)).await;
+    for refused in [settled, prepared] {
+        let refused = refused.expect_err("locked");
+        let error = refused.source().and_then(|source| source.downcast_ref::<PostgresError>());
+        assert_eq!(error.and_then(code), Some("55P03"), "{refused:?}");
+    }
+    within(keeper.batch_execute("ROLLBACK")).await.expect("given back");
+    let mut third = connect(database.options()).await;
+    within(driver.settle(&mut third, &fleet, member, &mut decide)).await.expect("settled");
 }

@@ -10,7 +10,8 @@ use tokio::task::block_in_place;
 use crate::load::{USERS, befall, is_served_soon, is_whole, load_on, patient_pool, pool};
 use crate::rig::{Database, access, in_transaction, options_of, pid, pool_of_one, within};
 
-fn before(database: &Database) -> (Proxy, PostgresOptions) {
+/// The database behind a proxy of a test's own.
+pub(crate) fn before(database: &Database) -> (Proxy, PostgresOptions) {
     let proxy = befall(|| Proxy::before(access()));
     let options = options_of(&proxy.access(), database.name());
     (proxy, options)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pool_core::Driver as _;
+use pool_core::{Driver as _, FleetName};
 use pool_postgres::{
     At, ChannelBinding, Host, Hygiene, LoadBalance, PostgresDriver, PostgresOptions, TargetSession,
     TlsMode,
@@ -226,4 +226,38 @@ fn no_form_of_a_password_is_ever_shown() {
         shown.expect_no(CANARY);
     }
     assert!(right >= 6, "the test is about passwords that are taken in, too: {right}");
+}
+
+#[test]
+fn the_program_may_be_a_new_member_of_a_fleet() {
+    let shop = FleetName::new("shop").expect("allowed");
+    for text in ["postgres://db?fleet=shop", "host=db fleet=shop"] {
+        let draw = || text.parse::<PostgresOptions>().expect(text).application_name;
+        let [one, other] = [(); 2].map(|()| shop.member_of(&draw()));
+        assert!(one.is_some() && other.is_some() && one != other, "{text}: {one:?}, {other:?}");
+    }
+    let problems = problems("host=db fleet=my.shop application_name=till");
+    assert_eq!(
+        problems,
+        [
+            "fleet = \"my.shop\": not understood; allowed: 1 to 32 letters (a to z, A to Z), digits, \
+             `_` and `-`",
+            "application_name = \"\": a fleet names its members' connections itself; allowed: fleet \
+             without application_name, or application_name without fleet",
+        ]
+    );
+}
+
+#[test]
+fn a_member_of_a_fleet_stays_who_it_is() {
+    let driver = |url| PostgresDriver::from_url(url).expect("valid");
+    let pool = driver("postgres://db?fleet=shop");
+    let own = pool.options().application_name;
+    pool.take_over(driver("postgres://elsewhere?fleet=shop"));
+    assert_eq!(pool.options().application_name, own);
+    assert_eq!(pool.options().hosts, [Host::tcp("elsewhere", 5432)]);
+    pool.take_over(driver("postgres://elsewhere?fleet=shop2"));
+    assert!(pool.options().application_name.starts_with("shop2."));
+    pool.take_over(driver("postgres://elsewhere?application_name=till"));
+    assert_eq!(pool.options().application_name, "till");
 }
