@@ -34,6 +34,7 @@ mod sql;
 #[cfg(any(feature = "otlp", feature = "webhooks"))]
 mod tls;
 mod trace;
+pub mod tuner;
 mod view;
 mod window;
 

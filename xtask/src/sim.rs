@@ -1,8 +1,8 @@
 //! `cargo xtask sim`: the engine, or a fleet (`cargo xtask sim fleet`), in virtual time, under whatever can
-//! happen, for as many seeds as asked for.
+//! happen, for as many seeds as asked for; or the tuner (`cargo xtask sim tuner`) on simulated servers.
 //!
 //! What happens and what is checked is in the tests of pool-core (`tests/it/simulation`) and of
-//! pool-monitor (`tests/it/fleet`); here is how many, and what is said about it.
+//! pool-monitor (`tests/it/fleet`, `tests/it/tuner`); here is how many, and what is said about it.
 
 use std::process::Command;
 use std::time::Instant;
@@ -49,6 +49,19 @@ enum Other {
     /// Run a fleet of pools that share a database's connections, under crashes, pauses, failovers and
     /// whatever else can happen.
     Fleet(Which),
+    /// Judge the tuner on simulated servers: against the best fixed sizes, against others that size pools,
+    /// and by what misleads it.
+    Tuner(Judged),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Judged {
+    /// How many seeds; each takes some seconds of a core, for it judges every case.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -67,6 +80,7 @@ struct Which {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match arguments {
         Arguments { other: Some(Other::Fleet(which)), .. } => FLEET.run(*which),
+        Arguments { other: Some(Other::Tuner(judged)), .. } => judge_tuner(*judged),
         Arguments { release_gate: true, which, .. } => pass_gate(which.from),
         Arguments { which, .. } => ENGINE.run(*which),
     }
@@ -82,6 +96,25 @@ fn pass_gate(from: u64) -> Result<()> {
     shuttle::run(RELEASE_GATE, from)
 }
 
+/// Its tests print their figures.
+fn judge_tuner(Judged { seeds, from }: Judged) -> Result<()> {
+    // One after the other, for each takes all cores.
+    let arguments = ["--quiet", "--", "tuner::", "--nocapture", "--test-threads", "1"];
+    let mut command = cargo_test("pool-monitor", &arguments);
+    child::run(seeded(&mut command, from, seeds))
+}
+
+fn cargo_test(package: &str, arguments: &[&str]) -> Command {
+    // Fast, and with the assertions of what is run.
+    let mut command = child::cargo(&["test", "--profile", "simulation", "--test", "it"]);
+    command.args(["--package", package]).args(arguments);
+    command
+}
+
+fn seeded(command: &mut Command, from: u64, seeds: u64) -> &mut Command {
+    command.env("POOL_SIM_FROM", from.to_string()).env("POOL_SIM_SEEDS", seeds.to_string())
+}
+
 impl Simulation {
     fn run(&self, which: Which) -> Result<()> {
         match which {
@@ -91,7 +124,7 @@ impl Simulation {
     }
 
     fn run_seeds(&self, from: u64, seeds: u64) -> Result<()> {
-        child::run(self.cargo_test(&["--no-run"]).arg("--quiet"))?;
+        child::run(cargo_test(self.package, &["--no-run"]).arg("--quiet"))?;
         let started = Instant::now();
         let printed = child::run_and_read(&mut self.seeded(from, seeds))?;
         let seconds = started.elapsed().as_secs_f64();
@@ -107,15 +140,8 @@ impl Simulation {
 
     fn seeded(&self, from: u64, seeds: u64) -> Command {
         let arguments = ["--quiet", "--", "--exact", self.test, "--nocapture"];
-        let mut command = self.cargo_test(&arguments);
-        command.env("POOL_SIM_FROM", from.to_string()).env("POOL_SIM_SEEDS", seeds.to_string());
-        command
-    }
-
-    fn cargo_test(&self, arguments: &[&str]) -> Command {
-        // Fast, and with the assertions of what is run.
-        let mut command = child::cargo(&["test", "--profile", "simulation", "--test", "it"]);
-        command.args(["--package", self.package]).args(arguments);
+        let mut command = cargo_test(self.package, &arguments);
+        seeded(&mut command, from, seeds);
         command
     }
 }

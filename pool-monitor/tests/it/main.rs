@@ -20,3 +20,4 @@ mod readme;
 mod rig;
 mod shipped;
 mod traces;
+mod tuner;
