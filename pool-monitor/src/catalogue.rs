@@ -25,6 +25,8 @@ pub const OUTCOME: &str = "pool.acquire.outcome";
 pub const REFUSED: &str = "refused";
 /// Which state of health a value is about, of [`HEALTH`].
 pub const HEALTH_STATE: &str = "pool.health.state";
+/// Which state of a share in a server a value is about, of [`FLEET_STATE`].
+pub const SHARE_STATE: &str = "pool.fleet.share.state";
 
 /// What a metric is, and thereby how its values are to be read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -154,14 +156,14 @@ catalogue! {
         CONNECTIONS,
         "The most idle connections that are kept",
     );
-    /// `min_idle`.
+    /// The effective `min_idle`.
     IDLE_MIN = Metric::new(
         "db.client.connection.idle.min",
         Kind::UpDownCounter,
         CONNECTIONS,
         "Idle connections that are opened ahead",
     );
-    /// `max_open`; absent for an unlimited pool.
+    /// The effective `max_open`; absent for an unlimited pool.
     MAX = Metric::new(
         "db.client.connection.max",
         Kind::UpDownCounter,
@@ -302,6 +304,34 @@ catalogue! {
         "1",
         "1 while probes of the pool's health fail, 0 while they succeed; absent where nobody checks it",
     );
+    /// What the tuner recommends, or has given the pool.
+    SIZE_RECOMMENDED = Metric::new(
+        "pool.size.recommended",
+        Kind::Gauge,
+        CONNECTIONS,
+        "The max_open that the tuner recommends or has set; absent where there is none",
+    );
+    /// Whether that is in force.
+    SIZE_APPLIED = Metric::new(
+        "pool.size.applied",
+        Kind::Gauge,
+        "1",
+        "1 while the recommended max_open is in force, 0 while it is only said; absent where there is none",
+    );
+    /// The pool's share of a server.
+    FLEET_GRANTED = Metric::new(
+        "pool.fleet.granted",
+        Kind::UpDownCounter,
+        CONNECTIONS,
+        "Connections that the pool may have of a server it shares; absent where it is in no fleet",
+    );
+    /// What the pool may do with its share.
+    FLEET_STATE = Metric::new(
+        "pool.fleet.state",
+        Kind::Gauge,
+        "1",
+        "1 for the state that the pool's share of a server is in, 0 for the others; absent where it is in no fleet",
+    ).by(&[SHARE_STATE]);
     /// Number of the configuration in force.
     GENERATION = Metric::new(
         "pool.generation",

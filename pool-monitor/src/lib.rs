@@ -5,6 +5,7 @@
 //! linked by default; exporters, endpoints and sinks are features.
 #![forbid(unsafe_code)]
 
+pub mod adaptive;
 pub mod advisor;
 #[cfg(feature = "alerts")]
 pub mod alerts;

@@ -1,16 +1,22 @@
-//! What each metric says of a pool at one moment, as far as its statistics know, or whoever checks it has
-//! told. What neither says is counted as it happens.
+//! What each metric says of a pool at one moment, as far as its statistics know, or whoever checks or adapts
+//! it has told. What none of them says is counted as it happens.
 
-use pool_core::{Circuit, Control, HealthState, PoolConfig, PoolState, PoolStats, ToldHealth};
+use pool_core::{
+    Circuit, Control, FleetShare, HealthState, PoolConfig, PoolState, PoolStats, RecommendedSize,
+    ShareState, Sizing, ToldHealth,
+};
 
-use crate::catalogue::{self, CLOSE_REASON, HEALTH_STATE, Metric, OUTCOME, STATE};
+use crate::catalogue::{self, CLOSE_REASON, HEALTH_STATE, Metric, OUTCOME, SHARE_STATE, STATE};
 use crate::window::utilisation;
 
 /// A pool at one moment.
 pub(crate) struct Reading {
     stats: PoolStats,
     config: PoolConfig,
+    min_idle: usize,
     health: Option<ToldHealth>,
+    recommended: Option<RecommendedSize>,
+    share: Option<FleetShare>,
 }
 
 /// An attribute beside the pool's name, and its value.
@@ -32,12 +38,15 @@ pub(crate) fn is_read(metric: &Metric) -> bool {
 
 impl Reading {
     pub(crate) fn of(pool: &dyn Control) -> Self {
-        Self { stats: pool.stats(), config: pool.config(), health: health(pool) }
+        let (stats, config) = (pool.stats(), pool.config());
+        let min_idle = pool.steering().min_idle.unwrap_or(config.min_idle).min(stats.max_idle);
+        let Sizing { recommended, share } = sizing(pool).unwrap_or_default();
+        Self { stats, config, min_idle, health: health(pool), recommended, share }
     }
 
     /// Tells `emit` every value of `metric`.
     pub(crate) fn read(&self, metric: &Metric, emit: &mut dyn FnMut(f64, Attribute)) {
-        let Self { stats, config, health } = self;
+        let Self { stats, config, health, recommended, share, .. } = self;
         let mut count = |count: usize| emit(count as f64, None);
         match *metric {
             catalogue::COUNT => {
@@ -45,7 +54,7 @@ impl Reading {
                 emit(stats.in_use as f64, Some((STATE, "used")));
             }
             catalogue::IDLE_MAX => limit(stats.max_idle, count),
-            catalogue::IDLE_MIN => count(config.min_idle),
+            catalogue::IDLE_MIN => count(self.min_idle),
             catalogue::MAX => limit(stats.max_open, count),
             catalogue::PENDING_REQUESTS => count(stats.waiting),
             catalogue::OPENING => count(stats.opening),
@@ -69,6 +78,24 @@ impl Reading {
                 let Some(health) = health else { return };
                 emit(switch(health.probe_circuit != Circuit::Closed), None);
             }
+            catalogue::SIZE_RECOMMENDED => {
+                let Some(recommended) = recommended else { return };
+                limit(recommended.max_open, count);
+            }
+            catalogue::SIZE_APPLIED => {
+                let Some(recommended) = recommended else { return };
+                emit(switch(recommended.is_applied), None);
+            }
+            catalogue::FLEET_GRANTED => {
+                let Some(share) = share else { return };
+                count(share.granted);
+            }
+            catalogue::FLEET_STATE => {
+                let Some(share) = share else { return };
+                for state in ShareState::ALL {
+                    emit(switch(state == share.state), Some((SHARE_STATE, state.name())));
+                }
+            }
             catalogue::CLOSED => {
                 for (reason, count) in stats.closed.iter() {
                     emit(count as f64, Some((CLOSE_REASON, reason.name())));
@@ -87,6 +114,11 @@ impl Reading {
 /// What was told of a pool's health. Of one that was closed, nobody has to be told that it cannot serve.
 pub(crate) fn health(pool: &dyn Control) -> Option<ToldHealth> {
     pool.health().filter(|_| pool.state() != PoolState::Closed)
+}
+
+/// What was told of a pool's size, likewise.
+pub(crate) fn sizing(pool: &dyn Control) -> Option<Sizing> {
+    pool.sizing().filter(|_| pool.state() != PoolState::Closed)
 }
 
 fn switch(is_on: bool) -> f64 {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pool_core::{Circuit, CloseReason, HealthState};
+use pool_core::{Circuit, CloseReason, HealthState, ShareState};
 
 use crate::view::PoolView;
 use crate::window::Window;
@@ -92,6 +92,9 @@ signals! {
     CircuitOpen, "circuit_open", "1";
     /// 1 while whoever checks the pool calls it unhealthy, 0 while it is something else.
     Unhealthy, "unhealthy", "1";
+    /// 1 while the pool may open nothing, since nothing is granted to it of a server that a fleet shares, or
+    /// its lease has run out; 0 while it may.
+    ShareWithheld, "share_withheld", "1";
     /// Configurations that were refused with an error.
     ConfigurationsRefused, "configurations_refused", "configurations a minute";
 }
@@ -110,7 +113,8 @@ impl Signal {
     }
 
     /// Its value now, or over the last `over` if it is a rate or a percentile. `None` where there is none:
-    /// the percentile of no waits, the ratio of no acquires, the health of a pool that nobody checks.
+    /// the percentile of no waits, the ratio of no acquires, the health of a pool that nobody checks,
+    /// the share of one that is in no fleet.
     #[must_use]
     pub fn value(self, view: &PoolView, over: Duration) -> Option<f64> {
         self.now(view).or_else(|| self.over(&view.history.last(over)))
@@ -132,6 +136,10 @@ impl Signal {
             Self::CircuitOpen => f64::from(u8::from(stats.circuit != Circuit::Closed)),
             Self::Unhealthy => {
                 f64::from(u8::from(snapshot.health?.state == HealthState::Unhealthy))
+            }
+            Self::ShareWithheld => {
+                let share = snapshot.sizing.as_ref()?.share.as_ref()?;
+                f64::from(u8::from(matches!(share.state, ShareState::Pending | ShareState::Lapsed)))
             }
             _ => return None,
         })
@@ -169,7 +177,8 @@ impl Signal {
             | Self::QueueFill
             | Self::OldestWait
             | Self::CircuitOpen
-            | Self::Unhealthy => None,
+            | Self::Unhealthy
+            | Self::ShareWithheld => None,
         }
     }
 }

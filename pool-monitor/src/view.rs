@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::runtime::Instant;
-use pool_core::{Holder, Metadata, PoolConfig, PoolStats, ToldHealth};
+use pool_core::{Holder, Metadata, PoolConfig, PoolStats, Sizing, ToldHealth};
 
 use crate::history::History;
 use crate::recorder::Leak;
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub last_connect_error: Option<Arc<str>>,
     /// What whoever checks the pool has told of its health; `None` if nobody has, or it is closed.
     pub health: Option<ToldHealth>,
+    /// What whoever adapts the pool has told of its size; `None` if nobody has, or it is closed.
+    pub sizing: Option<Sizing>,
 }
 
 impl Snapshot {

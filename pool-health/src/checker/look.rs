@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use pool_core::{Brief, Circuit, ControlHandle, PoolState, PoolStats};
+use pool_core::{Brief, Circuit, ControlHandle, PoolState, PoolStats, ShareState};
 
 use super::prober::Prober;
 use crate::health::{Health, HealthChange, HealthState};
@@ -57,11 +57,17 @@ impl Prober {
         if stats.state == PoolState::Closed {
             return (HealthState::Unhealthy, vec![CLOSED.to_owned()]);
         }
+        let withheld = self.withheld();
         match self.judge.verdict() {
             Verdict::Unknown => (HealthState::Unknown, self.doubts()),
-            Verdict::Down => (HealthState::Unhealthy, self.why_down()),
+            Verdict::Down => {
+                let reasons = self.why_down().into_iter().chain(withheld).collect();
+                (HealthState::Unhealthy, reasons)
+            }
             Verdict::Up => {
+                let cannot_serve = withheld.is_some() && stats.idle + stats.in_use == 0;
                 let mut reasons = self.doubts();
+                reasons.extend(withheld);
                 reasons.extend(saturated);
                 if stats.state == PoolState::Paused {
                     reasons.push(format!("the pool is paused, {} acquires wait", stats.waiting));
@@ -71,10 +77,21 @@ impl Prober {
                     reasons.push("the pool's latest connect failed".to_owned());
                 }
                 reasons.extend(self.complaints(self.inner.runtime.now()));
-                let is_well = reasons.is_empty();
-                (if is_well { HealthState::Healthy } else { HealthState::Degraded }, reasons)
+                let found = match reasons.is_empty() {
+                    _ if cannot_serve => HealthState::Unhealthy,
+                    true => HealthState::Healthy,
+                    false => HealthState::Degraded,
+                };
+                (found, reasons)
             }
         }
+    }
+
+    /// Why the pool may open nothing, as a member of a fleet. What it has may serve all the same.
+    fn withheld(&self) -> Option<String> {
+        let share = self.inner.pool.sizing()?.share?;
+        let is_withheld = share.state != ShareState::Granted;
+        is_withheld.then(|| format!("fleet {}: {}", share.fleet.as_str(), share.reason))
     }
 
     /// What the latest probe failed by although that is not enough to be sure.

@@ -2,6 +2,7 @@
 //! endpoints tell of it: on real sockets. What becomes of both while something befalls a real server.
 
 mod checker;
+mod fleet;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod guide;

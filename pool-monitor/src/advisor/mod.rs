@@ -4,6 +4,7 @@
 //! is missing (no limit known), the rule is silent, or says that it leaves two explanations (no calmer time
 //! to compare with).
 
+mod adapted;
 mod lifetimes;
 mod server;
 mod setting;
@@ -70,8 +71,12 @@ rules! {
     DeadlineBeforeConnect, "deadline_before_connect", stuck::deadline_before_connect;
     /// Connections are held far longer than they are wont to.
     LeakSuspected, "leak_suspected", stuck::leak;
+    /// A fleet grants the pool nothing, or less than it could use.
+    FleetShare, "fleet_share", adapted::fleet_share;
     /// All replicas together could open more connections than the server allows.
     ServerLimitNear, "server_limit_near", server::limit_near;
+    /// A tuner that only looks on would choose another size.
+    SizeRecommended, "size_recommended", adapted::size_recommended;
     /// The database does not get faster by more connections.
     DatabaseSaturated, "database_saturated", sizes::database_saturated;
     /// Acquires wait though the database has time.
@@ -126,6 +131,19 @@ struct Seen<'a> {
     whole: Window,
 }
 
+impl Seen<'_> {
+    /// How many connections may be open: as configured, or less if a tuner or a fleet says so.
+    fn limit(&self) -> usize {
+        self.view.snapshot.stats.max_open
+    }
+
+    fn is_mostly_full(&self) -> bool {
+        self.recent.full.as_secs_f64() >= MOSTLY * self.recent.span.as_secs_f64()
+    }
+}
+
+/// Above this part of the span full, a pool is said to be full.
+const MOSTLY: f64 = 0.5;
 /// How much of the history is recent.
 const RECENT: Duration = Duration::from_mins(2);
 /// What is younger says too little about anything.

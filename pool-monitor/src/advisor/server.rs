@@ -3,7 +3,7 @@
 use pool_core::{Capacity, PoolConfig};
 
 use super::setting::lower_max_open;
-use super::{Finding, Seen};
+use super::{Finding, Seen, adapted};
 
 /// How many connections the server has for each replica; `None` if its limit is not known.
 pub(super) fn room(seen: &Seen<'_>) -> Option<usize> {
@@ -21,8 +21,9 @@ fn others(capacity: &Capacity) -> Option<usize> {
 /// All replicas together could open more connections than the server allows.
 pub(super) fn limit_near(seen: &Seen<'_>) -> Option<Finding> {
     let (capacity, room) = (seen.deployment.capacity?, room(seen)?);
-    let (max_open, replicas) = (seen.view.config.max_open, seen.deployment.replicas.max(1));
-    if max_open <= room {
+    let (max_open, replicas) = (seen.limit(), seen.deployment.replicas.max(1));
+    // A fleet's members never have more than its total, whatever each of them may have.
+    if max_open <= room || adapted::share(seen).is_some() {
         return None;
     }
     let wanted = match max_open {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pool_core::{Brief, CloseReason, PoolConfig};
 
+use super::adapted::{self, LimitedBy};
 use super::setting::{Setting, lower_max_open, whole_seconds};
 use super::{Finding, Seen, server, stuck};
 use crate::history::Calm;
@@ -21,8 +22,6 @@ const AS_FAST: f64 = 1.25;
 /// Acquires come irregularly: as many connections as serve their average rate would have a queue without
 /// end.
 const HEADROOM: f64 = 1.5;
-/// Above this part of the span full, a pool is said to be full.
-const MOSTLY: f64 = 0.5;
 /// A pool this many times larger than twice its peak is oversized.
 const OVERSIZED: usize = 2;
 
@@ -64,6 +63,8 @@ fn churn_by(reason: CloseReason, seen: &Seen<'_>) -> Option<Finding> {
             );
             (remedy, Setting::MaxLifetime(then))
         }
+        // Whoever steers it has lowered it: a larger one changes nothing.
+        _ if seen.view.snapshot.stats.max_idle < config.effective_max_idle() => return None,
         _ => {
             let then = (peak + 1).min(config.max_open);
             let grace = if config.idle_grace.is_zero() { " or set idle_grace" } else { "" };
@@ -78,18 +79,38 @@ fn churn_by(reason: CloseReason, seen: &Seen<'_>) -> Option<Finding> {
 pub(super) fn too_small(seen: &Seen<'_>) -> Option<Finding> {
     let busy = busy(seen)?;
     // Connections that are not given back are missing, not too few.
-    if stuck::leak(seen).is_some() {
+    if stuck::leak(seen).is_some() || adapted::not_applied(seen).is_some() {
         return None;
     }
-    match busy.calm {
-        Some(calm) if busy.slowdown(calm) <= AS_FAST => too_small_surely(seen, &busy, calm),
-        Some(_) => None,
-        None => too_small_perhaps(seen, &busy),
+    match (adapted::limited_by(seen), busy.calm) {
+        (_, Some(calm)) if busy.slowdown(calm) > AS_FAST => None,
+        (Some(limited_by), _) => kept_small(seen, &busy, &limited_by),
+        (None, Some(calm)) => too_small_surely(seen, &busy, calm),
+        (None, None) => too_small_perhaps(seen, &busy),
     }
 }
 
+/// A pool that is not to be made larger by its configuration.
+fn kept_small(seen: &Seen<'_>, busy: &Busy, limited_by: &LimitedBy<'_>) -> Option<Finding> {
+    let (limit, configured) = (seen.limit(), seen.view.config.max_open);
+    let who = match limited_by {
+        // Its share is a rule of its own.
+        LimitedBy::Fleet => return None,
+        LimitedBy::Tuner(size) => format!("the tuner keeps max_open at {limit} ({})", size.reason),
+        LimitedBy::Steering => format!("max_open is steered to {limit}"),
+    };
+    Some(Finding {
+        evidence: busy.waits(seen),
+        remedy: format!(
+            "{who}, and a larger one than the {configured} configured changes nothing: make the \
+             statements cheaper, or hold connections for less time"
+        ),
+        setting: None,
+    })
+}
+
 fn too_small_surely(seen: &Seen<'_>, busy: &Busy, calm: Calm) -> Option<Finding> {
-    let max_open = seen.view.config.max_open;
+    let max_open = seen.limit();
     let waiting = seen.recent.mean_waiting();
     // Those who wait would be served, but no more than twice as many connections are tried at once.
     let then = (max_open + waiting.ceil() as usize).clamp(max_open + 1, 2 * max_open);
@@ -105,7 +126,7 @@ fn too_small_surely(seen: &Seen<'_>, busy: &Busy, calm: Calm) -> Option<Finding>
 
 /// From inside a pool that was always full, too small and saturated look alike: trying tells them apart.
 fn too_small_perhaps(seen: &Seen<'_>, busy: &Busy) -> Option<Finding> {
-    let max_open = seen.view.config.max_open;
+    let max_open = seen.limit();
     let then = within_room(seen, max_open + max_open.div_ceil(4))?;
     let waits = busy.waits(seen);
     Some(Finding {
@@ -121,7 +142,7 @@ fn too_small_perhaps(seen: &Seen<'_>, busy: &Busy) -> Option<Finding> {
 /// `then`, or as many as the server has room for, if those are more than now.
 fn within_room(seen: &Seen<'_>, then: usize) -> Option<usize> {
     let then = server::room(seen).map_or(then, |room| room.min(then));
-    (then > seen.view.config.max_open).then_some(then)
+    (then > seen.limit()).then_some(then)
 }
 
 /// Connections are held the longer the more of them are in use.
@@ -135,8 +156,7 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
     let rate = seen.recent.per_second(seen.recent.held.count());
     let needed = rate * calm.held.as_secs_f64();
     let then = ((HEADROOM * needed).ceil() as usize).max(1);
-    let max_open = seen.view.config.max_open;
-    if then >= max_open {
+    if then >= seen.limit() || adapted::not_applied(seen).is_some() {
         return None;
     }
     let (lower, setting) = lower_max_open(&seen.view.config, then);
@@ -158,13 +178,14 @@ pub(super) fn database_saturated(seen: &Seen<'_>) -> Option<Finding> {
 
 /// Most of what may be open is never used.
 pub(super) fn oversized(seen: &Seen<'_>) -> Option<Finding> {
-    let max_open = seen.view.config.max_open;
+    let max_open = seen.limit();
     // What it is used for by day counts at night, too.
     let peak = seen.view.snapshot.stats.peak_in_use.max(1);
     let then = (2 * peak).max(seen.view.config.min_idle);
     let is_long = seen.whole.span >= crate::history::HISTORY_SPAN;
     let is_used = seen.whole.acquires.succeeded() > 0;
-    if max_open == PoolConfig::UNLIMITED || max_open < OVERSIZED * then || !is_long || !is_used {
+    let is_oversized = max_open != PoolConfig::UNLIMITED && max_open >= OVERSIZED * then;
+    if !is_oversized || !is_long || !is_used || adapted::not_applied(seen).is_some() {
         return None;
     }
     Some(Finding {
@@ -200,7 +221,7 @@ impl Busy {
              held for {}",
             seen.recent.mean_waiting(),
             Brief(self.wait_p99),
-            seen.view.config.max_open,
+            seen.limit(),
             Brief(self.held),
         )
     }
@@ -212,13 +233,12 @@ fn busy(seen: &Seen<'_>) -> Option<Busy> {
     let recent = &seen.recent;
     let wait_p50 = recent.wait.quantile(0.5)?;
     let held = recent.mean_hold()?;
-    let is_full = recent.full.as_secs_f64() >= MOSTLY * recent.span.as_secs_f64();
     // A short queue that turns people away keeps the waits of the others short.
     let is_felt = (!wait_p50.is_zero() && wait_p50 >= held / 4) || recent.acquires.queue_full > 0;
-    if !is_full || !is_felt {
+    if !seen.is_mostly_full() || !is_felt {
         return None;
     }
-    let max_open = seen.view.config.max_open as f64;
+    let max_open = seen.limit() as f64;
     if max_open - stuck::not_given_back(seen) <= CALM * max_open {
         return None;
     }

@@ -2,16 +2,17 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select};
 use pool_testkit::Shown;
 use pool_testkit::hostile::CANARY;
 use pool_testkit::receivers::{HttpSink, MailSink, Reply};
 use pool_testkit::servers::{PASSWORD, USER};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::alert::{Alert, Notification};
 use super::delivery::{Queue, deliver};
@@ -19,8 +20,11 @@ use super::file::read;
 use super::options::{AlertOptions, SinkOptions};
 use super::rule::Severity;
 
-/// Long enough for each of what fails to fail twice.
-const MOMENT: Duration = Duration::from_secs(4);
+/// What is over by itself, or fails this often, was tried long enough.
+const ENOUGH: u64 = 2;
+/// On the slowest of machines.
+const LIMIT: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_millis(20);
 
 fn notification() -> Notification {
     let alert = Alert {
@@ -109,7 +113,13 @@ async fn tell(options: SinkOptions) -> (SinkOptions, Arc<Queue>) {
     queue.put(notification());
     queue.close();
     let delivery = deliver(Arc::clone(&queue), Arc::clone(&options.sink), Duration::ZERO);
-    let _in_time = timeout(MOMENT, delivery).await;
+    let tried = async {
+        while queue.stats().retried < ENOUGH {
+            sleep(LOOK).await;
+        }
+    };
+    let is_over = timeout(LIMIT, select(pin!(delivery), pin!(tried))).await.is_ok();
+    assert!(is_over, "it takes too long: {:?}", queue.stats());
     (options, queue)
 }
 

@@ -21,7 +21,7 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    pub(super) const NOTHING: Self = Self { keep: 0, ceiling: 0, until: Instant::EPOCH };
+    pub(crate) const NOTHING: Self = Self { keep: 0, ceiling: 0, until: Instant::EPOCH };
 
     /// Below how many connections a connect may start.
     #[must_use]

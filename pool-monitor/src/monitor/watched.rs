@@ -8,7 +8,7 @@ use pool_core::{ControlHandle, Metadata, PoolState, Subscription};
 use crate::closed::Closed;
 use crate::history::History;
 use crate::names::free_name;
-use crate::reading::health;
+use crate::reading::{health, sizing};
 use crate::recorder::{Recorder, Sample};
 use crate::view::{PoolView, Snapshot};
 use crate::window::{Window, is_full};
@@ -100,6 +100,7 @@ impl Watched {
             last_leak: sample.last_leak,
             last_connect_error: sample.last_connect_error.clone(),
             health: health(&*self.pool),
+            sizing: sizing(&*self.pool),
         };
         self.last = sample;
         let view = PoolView {

@@ -1,13 +1,13 @@
 //! What Prometheus scrapes is what an OpenTelemetry provider collects.
 
 use opentelemetry_sdk::metrics::Temporality;
-use pool_core::{Circuit, HealthState, PoolConfig};
+use pool_core::{Circuit, HealthState, PoolConfig, ShareState};
 use pool_monitor::catalogue::{self, Kind, POOL_NAME};
 use pool_monitor::prometheus::{Family, Labels, PrometheusMetrics, Samples};
 use pool_testkit::{Answer, Call};
 
 use crate::metrics::{Points, Provider, points};
-use crate::rig::{MS, Rig, SEC};
+use crate::rig::{MS, Rig, SEC, sizing};
 
 /// The values of a family for the pool, by what their other labels say.
 fn scraped(family: &Family) -> Points {
@@ -58,6 +58,7 @@ fn every_metric_has_the_same_values_either_way() {
     rig.pool.reconfigure(config.clone()).expect("valid");
     rig.pool.reconfigure(PoolConfig { max_open: 0, ..config }).expect_err("invalid");
     rig.pool.control().tell_health(HealthState::Degraded, Circuit::HalfOpen, &[]);
+    rig.pool.control().tell_sizing(sizing(3, ShareState::Lapsed));
 
     let collected = provider.collect();
     let families = shown.families()();

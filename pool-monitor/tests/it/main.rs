@@ -1,5 +1,6 @@
 //! What users see of pool-monitor, on pools that are really used.
 
+mod adaptive;
 mod advisor;
 #[cfg(feature = "prometheus")]
 mod agreement;
@@ -21,3 +22,4 @@ mod rig;
 mod shipped;
 mod traces;
 mod tuner;
+mod tuning;

@@ -13,12 +13,15 @@ use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, InMemoryMetricExporterBuilder, PeriodicReader, SdkMeterProvider,
     Temporality,
 };
-use pool_core::{Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions};
+use pool_core::{
+    Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions, RecommendedSize, ShareState,
+    Sizing, Steering,
+};
 use pool_monitor::PoolMetrics;
 use pool_monitor::catalogue::{self, Kind, Metric, POOL_NAME};
 use pool_testkit::{Answer, Call, FakeDriver};
 
-use crate::rig::{MS, Rig, SEC};
+use crate::rig::{MS, Rig, SEC, sizing};
 
 /// A provider whose collections are kept in memory.
 pub(crate) struct Provider {
@@ -134,6 +137,7 @@ fn every_metric_of_the_catalogue_is_collected_by_its_name_unit_kind_and_buckets(
     rig.sim.advance(SEC);
     drop(rig.acquire());
     rig.pool.control().tell_health(HealthState::Healthy, Circuit::Closed, &[]);
+    rig.pool.control().tell_sizing(sizing(2, ShareState::Granted));
     let collected = provider.collect();
     let lacking: BTreeSet<_> = catalogue::ALL
         .iter()
@@ -227,6 +231,54 @@ fn a_closed_pool_has_no_health() {
     assert_eq!(provider.points(&catalogue::HEALTH, "fake").len(), HealthState::ALL.len());
     drop(rig.sim.block_on(rig.pool.close(SEC)));
     assert_eq!(provider.points(&catalogue::HEALTH, "fake"), Points::new());
+}
+
+#[test]
+fn what_is_told_of_a_size_is_absent_until_then_and_in_a_closed_pool() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(max_open(9));
+    let (metrics, control) = (provider.metrics(), rig.pool.control());
+    metrics.watch(&control);
+    let told = || {
+        let collected = provider.collect();
+        let metrics = [
+            &catalogue::SIZE_RECOMMENDED,
+            &catalogue::SIZE_APPLIED,
+            &catalogue::FLEET_GRANTED,
+            &catalogue::FLEET_STATE,
+        ];
+        metrics.map(|metric| points(&collected, metric, "fake"))
+    };
+    let nothing = [(); 4].map(|()| Points::new());
+    assert_eq!(told(), nothing);
+    for state in ShareState::ALL {
+        control.tell_sizing(sizing(7, state));
+        let of_state = |it: ShareState| (it.name().to_owned(), f64::from(u8::from(it == state)));
+        let states = ShareState::ALL.map(of_state).into();
+        assert_eq!(told(), [of([("", 7.0)]), of([("", 0.0)]), of([("", 3.0)]), states]);
+    }
+    let recommended = sizing(7, ShareState::Granted).recommended;
+    let applied = recommended.map(|size| RecommendedSize { is_applied: true, ..size });
+    control.tell_sizing(Sizing { recommended: applied, share: None });
+    assert_eq!(told(), [of([("", 7.0)]), of([("", 1.0)]), Points::new(), Points::new()]);
+    drop(rig.sim.block_on(rig.pool.close(SEC)));
+    assert_eq!(told(), nothing);
+}
+
+#[test]
+fn the_limits_are_those_in_force_wherever_they_come_from() {
+    let provider = Provider::new(Temporality::Cumulative);
+    let rig = Rig::new(PoolConfig { min_idle: 1, ..max_open(9) });
+    let metrics = provider.metrics();
+    metrics.watch(&rig.pool.control());
+    let max_open = std::num::NonZeroUsize::new(5);
+    let steering =
+        Steering { max_open, max_idle: Some(4), min_idle: Some(3), ..Steering::default() };
+    rig.pool.control().steer(steering);
+    let collected = provider.collect();
+    let limits = [&catalogue::MAX, &catalogue::IDLE_MAX, &catalogue::IDLE_MIN];
+    let points = limits.map(|metric| points(&collected, metric, "fake"));
+    assert_eq!(points, [5.0, 4.0, 3.0].map(|limit| of([("", limit)])));
 }
 
 #[test]

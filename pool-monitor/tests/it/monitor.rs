@@ -1,18 +1,13 @@
 //! What the monitor sees, when, and whom it tells.
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{Observer, Pool, PoolConfig, PoolOptions, PoolState};
 use pool_monitor::{HISTORY_SPAN, MonitorError, MonitorOptions, PoolMonitor, Signal};
 use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Sim};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::rig::{MS, Rig, SEC, Seen, every};
+use crate::rig::{Log, MS, Rig, SEC, Seen, every, listening};
 
 #[track_caller]
 fn close_to(found: Duration, expected: Duration) {
@@ -206,46 +201,21 @@ fn a_pool_that_is_opened_anew_has_the_name_of_the_closed_one() {
     assert_eq!(rig.monitor.views().len(), 1);
 }
 
-/// Writes down the fields of every event of the monitor.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> Layer<S> for Log {
-    fn on_event(
-        &self,
-        event: &tracing::Event<'_>,
-        _context: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        struct Line(String);
-        impl Visit for Line {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                write!(self.0, " {field}={value:?}").expect("a String takes it");
-            }
-        }
-        if event.metadata().target() == "pool_monitor" {
-            let mut line = Line(event.metadata().level().to_string());
-            event.record(&mut line);
-            self.0.lock().expect("no panic").push(line.0);
-        }
-    }
-}
-
 #[test]
 fn the_log_says_all_that_happened_since_the_line_before_and_at_once_what_must_not_wait() {
     let log = Log::default();
-    let _listening = tracing_subscriber::registry().with(log.clone()).set_default();
+    let _listening = listening(log.clone());
     let config = PoolConfig { leak_after: Some(10 * SEC), ..PoolConfig::default() };
     let rig = Rig::new(PoolConfig { max_open: PoolConfig::UNLIMITED, ..config });
     rig.sim.advance(2 * SEC);
-    let taken = || std::mem::take(&mut *log.0.lock().expect("no panic"));
-    let [first] = &taken()[..] else { panic!("one line at the start") };
+    let [first] = &log.take()[..] else { panic!("one line at the start") };
     assert!(first.starts_with("INFO message=pool statistics pool=\"fake\" open=0 "), "{first}");
     assert!(!first.contains("max_open"), "{first}");
 
     rig.server.next(Call::Connect, &[Answer::Error]);
     let leaked = rig.acquire();
     rig.sim.advance(MS + 20 * SEC);
-    let [connects, leaks] = &taken()[..] else { panic!("two warnings") };
+    let [connects, leaks] = &log.take()[..] else { panic!("two warnings") };
     let expected = "WARN message=connects fail pool=\"fake\" failed=1 circuit=\"closed\" \
                     error=\"scripted failure of Connect\"";
     assert_eq!(connects, expected);
@@ -255,7 +225,7 @@ fn the_log_says_all_that_happened_since_the_line_before_and_at_once_what_must_no
 
     // What happened half a minute before the line is in it.
     rig.sim.advance(60 * SEC);
-    let [line] = &taken()[..] else { panic!("one line") };
+    let [line] = &log.take()[..] else { panic!("one line") };
     assert!(line.contains(" failed_connects=1 failed_checks=0 connects=1 "), "{line}");
 }
 

@@ -1,11 +1,21 @@
 //! A pool over the scripted driver in virtual time, and a monitor that looks at it.
 
-use std::sync::Arc;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use pool_core::{OwnedPoolGuard, Pool, PoolConfig, PoolOptions};
+use pool_core::{
+    FleetName, FleetShare, OwnedPoolGuard, Pool, PoolConfig, PoolOptions, RecommendedSize,
+    ShareState, Sizing,
+};
 use pool_monitor::{MonitorOptions, PoolMonitor, PoolView};
 use pool_testkit::{FakeDriver, FakeServer, Sim};
+use tracing::Dispatch;
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, registry};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
@@ -20,7 +30,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A pool, and a monitor that looks every second.
     pub(crate) fn new(config: PoolConfig) -> Self {
-        let sim = Sim::new(1);
+        Self::seeded(1, config)
+    }
+
+    /// One whose random numbers are others.
+    pub(crate) fn seeded(seed: u64, config: PoolConfig) -> Self {
+        let sim = Sim::new(seed);
         let server = FakeServer::new(sim.runtime());
         let options = PoolOptions { runtime: Some(sim.runtime()), ..config.into() };
         let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
@@ -65,9 +80,18 @@ pub(crate) fn every(interval: Duration, sim: &Sim) -> MonitorOptions {
     MonitorOptions { interval, runtime: Some(sim.runtime()), ..MonitorOptions::default() }
 }
 
+/// A recommended size, and a share of three connections.
+pub(crate) fn sizing(max_open: usize, state: ShareState) -> Sizing {
+    let reason = || "why".to_owned();
+    let recommended = RecommendedSize { max_open, reason: reason(), is_applied: false };
+    let fleet = FleetName::new("shop").expect("a name");
+    let share = FleetShare { fleet, granted: 3, state, reason: reason() };
+    Sizing { recommended: Some(recommended), share: Some(share) }
+}
+
 /// What `subscribe` is given, written down.
 #[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<std::sync::Mutex<Vec<PoolView>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<PoolView>>>);
 
 impl Seen {
     pub(crate) fn note(&self) -> impl Fn(&PoolView) + Send + Sync + use<> {
@@ -78,4 +102,39 @@ impl Seen {
     pub(crate) fn take(&self) -> Vec<PoolView> {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }
+}
+
+/// Writes down the fields of every event of the monitor.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic"))
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                write!(self.0, " {field}={value:?}").expect("a String takes it");
+            }
+        }
+        if event.metadata().target() == "pool_monitor" {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("no panic").push(line.0);
+        }
+    }
+}
+
+/// Has `layer` hear what is said on this thread, until the guard is dropped.
+pub(crate) fn listening(layer: impl Layer<Registry> + Send + Sync) -> DefaultGuard {
+    // Beside one listener only, it is asked on whatever thread says something first whether anybody
+    // listens there, and the answer counts for all.
+    static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+    ANOTHER.get_or_init(|| Dispatch::new(registry()));
+    registry().with(layer).set_default()
 }

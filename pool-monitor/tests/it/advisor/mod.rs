@@ -1,6 +1,7 @@
 //! Each rule of the advisor speaks where its condition was brought about by use, and no rule does where a
 //! pool is well.
 
+mod adapted;
 mod lifetimes;
 
 use std::sync::Arc;

@@ -15,13 +15,13 @@ use pool_monitor::{
     Rules, Severity, Signal, Sink, SinkOptions,
 };
 
-use pool_core::{Circuit, CloseReason, HealthState, PoolConfig};
+use pool_core::{Circuit, CloseReason, HealthState, PoolConfig, ShareState};
 use pool_testkit::{Answer, Call};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{AGES, at_once, busy, see, start, wait_for};
-use crate::rig::{Rig, SEC};
+use crate::rig::{Rig, SEC, sizing};
 
 /// Keeps what it is told.
 struct Own(Mutex<Sender<Notification>>);
@@ -177,6 +177,24 @@ fn a_pool_that_is_unhealthy_for_a_minute_alerts() {
     assert_eq!(tell(HealthState::Unhealthy), ["unhealthy"]);
     tell(HealthState::Healthy);
     assert_eq!(tell(HealthState::Healthy), [""; 0]);
+}
+
+#[test]
+fn a_member_of_a_fleet_that_may_open_nothing_for_a_minute_alerts() {
+    let rig = Rig::with_max_open(2);
+    let alerts = AlertManager::start(AlertOptions::default()).expect("started");
+    rig.monitor.subscribe(alerts.clone()).keep();
+    let tell = |state| {
+        rig.pool.control().tell_sizing(sizing(2, state));
+        rig.sim.advance(58 * SEC);
+        names(&alerts)
+    };
+    assert_eq!(tell(ShareState::Pending), [""; 0], "not for a minute");
+    assert_eq!(tell(ShareState::Granted), [""; 0]);
+    tell(ShareState::Pending);
+    assert_eq!(tell(ShareState::Lapsed), ["share_withheld"]);
+    tell(ShareState::Granted);
+    assert_eq!(tell(ShareState::Draining), [""; 0], "that is what it wants");
 }
 
 #[test]

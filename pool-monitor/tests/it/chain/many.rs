@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::metrics::Temporality;
-use pool_core::{Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions};
+use pool_core::{Circuit, HealthState, Observer, Pool, PoolConfig, PoolOptions, ShareState};
 use pool_monitor::catalogue::{self, POOL_NAME, prometheus_label};
 use pool_monitor::otlp::{OtlpOptions, Telemetry};
 use pool_monitor::prometheus::PrometheusMetrics;
@@ -20,10 +20,10 @@ use pool_testkit::{Answer, Call, FakeDriver, FakeServer, Hand, Sim};
 use super::{AGES, otlp, scraping};
 use crate::otlp::metrics;
 use crate::prometheus::{HERE, get};
-use crate::rig::{MS, SEC, every};
+use crate::rig::{MS, SEC, every, sizing};
 
 const POOLS: usize = 1000;
-/// Points of OpenTelemetry a pool: 23 metrics, seven of them by something.
+/// Points of OpenTelemetry a pool: 29 metrics, nine of them by something.
 const MOST_POINTS: usize = 50;
 /// Series of Prometheus, of which a histogram is as many as it has buckets, and two.
 const MOST_SERIES: usize = 250;
@@ -70,6 +70,7 @@ fn use_up(sim: &Sim, server: &FakeServer, pools: &[Pool<FakeDriver>]) {
         pool.reconfigure(config()).expect("valid");
         pool.reconfigure(PoolConfig { max_open: 0, ..config() }).expect_err("invalid");
         pool.control().tell_health(HealthState::Healthy, Circuit::Closed, &[]);
+        pool.control().tell_sizing(sizing(2, ShareState::Granted));
     }
     sim.advance(2 * SEC);
     drop(held);

@@ -2,10 +2,11 @@
 
 use pool_monitor::catalogue::{
     ACQUIRES, CHECK_TIME, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, COUNT, CREATE_TIME, ERROR_TYPE,
-    GENERATION, HEALTH, HEALTH_STATE, IDLE_MAX, IDLE_MIN, LEAKS_SUSPECTED, MAX, MAX_WAITERS,
-    Metric, OLDEST_WAIT, OPEN_FAILURES, OPENED, OPENING, OUTCOME, PEAK_IN_USE, PENDING_REQUESTS,
-    POOL_NAME, PROBE_CIRCUIT_OPEN, RECONFIGURATIONS, STATE, TIMEOUTS, USE_TIME, UTILISATION,
-    WAIT_TIME, prometheus_label,
+    FLEET_GRANTED, FLEET_STATE, GENERATION, HEALTH, HEALTH_STATE, IDLE_MAX, IDLE_MIN,
+    LEAKS_SUSPECTED, MAX, MAX_WAITERS, Metric, OLDEST_WAIT, OPEN_FAILURES, OPENED, OPENING,
+    OUTCOME, PEAK_IN_USE, PENDING_REQUESTS, POOL_NAME, PROBE_CIRCUIT_OPEN, RECONFIGURATIONS,
+    SHARE_STATE, SIZE_APPLIED, SIZE_RECOMMENDED, STATE, TIMEOUTS, USE_TIME, UTILISATION, WAIT_TIME,
+    prometheus_label,
 };
 use serde_json::{Value, json};
 
@@ -108,6 +109,7 @@ fn panels() -> Vec<Panel> {
             "short",
             vec![state(&HEALTH, HEALTH_STATE), now(&PROBE_CIRCUIT_OPEN, "probe circuit open")],
         ),
+        adaptive_size(),
         panel(
             "Circuit, leaks and settings",
             "The circuit is open (1) while no connect succeeds. How many more connections were held for longer \
@@ -121,6 +123,22 @@ fn panels() -> Vec<Panel> {
             ],
         ),
     ]
+}
+
+fn adaptive_size() -> Panel {
+    Panel {
+        title: "Adaptive size",
+        description: "The max_open in force, what the tuner recommends or has set, and what the fleet grants. A \
+                      share that is pending or lapsed lets nothing be opened.",
+        unit: "short",
+        curves: vec![
+            now(&MAX, "max_open"),
+            now(&SIZE_RECOMMENDED, "recommended"),
+            now(&SIZE_APPLIED, "is applied"),
+            now(&FLEET_GRANTED, "granted"),
+            state(&FLEET_STATE, SHARE_STATE),
+        ],
+    }
 }
 
 /// Its value in each program.

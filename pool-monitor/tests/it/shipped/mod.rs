@@ -44,7 +44,7 @@ fn what_is_shipped_is_made_from_the_catalogue() {
 fn promtool_approves_of_the_rules_and_of_how_they_work() {
     let promtool = Promtool::find().expect("it is there");
     let said = promtool.check_rules(&path("alerts.yml")).expect("right");
-    assert!(said.contains("18 rules found"), "{said}");
+    assert!(said.contains("19 rules found"), "{said}");
     promtool.test_rules(&path("alerts.test.yml")).expect("they work");
 }
 

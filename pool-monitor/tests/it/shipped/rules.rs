@@ -6,9 +6,10 @@
 use std::fmt::Write;
 
 use pool_monitor::catalogue::{
-    ACQUIRES, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, CREATE_TIME, ERROR_TYPE, HEALTH, HEALTH_STATE,
-    LEAKS_SUSPECTED, MAX_WAITERS, Metric, OPEN_FAILURES, OPENED, OUTCOME, PENDING_REQUESTS,
-    POOL_NAME, RECONFIGURATIONS, REFUSED, USE_TIME, UTILISATION, WAIT_TIME, prometheus_label,
+    ACQUIRES, CIRCUIT_OPEN, CLOSE_REASON, CLOSED, CREATE_TIME, ERROR_TYPE, FLEET_STATE, HEALTH,
+    HEALTH_STATE, LEAKS_SUSPECTED, MAX_WAITERS, Metric, OPEN_FAILURES, OPENED, OUTCOME,
+    PENDING_REQUESTS, POOL_NAME, RECONFIGURATIONS, REFUSED, SHARE_STATE, USE_TIME, UTILISATION,
+    WAIT_TIME, prometheus_label,
 };
 
 /// A figure that alerts and dashboards share.
@@ -199,6 +200,7 @@ fn faults() -> Vec<Alert> {
         },
         churn(),
         unhealthy(),
+        share_withheld(),
         configuration_refused(),
     ]
 }
@@ -302,14 +304,8 @@ fn churn() -> Alert {
 fn unhealthy() -> Alert {
     let state = prometheus_label(HEALTH_STATE);
     let is_unhealthy = ratio(&HEALTH, &format!("{{{state}=\"unhealthy\"}}"));
-    // Each of two states, by each name that a gauge may have.
-    let told = |unhealthy: &'static str, degraded: &'static str| {
-        let name = HEALTH.prometheus_name();
-        let series = |name: String| {
-            let of = |value: &str| one(&name, &format!(",{state}=\"{value}\""));
-            vec![(of("unhealthy"), unhealthy), (of("degraded"), degraded)]
-        };
-        [name.clone(), format!("{name}_ratio")].map(series)
+    let told = |unhealthy, degraded| {
+        in_states(&HEALTH, HEALTH_STATE, [("unhealthy", unhealthy), ("degraded", degraded)])
     };
     Alert {
         name: "PoolUnhealthy",
@@ -320,10 +316,34 @@ fn unhealthy() -> Alert {
         summary: "the pool {pool} cannot serve: its database fails its health checks",
         description: "The program's log and its checker say why. Connections that are open may fail, too.",
         trial: Trial {
-            bad: told("0x3 1x10", "1x3 0x10").into(),
+            bad: told("0x3 1x10", "1x3 0x10"),
             told: "the pool orders cannot serve: its database fails its health checks",
             // Degraded, and unhealthy for a moment.
-            fine: told("0x9 1x3", "1x9 0x3").into(),
+            fine: told("0x9 1x3", "1x9 0x3"),
+        },
+    }
+}
+
+fn share_withheld() -> Alert {
+    let state = prometheus_label(SHARE_STATE);
+    let is_withheld = ratio(&FLEET_STATE, &format!("{{{state}=~\"pending|lapsed\"}}"));
+    let told =
+        |withheld, granted| in_states(&FLEET_STATE, SHARE_STATE, [withheld, ("granted", granted)]);
+    let bad = ["pending", "lapsed"].map(|withheld| told((withheld, "0x3 1x10"), "1x3 0x10"));
+    Alert {
+        name: "PoolShareWithheld",
+        expression: format!("sum without ({state}) ({is_withheld}) > 0"),
+        lasting: "1m",
+        keep_firing: "1m",
+        severity: "warning",
+        summary: "the pool {pool} may open no connections: its share of the server is pending, or its lease has \
+                  run out",
+        description: "The advice on the pool, its health and the program's log say what is in the way.",
+        trial: Trial {
+            bad: bad.concat(),
+            told: "the pool orders may open no connections: its share of the server is pending, or its lease \
+                   has run out",
+            fine: told(("pending", "1x1 0x9 1x1"), "0x1 1x9 0x1"),
         },
     }
 }
@@ -359,6 +379,16 @@ fn queue(waiting: &'static str) -> Vec<Series> {
 fn by_each_name(metric: &Metric, values: &'static str) -> Vec<Vec<Series>> {
     let name = metric.prometheus_name();
     [name.clone(), format!("{name}_ratio")].map(|name| vec![(one(&name, ""), values)]).into()
+}
+
+/// Two states of a gauge that has a value for each, under each name that it may have.
+fn in_states(metric: &Metric, label: &str, states: [(&str, &'static str); 2]) -> Vec<Vec<Series>> {
+    let (name, label) = (metric.prometheus_name(), prometheus_label(label));
+    let series = |name: String| {
+        let of = |(state, values)| (one(&name, &format!(",{label}=\"{state}\"")), values);
+        states.map(of).into()
+    };
+    [name.clone(), format!("{name}_ratio")].map(series).into()
 }
 
 /// A series of the pool `orders`.
