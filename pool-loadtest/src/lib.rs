@@ -66,6 +66,8 @@ mod compare;
 mod condition;
 #[cfg(feature = "cli")]
 mod database;
+#[cfg(feature = "monitor")]
+mod fleet;
 #[cfg(feature = "cli")]
 mod forms;
 mod generator;
@@ -114,6 +116,11 @@ struct Readme;
 #[doc = include_str!("../../docs/load-testing.md")]
 struct Guide;
 
+/// And that of adaptive sizes.
+#[cfg(all(doctest, feature = "monitor", feature = "postgres"))]
+#[doc = include_str!("../../docs/adaptive.md")]
+struct Adaptive;
+
 pub use self::arrivals::{Arrivals, Offsets, Schedule, Stage, ThinkTime};
 pub use self::change::{Action, Change};
 pub use self::changes::{ChangeOutcome, ChangeReport};
@@ -122,6 +129,11 @@ pub use self::compare::{Comparison, ComparisonVerdict, FigureComparison};
 pub use self::condition::{Condition, Violation};
 #[cfg(feature = "cli")]
 pub use self::database::Database;
+#[cfg(feature = "monitor")]
+pub use self::fleet::{
+    Fairness, FleetBudget, FleetMember, FleetPeaks, FleetPoint, FleetReport, MemberEnd,
+    MemberPoint, Spread,
+};
 pub use self::load::Progress;
 pub use self::metric::{Direction, Metric, MetricUnit};
 pub use self::objective::{Objective, ObjectiveError};

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{child, sizing};
+use crate::{adaptive, child, sizing};
 
 /// Measure the pool beside its peers; a target that is missed is a failure.
 #[derive(Debug, Args)]
@@ -37,6 +37,8 @@ enum What {
     Loadtest,
     /// How many connections are right, for three databases; written into `docs/sizing.md`.
     Sizing,
+    /// What a pool that adapts itself finds, alone and in a fleet; written into `docs/adaptive.md`.
+    Adaptive,
     /// A load that exceeds its pool, as Prometheus sees it; drawn into `docs/plots`.
     Spike,
 }
@@ -51,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Health => of_member("pool-health", "http", "answers"),
         What::Loadtest => of_member("pool-loadtest", "cli", "generator"),
         What::Sizing => return sizing::run(&arguments.passed_on),
+        What::Adaptive => return adaptive::run(&arguments.passed_on),
     };
     child::run(command.args(&arguments.passed_on))
 }

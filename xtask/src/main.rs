@@ -3,6 +3,7 @@
 //! Here is the command line; what a command does is in the module of its name.
 #![forbid(unsafe_code)]
 
+mod adaptive;
 mod bench;
 mod child;
 mod ci;
@@ -12,6 +13,7 @@ mod loom;
 mod metadata;
 mod models;
 mod mutants;
+mod page;
 mod plugin;
 mod shuttle;
 mod sim;

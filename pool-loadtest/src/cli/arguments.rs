@@ -12,6 +12,8 @@ use super::budget::{self, BudgetArguments};
 use super::compare::CompareArguments;
 use super::completions::{CompletionsArguments, ManArguments};
 use super::criteria::CriteriaArguments;
+#[cfg(feature = "monitor")]
+use super::fleet::{self, FleetArguments};
 use super::layers::{self, Layers};
 use super::monitor::MonitorArguments;
 use super::output::OutputArguments;
@@ -56,6 +58,8 @@ impl Arguments {
             }
             Some(Command::Sweep(sweep)) => Some(&mut sweep.cells.settings),
             Some(Command::Tune(tune)) => Some(&mut tune.cells.settings),
+            #[cfg(feature = "monitor")]
+            Some(Command::Fleet(fleet)) => Some(&mut fleet.settings),
             Some(_) => None,
         }
     }
@@ -77,6 +81,14 @@ pub(crate) enum Command {
     /// Ask how many connections of a server each replica of an application may have.
     #[command(after_help = budget::ABOUT)]
     Budget(BudgetArguments),
+    /// Have several processes share a server's connections, and plot their shares.
+    #[cfg(feature = "monitor")]
+    #[command(after_help = fleet::ABOUT, after_long_help = fleet_long_help())]
+    Fleet(FleetArguments),
+    /// Be a process of a fleet, as standard input says.
+    #[cfg(feature = "monitor")]
+    #[command(name = fleet::MEMBER, hide = true)]
+    FleetMember,
     /// List the scenarios that `run --scenario` has.
     Scenarios(ScenariosArguments),
     /// Show the settings of a pool and where each comes from.
@@ -147,6 +159,16 @@ says otherwise, as in sqlite:orders.db?journal_mode=delete";
 
 /// What `--help` says at its end.
 fn after_long_help() -> String {
+    fields() + "\n" + layers::HELP + "\n\n" + EXIT_CODES
+}
+
+/// What `fleet --help` says at its end.
+#[cfg(feature = "monitor")]
+fn fleet_long_help() -> String {
+    fields() + "\n" + layers::HELP + "\n\n" + fleet::ABOUT
+}
+
+fn fields() -> String {
     let (mut help, defaults) = (String::from("Fields of --pool:\n"), PoolConfig::default());
     for field in FIELDS {
         let lines = [
@@ -155,7 +177,7 @@ fn after_long_help() -> String {
         ];
         help.extend(lines.map(|line| line + "\n"));
     }
-    help + "\n" + layers::HELP + "\n\n" + EXIT_CODES
+    help
 }
 
 #[derive(Debug, Args)]

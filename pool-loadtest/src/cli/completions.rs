@@ -106,7 +106,8 @@ fn whole(root: &Command) -> std::io::Result<Vec<u8>> {
 }
 
 fn append(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
-    for inner in command.get_subcommands().filter(|it| it.get_name() != "help") {
+    let is_shown = |inner: &&Command| inner.get_name() != "help" && !inner.is_hide_set();
+    for inner in command.get_subcommands().filter(is_shown) {
         let mut heading = String::new();
         let name = inner.get_bin_name().unwrap_or(inner.get_name()).to_uppercase();
         let _ = writeln!(heading, ".SH \"{name}\"");
@@ -150,7 +151,8 @@ mod tests {
                 let shown = format!("\\-\\-{}", argument.replace('-', "\\-"));
                 assert!(page.contains(&shown), "{shown} of {} is missing", command.get_name());
             }
-            for inner in command.get_subcommands().filter(|it| it.get_name() != "help") {
+            let is_shown = |inner: &&Command| inner.get_name() != "help" && !inner.is_hide_set();
+            for inner in command.get_subcommands().filter(is_shown) {
                 let name = inner.get_bin_name().expect("built").to_uppercase();
                 assert!(page.contains(&format!(".SH \"{name}\"\n")), "{name} is missing");
                 check(inner, page);

@@ -14,6 +14,8 @@ mod compare;
 mod completions;
 mod config;
 mod criteria;
+#[cfg(feature = "monitor")]
+mod fleet;
 mod health;
 mod incidents;
 mod layers;
@@ -102,6 +104,10 @@ pub fn main() -> ExitCode {
         Command::Tune(arguments) => tune::tune(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Budget(arguments) => budget::budget(&arguments),
+        #[cfg(feature = "monitor")]
+        Command::Fleet(arguments) => fleet::fleet(&arguments),
+        #[cfg(feature = "monitor")]
+        Command::FleetMember => fleet::member(),
         Command::Scenarios(arguments) => scenarios::list(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments),
         Command::Config(ConfigCommand::Schema) => config::schema(),

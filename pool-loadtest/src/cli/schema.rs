@@ -12,6 +12,8 @@ use super::Failure;
 use super::budget::Answer;
 use super::printed::PrintedRun;
 use crate::compare::Comparison;
+#[cfg(feature = "monitor")]
+use crate::fleet::FleetReport;
 use crate::sweep::SweepReport;
 use crate::tune::TuneReport;
 
@@ -35,6 +37,9 @@ enum Reported {
     Compare,
     /// What share of a server's connections a pool may have.
     Budget,
+    /// Processes that share one server.
+    #[cfg(feature = "monitor")]
+    Fleet,
 }
 
 /// Prints the schema of a report.
@@ -49,6 +54,8 @@ pub(crate) fn schema(arguments: &SchemaArguments) -> Result<(), Failure> {
         Reported::Tune => text_of::<TuneReport>("A search of pool-loadtest"),
         Reported::Compare => text_of::<Comparison>("A comparison of pool-loadtest"),
         Reported::Budget => text_of::<Answer>("A budget of pool-loadtest"),
+        #[cfg(feature = "monitor")]
+        Reported::Fleet => text_of::<FleetReport>("A fleet of pool-loadtest"),
     };
     let written = stdout().write_all(text.as_bytes()).context("cannot print");
     written.map_err(Failure::Run)

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pool_core::{ConfigError, Loaded, Origin, Problem, Resolved, Sources, nearest, url_scheme};
+use pool_core::{
+    ConfigError, FleetName, Loaded, Origin, Problem, Resolved, Sources, nearest, url_scheme,
+};
 #[cfg(feature = "mysql")]
 use pool_mysql::MysqlDriver;
 #[cfg(feature = "postgres")]
@@ -41,6 +43,8 @@ pub(super) struct Target {
     problems: Vec<Problem>,
     /// Options that are not from the command line, and where they came from.
     elsewhere: BTreeMap<String, Origin>,
+    /// Of which each connection is to bear a member's name.
+    fleet: Option<FleetName>,
 }
 
 impl Target {
@@ -52,7 +56,7 @@ impl Target {
         let (sources, problems) = sources(arguments);
         let sources = more(sources);
         let elsewhere = arguments.layers.elsewhere();
-        Self { loaded: sources.load(), sources, problems, elsewhere }
+        Self { loaded: sources.load(), sources, problems, elsewhere, fleet: None }
     }
 
     /// The same, of the database at another URL; `name` is what messages call its source. Nothing is
@@ -60,7 +64,14 @@ impl Target {
     pub(super) fn at(&self, name: &str, url: &str) -> Self {
         let sources = self.sources.clone().code(name, "url", url);
         let (problems, elsewhere) = (self.problems.clone(), self.elsewhere.clone());
-        Self { loaded: sources.load(), sources, problems, elsewhere }
+        let fleet = self.fleet.clone();
+        Self { loaded: sources.load(), sources, problems, elsewhere, fleet }
+    }
+
+    /// The same, of a pool that is a member of a fleet.
+    #[cfg(feature = "monitor")]
+    pub(super) fn in_fleet(self, fleet: FleetName) -> Self {
+        Self { fleet: Some(fleet), ..self }
     }
 
     /// Adds what is wrong with arguments that are no settings, and where they stand if not on the
@@ -91,18 +102,28 @@ impl Target {
         fallback: SqliteOptions,
         visitor: V,
     ) -> Result<V::Output, ConfigError> {
-        let Self { loaded, problems, .. } = self;
+        let Self { loaded, problems, fleet, .. } = self;
+        let named = |url: &str| match &fleet {
+            Some(fleet) => of_member(url, fleet),
+            None => url.to_owned(),
+        };
         let scheme = loaded.scheme().unwrap_or_default();
         match &*scheme {
             #[cfg(feature = "mysql")]
-            "mysql" | "mariadb" => {
-                visit(visitor, problems, loaded.resolve_with(MysqlDriver::from_url))
-            }
+            "mysql" | "mariadb" => visit(
+                visitor,
+                problems,
+                loaded.resolve_with(|url| MysqlDriver::from_url(&named(url))),
+            ),
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => {
-                visit(visitor, problems, loaded.resolve_with(PostgresDriver::from_url))
+            "postgres" | "postgresql" => visit(
+                visitor,
+                problems,
+                loaded.resolve_with(|url| PostgresDriver::from_url(&named(url))),
+            ),
+            _ if loaded.names_url() => {
+                visit(visitor, problems, loaded.resolve_with(|url| from_url(&named(url))))
             }
-            _ if loaded.names_url() => visit(visitor, problems, loaded.resolve_with(from_url)),
             _ => {
                 let driver = SqliteDriver::new(fallback);
                 let resolved = loaded.resolve_for(&driver).map(|resolved| (driver, resolved));
@@ -110,6 +131,11 @@ impl Target {
             }
         }
     }
+}
+
+/// The URL of a fresh member of a fleet.
+fn of_member(url: &str, fleet: &FleetName) -> String {
+    format!("{url}{}fleet={fleet}", if url.contains('?') { '&' } else { '?' })
 }
 
 fn visit<V: Visit, D: Database + Clone>(

@@ -4,6 +4,8 @@
 mod compare;
 mod document;
 mod escape;
+#[cfg(feature = "monitor")]
+mod fleet;
 mod hdr;
 mod html;
 mod junit;
@@ -66,7 +68,7 @@ impl Form {
         Self::Svg,
     ];
 
-    /// What a sweep, a search or a comparison can be printed as: they have no histograms.
+    /// What a sweep, a search, a comparison or a fleet can be printed as: they have no histograms.
     pub(crate) const OF_SEVERAL_RUNS: [Self; 8] = [
         Self::Text,
         Self::Json,

@@ -145,6 +145,8 @@ pub enum ReportKind {
     Compare,
     /// What share of a server's connections a pool may have.
     Budget,
+    /// Processes that share one server.
+    Fleet,
 }
 
 /// How a run ended.

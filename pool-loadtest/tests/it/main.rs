@@ -9,6 +9,8 @@ mod command_line;
 mod compare;
 #[cfg(feature = "cli")]
 mod files;
+#[cfg(all(feature = "monitor", feature = "start", target_os = "linux"))]
+mod fleet;
 #[cfg(feature = "cli")]
 mod forms;
 #[cfg(all(

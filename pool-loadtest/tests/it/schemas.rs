@@ -14,7 +14,7 @@ fn shipped(report: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(format!("{report}.schema.json"))
 }
 
-fn schema(report: &str) -> Value {
+pub(crate) fn schema(report: &str) -> Value {
     let (code, stdout, stderr) = run(&["schema", report]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{report}");
     json(&stdout)
@@ -93,14 +93,14 @@ fn is_of(value: &Value, kind: &str) -> bool {
 }
 
 #[track_caller]
-fn expect_valid(value: &Value, schema: &Value) {
+pub(crate) fn expect_valid(value: &Value, schema: &Value) {
     assert_eq!(problems(value, schema, schema, "report"), [""; 0]);
 }
 
 #[cfg(feature = "monitor")]
 #[test]
 fn the_schemas_that_are_shipped_are_those_of_the_program() {
-    for report in ["run", "sweep", "tune", "compare", "budget"] {
+    for report in ["run", "sweep", "tune", "compare", "budget", "fleet"] {
         let (code, printed, stderr) = run(&["schema", report]);
         assert_eq!(code, 0, "{stderr}");
         let path = shipped(report);

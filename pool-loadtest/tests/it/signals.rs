@@ -54,10 +54,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        // Every shell has its own `kill`; the program is missing where nothing shows processes.
-        let kill = ["-c", "kill \"$0\" \"$1\"", signal, &self.child.id().to_string()];
-        let sent = Command::new("sh").args(kill).status();
-        assert!(sent.expect("sent").success());
+        send(signal, self.child.id());
     }
 
     /// Waits for the end: exit code and standard output.
@@ -74,6 +71,15 @@ impl Running {
         let mut entries = fs::read_dir(self.directory.path()).expect("there");
         entries.next().expect("made").expect("read").path().join("bank.db")
     }
+}
+
+/// Sends a signal to a process.
+#[track_caller]
+pub(crate) fn send(signal: &str, process: u32) {
+    // Every shell has its own `kill`; the program is missing where nothing shows processes.
+    let kill = ["-c", "kill \"$0\" \"$1\"", signal, &process.to_string()];
+    let sent = Command::new("sh").args(kill).status();
+    assert!(sent.expect("sent").success());
 }
 
 fn is_empty(directory: &Path) -> bool {

@@ -36,6 +36,24 @@ fn what_is_wrong_with_being_watched_is_said_with_all_else_before_anything_starts
 }
 
 #[test]
+fn a_tuner_says_what_it_recommends_or_has_set_and_why() {
+    // Two connections for sixteen tasks, held while nothing is asked: they are waited for all the time.
+    let load = ["run", "--duration", "9s", "--workload", "long-transactions", "--tasks", "16"];
+    let with = |mode: &str, form: &str| {
+        let tuned = ["--pool", "max_open=2", "--tuner", mode, "--output", form];
+        let (code, stdout, stderr) = run(&[&load[..], &tuned].concat());
+        assert_eq!(code, 0, "{stderr}");
+        stdout
+    };
+    let shadow = json(&with("shadow", "json"))["monitor"]["tuner"].clone();
+    assert!(shadow["max_open"].as_u64().is_some_and(|most| most > 2), "{shadow}");
+    assert_eq!(shadow["is_applied"], false);
+    assert!(shadow["reason"].as_str().is_some_and(|why| why.contains("acquires wait")), "{shadow}");
+    let on = with("on", "text");
+    assert!(on.contains("tuner") && on.contains("has set max_open to"), "{on}");
+}
+
+#[test]
 fn arguments_that_make_no_sense_name_what_is_allowed() {
     for (arguments, words) in [
         (&["run", "--prometheus", "9187"][..], "an IP address and a port, such as 127.0.0.1:9187"),

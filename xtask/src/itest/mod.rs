@@ -332,6 +332,9 @@ mod tests {
             "on_receivers",
             "in_a_browser",
             "under_faults",
+            "fleet::postgres",
+            "fleet::mysql",
+            "fleet::pgbouncer",
         ];
         assert_eq!(tests_with_others(), words);
     }

@@ -27,6 +27,8 @@ pub(super) enum Subject {
     Page,
     /// What pool-health says while something befalls a server, and what users of a pool see.
     Health,
+    /// Processes that share a server's connections, while some are killed, stopped and sent away.
+    Fleet,
 }
 
 /// The tests of a subject in one package.
@@ -58,7 +60,7 @@ const fn only(only: &'static [&'static str], servers: &'static [Product]) -> Run
 }
 
 /// What `itest` runs, in this order.
-pub(super) const SUITES: [Suite; 11] = [
+pub(super) const SUITES: [Suite; 12] = [
     Suite { subject: Subject::Fake, package: "pool-testkit", runs: &[only(&["conformance"], &[])] },
     Suite { subject: Subject::Sqlite, package: "pool-sqlite", runs: &[against(&[])] },
     Suite {
@@ -121,6 +123,15 @@ pub(super) const SUITES: [Suite; 11] = [
         subject: Subject::Health,
         package: "pool-health",
         runs: &[only(&["under_faults"], &[Product::Postgres15, Product::MariaDb])],
+    },
+    Suite {
+        subject: Subject::Fleet,
+        package: "pool-loadtest",
+        runs: &[
+            only(&["fleet::postgres"], &[Product::Postgres15]),
+            only(&["fleet::mysql"], &[Product::MariaDb]),
+            only(&["fleet::pgbouncer"], &[Product::PgBouncer]),
+        ],
     },
 ];
 

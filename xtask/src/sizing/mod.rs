@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use self::page::Measured;
 use crate::child;
+use crate::page::filled;
 
 const PAGE: &str = "docs/sizing.md";
 
@@ -78,7 +79,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let path = child::root().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    fs::write(&path, page::filled(&page, &tables)?)?;
+    fs::write(&path, filled(&page, "sizing", &tables)?)?;
     println!("written: {PAGE}, docs/plots/sizing-*.svg");
     let missed: Vec<_> = measured.iter().flat_map(Measured::missed).collect();
     if missed.is_empty() { Ok(()) } else { bail!("missed: {}", missed.join("; ")) }
@@ -117,7 +118,7 @@ fn plot(subject: &Subject) -> PathBuf {
 }
 
 /// The load tester, as a user has it.
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     Command::new(child::root().join(target).join("release/pool-loadtest"))

@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{Subject, doubling};
+use crate::page::{grouped, wrapped};
 
-const BEGIN: &str = "<!-- sizing:begin -->";
-const END: &str = "<!-- sizing:end -->";
 /// How far the throughput at the value that `tune` finds may be below the best.
 const WITHIN: f64 = 0.05;
 /// The largest share of the sweep's time that `tune` may take.
@@ -121,36 +120,6 @@ fn millis(estimate: &Value) -> String {
     estimate["mean"].as_f64().map_or_else(|| "-".to_owned(), |us| format!("{:.2} ms", us / 1e3))
 }
 
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(" ")
-}
-
-/// In lines of at most 110 columns.
-fn wrapped(words: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in words.split_whitespace() {
-        let line = lines.last_mut().expect("bug: there is a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= 110 {
-            *line += " ";
-            *line += word;
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join("\n")
-}
-
-/// The page with what was measured between its marks.
-pub(super) fn filled(page: &str, tables: &str) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).with_context(|| format!("no {BEGIN}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("no {END}"))?;
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", tables.trim_end()))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -205,13 +174,5 @@ mod tests {
         assert_eq!(crate::sizing::sizes(8, Some(3)), "1,2,3,4,8");
         assert_eq!(crate::sizing::sizes(8, Some(4)), "1,2,4,8");
         assert_eq!(crate::sizing::sizes(8, None), "1,2,4,8");
-    }
-
-    #[test]
-    fn a_page_keeps_what_is_around_its_marks() {
-        let page = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let filled = filled(&page, "\nnew\n").expect("marked");
-        assert_eq!(filled, format!("a\n{BEGIN}\n\nnew\n{END}\nb\n"));
-        assert!(super::filled("a", "new").is_err());
     }
 }

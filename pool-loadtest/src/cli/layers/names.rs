@@ -14,8 +14,8 @@ pub(super) const PREFIX: &str = "LOADTEST_";
 pub(super) const TABLE: &str = "loadtest";
 
 /// The commands that put a load on a pool, and the one that explains what they would take.
-pub(super) const LOADS: [&[&str]; 5] =
-    [&[], &["run"], &["sweep"], &["tune"], &["config", "explain"]];
+pub(super) const LOADS: [&[&str]; 6] =
+    [&[], &["run"], &["sweep"], &["tune"], &["fleet"], &["config", "explain"]];
 
 /// Whether a command's options come from variables and tables, too.
 pub(super) fn is_load(path: &[String]) -> bool {

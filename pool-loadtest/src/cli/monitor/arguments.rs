@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+use super::tuner::TunerChoice;
+
 const OTLP: &str = "Send the pool's metrics and traces to the OpenTelemetry collector at this URL";
 const OTLP_LONG: &str = "\
 Send the pool's metrics and traces to the OpenTelemetry collector at this URL, such as
@@ -15,7 +17,7 @@ the rest, such as OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME. A collector 
 does not fail the run; what was not delivered is said at the end, after at most 5 seconds.
 Being watched costs the pool a little, which is in the figures of the report.
 
-A run of a minute or longer with --otlp or --prometheus has the monitor's advice in its
+A run of a minute or longer with --otlp, --prometheus or --tuner has the monitor's advice in its
 report";
 const SAMPLE: &str = "Which part of the statements is traced, from 0 to 1 [default: 0.001]";
 const SAMPLE_LONG: &str = "\
@@ -33,6 +35,13 @@ standard error says which.
 After the report the program goes on until it has been scraped once more, so that Prometheus
 sees how the run ended, but for at most 15 seconds; a signal ends that at once";
 
+const TUNER: &str = "What a tuner may do with the pool's size during the load";
+const TUNER_LONG: &str = "\
+What a tuner may do with the pool's size during the load. What it recommends, or has set, is in
+the report with its reason; a run of less than half a minute tells it little.
+
+On, it tries sizes up to the max_open that is configured: the figures are then of all of them";
+
 #[derive(Args)]
 pub(crate) struct MonitorArguments {
     #[arg(long, value_name = "URL", help = OTLP, long_help = OTLP_LONG)]
@@ -43,6 +52,8 @@ pub(crate) struct MonitorArguments {
     #[arg(long, value_name = "ADDRESS", help = PROMETHEUS, long_help = PROMETHEUS_LONG)]
     #[arg(value_parser = address)]
     pub(super) prometheus: Option<SocketAddr>,
+    #[arg(long, value_name = "MODE", default_value = "off", help = TUNER, long_help = TUNER_LONG)]
+    pub(super) tuner: TunerChoice,
 }
 
 /// Says nothing of the URL, which may have a password.
@@ -51,6 +62,7 @@ impl fmt::Debug for MonitorArguments {
         f.debug_struct("MonitorArguments")
             .field("sample", &self.sample)
             .field("prometheus", &self.prometheus)
+            .field("tuner", &self.tuner)
             .finish_non_exhaustive()
     }
 }

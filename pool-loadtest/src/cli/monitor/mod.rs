@@ -1,17 +1,19 @@
 //! What watches the pool of a run from outside, if that is asked for: exporters to a collector, an
-//! endpoint for scrapers, and then also the advisor. Without that, nothing of it is there, so that it
+//! endpoint for scrapers, a tuner, and then also the advisor. Without that, nothing of it is there, so that it
 //! costs the run nothing.
 
 mod arguments;
 mod collector;
 mod sampling;
 mod scrapes;
+mod tuner;
 
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use pool_core::{ControlHandle, Problem};
+use pool_monitor::adaptive::AdaptiveSize;
 use pool_monitor::{Advice, Deployment, MonitorOptions, PoolMonitor, PoolView, advise};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +21,8 @@ use serde::Serialize;
 pub(crate) use self::arguments::MonitorArguments;
 use self::collector::{Arrival, Exporting, Sent};
 use self::scrapes::Scrapes;
+use self::tuner::Recommended;
+pub(crate) use self::tuner::TunerChoice;
 use super::say;
 use crate::words::paragraph;
 
@@ -29,6 +33,7 @@ const ENOUGH: Duration = Duration::from_mins(1);
 pub(crate) struct Monitor {
     exporting: Option<Exporting>,
     scrapes: Option<Scrapes>,
+    tuner: TunerChoice,
 }
 
 impl Monitor {
@@ -41,23 +46,24 @@ impl Monitor {
         let mut problems = Vec::new();
         let exporting = Exporting::start(arguments, &mut problems)?;
         let scrapes = Scrapes::start(arguments, &mut problems)?;
-        Ok((Self { exporting, scrapes }, problems))
+        Ok((Self { exporting, scrapes, tuner: arguments.tuner }, problems))
     }
 
     /// Watches this pool. Needs a tokio runtime around it.
     pub(crate) fn watch(self, pool: &ControlHandle) -> anyhow::Result<Watching> {
-        let Self { exporting, scrapes } = self;
+        let Self { exporting, scrapes, tuner } = self;
+        let tuning = tuner.start(pool)?;
         let sent = exporting.as_ref().map(|exporting| exporting.watch(pool));
         if let Some(scrapes) = &scrapes {
             scrapes.watch(pool);
         }
-        let is_wanted = exporting.is_some() || scrapes.is_some();
+        let is_wanted = exporting.is_some() || scrapes.is_some() || tuning.is_some();
         let monitor = is_wanted.then(|| PoolMonitor::start(MonitorOptions::default()));
         let monitor = monitor.transpose()?;
         if let Some(monitor) = &monitor {
             monitor.watch(pool);
         }
-        Ok(Watching { exporting, scrapes, monitor, _sent: sent })
+        Ok(Watching { exporting, scrapes, tuning, monitor, _sent: sent })
     }
 }
 
@@ -65,6 +71,7 @@ impl Monitor {
 pub(crate) struct Watching {
     exporting: Option<Exporting>,
     scrapes: Option<Scrapes>,
+    tuning: Option<AdaptiveSize>,
     monitor: Option<PoolMonitor>,
     _sent: Option<Sent>,
 }
@@ -79,7 +86,9 @@ impl Watching {
         let view = views.first().filter(is_known);
         let advice = view
             .map(|view| advise(view, &Deployment::default()).iter().map(Advised::from).collect());
-        Seen { monitor: Some(Findings { advice, telemetry: None }) }
+        let tuning = self.tuning.as_ref();
+        let tuner = tuning.and_then(|tuning| tuning.sizing().recommended).map(Recommended::from);
+        Seen { monitor: Some(Findings { advice, telemetry: None, tuner }) }
     }
 
     /// The pool is closed: sends the last to the collector, says on standard error what is missing
@@ -123,6 +132,8 @@ struct Findings {
     advice: Option<Vec<Advised>>,
     /// `None` without a collector.
     telemetry: Option<Arrival>,
+    /// `None` without a tuner, and after a run that is too short for it.
+    tuner: Option<Recommended>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -144,12 +155,10 @@ impl From<&Advice> for Advised {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let findings = self.monitor.iter();
-        for Advised { evidence, remedy, .. } in
-            findings.filter_map(|it| it.advice.as_ref()).flatten()
-        {
+        let Some(Findings { advice, tuner, .. }) = &self.monitor else { return Ok(()) };
+        for Advised { evidence, remedy, .. } in advice.iter().flatten() {
             paragraph(f, "advice", &format!("{evidence}: {remedy}"))?;
         }
-        Ok(())
+        tuner.iter().try_for_each(|tuner| paragraph(f, "tuner", &tuner.to_string()))
     }
 }

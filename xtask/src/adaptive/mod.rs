@@ -1,0 +1,107 @@
+//! `cargo xtask bench adaptive`: what a pool that adapts itself finds, measured by the load tester and
+//! written into `docs/adaptive.md` with its plots.
+//!
+//! First alone: fixed sizes against the tuner, which starts too small and too large, under loads from 30 %
+//! to 130 % of what the best fixed size does. Then eight processes on a small server: joining and leaving,
+//! and all of them under more than the server can do. `-- --quick` tries whether it works, and writes
+//! nothing.
+
+mod alone;
+mod together;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use pool_testkit::servers::{Database, Product, Server, Setup};
+use serde_json::Value;
+
+use crate::child;
+use crate::page::filled;
+
+const PAGE: &str = "docs/adaptive.md";
+/// Transactions that wait for their client half-way: with few connections the server idles, with many its
+/// processors are what is short.
+const WORKLOAD: [&str; 4] = ["--workload", "long-transactions", "--hold", "1ms"];
+/// Tasks of a closed loop: more than the largest pool.
+const TASKS: &str = "128";
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let is_quick = match arguments {
+        [] => false,
+        [only] if only == "--quick" => true,
+        _ => bail!("unknown: {}; allowed: nothing, or --quick", arguments.join(" ")),
+    };
+    child::run(&mut child::cargo(&["build", "--release", "--package", "pool-loadtest"]))?;
+    println!("\n== alone");
+    let alone = alone::measure(is_quick)?;
+    println!("\n== together");
+    let together = together::measure(is_quick, alone.best())?;
+    let tables = alone.in_markdown() + &together.in_markdown();
+    println!("\n{tables}");
+    if is_quick {
+        println!("quick: nothing was judged or written");
+        return Ok(());
+    }
+    let path = child::root().join(PAGE);
+    let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+    fs::write(&path, filled(&page, "adaptive", &tables)?)?;
+    println!("written: {PAGE}, docs/plots/adaptive-*.svg");
+    let missed: Vec<_> = alone.missed().into_iter().chain(together.missed()).collect();
+    if missed.is_empty() { Ok(()) } else { bail!("missed: {}", missed.join("; ")) }
+}
+
+/// A PostgreSQL that takes so many connections, with a database.
+struct Ground {
+    database: Database,
+    _server: Server,
+}
+
+impl Ground {
+    fn new(max_connections: u16) -> Result<Self> {
+        let setup = Setup { max_connections, ..Setup::new(Product::Postgres15) };
+        let server = Server::start_as(setup)?;
+        let database = server.database("adaptive")?;
+        Ok(Self { database, _server: server })
+    }
+
+    /// The load tester on this database. Its URL, which has a password, is on no command line.
+    fn program(&self, command: &str) -> Command {
+        let mut program = crate::sizing::program();
+        program.arg(command).args(WORKLOAD).env("POOL_URL", self.database.url());
+        program
+    }
+}
+
+/// Runs it and reads its JSON. Its progress is shown.
+fn report(command: &mut Command) -> Result<Value> {
+    let printed = child::read(command.args(["--output", "json"]))?;
+    serde_json::from_str(&printed).context("the load tester printed no JSON")
+}
+
+/// The same of a run that may be more than its pool can do: it is reported, and fails.
+fn report_even_if_too_much(command: &mut Command) -> Result<Value> {
+    const TOO_MUCH: i32 = 1;
+    let output = command.args(["--output", "json"]).stderr(Stdio::inherit()).output()?;
+    match output.status.code() {
+        Some(0 | TOO_MUCH) => serde_json::from_slice(&output.stdout)
+            .context("the load tester printed no JSON; why is above"),
+        _ => bail!("the load tester failed: {}", output.status),
+    }
+}
+
+/// The file of a plot.
+fn plot(name: &str) -> PathBuf {
+    child::root().join(format!("docs/plots/adaptive-{name}.svg"))
+}
+
+/// The one in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn millis(micros: Option<f64>) -> String {
+    micros.map_or_else(|| "-".to_owned(), |micros| format!("{:.1} ms", micros / 1e3))
+}

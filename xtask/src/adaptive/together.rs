@@ -1,0 +1,233 @@
+//! Eight processes that share a small server.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::{Ground, plot, report};
+use crate::page::{grouped, wrapped};
+
+const MEMBERS: usize = 8;
+/// Of the server, three of them for administrators.
+const CONNECTIONS: u16 = 60;
+const FLOOR: &str = "2";
+/// How much more than the best fixed size does arrives at all members together.
+const LOAD: f64 = 1.3;
+/// How much of that size's throughput they have to reach.
+const THROUGHPUT: f64 = 0.95;
+/// How far a share may be from a fair one: by this part, or by one connection.
+const FAIR: f64 = 0.1;
+/// How long a member may wait for its floor, in seconds.
+const WAIT: f64 = 10.0;
+
+/// How long all is.
+struct Extent {
+    /// Heartbeat and lease.
+    timing: [&'static str; 2],
+    /// Between two who join or leave.
+    every: &'static str,
+    coming_and_going: &'static str,
+    all: &'static str,
+    is_quick: bool,
+}
+
+/// What was found.
+pub(super) struct Together {
+    /// Members who join and leave.
+    changing: Value,
+    /// All of them, under more than can be done.
+    all: Value,
+    best: f64,
+}
+
+pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
+    let extent = if is_quick {
+        Extent {
+            timing: ["1s", "3s"],
+            every: "500ms",
+            coming_and_going: "10s",
+            all: "10s",
+            is_quick,
+        }
+    } else {
+        Extent {
+            timing: ["5s", "15s"],
+            every: "10s",
+            coming_and_going: "160s",
+            all: "120s",
+            is_quick,
+        }
+    };
+    let ground = Ground::new(CONNECTIONS)?;
+    let fleet = |duration: &str| {
+        let mut fleet = ground.program("fleet");
+        let [heartbeat, lease] = extent.timing;
+        fleet.args(["--members", &MEMBERS.to_string(), "--floor", FLOOR, "--duration", duration]);
+        fleet.args(["--heartbeat", heartbeat, "--lease", lease, "--pool", "max_open=20"]);
+        fleet
+    };
+    let mut changing = fleet(extent.coming_and_going);
+    changing.args(["--tasks", "24", "--join-every", extent.every, "--leave-every", extent.every]);
+    let mut all = fleet(extent.all);
+    let rate = best * LOAD / MEMBERS as f64;
+    all.args(["--rate", &format!("poisson {rate:.1}/s"), "--tuner", "on"]);
+    all.args(["--pool", "acquire_timeout=1s"]);
+    if !extent.is_quick {
+        changing.arg("--output-file").arg(plot("fleet"));
+        all.arg("--output-file").arg(plot("fleet-all"));
+    }
+    Ok(Together { changing: report(&mut changing)?, all: report(&mut all)?, best })
+}
+
+/// Operations of all per second in the last third of the time that they were there.
+fn throughput(fleet: &Value) -> Result<f64> {
+    let points = fleet["points"].as_array().context("no points")?;
+    let end = fleet["duration_seconds"].as_f64().context("no duration")?;
+    let at = |point: &Value| point["at_seconds"].as_f64().unwrap_or_default();
+    let mut judged = points.iter().filter(|point| (end * 2.0 / 3.0..end).contains(&at(point)));
+    let first = judged.next().context("no point in the last third")?;
+    let last = judged.next_back().context("one point in the last third")?;
+    let operations = |point: &Value| {
+        let members = point["members"].as_array().into_iter().flatten();
+        members.filter_map(|member| member["operations"].as_f64()).sum::<f64>()
+    };
+    Ok((operations(last) - operations(first)) / (at(last) - at(first)))
+}
+
+/// The longest that a member waited for its floor; `None` if one never had it.
+fn longest_wait(fleet: &Value) -> Option<f64> {
+    let members = fleet["members"].as_array()?;
+    let waits = members.iter().map(|member| member["floor_after_seconds"].as_f64());
+    waits.collect::<Option<Vec<_>>>()?.into_iter().reduce(f64::max)
+}
+
+impl Together {
+    pub(super) fn in_markdown(&self) -> String {
+        let mut text = format!(
+            "\n### Eight processes\n\nA server with `max_connections = {CONNECTIONS}`, eight members that \
+             join and leave one after the other, each with\nmore to do than there is for all:\n\n\
+             ![what each member was granted](plots/adaptive-fleet.svg)\n\n"
+        );
+        let _ = writeln!(text, "{}", wrapped(&self.changing_in_words()));
+        let _ = writeln!(text, "\n{}", wrapped(&self.all_in_words()));
+        text + "\n![what each member was granted](plots/adaptive-fleet-all.svg)\n"
+    }
+
+    fn changing_in_words(&self) -> String {
+        let fleet = &self.changing;
+        let (total, reserve) = (&fleet["budget"]["total"], &fleet["budget"]["reserve"]);
+        let most = &fleet["peaks"]["fleet_sessions"];
+        let refused: u64 = members(fleet).filter_map(|member| member["refused"].as_u64()).sum();
+        let wait = longest_wait(fleet).map_or_else(
+            || "and one never had its floor".to_owned(),
+            |wait| format!("and nobody waited for longer than {wait:.1} s for its floor"),
+        );
+        format!(
+            "The budget is {total} connections, of which {reserve} are kept back. The server never showed \
+             more than {most} sessions of the fleet, {refused} connects were refused, {wait}."
+        )
+    }
+
+    fn all_in_words(&self) -> String {
+        let part = self
+            .part_of_best()
+            .map_or_else(|| "an unknown part".to_owned(), |part| format!("{:.0} %", part * 100.0));
+        let (best, load) = (grouped(self.best.round() as u64), LOAD * 100.0);
+        let fair = self.all["fairness"]["median"].as_f64().map_or_else(
+            || "nobody can tell how fair shares were".to_owned(),
+            |fair| format!("the share furthest from a fair one was {:.0} % from it", fair * 100.0),
+        );
+        format!(
+            "With all eight there, under {load:.0} % of what one pool of the best fixed size does ({best} \
+             operations per second) and each with a tuner, they reached {part} of that in the last third of \
+             their time; {fair} half of the time."
+        )
+    }
+
+    fn part_of_best(&self) -> Option<f64> {
+        Some(throughput(&self.all).ok()? / self.best)
+    }
+
+    /// What is not as it was asked for.
+    pub(super) fn missed(&self) -> Vec<String> {
+        let mut missed = Vec::new();
+        match self.part_of_best() {
+            Some(part) if part >= THROUGHPUT => {}
+            part => missed.push(format!("eight members reached {part:?} of the best throughput")),
+        }
+        match longest_wait(&self.changing) {
+            Some(wait) if wait <= WAIT => {}
+            wait => missed.push(format!("a member waited {wait:?} s for its floor")),
+        }
+        for (name, fleet) in [("changing", &self.changing), ("all", &self.all)] {
+            let fair = fleet["fairness"]["median"].as_f64();
+            // Of a share of six, one connection is more than that part.
+            if fair.is_some_and(|fair| fair > FAIR.max(1.0 / smallest_share(fleet))) {
+                missed.push(format!("{name}: a share is {fair:?} from a fair one"));
+            }
+        }
+        missed
+    }
+}
+
+fn members(fleet: &Value) -> impl Iterator<Item = &Value> {
+    fleet["members"].as_array().into_iter().flatten()
+}
+
+fn smallest_share(fleet: &Value) -> f64 {
+    let granted = members(fleet).filter_map(|member| member["granted"]["median"].as_f64());
+    granted.fold(f64::INFINITY, f64::min).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fleet(median: f64, waits: &[Option<f64>]) -> Value {
+        let member = |wait: &Option<f64>| json!({"floor_after_seconds": wait, "granted": {"median": 20}, "refused": 0});
+        let point = |at: f64, operations: u64| {
+            let member = json!({ "operations": operations });
+            json!({"at_seconds": at, "members": [member, null, member]})
+        };
+        json!({
+            "duration_seconds": 30.0,
+            "budget": {"total": 45, "reserve": 3},
+            "peaks": {"fleet_sessions": 44},
+            "fairness": {"median": median},
+            "members": waits.iter().map(member).collect::<Vec<_>>(),
+            "points": [point(1.0, 0), point(20.0, 1000), point(25.0, 3000), point(29.0, 5500)],
+        })
+    }
+
+    fn together(best: f64, median: f64, waits: &[Option<f64>]) -> Together {
+        Together { changing: fleet(0.0, waits), all: fleet(median, waits), best }
+    }
+
+    #[test]
+    fn throughput_is_of_all_members_in_the_last_third() {
+        let throughput = throughput(&fleet(0.0, &[])).expect("points");
+        assert!((throughput - 1000.0).abs() < 1e-9, "{throughput}");
+    }
+
+    #[test]
+    fn throughput_waits_and_shares_are_held_to_what_was_asked_for() {
+        let waits = [Some(1.0), Some(9.0)];
+        assert_eq!(together(1000.0, 0.1, &waits).missed(), [""; 0]);
+        assert_eq!(together(1100.0, 0.1, &waits).missed().len(), 1);
+        assert_eq!(together(1000.0, 0.2, &waits).missed().len(), 1);
+        assert_eq!(together(1000.0, 0.1, &[Some(11.0)]).missed().len(), 1);
+        assert_eq!(together(1000.0, 0.1, &[Some(1.0), None]).missed().len(), 1);
+    }
+
+    #[test]
+    fn the_text_has_the_figures() {
+        let text = together(1000.0, 0.05, &[Some(2.0)]).in_markdown();
+        for words in ["45 connections", "44 sessions", "reached 100 %", "5 % from it"] {
+            let text = text.replace('\n', " ");
+            assert!(text.contains(words), "{words:?} is not in {text}");
+        }
+    }
+}
