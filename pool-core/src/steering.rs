@@ -42,7 +42,7 @@ pub struct Steering {
 /// that its time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpeningLease {
-    /// No connect starts at or above so many open connections.
+    /// No connect starts at or above so many connections, open or being closed.
     pub ceiling: usize,
     /// From then on none starts at all, by the pool's [clock](crate::Control::now), and one that
     /// started under this lease is given up; `None` for never.

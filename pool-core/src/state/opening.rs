@@ -17,7 +17,13 @@ impl<C> State<C> {
         let opening = self.slots.count(Phase::Opening);
         let most = if self.outage.is_on() { 1 } else { self.config.max_opening.min(self.recovery) };
         most.saturating_sub(opening)
-            .min(self.opening_ceiling(now).saturating_sub(self.slots.open()))
+            .min(self.opening_ceiling(now).saturating_sub(self.slots.open() + self.going()))
+    }
+
+    /// Connections that say goodbye, where the server counts: under a lease, they are there until they are
+    /// gone.
+    fn going(&self) -> usize {
+        if self.steering.opening.is_some() { self.slots.count(Phase::Closing) } else { 0 }
     }
 
     /// Whether a connect may start, but for the pause after a failed one.

@@ -61,7 +61,7 @@ impl<C> State<C> {
                 self.give_turn(index, now.after(APART));
             }
             Way::CloseFirst if idle => {
-                self.start_replacement(id, now);
+                self.replace_at_the_cap(id, now);
                 self.retire_idle(index, CloseReason::Invalidated, now, effects);
             }
             Way::CloseFirst => self.slots.get_mut(index).retire_on_return(),
@@ -85,13 +85,21 @@ impl<C> State<C> {
             return Some(reason);
         }
         if self.way_to_renew(now) == Way::CloseFirst {
-            self.start_replacement(id, now);
+            self.replace_at_the_cap(id, now);
             return Some(CloseReason::Invalidated);
         }
         self.slots.get_mut(index).retire_at = end;
         self.give_turn(index, now.after(APART));
         self.wake_worker_by(self.slots.get(index).due, effects);
         None
+    }
+
+    /// The connect starts while the old connection says goodbye. Under a lease that would be one too many on
+    /// the server: there is room once it is gone, for who needs it.
+    fn replace_at_the_cap(&mut self, id: u64, now: Instant) {
+        if self.steering.opening.is_none() {
+            self.start_replacement(id, now);
+        }
     }
 
     /// One at a time: whether connects succeed at all is known only after the one before.

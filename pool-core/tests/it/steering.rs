@@ -191,3 +191,19 @@ fn what_is_said_of_a_size_is_told_once_and_changes_none() {
     control.tell_sizing(Sizing::default());
     assert_eq!(*told.lock().expect("sound"), [[None, Some(3)], [Some(3), None]]);
 }
+
+#[test]
+fn under_a_lease_what_says_goodbye_still_takes_its_place() {
+    let rig = Rig::with_max_open(3);
+    rig.fill(3);
+    rig.pool.control().steer(Steering::opening_up_to(3));
+    rig.server.always(Call::Close, Answer::Late(SEC));
+    rig.pool.control().invalidate();
+    let mut waiters = [rig.waiter(), rig.waiter()];
+    rig.sim.advance(SEC - MS);
+    assert_eq!((rig.pool.stats().closing, rig.server.sockets()), (3, 3), "no fourth");
+    rig.sim.advance(2 * MS);
+    let served = waiters.each_mut().map(|waiter| waiter.ready().expect("room by then"));
+    assert_eq!(rig.server.most_sockets(), 3);
+    drop(served);
+}

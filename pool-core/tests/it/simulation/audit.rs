@@ -147,7 +147,13 @@ impl World {
             ("closing", last.closing, stats.closing, look.most_open),
             ("waiting", last.waiting, stats.waiting, look.config.max_waiters),
         ];
-        for (what, before, after, limit) in within {
+        let under_lease = [(
+            "open or closing under a lease",
+            last.open + last.closing,
+            stats.open + stats.closing,
+            look.ceiling,
+        )];
+        for (what, before, after, limit) in within.into_iter().chain(under_lease) {
             assert!(after <= before.max(limit), "I1: {what} beyond {limit}: {last:?} {stats:?}");
         }
         let one_outage = last.circuit != Circuit::Closed
@@ -245,7 +251,9 @@ impl World {
         let waits = stats.state == PoolState::Open && stats.waiting > 0;
         assert!(!waits || stats.idle == 0 || stats.checking > 0, "I3: beside idle ones: {stats:?}");
         let is_over = look.lease_ends <= self.sim.now();
-        let may_open = stats.open < look.most_open.min(look.ceiling) && !is_over;
+        // Under a lease, what says goodbye still takes its place.
+        let going = if look.ceiling == usize::MAX { 0 } else { stats.closing };
+        let may_open = stats.open + going < look.most_open.min(look.ceiling) && !is_over;
         let coming = stats.opening + stats.checking + stats.resetting;
         if !waits || !may_open || coming > 0 || look.connects != self.last.connects {
             self.last.stuck_since = None;
