@@ -19,12 +19,17 @@ use crate::runtime::{NoRuntime, Runtime};
 use crate::shared::Shared;
 use crate::stats::PoolState;
 
+/// How long a question about a fleet's ledger may take, whatever `check_timeout` says: one who was stopped
+/// in the middle of a settlement holds up the others for as long as the server lets it, which is two
+/// seconds at most, and a hang must not cost a lease.
+const LEDGER_LIMIT: Duration = Duration::from_secs(3);
+
 /// A connection opened by [`Control::probe`](crate::Control::probe). Dropping it lets go of the
 /// connection at once.
 ///
-/// Each question is bounded by `check_timeout`, unless it says otherwise. After one that failed the
-/// connection is gone, and every further one fails. Dropping a question's future has the same
-/// effect.
+/// Each question is bounded by `check_timeout`, unless it says otherwise; those about a fleet's ledger by
+/// 3 s. After one that failed the connection is gone, and every further one fails. Dropping a
+/// question's future has the same effect.
 pub trait Probe: Send {
     /// Whether the connection is gone.
     fn is_lost(&self) -> bool;
@@ -199,8 +204,7 @@ impl<D: Driver> ProbeConnection<D> {
         name: &'static str,
         question: impl AsyncFnOnce(&D, &mut D::Connection) -> Option<Result<T, LeaseError>>,
     ) -> Option<Result<T, LeaseError>> {
-        let limit = self.shared.lock().config().check_timeout;
-        let answered = self.put(limit, name, question).await;
+        let answered = self.put(LEDGER_LIMIT, name, question).await;
         answered.unwrap_or_else(|fault| Some(Err(LeaseError::Other(fault))))
     }
 

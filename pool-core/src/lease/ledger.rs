@@ -93,14 +93,15 @@ pub struct Share {
 pub enum Sessions {
     /// Nothing: tags cannot be seen there, or connections go through a pooler.
     Hidden,
-    /// So many for each tag, control connections among them; a member that is not listed has none.
+    /// So many for each tag, control connections among them; a member that is not listed has none, or
+    /// none that could be seen: its lease alone says whether it is dead.
     ///
     /// Where only control connections can be recognised, they alone are listed.
     Shown(Vec<(MemberId, usize)>),
 }
 
 impl Sessions {
-    /// How many a member has; `None` where they are hidden.
+    /// How many a member is seen to have; `None` where all are hidden.
     #[must_use]
     pub fn of(&self, member: MemberId) -> Option<usize> {
         match self {

@@ -12,7 +12,7 @@ use super::sources::Asked;
 use crate::config::{ConfigError, Loaded, PoolConfig, Problem, Reconfigured, Resolved, url_scheme};
 use crate::contain::contain;
 use crate::control::ControlHandle;
-use crate::driver::Driver;
+use crate::driver::{Driver, Metadata};
 use crate::error::OpenError;
 use crate::pool::{Pool, PoolOptions};
 use crate::runtime::Instant;
@@ -195,7 +195,11 @@ impl<D: Driver> AnyPool for Pool<D> {
 
     fn leads_elsewhere(&self, successor: &dyn AnyDriver) -> bool {
         let successor = successor.as_any().downcast_ref::<D>();
-        successor.is_some_and(|successor| successor.metadata() != self.driver().metadata())
+        successor.is_some_and(|successor| {
+            let (then, now) = (successor.metadata(), self.driver().metadata());
+            // What connections call themselves is no place.
+            then != Metadata { application: then.application.clone(), ..now }
+        })
     }
 
     fn take_over(

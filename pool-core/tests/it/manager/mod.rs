@@ -41,7 +41,9 @@ impl Rig {
     }
 
     pub(super) fn options(&self, sources: NamedSources) -> ManagerOptions {
-        let (fake, fake2) = (FakeDriver::new(&self.fake), FakeDriver::new(&self.other));
+        let fake = FakeDriver::new(&self.fake);
+        // The same place, whatever its connections call themselves.
+        let fake2 = FakeDriver::new(&self.other).called("renamed");
         let other = Arc::new(FakeDriver::new(&self.other));
         let moved = FakeDriver::of_database(&self.other, "moved");
         let drivers = Drivers::default()
