@@ -124,17 +124,6 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    /// The port at this end, if it is one of TCP.
-    pub(crate) fn local_port(&self) -> Option<u16> {
-        let stream = match self {
-            Self::Tcp(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-            #[cfg(unix)]
-            Self::Unix(_) => return None,
-        };
-        stream.local_addr().ok().map(|address| address.port())
-    }
-
     pub(crate) fn channel_binding(&self) -> ChannelBinding {
         let Self::Tls(stream) = self else { return ChannelBinding::none() };
         let (_, session) = stream.get_ref();

@@ -1,13 +1,17 @@
 //! Where one protocol message ends and the next begins, in a stream cut anywhere.
 //!
 //! A message is one byte of type, four of length (which counts itself), and a body. Nothing is kept
-//! of a body but its first byte, which in `ReadyForQuery` is the status of the transaction.
+//! of a body but its start: in `ReadyForQuery` the status of the transaction, in `BackendKeyData` the
+//! number of the session.
 
-/// Type and first byte of the body, if it has one.
+/// How many bytes of a body are kept.
+const START: usize = 4;
+
+/// Type and start of the body: as many bytes as are kept, or all that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
+pub(crate) struct Message<'a> {
     pub(crate) kind: u8,
-    pub(crate) first: Option<u8>,
+    pub(crate) start: &'a [u8],
 }
 
 /// Finds the messages in one direction of a connection.
@@ -18,13 +22,15 @@ pub(crate) struct Framer {
     seen: usize,
     /// Bytes of the body to come.
     body: u64,
-    first: Option<u8>,
+    start: [u8; START],
+    /// Bytes of the start seen.
+    kept: usize,
 }
 
 impl Framer {
     /// From the beginning of what the server says.
     pub(crate) fn of_server() -> Self {
-        Self { header: [0; 5], seen: 0, body: 0, first: None }
+        Self { header: [0; 5], seen: 0, body: 0, start: [0; START], kept: 0 }
     }
 
     /// From the beginning of what the client says: its first message has no type, as if that byte
@@ -34,7 +40,7 @@ impl Framer {
     }
 
     /// Takes in the next bytes and reports each message once its last byte is there.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], mut report: impl FnMut(Message)) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], mut report: impl FnMut(Message<'_>)) {
         while !bytes.is_empty() {
             // Most come whole, and need nothing kept.
             if self.seen == 0
@@ -55,15 +61,16 @@ impl Framer {
                 let [_, length @ ..] = self.header;
                 self.body = u64::from(body_length(length));
             } else {
-                if self.first.is_none() {
-                    self.first = bytes.first().copied();
-                }
                 let taken = self.body.min(bytes.len() as u64);
                 self.body -= taken;
-                bytes = &bytes[taken as usize..];
+                let (body, rest) = bytes.split_at(taken as usize);
+                let kept = body.len().min(START - self.kept);
+                self.start[self.kept..self.kept + kept].copy_from_slice(&body[..kept]);
+                self.kept += kept;
+                bytes = rest;
             }
             if self.body == 0 {
-                report(Message { kind: self.header[0], first: self.first });
+                report(Message { kind: self.header[0], start: &self.start[..self.kept] });
                 *self = Self::of_server();
             }
         }
@@ -71,10 +78,10 @@ impl Framer {
 }
 
 /// The message at the beginning of some bytes, if all of it is there, and what follows it.
-fn whole(bytes: &[u8]) -> Option<(Message, &[u8])> {
+fn whole(bytes: &[u8]) -> Option<(Message<'_>, &[u8])> {
     let ([kind, length @ ..], rest) = bytes.split_first_chunk::<5>()?;
     let (body, rest) = rest.split_at_checked(body_length(*length) as usize)?;
-    Some((Message { kind: *kind, first: body.first().copied() }, rest))
+    Some((Message { kind: *kind, start: &body[..body.len().min(START)] }, rest))
 }
 
 /// How long a message's body is. A length below four, which counts itself, is a broken stream, which
@@ -92,11 +99,11 @@ mod tests {
         D\0\0\0\x0b\0\x01\0\0\0\x01Z1\0\0\0\x04Z\0\0\0\x05T";
     const CLIENT: &[u8] = b"\0\0\0\x0a\0\x03\0\0u\0Q\0\0\0\x06;\0S\0\0\0\x04";
 
-    fn messages(framer: &mut Framer, pieces: &[&[u8]]) -> Vec<(char, Option<char>)> {
+    fn messages(framer: &mut Framer, pieces: &[&[u8]]) -> Vec<(char, Vec<u8>)> {
         let mut found = Vec::new();
         for piece in pieces {
-            framer.push(piece, |Message { kind, first }| {
-                found.push((char::from(kind), first.map(char::from)));
+            framer.push(piece, |Message { kind, start }| {
+                found.push((char::from(kind), start.to_vec()));
             });
         }
         found
@@ -105,9 +112,15 @@ mod tests {
     #[test]
     fn messages_are_found_wherever_the_stream_is_cut() {
         let whole = messages(&mut Framer::of_server(), &[SERVER]);
-        let statuses: Vec<_> = whole.iter().filter(|(kind, _)| *kind == 'Z').collect();
-        assert_eq!(statuses, [&('Z', Some('I')), &('Z', Some('T'))], "{whole:?}");
-        assert_eq!(whole.len(), 6);
+        let starts: [(_, &[u8]); 6] = [
+            ('S', b"a\0b\0"),
+            ('K', &[0, 0, 0, 1]),
+            ('Z', b"I"),
+            ('D', &[0, 1, 0, 0]),
+            ('1', b""),
+            ('Z', b"T"),
+        ];
+        assert_eq!(whole, starts.map(|(kind, start)| (kind, start.to_vec())));
         for first in 0..=SERVER.len() {
             for second in first..=SERVER.len() {
                 let pieces = [&SERVER[..first], &SERVER[first..second], &SERVER[second..]];
@@ -120,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_clients_first_message_has_no_type() {
-        let expected = [('\0', Some('\0')), ('Q', Some(';')), ('S', None)];
+        let expected: [(_, &[u8]); 3] = [('\0', &[0, 3, 0, 0]), ('Q', b";\0"), ('S', b"")];
+        let expected = expected.map(|(kind, start)| (kind, start.to_vec()));
         for cut in 0..=CLIENT.len() {
             let pieces = [&CLIENT[..cut], &CLIENT[cut..]];
             assert_eq!(messages(&mut Framer::of_client(), &pieces), expected, "{cut}");

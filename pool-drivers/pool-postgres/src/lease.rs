@@ -40,8 +40,10 @@ const PATIENCE: &str = "1s";
 /// The server does not notice that somebody who waits for a lock has given up.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
-/// `insufficient_privilege`, `read_only_sql_transaction`.
-const NO_RIGHT: &str = "42501";
+/// `insufficient_privilege`, `invalid_schema_name`: of the search path there is no schema that the account
+/// may use.
+const NO_RIGHT: [&str; 2] = ["42501", "3F000"];
+/// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";
 /// What two who create the same table at once may be told: `duplicate_table`, `duplicate_object`,
 /// `unique_violation`.
@@ -62,18 +64,23 @@ impl PostgresDriver {
     }
 }
 
-/// The sessions of a fleet's members by their tags, and the port that the server sees.
+/// The sessions of a fleet's members by their tags, and the session that answers. Each database has
+/// fleets of its own. A parallel query's workers have the tag of the session they work for; of other
+/// users' sessions the server does not say what they are.
 fn sessions_of(fleet: &FleetName) -> String {
     format!(
         "SELECT application_name, pg_catalog.count(*) FROM pg_catalog.pg_stat_activity \
-         WHERE application_name LIKE '{fleet}.%' GROUP BY application_name; \
-         SELECT pg_catalog.inet_client_port()"
+         WHERE application_name LIKE '{fleet}.%' AND datname = pg_catalog.current_database() \
+             AND backend_type IS DISTINCT FROM 'parallel worker' GROUP BY application_name; \
+         SELECT pg_catalog.pg_backend_pid()"
     )
 }
 
-fn is_direct(connection: &PostgresConnection, seen: &[Vec<Option<String>>]) -> bool {
-    let seen = seen.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
-    seen == connection.session().wire.local_port
+/// Whether the session that answers is the one that the connection was given. A pooler gives numbers of
+/// its own.
+fn is_direct(connection: &PostgresConnection, answers: &[Vec<Option<String>>]) -> bool {
+    let session = answers.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+    session.is_some_and(|session: u32| session == connection.session().wire.backend())
 }
 
 #[async_trait]
@@ -126,7 +133,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
             sessions = sessions_of(fleet),
         );
         let read = connection.session().ask_all(&read).await.map_err(trouble)?;
-        let [_, _, _, fleets, now, rows, sessions, port] = &read[..] else {
+        let [_, _, _, fleets, now, rows, sessions, session] = &read[..] else {
             return Err(trouble(PostgresError::Unexpected("a ledger")));
         };
         let row = fleets.first().ok_or_else(|| trouble(PostgresError::Unexpected("a fleet")))?;
@@ -141,7 +148,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
             now: ServerTime::from_unix_micros(number(now, 0)?),
             budget,
             rows: rows.iter().map(|row| member_row(row)).collect::<Result<_, _>>()?,
-            sessions: Self::shown(fleet, sessions, is_direct(connection, port)),
+            sessions: Self::shown(fleet, sessions, is_direct(connection, session)),
         };
         let write = written(fleet, member, &ledger, decide(&ledger));
         let write = connection.session().ask_all(&write).await;
@@ -157,10 +164,10 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
         fleet: &FleetName,
     ) -> Result<Sessions, LeaseError> {
         let read = connection.session().ask_all(&sessions_of(fleet)).await.map_err(trouble)?;
-        let [sessions, port] = &read[..] else {
+        let [sessions, session] = &read[..] else {
             return Err(trouble(PostgresError::Unexpected("sessions")));
         };
-        Ok(Self::shown(fleet, sessions, is_direct(connection, port)))
+        Ok(Self::shown(fleet, sessions, is_direct(connection, session)))
     }
 }
 
@@ -253,7 +260,7 @@ fn trouble(error: PostgresError) -> LeaseError {
     let code = error.code().map(|code| code.code().to_owned());
     let source: SharedError = Arc::new(error);
     match code.as_deref() {
-        Some(NO_RIGHT) => LeaseError::NoRight(source),
+        Some(code) if NO_RIGHT.contains(&code) => LeaseError::NoRight(source),
         Some(READ_ONLY) => LeaseError::ReadOnly(source),
         _ => LeaseError::Other(source),
     }

@@ -154,7 +154,7 @@ impl Opening {
     ) -> Result<(PostgresConnection, bool), ConnectFailure> {
         let (keepalives, tls) = (self.options.keepalives, TlsClient::new(self.options.tls.clone()));
         let socket = dial(&endpoint, keepalives, &tls).await?;
-        let (wire, inbox) = (Arc::new(Wire::of(&socket)), Arc::new(Inbox::default()));
+        let (wire, inbox) = (Arc::new(Wire::default()), Arc::new(Inbox::default()));
         let tap = Tap::new(socket, Arc::clone(&wire));
         let (client, connection) =
             config.connect_raw(tap, Dialled).await.map_err(ConnectFailure::Server)?;

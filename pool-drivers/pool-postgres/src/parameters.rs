@@ -203,7 +203,8 @@ pub(crate) struct Draft {
     certificate: Option<String>,
     key: Option<String>,
     pub(crate) problems: Vec<Problem>,
-    given: Vec<&'static str>,
+    /// Names and values, these as far as they may be shown.
+    given: Vec<(&'static str, String)>,
     /// A password was given as a parameter: what follows may be the rest of it, if somebody forgot
     /// to escape it, and is repeated in no message.
     after_password: bool,
@@ -231,11 +232,11 @@ impl Draft {
             return self.refuse_name(name);
         };
         let shown = if parameter.name == PASSWORD || self.after_password { "" } else { value };
-        if self.given.contains(&parameter.name) {
+        if self.given.iter().any(|(given, _)| *given == name) {
             let problem = Problem::invalid(name, shown, "given twice", "one value");
             return self.problems.push(problem);
         }
-        self.given.push(parameter.name);
+        self.given.push((parameter.name, shown.to_owned()));
         let why = if (parameter.write)(self, value).is_some() {
             self.after_password |= parameter.name == PASSWORD;
             return;
@@ -287,10 +288,11 @@ impl Draft {
                 None
             }
         };
-        if [FLEET, APPLICATION_NAME].iter().all(|name| self.given.contains(name)) {
+        let given = |name| self.given.iter().find(|(given, _)| *given == name);
+        if let (Some(_), Some((field, value))) = (given(FLEET), given(APPLICATION_NAME)) {
             let why = "a fleet names its members' connections itself";
             let allowed = "fleet without application_name, or application_name without fleet";
-            self.problems.push(Problem::invalid(APPLICATION_NAME, "", why, allowed));
+            self.problems.push(Problem::invalid(*field, value, why, allowed));
         }
         let hosts_said = self.problems.iter().any(|problem| problem.field == "host");
         let own = self.options.problems();

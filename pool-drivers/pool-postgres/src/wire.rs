@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,8 +22,6 @@ use crate::framing::{Framer, Message};
 /// `ReadyForQuery`.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
-    /// Port at this end, if it is one of TCP.
-    pub(crate) local_port: Option<u16>,
     /// Requests sent.
     sent: AtomicU64,
     /// Value of `sent` at the last request that could change something: closing a prepared statement
@@ -35,6 +33,8 @@ pub(crate) struct Wire {
     answered: AtomicU64,
     /// The status in the last answer.
     status: AtomicU8,
+    /// The session's number, as the login was told.
+    backend: AtomicU32,
     /// It cannot be told any more which answer belongs to which request.
     lost: AtomicBool,
 }
@@ -51,10 +51,6 @@ pub(crate) enum Status {
 }
 
 impl Wire {
-    pub(crate) fn of(socket: &Socket) -> Self {
-        Self { local_port: socket.local_port(), ..Self::default() }
-    }
-
     /// The server's last word, if every request on the wire that could change it is answered.
     pub(crate) fn settled(&self) -> Option<Status> {
         if self.is_lost() {
@@ -81,6 +77,12 @@ impl Wire {
     /// How many statements were prepared under a name, or begun to be.
     pub(crate) fn prepared(&self) -> u64 {
         self.prepared.load(Ordering::Acquire)
+    }
+
+    /// The number of the session that the connection was given; 0, which is nobody's, if it was told
+    /// none.
+    pub(crate) fn backend(&self) -> u32 {
+        self.backend.load(Ordering::Acquire)
     }
 
     /// Counts an answer, as the only one that does; how many there are now.
@@ -127,13 +129,17 @@ impl Tap {
     fn hear_server(&mut self, bytes: &[u8]) {
         let Self { server, wire, by_sync, copying, .. } = self;
         server.push(bytes, |message| match message {
-            Message { kind: b'Z', first: Some(status) } => {
+            Message { kind: b'Z', start: [status, ..] } => {
                 *copying = false;
-                wire.status.store(status, Ordering::Release);
+                wire.status.store(*status, Ordering::Release);
                 let answered = wire.answer();
                 if answered > wire.sent.load(Ordering::Relaxed) {
                     wire.lost.store(true, Ordering::Release);
                 }
+            }
+            // BackendKeyData.
+            Message { kind: b'K', start: &[a, b, c, d] } => {
+                wire.backend.store(u32::from_be_bytes([a, b, c, d]), Ordering::Release);
             }
             // A server that begins to take in a COPY ignores the Sync that was sent with it; the one
             // after the data, which is still to be sent, will be answered.
@@ -166,7 +172,7 @@ impl Tap {
             // Close.
             b'C' => {}
             // Parse, which begins with the statement's name.
-            b'P' if message.first != Some(0) => {
+            b'P' if message.start.first() != Some(&0) => {
                 wire.prepared.fetch_add(1, Ordering::Release);
                 *works = true;
             }

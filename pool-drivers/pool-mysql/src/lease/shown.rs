@@ -9,13 +9,15 @@
 //! Else the members' control sessions are looked for, by what each has written of its own into its row.
 //! `PROCESSLIST` shows an account all of its own sessions, wherever they come from. One is told by its
 //! number, its user, its host and port: numbers begin anew with each start of a server. A member whose
-//! control session is not there is gone only if it would have been shown, as that of the same user.
+//! control session would not be shown, as that of another user, is judged by its lease alone.
 //!
 //! Behind a proxy that shares its sessions among clients none of this says anything: there the session's
 //! number is not the one that the connection was told when it was opened, and all is hidden.
 //!
 //! Sessions of other servers are never seen: members that use several nodes of one cluster (Galera, say)
 //! are a fleet for each node.
+
+use std::iter;
 
 use mysql_async::Row;
 use pool_core::{FleetName, MemberId, MemberRow, Sessions};
@@ -122,23 +124,20 @@ impl Seen {
         shown.map_or(Sessions::Hidden, Sessions::Shown)
     }
 
-    /// The members whose control session is there; nothing if it cannot be told of one.
+    /// The members whose control session is there; nothing if not even this one's can be told.
     fn controlled(
         &self,
         own: MemberId,
         rows: &[(MemberRow, Option<Control>)],
     ) -> Option<Vec<(MemberId, usize)>> {
-        let this = self.own.as_ref()?;
-        let mut shown = vec![(own, 1)];
-        for (row, control) in rows.iter().filter(|(row, _)| row.member != own) {
-            let control = control.as_ref()?;
-            if self.controls.contains(control) {
-                shown.push((row.member, 1));
-            } else if control.user != this.user {
-                return None;
-            }
-        }
-        Some(shown)
+        let is_there = |(row, control): &&(MemberRow, Option<Control>)| {
+            let is_seen = control.as_ref().is_some_and(|control| self.controls.contains(control));
+            is_seen && row.member != own
+        };
+        let others = rows.iter().filter(is_there).map(|(row, _)| row.member);
+        self.own
+            .is_some()
+            .then(|| iter::once(own).chain(others).map(|member| (member, 1)).collect())
     }
 }
 
@@ -211,12 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn who_might_not_be_shown_is_not_taken_for_dead() {
+    fn who_might_not_be_shown_keeps_nobody_else_from_being_seen() {
+        let [alive, hidden] = [control(7, "app", "till:2000"), control(8, "other", "till:3000")];
+        let rows = [row(1, None), row(2, Some(alive.clone())), row(3, Some(hidden)), row(4, None)];
+        let own = control(10, "app", "web:1000");
+        let controls = vec![own.clone(), alive];
+        let seen = Seen { own: Some(own), is_direct: true, controls };
+        let sessions = seen.sessions(MemberId::new(1), None, &rows);
+        assert_eq!(numbers(sessions), Some(vec![(1, 1), (2, 1)]));
+    }
+
+    #[test]
+    fn a_member_of_another_user_is_seen_by_those_who_may() {
         let other = control(7, "other", "till:2000");
         let alive = Some(vec![(1, 1), (2, 1)]);
         assert_eq!(shown_beside(true, Some(&other), Some(other.clone())), alive);
-        assert_eq!(shown_beside(true, None, Some(other)), None);
-        assert_eq!(shown_beside(true, None, None), None);
     }
 
     #[test]

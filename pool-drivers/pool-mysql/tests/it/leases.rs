@@ -156,9 +156,9 @@ async fn where_tags_are_not_kept_control_sessions_are_recognised() {
     members_are_recognised_by_their_control_sessions(&schema).await;
 }
 
-/// It cannot see their sessions, whether they live or not.
+/// Whose sessions it cannot see, whether they live or not.
 #[tokio::test]
-async fn among_members_of_another_user_nothing_is_shown() {
+async fn a_member_of_another_user_is_judged_by_its_lease_alone_and_hides_nobody() {
     let schema = Schema::new().await;
     let mut admin = admin().await;
     // What stands in quotes has to be told from the quotes.
@@ -171,14 +171,24 @@ async fn among_members_of_another_user_nothing_is_shown() {
         admin.query_drop(sql).await.expect("set up");
     }
     let other = MysqlOptions { user: user.clone(), ..schema.options() };
-    let (mut first, mut second) =
-        (Member::join(schema.options(), 1).await, Member::join(other, 2).await);
-    first.settle().await;
-    assert_eq!(second.settle().await.sessions, Sessions::Hidden);
+    let (mut first, mut other, mut third) = (
+        Member::join(schema.options(), 1).await,
+        Member::join(other, 2).await,
+        Member::join(schema.options(), 3).await,
+    );
+    other.try_settle(Duration::from_mins(5), |_| ()).await.expect("settled");
     let sql = "SELECT control_user FROM pool_fleet_member";
     let users: Vec<String> = first.connection.query(sql).await.expect("read");
-    assert_eq!(users, [user], "by time alone the first was dead");
-    drop(second);
+    assert_eq!(users, [user]);
+    first.settle().await;
+    let ledger = third.settle().await;
+    assert_eq!(ledger.sessions, Sessions::Shown(vec![(third.id, 1), (first.id, 1)]));
+    assert_eq!(ledger.rows.len(), 2, "the lease of the other has not run out: {ledger:?}");
+    assert!(ledger.dead(third.id).next().is_none(), "nor is the first dead: {ledger:?}");
+    other.settle().await;
+    let ledger = third.settle().await;
+    assert_eq!(ledger.dead(third.id).collect::<Vec<_>>(), [other.id], "it has now: {ledger:?}");
+    drop(other);
     admin.query_drop(format!("DROP USER {account}")).await.expect("dropped");
 }
 

@@ -10,7 +10,7 @@ use pool_testkit::servers::Product;
 use tokio::task::block_in_place;
 
 use crate::network::before;
-use crate::rig::{CANARY, Database, access, code, connect, within};
+use crate::rig::{CANARY, Database, access, admin, code, connect, within};
 
 pool_testkit::leases!(Postgres);
 
@@ -114,4 +114,96 @@ async fn for_tables_that_are_locked_nobody_waits_long() {
     within(keeper.batch_execute("ROLLBACK")).await.expect("given back");
     let mut third = connect(database.options()).await;
     within(driver.settle(&mut third, &fleet, member, &mut decide)).await.expect("settled");
+}
+
+fn shop() -> FleetName {
+    FleetName::new("shop").expect("allowed")
+}
+
+fn as_member(number: u64, options: PostgresOptions) -> PostgresOptions {
+    let application_name = shop().tag(MemberId::new(number));
+    PostgresOptions { application_name, ..options }
+}
+
+/// How many sessions of members 1 and 2 are shown to a connection.
+async fn shown_to(options: PostgresOptions) -> [Option<usize>; 2] {
+    let driver = PostgresDriver::new(options.clone());
+    let mut connection = connect(options).await;
+    let sessions = within(driver.sessions(&mut connection, &shop())).await.expect("answered");
+    [1, 2].map(|number| sessions.of(MemberId::new(number)))
+}
+
+/// They are called as the session they work for.
+#[tokio::test]
+async fn workers_of_a_parallel_query_are_no_sessions() {
+    if access().product == Product::PgBouncer {
+        return;
+    }
+    let database = Database::create().await;
+    let member = connect(as_member(1, database.options())).await;
+    let always = "SELECT set_config(name, 'on', false) FROM pg_settings \
+                  WHERE name IN ('debug_parallel_query', 'force_parallel_mode')";
+    within(member.batch_execute(always)).await.expect("set");
+    let onlooker = connect(database.options()).await;
+    let look = async {
+        let workers = "SELECT FROM pg_stat_activity WHERE datname = current_database() \
+                           AND backend_type = 'parallel worker' AND application_name LIKE 'shop.%'";
+        while onlooker.query(workers, &[]).await.expect("answered").is_empty() {}
+        shown_to(database.options()).await
+    };
+    let shown = tokio::select! {
+        ended = member.batch_execute("SELECT pg_sleep(3600)") => panic!("{ended:?}"),
+        shown = within(look) => shown,
+    };
+    assert_eq!(shown, [Some(1), Some(0)]);
+}
+
+/// Of what kind the sessions of other users are, the server keeps to itself.
+#[tokio::test]
+async fn members_of_other_users_are_shown() {
+    if access().product == Product::PgBouncer {
+        return;
+    }
+    let database = Database::create().await;
+    let _member = connect(as_member(1, database.options())).await;
+    let user = format!("{}_other", database.name());
+    let create = format!("CREATE ROLE {user} LOGIN PASSWORD '{CANARY}'");
+    within(admin().await.batch_execute(&create)).await.expect("created");
+    let options = PostgresOptions { user: Some(user.clone()), ..database.options() };
+    assert_eq!(shown_to(as_member(2, options)).await, [Some(1), Some(1)]);
+    within(admin().await.batch_execute(&format!("DROP ROLE {user}"))).await.expect("dropped");
+}
+
+/// Each has a ledger of its own.
+#[tokio::test]
+async fn fleets_of_two_databases_are_not_shown_to_each_other() {
+    if access().product == Product::PgBouncer {
+        return;
+    }
+    let [one, another] = [Database::create().await, Database::create().await];
+    let _members = [
+        connect(as_member(1, one.options())).await,
+        connect(as_member(2, another.options())).await,
+    ];
+    assert_eq!(shown_to(one.options()).await, [Some(1), Some(0)]);
+    assert_eq!(shown_to(another.options()).await, [Some(0), Some(1)]);
+}
+#[tokio::test]
+async fn where_there_is_no_schema_to_create_in_the_right_is_wanting() {
+    let database = Database::create().await;
+    let alter = format!("ALTER DATABASE {} SET search_path = nowhere", database.name());
+    within(admin().await.batch_execute(&alter)).await.expect("altered");
+    let mut connection = connect(database.options()).await;
+    let driver = PostgresDriver::new(database.options());
+    let refused = within(driver.prepare(&mut connection, &shop())).await.expect_err("nowhere");
+    assert_eq!(refused.trouble(), LeaseTrouble::NoRight, "{refused:?}");
+}
+/// As a load balancer does, or who translates addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_passes_bytes_on_hides_no_sessions() {
+    let database = Database::create().await;
+    let (_proxy, options) = before(&database);
+    let is_direct = access().product != Product::PgBouncer;
+    let expected = if is_direct { [Some(1), Some(0)] } else { [None; 2] };
+    assert_eq!(shown_to(as_member(1, options)).await, expected);
 }

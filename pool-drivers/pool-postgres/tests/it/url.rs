@@ -242,7 +242,7 @@ fn the_program_may_be_a_new_member_of_a_fleet() {
         [
             "fleet = \"my.shop\": not understood; allowed: 1 to 32 letters (a to z, A to Z), digits, \
              `_` and `-`",
-            "application_name = \"\": a fleet names its members' connections itself; allowed: fleet \
+            "application_name = \"till\": a fleet names its members' connections itself; allowed: fleet \
              without application_name, or application_name without fleet",
         ]
     );
