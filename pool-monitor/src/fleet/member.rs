@@ -56,6 +56,8 @@ pub struct Member {
     proposed: Option<Settled>,
     /// What was committed last.
     settled: Option<Settled>,
+    /// Whether something was decided since then of which nobody knows whether it was committed.
+    is_unsure: bool,
     trouble: Option<LeaseTrouble>,
     /// What there was to share when it last looked.
     budget: Option<Budget>,
@@ -84,6 +86,7 @@ impl Member {
             is_draining: false,
             proposed: None,
             settled: None,
+            is_unsure: false,
             trouble: None,
             budget: None,
         }
@@ -107,8 +110,8 @@ impl Member {
         self.trouble
     }
 
-    /// Whether the ledger was older at the last settlement than at the one before: a failover has lost
-    /// writes.
+    /// Whether the ledger was older at the last settlement than what was committed before: a failover has
+    /// lost writes.
     #[must_use]
     pub fn has_lost_writes(&self) -> bool {
         self.settled.is_some_and(|settled| settled.lost_writes)
@@ -149,7 +152,7 @@ impl Member {
     /// Before a settlement's transaction begins: the lease is counted from here.
     pub fn begin(&mut self, now: Instant) {
         self.pace.begin(now);
-        self.proposed = None;
+        self.is_unsure |= self.proposed.take().is_some();
     }
 
     /// Decides what to write. `lower` is called once: it has the pool start no connect from then on at
@@ -177,7 +180,9 @@ impl Member {
         let granted = due.min(room.max(held));
         // The server may still show what the pool has given up, behind a network that failed.
         let strays = ledger.sessions.of(self.id).unwrap_or(0).saturating_sub(1 + held);
-        let ceiling = granted.saturating_sub(strays);
+        // What it keeps beyond the room is not opened anew: it may have ended long ago, and others have
+        // its place.
+        let ceiling = granted.min(room).saturating_sub(strays);
         self.allowance.ceiling = self.allowance.ceiling.min(ceiling);
         let has_left = self.is_draining && held + strays == 0;
         let share = Share {
@@ -189,7 +194,9 @@ impl Member {
             draining: self.is_draining,
             lease: self.timing.lease,
         };
-        let lost_writes = self.settled.is_some_and(|settled| ledger.serial <= settled.serial);
+        let lost_writes = self.settled.is_some_and(|settled| {
+            ledger.serial <= settled.serial || self.has_lost_its_row(ledger, settled)
+        });
         self.proposed = Some(Settled {
             share: Some(share).filter(|_| !has_left),
             ceiling,
@@ -221,6 +228,7 @@ impl Member {
             None => Allowance::NOTHING,
         };
         self.settled = Some(settled);
+        self.is_unsure = false;
         self.trouble = None;
         self.pace.committed(now);
     }
@@ -228,9 +236,17 @@ impl Member {
     /// The settlement was not committed, or nobody knows. What had been settled before holds until its
     /// lease ends, but for what was to be given up: if it was committed after all, others may have it.
     pub fn failed(&mut self, now: Instant, trouble: LeaseTrouble) {
-        self.proposed = None;
+        self.is_unsure |= self.proposed.take().is_some();
         self.trouble = Some(trouble);
         self.pace.failed(now);
+    }
+
+    /// Whether its own row is not what it has committed. Others may have settled since writes were lost,
+    /// so that the serial tells nothing any more.
+    fn has_lost_its_row(&self, ledger: &Ledger, settled: Settled) -> bool {
+        let (Some(share), Some(row)) = (settled.share, ledger.row(self.id)) else { return false };
+        let of = |share: Share| (share.granted, share.held, share.draining);
+        !self.is_unsure && !ledger.has_lapsed(row) && of(row.share) != of(share)
     }
 }
 
@@ -317,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_member_keeps_beyond_the_room_it_does_not_open_anew() {
+        // It was taken for dead, and another has its place.
+        let mut member = granted_all(3);
+        member.begin(at(60));
+        let settled =
+            member.decide(&ledger(9, vec![row(TWO, 16, 16, 2)]), &needs(2, 50), &mut |_| 3);
+        member.committed(at(60));
+        let Settlement::Write { share, .. } = settled else { panic!("{settled:?}") };
+        assert_eq!((share.granted, share.held), (2, 3));
+        let allowance = member.allowance();
+        assert_eq!((allowance.keep, allowance.opening(at(60))), (2, 0));
+    }
+
+    #[test]
     fn a_lease_ends_earlier_than_on_the_server_and_is_counted_from_before_it_was_asked_for() {
         let mut member = granted_all(4);
         member.begin(at(10));
@@ -353,6 +383,28 @@ mod tests {
         let Settlement::Write { share, budget } = settled else { panic!("{settled:?}") };
         assert_eq!((share.granted, budget), (17, Some(BUDGET)));
         assert!(member.has_lost_writes());
+    }
+
+    #[test]
+    fn a_row_that_is_not_what_was_committed_last_was_lost_however_late_the_serial_is() {
+        let lost = |own: MemberRow, now: i64, unknown: bool| {
+            let mut member = granted_all(10);
+            if unknown {
+                member.begin(at(3));
+                member.decide(&ledger(1, vec![row(ONE, 17, 10, 2)]), &needs(2, 50), &mut |_| 9);
+                member.failed(at(3), LeaseTrouble::OutcomeUnknown);
+            }
+            member.begin(at(5));
+            let now = ServerTime::from_unix_micros(now * 1_000_000);
+            let read = Ledger { now, ..ledger(99, vec![own]) };
+            member.decide(&read, &needs(2, 50), &mut |_| 10);
+            member.committed(at(5));
+            member.has_lost_writes()
+        };
+        assert!(!lost(row(ONE, 17, 10, 2), 5, false));
+        assert!(lost(row(ONE, 17, 4, 2), 5, false) && lost(row(ONE, 8, 10, 2), 5, false));
+        // Too old to tell, or one that nobody knew of whether it was committed.
+        assert!(!lost(row(ONE, 17, 4, 2), 15, false) && !lost(row(ONE, 17, 9, 2), 5, true));
     }
 
     #[test]

@@ -1,4 +1,12 @@
 //! What must hold after every event, seen from outside.
+//!
+//! Rows take no more than there is, and cover what their members have. Excused are, and no more than:
+//!
+//! - one lease after rows were lost, all; from then on, what those have who did not settle since, and
+//!   they may open nothing;
+//! - sessions without a client, by their number, until their member had occasion to see them;
+//! - where tags are hidden, sessions of members whose lease has run out, by their number, which the
+//!   result tells.
 
 use pool_core::runtime::Instant;
 
@@ -6,13 +14,19 @@ use super::database::{Committed, taken};
 use super::process::{Process, TIMING};
 use super::world::World;
 
-/// What excuses a broken rule, for one lease.
+/// What excuses a broken rule, for one lease; and what was seen.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
     /// When writes were lost last, or a row by a clock that jumped.
     lost_at: Option<Instant>,
     /// When the server's clock jumped last.
     pub(super) jumped_at: Option<Instant>,
+    /// Whether there ever were more sessions than there may be, for those that nobody could see because
+    /// tags were hidden.
+    pub(super) has_run_over: bool,
+    /// Whether the limit was ever lowered: then rows may take more than there is until members have
+    /// given it back, as they may after rows were lost.
+    was_lowered: bool,
 }
 
 impl World {
@@ -31,27 +45,39 @@ impl World {
     }
 
     /// Sessions of a process's pool, and connects that may become one. Left out is what lives on behind
-    /// its back, until it had occasion to see that; and where tags are hidden, what nobody can see.
-    fn pool_sessions_of(&self, process: &Process) -> usize {
+    /// its back, until it had occasion to see that.
+    fn pool_sessions_of(process: &Process) -> usize {
+        process.live_sessions() + process.known_strays()
+    }
+
+    /// How many of them no settlement can see: those without a client that pass for a connect under way;
+    /// and where tags are hidden, all without a client, and all of a member whose lease has lapsed.
+    fn unseen_of(&self, process: &Process) -> usize {
         if !self.database.hides_tags {
-            return process.live_sessions() + process.known_strays();
+            return process.may_hide.min(process.known_strays());
         }
-        let local = process.clock.local(self.now);
-        let holds = local < process.member.allowance().until && !process.has_ended();
-        if holds { process.live_sessions() } else { 0 }
+        let has_lapsed = process.clock.local(self.now) >= process.member.allowance().until;
+        let is_without_row = process.has_ended() || has_lapsed;
+        if is_without_row { Self::pool_sessions_of(process) } else { process.known_strays() }
     }
 
     pub(super) fn pool_sessions(&self) -> usize {
-        self.processes.iter().map(|process| self.pool_sessions_of(process)).sum()
+        self.processes.iter().map(Self::pool_sessions_of).sum()
     }
 
-    /// What is taken, by rows and by those who have none.
+    /// What is taken, as a settlement sees it: by rows, and by sessions beyond them.
     fn taken(&self) -> usize {
         let committed = &self.database.committed;
-        let without_row = self.processes.iter().filter(|one| committed.row(one.id).is_none());
-        let sessions = without_row.map(|one| self.pool_sessions_of(one));
-        // One alone is taken for a member that is about to join.
-        committed.taken() + sessions.filter(|sessions| *sessions > 1).sum::<usize>()
+        let beyond = self.processes.iter().map(|process| {
+            let seen = Self::pool_sessions_of(process) - self.unseen_of(process);
+            match committed.row(process.id) {
+                Some(row) => seen.saturating_sub(taken(row)),
+                // One alone is taken for a member that is about to join.
+                None if seen == 1 => 0,
+                None => seen,
+            }
+        });
+        committed.taken() + beyond.sum::<usize>()
     }
 
     /// Before this, `before` was committed: no more is taken than there is, or who settled takes no more
@@ -65,6 +91,7 @@ impl World {
             // Nobody could see that it was there all the time.
             self.excuse_lease();
         }
+        self.audit.was_lowered |= self.database.committed.shared() < before.shared();
         self.audit_deaths(process, before);
         let after = &self.database.committed;
         assert_eq!(after.serial, before.serial + 1);
@@ -82,10 +109,11 @@ impl World {
         let had = before.row(own).map_or(0, taken);
         let this = &self.processes[process];
         // What was lost is written anew; and who was buried may believe that it still holds something.
-        let is_excused = returns || this.saw_strays || self.is_to_write_anew(this);
+        let is_excused = returns || self.is_to_write_anew(this) || is_lost;
+        let may = had + this.saw_strays;
         assert!(
-            taken(row) <= had || is_excused || is_lost,
-            "{sum} of {shared} are taken, and {process} takes more than {had}: {row:?}"
+            taken(row) <= may || is_excused,
+            "{sum} of {shared} are taken, and {process} takes more than {may}: {row:?}"
         );
     }
 
@@ -104,39 +132,56 @@ impl World {
         let buried = others.map(|(_, one)| one).find(|one| is_buried(one) && holds(one));
         if let Some(buried) = buried {
             // Its sessions had ended just when the clock jumped, or its row was older than it.
-            let Audit { jumped_at, lost_at } = self.audit;
+            let Audit { jumped_at, lost_at, .. } = self.audit;
             let is_excused = self.is_within_lease(jumped_at) || self.is_within_lease(lost_at);
-            assert!(
-                is_excused || self.database.hides_tags,
-                "{process} buried {}, whose lease holds\n{self}",
-                buried.id
-            );
+            assert!(is_excused, "{process} buried {}, whose lease holds\n{self}", buried.id);
             self.excuse_lease();
         }
     }
 
     /// Each row covers what its member has; so all have no more than there is.
-    pub(super) fn audit_sessions(&self) {
+    pub(super) fn audit_sessions(&mut self) {
         let committed = &self.database.committed;
         let is_lost = self.is_within_lease(self.audit.lost_at);
-        let mut sum = 0;
+        let (mut sum, mut unseen, mut uncovered) = (0, 0, 0);
         for (number, process) in self.processes.iter().enumerate() {
-            let sessions = self.pool_sessions_of(process);
+            let sessions = Self::pool_sessions_of(process);
+            let hidden = self.unseen_of(process);
+            let covered = committed.row(process.id).map_or(0, taken) + hidden;
             sum += sessions;
-            if sessions == 0 || is_lost || self.is_to_write_anew(process) {
+            unseen += hidden;
+            if is_lost {
                 continue;
             }
-            let hidden = process.may_hide.min(process.known_strays());
-            let covered = committed.row(process.id).map_or(0, taken) + hidden;
+            if self.is_to_write_anew(process) {
+                // It keeps what it had opened until then, and opens nothing.
+                let opening = process.member.allowance().opening(process.clock.local(self.now));
+                assert_eq!(opening, 0, "{number} may open, and its row was lost\n{self}");
+                uncovered += sessions.saturating_sub(covered);
+                continue;
+            }
             assert!(
                 sessions <= covered,
                 "{number} has {sessions} sessions, and its row covers {covered}\n{self}"
             );
         }
-        let is_excused =
-            self.audit.lost_at.is_some() || self.processes.iter().any(Process::has_strays);
-        let most = committed.shared().max(committed.taken());
-        assert!(sum <= most || is_excused, "{sum} sessions where there may be {most}\n{self}");
+        let (shared, taken) = (committed.shared(), committed.taken());
+        if self.audit.lost_at.is_none() && !self.audit.was_lowered {
+            // Whatever the rows say.
+            let live: usize = self.processes.iter().map(Process::live_sessions).sum();
+            assert!(
+                live <= shared + unseen,
+                "{live} connections, {unseen} of them unseen, of {shared} there are\n{self}"
+            );
+        }
+        let most = shared.max(taken);
+        assert!(
+            sum <= most + unseen + uncovered || is_lost,
+            "{sum} sessions, {unseen} of them unseen and {uncovered} from before rows were lost, \
+             where there may be {most}\n{self}"
+        );
+        let is_over = !is_lost && sum > most + uncovered;
+        self.audit.has_run_over |= is_over && self.database.hides_tags;
     }
 
     fn trace_commit(&self, process: usize) {

@@ -12,6 +12,7 @@ mod settling;
 mod step;
 mod world;
 
+use std::any::Any;
 use std::env;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,9 @@ struct Run {
     /// The first that no core has taken.
     next: AtomicU64,
     steps: AtomicU64,
+    /// Seeds in which tags were hidden, and those of them that ran over the limit for that reason.
+    hidden: AtomicU64,
+    over: AtomicU64,
 }
 
 #[test]
@@ -48,12 +52,25 @@ fn whatever_happens_a_fleet_keeps_to_its_budget() {
         if seeds.is_some() { thread::available_parallelism().map_or(1, usize::from) } else { 1 };
     let seeds = from..from + seeds.unwrap_or(SLICE);
     let count = seeds.end - seeds.start;
-    let run = Run { next: AtomicU64::new(seeds.start), seeds, steps: AtomicU64::new(0) };
+    let run = Run {
+        next: AtomicU64::new(seeds.start),
+        seeds,
+        steps: AtomicU64::new(0),
+        hidden: AtomicU64::new(0),
+        over: AtomicU64::new(0),
+    };
     let failures: Vec<String> = thread::scope(|scope| {
         let cores: Vec<_> = (0..cores).map(|_| scope.spawn(|| run.take_seeds())).collect();
         cores.into_iter().filter_map(|core| core.join().expect("contained").err()).collect()
     });
-    println!("{count} seeds, {} steps", run.steps.load(Ordering::Relaxed));
+    let counted = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    println!(
+        "tags were hidden in {} of the seeds; in {} of those, there were more sessions than there may \
+         be, for no member could see those of members whose lease had run out",
+        counted(&run.hidden),
+        counted(&run.over)
+    );
+    println!("{count} seeds, {} steps", counted(&run.steps));
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
@@ -67,29 +84,43 @@ impl Run {
             }
             let end = self.seeds.end;
             let taken = run(seed).inspect_err(|_| self.next.store(end, Ordering::Relaxed))?;
-            self.steps.fetch_add(taken as u64, Ordering::Relaxed);
+            self.steps.fetch_add(taken.steps, Ordering::Relaxed);
+            self.hidden.fetch_add(u64::from(taken.has_hidden_tags), Ordering::Relaxed);
+            self.over.fetch_add(u64::from(taken.has_run_over), Ordering::Relaxed);
         }
     }
 }
 
-/// Runs one seed. Returns how many steps it took.
-fn run(seed: u64) -> Result<usize, String> {
+/// What a seed was like.
+struct Taken {
+    steps: u64,
+    has_hidden_tags: bool,
+    /// For that reason, there were more sessions than there may be.
+    has_run_over: bool,
+}
+
+/// Runs one seed.
+fn run(seed: u64) -> Result<Taken, String> {
     let mut taken: Vec<Step> = Vec::new();
     let outcome = catch_unwind(AssertUnwindSafe(|| take_steps(seed, &mut taken)));
-    let Err(panic) = outcome else { return Ok(taken.len()) };
+    outcome.map_err(|panic| tell(seed, panic.as_ref(), &taken))
+}
+
+/// What a seed failed with.
+fn tell(seed: u64, panic: &(dyn Any + Send), taken: &[Step]) -> String {
     let said = panic.downcast_ref::<String>().map(String::as_str);
     let fault = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
     let first = taken.len().saturating_sub(SHOWN);
     let last = taken.iter().enumerate().skip(first);
     let last: Vec<_> = last.map(|(number, step)| format!("{number:4} {step:?}")).collect();
-    Err(format!(
+    format!(
         "seed {seed}: {fault}\nthe last of its steps:\n{}\nreplay it: cargo xtask sim fleet \
          --seed {seed}",
         last.join("\n")
-    ))
+    )
 }
 
-fn take_steps(seed: u64, taken: &mut Vec<Step>) {
+fn take_steps(seed: u64, taken: &mut Vec<Step>) -> Taken {
     let trace = env::var_os(TRACE).is_some();
     let mut world = World::new(seed, trace);
     let steps = world.rng.usize(50..250);
@@ -105,4 +136,9 @@ fn take_steps(seed: u64, taken: &mut Vec<Step>) {
         }
     }
     world.end();
+    Taken {
+        steps: taken.len() as u64,
+        has_hidden_tags: world.database.hides_tags,
+        has_run_over: world.audit.has_run_over,
+    }
 }

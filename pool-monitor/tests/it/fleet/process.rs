@@ -68,7 +68,6 @@ pub(super) struct Connecting {
 }
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a trouble of its own")]
 pub(super) struct Process {
     pub(super) member: Member,
     pub(super) id: MemberId,
@@ -105,8 +104,8 @@ pub(super) struct Process {
     pub(super) counted_at: Instant,
     /// How many sessions without a client it could not tell from those it was opening.
     pub(super) may_hide: usize,
-    /// Whether there were more than it knows of.
-    pub(super) saw_strays: bool,
+    /// How many sessions it saw beyond those it knows of.
+    pub(super) saw_strays: usize,
     /// Whether the answer to the next commit gets lost.
     pub(super) loses_answer: bool,
     /// Counts cut-offs.
@@ -140,7 +139,7 @@ impl Process {
             strays: Vec::new(),
             counted_at: Instant::EPOCH,
             may_hide: 0,
-            saw_strays: false,
+            saw_strays: 0,
             loses_answer: false,
             cut_off: 0,
             begun: Vec::new(),
@@ -176,10 +175,5 @@ impl Process {
     pub(super) fn known_strays(&self) -> usize {
         let is_known = |stray: &&Stray| stray.control.is_none() && stray.born < self.counted_at;
         self.strays.iter().filter(is_known).count()
-    }
-
-    /// Whether sessions live on that have no client, but for control connections.
-    pub(super) fn has_strays(&self) -> bool {
-        self.strays.iter().any(|stray| stray.control.is_none())
     }
 }

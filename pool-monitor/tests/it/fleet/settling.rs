@@ -113,7 +113,7 @@ impl World {
         let held = this.held();
         let (_, ledger) = self.settlings[settling].ledger.as_ref().expect("bug: sent");
         let decided = this.member.decide(ledger, &needs, &mut |_| held);
-        this.saw_strays = ledger.sessions.of(this.id).is_some_and(|shown| shown > 1 + held);
+        this.saw_strays = ledger.sessions.of(this.id).unwrap_or(0).saturating_sub(1 + held);
         let Settling { decided: proposed, hides, live, .. } = &mut self.settlings[settling];
         (*proposed, *hides) = (Some(decided), held.saturating_sub(*live));
         let delay = self.latency();
