@@ -1,5 +1,6 @@
 //! The one who steers a pool: what its fleet grants bounds what its tuner wants.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use parking_lot::Mutex;
@@ -7,26 +8,38 @@ use pool_core::{
     ControlHandle, FleetShare, OpeningLease, PoolStats, RecommendedSize, Sizing, Steering,
 };
 
+use super::options::AdaptiveError;
 use crate::fleet::Allowance;
 use crate::tuner::Sizes;
+
+/// The [ids](pool_core::Control::id) of the pools that have a governor: two would overwrite each
+/// other's steering.
+static GOVERNED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 /// Lays a tuner's sizes and a fleet's grant over a pool's configuration.
 pub(super) struct Governor {
     pool: ControlHandle,
-    /// Held while the pool is steered, so that what is laid over it is always of both.
+    /// Held while the pool is steered, so that what is laid over it is always of both, and never older
+    /// than what was laid over it before. Observers that are told of what is closed thereby run under it:
+    /// nothing that they may ask for takes it.
     wishes: Mutex<Wishes>,
+    /// What is said of the pool; never held while somebody is told.
+    said: Mutex<Sizing>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Wishes {
     granted: Option<Allowance>,
     sizes: Option<Sizes>,
-    said: Sizing,
 }
 
 impl Governor {
-    pub(super) fn new(pool: &ControlHandle) -> Self {
-        Self { pool: pool.clone(), wishes: Mutex::default() }
+    /// The only governor of a pool, until it is dropped.
+    pub(super) fn new(pool: &ControlHandle) -> Result<Self, AdaptiveError> {
+        if !GOVERNED.lock().insert(pool.id()) {
+            return Err(AdaptiveError::AlreadyAdapted { pool: pool.name().to_owned() });
+        }
+        Ok(Self { pool: pool.clone(), wishes: Mutex::default(), said: Mutex::default() })
     }
 
     pub(super) fn pool(&self) -> &ControlHandle {
@@ -40,6 +53,19 @@ impl Governor {
         wishes.granted = Some(granted);
         self.steer(&wishes);
         self.pool.stats()
+    }
+
+    /// Has the pool open nothing from now on, and keep what it has.
+    pub(super) fn hold(&self) -> PoolStats {
+        let mut wishes = self.wishes.lock();
+        let most = wishes.granted.map_or(usize::MAX, |granted| granted.keep);
+        // Once nothing is opened any more, it is known what there is to keep.
+        wishes.granted = Some(Allowance { keep: most, ..Allowance::NOTHING });
+        self.steer(&wishes);
+        let stats = self.pool.stats();
+        wishes.granted = Some(Allowance { keep: most.min(stats.open), ..Allowance::NOTHING });
+        self.steer(&wishes);
+        stats
     }
 
     /// The pool is in no fleet.
@@ -75,16 +101,16 @@ impl Governor {
     }
 
     pub(super) fn sizing(&self) -> Sizing {
-        self.wishes.lock().said.clone()
+        self.said.lock().clone()
     }
 
     /// Observers are foreign code: they are told outside the lock. So of two who say something at once,
     /// whoever tells last looks whether that is still all there is to tell.
     fn say(&self, change: impl FnOnce(&mut Sizing)) {
         let mut said = {
-            let mut wishes = self.wishes.lock();
-            change(&mut wishes.said);
-            wishes.said.clone()
+            let mut said = self.said.lock();
+            change(&mut said);
+            said.clone()
         };
         loop {
             self.pool.tell_sizing(said.clone());
@@ -111,5 +137,11 @@ impl Governor {
                 until: Some(granted.until),
             }),
         });
+    }
+}
+
+impl Drop for Governor {
+    fn drop(&mut self) {
+        GOVERNED.lock().remove(&self.pool.id());
     }
 }

@@ -27,6 +27,9 @@ use self::tuning::Tuning;
 
 /// Adapts one pool, until it is dropped or the pool is closed.
 ///
+/// An observer of the pool may ask for what is [said](Self::sizing), and must not drop it: it may be
+/// told something just while the pool is steered.
+///
 /// Dropping it takes back the tuner's sizes. A pool that is a member of a fleet opens nothing once its
 /// lease has run out, then, and keeps what it has: [`leave`](Self::leave) gives its share back first. A
 /// pool that is closed gives it back by itself, which takes a second or two: who ends the program then
@@ -53,7 +56,8 @@ pub struct AdaptiveSize {
 }
 
 impl AdaptiveSize {
-    /// Starts adapting `pool`. One pool is to be adapted by one only.
+    /// Starts adapting `pool`. One pool is adapted by one only: another one can be started once this is
+    /// dropped and its tasks, which go on for a moment, have ended.
     ///
     /// # Errors
     ///
@@ -62,7 +66,7 @@ impl AdaptiveSize {
     pub fn start(pool: &ControlHandle, options: AdaptiveOptions) -> Result<Self, AdaptiveError> {
         let AdaptiveOptions { tuner, fleet, runtime } = options;
         let runtime = runtime.map_or_else(default_runtime, Ok)?;
-        let governor = Arc::new(Governor::new(pool));
+        let governor = Arc::new(Governor::new(pool)?);
         // What a tuner does is taken back if the rest cannot be started; a fleet is not left so easily.
         let tuning = match tuner.mode {
             TunerMode::Off => None,

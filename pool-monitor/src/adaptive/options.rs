@@ -144,15 +144,22 @@ pub enum AdaptiveError {
         /// The most that may be open.
         most: usize,
     },
+    /// Another one adapts the pool.
+    #[error(
+        "the pool {pool:?} is adapted already: keep that AdaptiveSize, or start another one once it is \
+         dropped and its tasks have ended"
+    )]
+    AlreadyAdapted {
+        /// The pool's name.
+        pool: String,
+    },
     /// The calling thread is not inside an async runtime.
     #[error(transparent)]
     NoRuntime(#[from] NoRuntime),
     /// The pool's connections do not bear the tag of a member of a fleet.
     #[error(
         "the pool's connections call themselves {}, which is no tag of a fleet's member: put \
-         `fleet=NAME` into its URL, or give them the name that FleetName::tag makes of a fleet's name \
-         and a number that this process draws at random (application_name in PostgreSQL, program_name \
-         in MySQL)",
+         `fleet=NAME` into its URL, by which each process draws a tag of its own",
         .application.as_ref().map_or_else(|| "nothing".to_owned(), |name| format!("{name:?}"))
     )]
     NotTagged {

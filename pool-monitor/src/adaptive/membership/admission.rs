@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{Control, FleetName, MemberId};
+use pool_core::{Control, FleetName, MemberId, Metadata};
 
 use crate::adaptive::options::{AdaptiveError, BudgetSource, FleetOptions};
 use crate::fleet::Timing;
@@ -21,6 +21,8 @@ pub(super) struct Admission {
     pub(super) fleet: FleetName,
     pub(super) member: MemberId,
     pub(super) options: FleetOptions,
+    /// Where the pool's driver led to.
+    pub(super) place: Metadata,
 }
 
 impl Admission {
@@ -57,6 +59,6 @@ impl Admission {
         {
             return Err(AdaptiveError::Timing(options.timing));
         }
-        Ok(Self { fleet, member, options })
+        Ok(Self { fleet, member, options, place: metadata })
     }
 }

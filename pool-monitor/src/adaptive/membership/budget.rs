@@ -1,5 +1,6 @@
 //! What the fleet may have in sum: as it was said, or as the server says from time to time.
 
+use std::fmt;
 use std::time::Duration;
 
 use pool_core::runtime::Instant;
@@ -12,6 +13,25 @@ const ASKED_EVERY: Duration = Duration::from_mins(1);
 /// More than any server has, and no more than any ledger can hold.
 pub(super) const MOST: usize = u32::MAX as usize;
 
+/// What two members say that there is to share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disagreement {
+    other: Budget,
+    own: Budget,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { other, own } = self;
+        write!(
+            f,
+            "another member says the total is {} with {} in reserve, and this one {} with {}: give all \
+             the same budget",
+            other.total, other.reserve, own.total, own.reserve
+        )
+    }
+}
+
 /// Asks at first, after a reconnect, and each minute.
 #[derive(Debug)]
 pub(super) struct BudgetReader {
@@ -20,11 +40,21 @@ pub(super) struct BudgetReader {
     /// What there is, and when that was known.
     latest: Option<(Instant, Budget)>,
     is_written: bool,
+    /// What was written last.
+    written: Option<Budget>,
+    disagreement: Option<Disagreement>,
 }
 
 impl BudgetReader {
     pub(super) fn new(source: BudgetSource, reserve: usize) -> Self {
-        Self { source, reserve: reserve.min(MOST), latest: None, is_written: false }
+        Self {
+            source,
+            reserve: reserve.min(MOST),
+            latest: None,
+            is_written: false,
+            written: None,
+            disagreement: None,
+        }
     }
 
     /// Another server may answer from now on.
@@ -62,6 +92,20 @@ impl BudgetReader {
 
     pub(super) fn written(&mut self) {
         self.is_written = true;
+        self.written = self.latest.map(|(_, budget)| budget);
+    }
+
+    /// Compares what the ledger says with what is to be written. What this member has written itself, or
+    /// what the server has said since, is no disagreement.
+    pub(super) fn compare(&mut self, ledger: Option<Budget>) {
+        if let Some(own) = self.news() {
+            let other = ledger.filter(|&other| other != own && Some(other) != self.written);
+            self.disagreement = other.map(|other| Disagreement { other, own });
+        }
+    }
+
+    pub(super) fn disagreement(&self) -> Option<Disagreement> {
+        self.disagreement
     }
 }
 

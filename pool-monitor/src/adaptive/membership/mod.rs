@@ -20,7 +20,6 @@ use self::settler::Settler;
 use self::task::Task;
 use super::governor::Governor;
 use super::options::{AdaptiveError, FleetOptions};
-use crate::fleet::Allowance;
 
 /// Settles for a pool, until it is dropped or the pool is closed.
 pub(super) struct Membership {
@@ -40,7 +39,7 @@ impl Membership {
         let orders = Arc::new(Orders::default());
         let settler = Settler::new(governor, admission, runtime.seed());
         // Before the task can be granted more.
-        governor.grant(Allowance::NOTHING);
+        governor.hold();
         let task = Task::new(settler, &orders, runtime, timer);
         if let Err(missing) = runtime.spawn(Box::pin(task.run())) {
             governor.ungrant();

@@ -6,6 +6,7 @@ use std::fmt;
 use pool_core::runtime::Instant;
 use pool_core::{FleetName, FleetShare, LeaseError, LeaseTrouble, OpenError, ShareState};
 
+use super::budget::Disagreement;
 use crate::adaptive::governor::Governor;
 use crate::causes::in_one_line;
 use crate::fleet::{Allowance, Standing};
@@ -70,6 +71,10 @@ pub(super) enum Worry {
     Unseen,
     /// The ledger is older than it was.
     LostWrites,
+    /// Another member says that there is another total.
+    OtherBudget,
+    /// The connections bear no tag of its fleet any more.
+    Renamed,
 }
 
 /// How a member stands.
@@ -81,6 +86,7 @@ pub(super) struct Report {
     /// Connections that count against the share and are not the pool's.
     pub(super) beside: usize,
     pub(super) failure: Option<Failure>,
+    pub(super) disagreement: Option<Disagreement>,
     pub(super) notes: Vec<Worry>,
 }
 
@@ -90,23 +96,22 @@ pub(super) enum Stands {
     Settled(Standing),
     /// By the sessions that the server shows.
     Counted(String),
+    /// It may not go on: its connections bear no tag of its fleet any more.
+    Renamed(String),
 }
 
 impl Report {
     /// Between settlements, nothing happens but that a lease ends.
     fn is_lapsed(&self, now: Instant) -> bool {
-        let has_lease = match &self.standing {
-            Stands::Settled(standing) => !matches!(standing, Standing::Joining | Standing::Left),
-            Stands::Counted(_) => self.allowance.until > Instant::EPOCH,
-        };
-        has_lease && now >= self.allowance.until
+        let until = self.allowance.until;
+        until > Instant::EPOCH && now >= until
     }
 
     fn share(&self, fleet: &FleetName, now: Instant) -> FleetShare {
         let mut reason = match &self.standing {
             _ if self.is_lapsed(now) => Standing::Lapsed.to_string(),
             Stands::Settled(standing) => standing.to_string(),
-            Stands::Counted(text) => text.clone(),
+            Stands::Counted(text) | Stands::Renamed(text) => text.clone(),
         };
         if self.beside > 0 {
             reason = format!("{reason}, {} of them for health checks", self.beside);
@@ -123,9 +128,13 @@ impl Report {
                  share is given on when its lease ends, whether or not its connections are gone",
             );
         }
+        if let Some(disagreement) = &self.disagreement {
+            reason = format!("{reason}; {disagreement}");
+        }
         let granted = self.allowance.keep;
         let state = match &self.standing {
             Stands::Settled(Standing::Draining | Standing::Left) => ShareState::Draining,
+            Stands::Renamed(_) => ShareState::Lapsed,
             _ if self.is_lapsed(now) => ShareState::Lapsed,
             _ if granted > 0 => ShareState::Granted,
             _ => ShareState::Pending,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use pool_core::runtime::Instant;
-use pool_core::{FleetName, LeaseTrouble, Ledger, PoolStats, Probe};
+use pool_core::{FleetName, LeaseTrouble, Ledger, MemberId, Metadata, PoolStats, Probe};
 
 use super::admission::Admission;
 use super::budget::{BudgetReader, MOST};
@@ -19,7 +19,12 @@ pub(super) struct Settler {
     fleet: FleetName,
     floor: usize,
     timing: Timing,
+    /// Where the pool's driver leads to, and what its connections are called there. Whoever takes it over
+    /// changes that.
+    place: Metadata,
     member: Member,
+    /// Whether the ledger may have a row of it.
+    may_have_row: bool,
     budget: BudgetReader,
     /// The control connection.
     probe: Option<Box<dyn Probe>>,
@@ -30,13 +35,15 @@ pub(super) struct Settler {
     beside: Peak,
     is_leaving: bool,
     failure: Option<Failure>,
+    /// Spreads the heartbeats.
+    rng: Rng,
     /// Whether the server shows sessions, and not its own.
     is_unseen: bool,
 }
 
 impl Settler {
     pub(super) fn new(governor: &Arc<Governor>, admission: Admission, seed: u64) -> Self {
-        let Admission { fleet, member, options } = admission;
+        let Admission { fleet, member, options, place } = admission;
         // Members of one seed, as in a simulation, are not to beat in step.
         let rng = Rng::with_seed(seed ^ member.number());
         Self {
@@ -44,7 +51,10 @@ impl Settler {
             fleet,
             floor: options.floor,
             timing: options.timing,
-            member: Member::new(member, options.timing, governor.pool().now(), rng),
+            place,
+            member: Member::new(member, options.timing, governor.pool().now(), rng.clone()),
+            may_have_row: false,
+            rng,
             budget: BudgetReader::new(options.budget, options.reserve),
             probe: None,
             counting: None,
@@ -63,8 +73,14 @@ impl Settler {
         &self.fleet
     }
 
-    /// Notes how the pool is.
+    /// Where it settles, and for connections of which name.
+    pub(super) fn place(&self) -> &Metadata {
+        &self.place
+    }
+
+    /// Notes how the pool is, and where.
     pub(super) fn look(&mut self, stats: &PoolStats) {
+        self.follow();
         let before = self.beside.highest();
         let control_connections = usize::from(self.probe.is_some());
         self.beside.add(self.now(), stats.probes.saturating_sub(control_connections));
@@ -73,8 +89,51 @@ impl Settler {
         }
     }
 
+    /// Where the pool leads to another server, what was settled at the one before is worth nothing there:
+    /// it keeps what it has, and joins anew.
+    fn follow(&mut self) {
+        let place = self.governor.pool().metadata();
+        if place == self.place {
+            return;
+        }
+        self.place = place;
+        let id = self.tagged().unwrap_or(self.member.id());
+        self.member = Member::new(id, self.timing, self.now(), self.rng.fork());
+        if self.is_leaving {
+            self.member.drain();
+        }
+        self.budget.forget();
+        (self.probe, self.counting, self.failure) = (None, None, None);
+        (self.may_have_row, self.is_unseen) = (false, false);
+        self.steer();
+    }
+
+    /// Which member of the fleet the pool's connections call themselves; `None` if none.
+    fn tagged(&self) -> Option<MemberId> {
+        self.place.application.as_deref().and_then(|tag| self.fleet.member_of(tag))
+    }
+
+    /// Why it may not settle, if that is so.
+    fn renamed(&self) -> Option<String> {
+        if self.tagged().is_some() {
+            return None;
+        }
+        let called = self.place.application.as_ref();
+        let called = called.map_or_else(|| "nothing".to_owned(), |name| format!("{name:?}"));
+        let fleet = &self.fleet;
+        Some(format!(
+            "its connections call themselves {called}, which is no tag of a member of the fleet {fleet} \
+             as {:?} is: settles no more, opens nothing and keeps what it has (put `fleet={fleet}` into \
+             the pool's URL again, or start the program anew)",
+            fleet.tag(self.member.id())
+        ))
+    }
+
     /// When to settle next.
     pub(super) fn next_beat(&self, stats: &PoolStats, demand: usize) -> Instant {
+        if self.tagged().is_none() {
+            return Instant::NEVER;
+        }
         self.member.next_beat(self.held(stats), demand)
     }
 
@@ -92,11 +151,17 @@ impl Settler {
         self.is_leaving
     }
 
+    /// Whether the ledger may have a row that is to be deleted when it leaves.
+    pub(super) fn may_have_row(&self) -> bool {
+        self.may_have_row
+    }
+
     /// Whether it has nothing left to give back, and nobody counts on it.
     pub(super) fn has_left(&self, stats: &PoolStats) -> bool {
-        match self.counting {
-            Some(_) => self.is_leaving && self.held(stats) == 0,
-            None => self.member.standing(self.now()) == Standing::Left,
+        if self.may_have_row {
+            self.member.standing(self.now()) == Standing::Left
+        } else {
+            self.is_leaving && self.held(stats) == 0
         }
     }
 
@@ -116,23 +181,25 @@ impl Settler {
     /// How it stands, until the next beat.
     pub(super) fn report(&self) -> Report {
         let mut notes = Vec::new();
-        let standing = match &self.counting {
-            None => Stands::Settled(self.member.standing(self.now())),
-            Some(_) if self.is_leaving => Stands::Settled(Standing::Draining),
-            Some(counting) => {
-                notes.push(if counting.is_blind() { Worry::Blind } else { Worry::Counting });
-                Stands::Counted(counting.to_string())
-            }
+        let mut allowance = within(self.granted(), self.withheld());
+        let standing = if self.is_leaving && !self.may_have_row {
+            Stands::Settled(Standing::Draining)
+        } else if let Some(why) = self.renamed() {
+            notes.push(Worry::Renamed);
+            allowance.keep = self.governor.granted().unwrap_or(0);
+            Stands::Renamed(why)
+        } else if let Some(counting) = &self.counting {
+            notes.push(if counting.is_blind() { Worry::Blind } else { Worry::Counting });
+            Stands::Counted(counting.to_string())
+        } else {
+            Stands::Settled(self.member.standing(self.now()))
         };
         notes.extend(self.is_unseen.then_some(Worry::Unseen));
         notes.extend(self.member.has_lost_writes().then_some(Worry::LostWrites));
-        Report {
-            standing,
-            allowance: self.allowance(),
-            beside: self.beside.highest(),
-            failure: self.failure.clone(),
-            notes,
-        }
+        let disagreement = self.budget.disagreement();
+        notes.extend(disagreement.is_some().then_some(Worry::OtherBudget));
+        let (beside, failure) = (self.beside.highest(), self.failure.clone());
+        Report { standing, allowance, beside, failure, disagreement, notes }
     }
 
     /// What it asks for, if its pool could use `demand` connections.
@@ -158,6 +225,7 @@ impl Settler {
             Ok(()) => self.failure = None,
             Err(failure) => self.failed(failure),
         }
+        self.follow();
         self.steer();
     }
 
@@ -182,6 +250,7 @@ impl Settler {
             return Err(failure);
         }
         self.counting = Some(Counting::new(self.timing, failure.to_string()));
+        self.may_have_row = false;
         self.failed(failure);
         self.failure = None;
         Ok(())
@@ -189,21 +258,28 @@ impl Settler {
 
     async fn settle_once(&mut self, claim: Claim) -> Result<(), Failure> {
         let now = self.now();
-        let withheld = self.withheld();
-        let Self { governor, fleet, member, budget, probe, is_unseen, .. } = self;
+        let (withheld, granted) = (self.withheld(), self.granted());
+        // Who was granted nothing yet does not open, and keeps what it has until that is settled.
+        let before = match granted.until {
+            Instant::EPOCH => Allowance { keep: usize::MAX, ..granted },
+            _ => granted,
+        };
+        let Self { governor, fleet, member, budget, probe, is_unseen, may_have_row, .. } = self;
         let probe = probe.as_deref_mut().expect("bug: settles without a connection");
         budget.read(probe, now).await?;
         let needs = Needs { claim, budget: budget.news() };
         member.begin(governor.pool().now());
-        let (id, before) = (member.id(), member.allowance());
+        *may_have_row = true;
+        let id = member.id();
         let mut decide = |ledger: &Ledger| {
             // The dead are dead by their leases alone, then, as where sessions are hidden: what the
             // driver and all others do with the same ledger.
             *is_unseen = ledger.sessions.of(id) == Some(0);
             let lowered = |ceiling| within(Allowance { ceiling, ..before }, withheld);
             let mut lower = |ceiling| held(&governor.grant(lowered(ceiling)), 1);
+            budget.compare(ledger.budget);
             let settlement = member.decide(ledger, &needs, &mut lower);
-            governor.grant(within(member.allowance(), withheld));
+            governor.grant(lowered(member.allowance().ceiling));
             settlement
         };
         let settled = probe.settle_leases(fleet, id, &mut decide).await;
@@ -248,13 +324,12 @@ impl Settler {
         self.failure = Some(failure);
     }
 
-    /// What the pool may do.
-    fn allowance(&self) -> Allowance {
-        let allowance = match &self.counting {
+    /// What it was granted, for whatever it is used.
+    fn granted(&self) -> Allowance {
+        match &self.counting {
             None => self.member.allowance(),
             Some(counting) => counting.allowance(),
-        };
-        within(allowance, self.withheld())
+        }
     }
 
     /// How many of the share are not for the pool.
@@ -263,7 +338,12 @@ impl Settler {
     }
 
     fn steer(&self) {
-        let stats = self.governor.grant(self.allowance());
+        let granted = self.granted();
+        let stats = if granted.until == Instant::EPOCH && !self.is_leaving {
+            self.governor.hold()
+        } else {
+            self.governor.grant(within(granted, self.withheld()))
+        };
         if self.is_leaving && stats.open > 0 {
             // What is in use is not handed on to who waits for it.
             self.governor.pool().invalidate();
@@ -275,7 +355,8 @@ impl Settler {
     }
 }
 
-fn held(stats: &PoolStats, control_connections: usize) -> usize {
+/// How many connections the server may have of a pool, but for so many that are for settling.
+pub(super) fn held(stats: &PoolStats, control_connections: usize) -> usize {
     stats.open + stats.closing + stats.probes.saturating_sub(control_connections)
 }
 

@@ -15,7 +15,7 @@ use pool_core::{FleetName, FleetShare, PoolState, PoolStats, ShareState};
 use super::demand::Demand;
 use super::orders::{Order, Orders};
 use super::report::{Report, Said};
-use super::settler::Settler;
+use super::settler::{Settler, held};
 use crate::adaptive::governor::Governor;
 use crate::fleet::Standing;
 
@@ -54,6 +54,21 @@ impl Watch {
         self.demand.note(now, &stats);
         self.said.say(&self.governor, &self.fleet, &self.report, now);
         stats
+    }
+
+    /// Whether nobody is to wait any longer for what was ordered.
+    fn is_over(&self, order: Order) -> bool {
+        matches!(order, Order::Leave { until } if self.governor.pool().now() >= until)
+    }
+
+    /// How long until the next look.
+    fn pause(&self, order: Order) -> Duration {
+        match order {
+            Order::Leave { until } if !self.is_over(order) => {
+                LOOK.min(until.since(self.governor.pool().now()))
+            }
+            _ => LOOK,
+        }
     }
 }
 
@@ -96,6 +111,7 @@ impl Task {
     async fn turn(&mut self) -> ControlFlow<()> {
         let stats = self.watch.look();
         self.settler.look(&stats);
+        self.watch.report = self.settler.report();
         self.obey(&stats)?;
         let demand = self.settler.claim(self.watch.demand.peak()).demand;
         if self.settler.next_beat(&stats, demand) <= self.watch.governor.pool().now() {
@@ -124,7 +140,7 @@ impl Task {
         match order {
             // What it began to give back it does give back.
             Order::End if self.closed_at.is_none() => return ControlFlow::Break(()),
-            Order::Leave { until } if now >= until => self.orders.tell(held),
+            Order::Leave { .. } if self.watch.is_over(order) => self.orders.tell(held),
             _ => {}
         }
         // Without a connection it cannot settle, and a closed pool opens none.
@@ -136,22 +152,41 @@ impl Task {
         }
     }
 
-    /// Settles; meanwhile it goes on looking.
+    /// Settles; meanwhile it goes on looking, and gives up what has no sense any more.
     async fn beat(&mut self) -> ControlFlow<()> {
         let Self { settler, watch, orders, runtime, timer, closed_at } = self;
         let claim = settler.claim(watch.demand.peak());
+        let (place, may_have_row) = (settler.place().clone(), settler.may_have_row());
+        let mut known = orders.order();
         let mut beat = pin!(settler.beat(claim));
-        timer.reset(runtime.now().after(LOOK));
+        timer.reset(runtime.now().after(watch.pause(known)));
         poll_fn(|cx| {
-            if orders.register(cx) == Order::End && closed_at.is_none() {
-                return Poll::Ready(ControlFlow::Break(()));
+            let order = orders.register(cx);
+            if order != known {
+                match order {
+                    Order::End if closed_at.is_none() => {
+                        return Poll::Ready(ControlFlow::Break(()));
+                    }
+                    // What has not begun need not be ended.
+                    Order::Leave { .. } if !may_have_row => {
+                        return Poll::Ready(ControlFlow::Continue(()));
+                    }
+                    _ => timer.reset(runtime.now().after(watch.pause(order))),
+                }
+                known = order;
             }
             if beat.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(ControlFlow::Continue(()));
             }
             while timer.poll_expired(cx).is_ready() {
-                watch.look();
-                timer.reset(runtime.now().after(LOOK));
+                let stats = watch.look();
+                if watch.governor.pool().metadata() != place {
+                    return Poll::Ready(ControlFlow::Continue(()));
+                }
+                if watch.is_over(order) {
+                    orders.tell(held(&stats, 1));
+                }
+                timer.reset(runtime.now().after(watch.pause(order)));
             }
             Poll::Pending
         })
@@ -160,9 +195,9 @@ impl Task {
 
     /// Until the next look, or an order.
     async fn rest(&mut self) {
-        let Self { orders, runtime, timer, .. } = self;
+        let Self { watch, orders, runtime, timer, .. } = self;
         let before = orders.order();
-        timer.reset(runtime.now().after(LOOK));
+        timer.reset(runtime.now().after(watch.pause(before)));
         poll_fn(|cx| {
             if orders.register(cx) == before { timer.poll_expired(cx) } else { Poll::Ready(()) }
         })

@@ -42,7 +42,7 @@ impl Tuned {
         let config = PoolConfig { max_open: 40, ..PoolConfig::default() };
         let options = PoolOptions { runtime: Some(sim.runtime()), ..config.into() };
         let pool = Pool::new(FakeDriver::new(&server), options).expect("valid");
-        let governor = Arc::new(Governor::new(&pool.control()));
+        let governor = Arc::new(Governor::new(&pool.control()).expect("the first"));
         let options = TunerOptions { mode, least: 2, ..TunerOptions::default() };
         let tuning = Tuning::start(&governor, options, &sim.runtime()).expect("started");
         Self { sim, governor, pool, _tuning: tuning }

@@ -1,8 +1,13 @@
 //! Members that come, and share.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pool_core::{ConnectionClosed, Observer};
 use pool_testkit::{Answer, Call};
 
 use super::*;
+use crate::rig::{Log, listening};
 
 #[test]
 fn nothing_is_opened_before_it_was_granted() {
@@ -165,4 +170,62 @@ fn who_shrinks_opens_nothing_beyond_its_new_share_before_that_is_committed() {
     fleet.server.open_gate(Call::Ask, Answer::Error);
     fleet.sim.advance(100 * MS);
     assert_eq!((process.pool.stats().opening_ceiling, process.open()), (5, 5), "nor if it fails");
+}
+
+#[test]
+fn members_that_say_different_budgets_say_that_they_differ_and_warn_once() {
+    let log = Log::default();
+    let _listening = listening(log.clone());
+    let fleet = Fleet::new();
+    let one = fleet.join(1);
+    fleet.sim.advance(10 * SEC);
+    let budget = BudgetSource::Fixed { total: 1000 };
+    let two = fleet.join_with(2, FleetOptions { budget, ..fixed(2) });
+    fleet.sim.advance(200 * SEC);
+    for (process, other, own) in [(&one, 1000, 40), (&two, 40, 1000)] {
+        let reason = process.share().reason;
+        let expected = format!(
+            "; another member says the total is {other} with 3 in reserve, and this one {own} with 3: \
+             give all the same budget"
+        );
+        assert!(reason.ends_with(&expected), "{reason}");
+    }
+    let warnings = log.take().iter().filter(|line| line.starts_with("WARN")).count();
+    assert_eq!(warnings, 2, "one of each");
+}
+
+/// Asks how the pool is sized whenever one of its connections is closed.
+struct Asks {
+    size: OnceLock<AdaptiveSize>,
+    asked: AtomicUsize,
+}
+
+impl Observer for Asks {
+    fn closed(&self, _: &ConnectionClosed<'_>) {
+        if let Some(size) = self.size.get() {
+            assert!(size.sizing().share.is_some());
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn an_observer_of_what_is_closed_for_its_share_may_ask_how_it_is_sized() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let fleet = Fleet::new();
+        fleet.server.set_max_sockets(100);
+        let budget = BudgetSource::Server { percent: 50 };
+        let Process { pool, size } = fleet.join_with(1, FleetOptions { budget, ..fixed(2) });
+        fleet.sim.advance(SEC);
+        drop(fleet.sim.block_on(pool.acquire()).expect("acquired"));
+        let size = OnceLock::from(size.expect("a member"));
+        let observer = Arc::new(Asks { size, asked: AtomicUsize::new(0) });
+        let watching = pool.control().observe(observer.clone());
+        fleet.server.set_max_sockets(8);
+        fleet.sim.advance(70 * SEC);
+        drop(watching);
+        done.send(observer.asked.load(Ordering::Relaxed)).expect("waited for");
+    });
+    assert_eq!(is_done.recv_timeout(60 * SEC), Ok(1));
 }

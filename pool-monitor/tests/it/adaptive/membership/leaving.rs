@@ -157,3 +157,31 @@ fn a_runtime_that_is_shut_down_keeps_nobody_waiting() {
     let leaving = two.size.take().expect("a member").leave(60 * SEC);
     assert_eq!(fleet.sim.block_on(leaving), 17);
 }
+
+#[test]
+fn who_waits_for_a_member_to_leave_waits_no_longer_while_the_database_cannot_be_reached() {
+    let (fleet, _one, mut two) = two();
+    let config = PoolConfig { connect_timeout: 60 * SEC, ..two.control().config() };
+    two.control().reconfigure(config).expect("valid");
+    fleet.server.sever_all();
+    fleet.server.always(Call::Connect, Answer::Never);
+    fleet.sim.advance(10 * SEC);
+    let leaving = fleet.sim.spawn(two.size.take().expect("a member").leave(2 * SEC));
+    fleet.sim.advance(2 * SEC - MS);
+    assert!(!leaving.is_done());
+    fleet.sim.advance(MS);
+    assert!(leaving.is_done(), "it is due");
+}
+
+#[test]
+fn who_has_never_joined_and_holds_nothing_has_left_at_once() {
+    let fleet = Fleet::new();
+    fleet.server.always(Call::Connect, Answer::Never);
+    let mut process = fleet.join(1);
+    fleet.sim.advance(SEC);
+    let leaving = fleet.sim.spawn(process.size.take().expect("a member").leave(60 * SEC));
+    fleet.sim.advance(MS);
+    assert_eq!(leaving.take(), Some(0));
+    assert_eq!(process.share().reason, "has left");
+    assert_eq!(fleet.server.sockets(), 0);
+}

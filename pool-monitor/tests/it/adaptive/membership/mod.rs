@@ -3,6 +3,7 @@
 
 mod joining;
 mod leaving;
+mod moving;
 mod random;
 mod refused;
 mod servers;

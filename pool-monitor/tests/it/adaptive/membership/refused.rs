@@ -61,7 +61,7 @@ fn a_pool_whose_connections_have_no_tag_is_told_what_they_are_called_and_how_to_
         let text = refused.to_string();
         let name = called.map_or("nothing".to_owned(), |called| format!("{called:?}"));
         assert!(text.contains(&format!("call themselves {name}, ")), "{text}");
-        assert!(text.contains("fleet=NAME") && text.contains("application_name"), "{text}");
+        assert!(text.contains("fleet=NAME") && !text.contains("FleetName"), "{text}");
     }
 }
 
@@ -85,4 +85,22 @@ fn outside_a_runtime_nothing_changes() {
     assert!(matches!(refused, AdaptiveError::NoRuntime(_)), "{refused:?}");
     let control = pool.control();
     assert_eq!((control.steering(), control.sizing()), (Steering::default(), None));
+}
+
+#[test]
+fn a_pool_that_is_adapted_already_is_refused_until_that_has_ended() {
+    let fleet = Fleet::new();
+    let Process { pool, size } = fleet.join(1);
+    fleet.sim.advance(SEC);
+    let steering = pool.control().steering();
+    let refused = AdaptiveSize::start(&pool.control(), AdaptiveOptions::default());
+    let refused = refused.expect_err("there is one").to_string();
+    assert!(refused.contains("the pool \"fake\" is adapted already"), "{refused}");
+    assert_eq!(pool.control().steering(), steering);
+    let other = fleet.join(2);
+    drop(size);
+    fleet.sim.advance(SEC);
+    let again =
+        AdaptiveSize::start(&pool.control(), fleet.options(fixed(2))).expect("it has ended");
+    drop((again, other));
 }

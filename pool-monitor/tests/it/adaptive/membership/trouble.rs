@@ -28,8 +28,6 @@ impl Fleet {
 #[test]
 fn while_the_server_hangs_a_lease_ends_in_time_and_what_is_there_is_kept() {
     let (fleet, process) = busy();
-    let config = PoolConfig { check_timeout: 60 * SEC, ..process.pool.control().config() };
-    process.control().reconfigure(config).expect("valid");
     fleet.server.always(Call::Ask, Answer::Never);
     fleet.sim.advance(7 * SEC);
     assert_eq!(process.state(), ShareState::Granted, "{:?}", process.share());
@@ -40,7 +38,7 @@ fn while_the_server_hangs_a_lease_ends_in_time_and_what_is_there_is_kept() {
     let FleetShare { granted, reason, .. } = process.share();
     assert_eq!((granted, process.open()), (36, 36));
     let said = "the lease could not be renewed: opens nothing and keeps what it has";
-    assert_eq!(reason, said);
+    assert!(reason.starts_with(said), "{reason}");
     // What is lost is not replaced.
     process.control().invalidate();
     fleet.sim.advance(10 * SEC);
