@@ -19,7 +19,7 @@ const LOADS: [f64; 3] = [0.3, 0.9, 1.3];
 const THROUGHPUT: f64 = 0.95;
 const RESPONSE: f64 = 1.2;
 /// Of the tuner's time, the last part is judged: it has 60 s to find its size.
-const JUDGED: f64 = 1.0 / 3.0;
+const JUDGED: f64 = 0.2;
 
 /// How long each run is.
 struct Extent {
@@ -60,7 +60,7 @@ pub(super) fn measure(is_quick: bool) -> Result<Alone> {
     let extent = if is_quick {
         Extent { sweep: ["300ms", "1"], fixed: "1s", tuned: "6s", is_quick }
     } else {
-        Extent { sweep: ["5s", "3"], fixed: "15s", tuned: "90s", is_quick }
+        Extent { sweep: ["3s", "3"], fixed: "7s", tuned: "75s", is_quick }
     };
     let ground = Ground::new(200)?;
     let (best_size, best) = sweep(&ground, &extent)?;
@@ -147,7 +147,7 @@ impl Alone {
         let text = format!(
             "Of the fixed sizes, {size} connections did most in a closed loop: {best} operations per second. \
              Loads are parts of that, arriving at random. Throughput and the 99th percentile are those of \
-             the last third of 90 s for the tuner, and of 15 s for a fixed size; the percentile is that of \
+             the last 15 of 75 s for the tuner, and of 7 s for a fixed size; the percentile is that of \
              the second in the middle."
         );
         let mut text = format!(
