@@ -73,7 +73,7 @@ pub use self::error::{
 pub use self::guard::{Guard, OwnedPoolGuard, PoolGuard};
 pub use self::health::{HealthState, ToldHealth};
 pub use self::lease::{
-    Budget, Decide, FleetName, FleetNameError, LEASE_PROTOCOL, LeaseError, LeaseStore,
+    Budget, Changes, Decide, FleetName, FleetNameError, LEASE_PROTOCOL, LeaseError, LeaseStore,
     LeaseTrouble, Ledger, MemberId, MemberRow, ServerTime, Sessions, Settlement, Share,
 };
 pub use self::lent::LentConnection;

@@ -46,6 +46,15 @@ pub enum LeaseTrouble {
 }
 
 impl LeaseError {
+    /// Whether tables of this version can be shared.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError::OtherVersion`], if they are not of ours.
+    pub const fn check_protocol(found: u32) -> Result<(), Self> {
+        if found == LEASE_PROTOCOL { Ok(()) } else { Err(Self::OtherVersion { found }) }
+    }
+
     /// What kind it is.
     #[must_use]
     pub const fn trouble(&self) -> LeaseTrouble {

@@ -162,6 +162,32 @@ impl Ledger {
     }
 }
 
+/// What a settlement changes in a ledger, beside its [serial](Ledger::serial).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The member's own row from now on; `None` if it leaves.
+    pub share: Option<Share>,
+    /// What there is to share from now on, if that is said anew.
+    pub budget: Option<Budget>,
+    /// Whose rows are deleted: the dead, and the member's own if it leaves.
+    pub gone: Vec<MemberId>,
+}
+
+impl Ledger {
+    /// What a settlement of `own` changes.
+    #[must_use]
+    pub fn changes(&self, own: MemberId, settlement: Settlement) -> Changes {
+        let mut gone: Vec<_> = self.dead(own).collect();
+        match settlement {
+            Settlement::Leave => {
+                gone.push(own);
+                Changes { share: None, budget: None, gone }
+            }
+            Settlement::Write { share, budget } => Changes { share: Some(share), budget, gone },
+        }
+    }
+}
+
 /// Decides a settlement. It must not block.
 pub type Decide<'a> = dyn FnMut(&Ledger) -> Settlement + Send + 'a;
 
@@ -213,6 +239,19 @@ mod tests {
         assert!(dead(15 * SECOND - 1, shown(&[])).is_empty());
         assert_eq!(dead(15 * SECOND, shown(&[(1, 1)])), [2]);
         assert_eq!(dead(15 * SECOND, Sessions::Hidden), [1, 2]);
+    }
+
+    #[test]
+    fn a_settlement_deletes_the_dead_and_its_own_row_only_if_it_leaves() {
+        let own = MemberId::new(2);
+        let ledger = ledger(15 * SECOND, vec![row(1, 5, 5), row(2, 5, 5)], shown(&[]));
+        let share = row(2, 4, 4).share;
+        let budget = Some(Budget { total: 9, reserve: 1 });
+        let written = ledger.changes(own, Settlement::Write { share, budget });
+        let gone = vec![MemberId::new(1)];
+        assert_eq!(written, Changes { share: Some(share), budget, gone: gone.clone() });
+        let left = ledger.changes(own, Settlement::Leave);
+        assert_eq!(left, Changes { share: None, budget: None, gone: vec![gone[0], own] });
     }
 
     #[test]

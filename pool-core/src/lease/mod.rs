@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 pub use self::error::{LeaseError, LeaseTrouble};
 pub use self::ledger::{
-    Budget, Decide, Ledger, MemberRow, ServerTime, Sessions, Settlement, Share,
+    Budget, Changes, Decide, Ledger, MemberRow, ServerTime, Sessions, Settlement, Share,
 };
 
 /// The version of the tables, and of the rules by which they are written. Members of two versions must

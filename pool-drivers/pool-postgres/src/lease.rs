@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pool_core::{
-    Budget, Decide, FleetName, LEASE_PROTOCOL, LeaseError, LeaseStore, Ledger, MemberId, MemberRow,
-    ServerTime, Sessions, Settlement, Share, SharedError,
+    Budget, Changes, Decide, FleetName, LEASE_PROTOCOL, LeaseError, LeaseStore, Ledger, MemberId,
+    MemberRow, ServerTime, Sessions, Settlement, Share, SharedError,
 };
 
 use crate::connection::PostgresConnection;
@@ -101,7 +101,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
             format!("{LOCK_WAIT}; SELECT protocol FROM pool_fleet WHERE fleet = '{fleet}'");
         let found = session.ask_all(&protocol).await.map_err(trouble)?;
         match found.last().and_then(|rows| rows.first()) {
-            Some(row) => check_protocol(number(row, 0)?),
+            Some(row) => LeaseError::check_protocol(number(row, 0)?),
             None => {
                 let insert = format!(
                     "{LOCK_WAIT}; INSERT INTO pool_fleet (fleet, protocol, serial) \
@@ -137,7 +137,7 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
             return Err(trouble(PostgresError::Unexpected("a ledger")));
         };
         let row = fleets.first().ok_or_else(|| trouble(PostgresError::Unexpected("a fleet")))?;
-        check_protocol(number(row, 0)?)?;
+        LeaseError::check_protocol(number(row, 0)?)?;
         let budget = match (number(row, 2), number(row, 3)) {
             (Ok(total), Ok(reserve)) => Some(Budget { total, reserve }),
             _ => None,
@@ -173,17 +173,10 @@ impl LeaseStore<PostgresConnection> for PostgresDriver {
 
 /// What a settlement writes, up to its commit.
 fn written(fleet: &FleetName, own: MemberId, ledger: &Ledger, settlement: Settlement) -> String {
-    let mut gone: Vec<_> = ledger.dead(own).collect();
+    let Changes { share, budget, gone } = ledger.changes(own, settlement);
     let mut statements = Vec::new();
-    let mut budget = String::new();
-    match settlement {
-        Settlement::Leave => gone.push(own),
-        Settlement::Write { share, budget: news } => {
-            statements.push(upsert(fleet, own, ledger.serial + 1, &share));
-            if let Some(Budget { total, reserve }) = news {
-                budget = format!(", total = {total}, reserve = {reserve}");
-            }
-        }
+    if let Some(share) = share {
+        statements.push(upsert(fleet, own, ledger.serial + 1, &share));
     }
     if !gone.is_empty() {
         let members: Vec<_> = gone.iter().map(|member| format!("'{member}'")).collect();
@@ -192,6 +185,9 @@ fn written(fleet: &FleetName, own: MemberId, ledger: &Ledger, settlement: Settle
             "DELETE FROM pool_fleet_member WHERE fleet = '{fleet}' AND member IN ({members})"
         ));
     }
+    let budget = budget.map_or_else(String::new, |Budget { total, reserve }| {
+        format!(", total = {total}, reserve = {reserve}")
+    });
     statements
         .push(format!("UPDATE pool_fleet SET serial = serial + 1{budget} WHERE fleet = '{fleet}'"));
     statements.push("COMMIT".to_owned());
@@ -240,10 +236,6 @@ fn member_row(row: &[Option<String>]) -> Result<MemberRow, LeaseError> {
 
 fn number<T: std::str::FromStr>(row: &[Option<String>], column: usize) -> Result<T, LeaseError> {
     crate::questions::number(row, column).map_err(trouble)
-}
-
-fn check_protocol(found: u32) -> Result<(), LeaseError> {
-    if found == LEASE_PROTOCOL { Ok(()) } else { Err(LeaseError::OtherVersion { found }) }
 }
 
 /// Whether that is said of a statement, not of the commit: data, integrity, state of the transaction,

@@ -144,7 +144,7 @@ async fn create(connection: &mut MysqlConnection, fleet: &FleetName) -> Result<(
     let protocol = format!("SELECT protocol FROM pool_fleet WHERE fleet = '{fleet}'");
     let found: Vec<u32> = connection.ask(&protocol).await.map_err(trouble)?;
     if let Some(found) = found.first() {
-        return check_protocol(*found);
+        return LeaseError::check_protocol(*found);
     }
     let insert = format!(
         "INSERT INTO pool_fleet SET fleet = '{fleet}', protocol = {LEASE_PROTOCOL}, serial = 0 \
@@ -161,10 +161,6 @@ fn only<'a>(rows: &'a [Row], what: &'static str) -> Result<&'a Row, MysqlError> 
 fn column<T: FromValue>(row: &Row, index: usize) -> Result<T, MysqlError> {
     let value = row.get_opt(index).and_then(Result::ok);
     value.ok_or(MysqlError::Row { wanted: type_name::<T>(), columns: row.len() })
-}
-
-fn check_protocol(found: u32) -> Result<(), LeaseError> {
-    if found == LEASE_PROTOCOL { Ok(()) } else { Err(LeaseError::OtherVersion { found }) }
 }
 
 /// Whether that, said of a commit, means that there was none: a conflict within a cluster, or a server that

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use mysql_async::Row;
 use pool_core::{
-    Budget, FleetName, LeaseError, Ledger, MemberId, MemberRow, ServerTime, Settlement, Share,
+    Budget, Changes, FleetName, LeaseError, Ledger, MemberId, MemberRow, ServerTime, Settlement,
+    Share,
 };
 
 use super::shown::{self, Control, Seen};
-use super::{PATIENCE, as_before, check_protocol, column, limits, only, trouble};
+use super::{PATIENCE, as_before, column, limits, only, trouble};
 use crate::connection::MysqlConnection;
 use crate::error::MysqlError;
 
@@ -59,7 +60,7 @@ pub(super) fn read(
     };
     let tagged = shown::tagged(fleet, tags, asked).map_err(trouble)?;
     let row = only(fleets, "a fleet").map_err(trouble)?;
-    check_protocol(column(row, 0).map_err(trouble)?)?;
+    LeaseError::check_protocol(column(row, 0).map_err(trouble)?)?;
     let ledger = || {
         let rows = rows.iter().map(|row| Ok((member_row(row)?, Control::read(row, 10)?)));
         let rows = rows.collect::<Result<Vec<_>, MysqlError>>()?;
@@ -86,17 +87,10 @@ pub(super) fn written(
     control: Option<&Control>,
     settlement: Settlement,
 ) -> Vec<String> {
-    let mut gone: Vec<_> = ledger.dead(own).collect();
+    let Changes { share, budget, gone } = ledger.changes(own, settlement);
     let mut statements = Vec::new();
-    let mut budget = String::new();
-    match settlement {
-        Settlement::Leave => gone.push(own),
-        Settlement::Write { share, budget: news } => {
-            statements.push(upsert(fleet, own, ledger.serial + 1, &share, control));
-            if let Some(Budget { total, reserve }) = news {
-                budget = format!(", total = {total}, reserve = {reserve}");
-            }
-        }
+    if let Some(share) = share {
+        statements.push(upsert(fleet, own, ledger.serial + 1, &share, control));
     }
     if !gone.is_empty() {
         let members: Vec<_> = gone.iter().map(|member| format!("'{member}'")).collect();
@@ -105,6 +99,9 @@ pub(super) fn written(
             "DELETE FROM pool_fleet_member WHERE fleet = '{fleet}' AND member IN ({members})"
         ));
     }
+    let budget = budget.map_or_else(String::new, |Budget { total, reserve }| {
+        format!(", total = {total}, reserve = {reserve}")
+    });
     statements
         .push(format!("UPDATE pool_fleet SET serial = serial + 1{budget} WHERE fleet = '{fleet}'"));
     statements

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pool_core::{
-    Budget, Decide, FleetName, LEASE_PROTOCOL, LeaseError, LeaseStore, LeaseTrouble, Ledger,
-    MemberId, MemberRow, Role, ServerTime, Sessions, Settlement,
+    Budget, Changes, Decide, FleetName, LEASE_PROTOCOL, LeaseError, LeaseStore, LeaseTrouble,
+    Ledger, MemberId, MemberRow, Role, ServerTime, Sessions, Settlement,
 };
 
 use super::driver::{FakeConnection, FakeDriver, FakeError};
@@ -32,13 +32,13 @@ struct Kept {
 
 impl Kept {
     fn commit(&mut self, ledger: &Ledger, own: MemberId, settlement: Settlement) {
-        let dead: Vec<_> = ledger.dead(own).collect();
-        self.rows.retain(|row| row.member != own && !dead.contains(&row.member));
+        let Changes { share, budget, gone } = ledger.changes(own, settlement);
+        self.rows.retain(|row| row.member != own && !gone.contains(&row.member));
         self.serial += 1;
-        if let Settlement::Write { share, budget } = settlement {
+        self.budget = budget.or(self.budget);
+        if let Some(share) = share {
             let joined = ledger.row(own).map_or(self.serial, |row| row.joined);
             self.rows.push(MemberRow { member: own, joined, renewed_at: ledger.now, share });
-            self.budget = budget.or(self.budget);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use pool_core::runtime::Instant;
-use pool_core::{Budget, Ledger, MemberId, MemberRow, ServerTime, Sessions, Settlement};
+use pool_core::{Budget, Changes, Ledger, MemberId, MemberRow, ServerTime, Sessions, Settlement};
 
 /// For how long what was committed may still be lost.
 const HISTORY: Duration = Duration::from_secs(12);
@@ -92,13 +92,13 @@ impl Database {
     ) -> Committed {
         let before = self.committed.clone();
         let after = &mut self.committed;
-        let dead: Vec<_> = ledger.dead(own).collect();
-        after.rows.retain(|row| row.member != own && !dead.contains(&row.member));
+        let Changes { share, budget, gone } = ledger.changes(own, settlement);
+        after.rows.retain(|row| row.member != own && !gone.contains(&row.member));
         after.serial += 1;
-        if let Settlement::Write { share, budget } = settlement {
+        after.budget = budget.unwrap_or(after.budget);
+        if let Some(share) = share {
             let joined = ledger.row(own).map_or(after.serial, |row| row.joined);
             after.rows.push(MemberRow { member: own, joined, renewed_at: ledger.now, share });
-            after.budget = budget.unwrap_or(after.budget);
         }
         self.history.push_back((now, before.clone()));
         while self.history.front().is_some_and(|(until, _)| now.since(*until) > HISTORY) {
