@@ -111,6 +111,16 @@ impl Daemon {
         *self.running.lock() = None;
     }
 
+    /// Holds it still, or lets it go on: what `how` does.
+    pub(super) fn hold(
+        &self,
+        how: impl FnOnce(&mut Process) -> io::Result<()>,
+    ) -> Result<(), ReceiverError> {
+        let mut running = self.running.lock();
+        let held = running.as_mut().map(|running| how(&mut running.process));
+        Ok(held.transpose().map(drop).trying_to("signal a receiver")?)
+    }
+
     /// The number of its process, while it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         self.running.lock().as_ref().map(|running| running.process.pid())

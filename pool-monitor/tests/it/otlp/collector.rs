@@ -1,6 +1,5 @@
 //! A real collector that goes away, hangs, and comes back; by both protocols.
 
-use std::process::Command;
 use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider as _;
@@ -71,19 +70,14 @@ fn a_collector_that_is_stopped_keeps_nobody_beyond_the_deadline() {
         let telemetry = Telemetry::start(&options).expect("started");
         end_spans(&telemetry, 1);
         assert!(telemetry.flush(AGES).is_complete());
-        signal(&collector, "-STOP");
+        collector.freeze().expect("frozen");
         end_spans(&telemetry, 2);
         let deadline = Duration::from_millis(200);
         let delivery = telemetry.shutdown(deadline);
-        signal(&collector, "-CONT");
+        collector.thaw().expect("thawed");
         assert_eq!(delivery.spans_undelivered, 2, "{delivery:?}");
         assert_eq!(delivery.error, Some(ExportError::TimedOut(deadline)));
     }
-}
-
-fn signal(collector: &Collector, signal: &str) {
-    let pid = collector.pid().expect("it runs").to_string();
-    assert!(Command::new("kill").args([signal, &pid]).status().expect("run").success());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::daemon::{Daemon, listens};
 use super::error::ReceiverError;
 use super::tool::Tool;
 use crate::servers::port::{self, Port};
+use crate::servers::process::Process;
 use crate::servers::program::PATIENCE;
 
 pub use self::telemetry::{
@@ -107,6 +108,24 @@ impl Collector {
         command.args(["--pid-file", "pid", "--log-file", "own-log"]);
         let listen = || listens(self.grpc.number) && listens(self.http.number);
         self.daemon.start(command, |said| said.contains("Starting Rotel") && listen())
+    }
+
+    /// Holds it still: its ports accept, as the system does that for it, and nobody is answered.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent a signal.
+    pub fn freeze(&self) -> Result<(), ReceiverError> {
+        self.daemon.hold(Process::freeze)
+    }
+
+    /// Lets it go on where it was frozen.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent a signal.
+    pub fn thaw(&self) -> Result<(), ReceiverError> {
+        self.daemon.hold(Process::thaw)
     }
 
     /// The number of its process, while it runs.

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use pool_testkit::receivers::{Collector, Kind, ReceiverError, Temporality};
@@ -9,6 +11,8 @@ use pool_testkit::receivers::{Collector, Kind, ReceiverError, Temporality};
 use super::runs;
 
 const AGES: Duration = Duration::from_mins(1);
+/// Much longer than one that runs takes to answer.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Sends OTLP as JSON, and whether that was accepted.
 fn post(collector: &Collector, path: &str, body: &str) -> bool {
@@ -90,6 +94,26 @@ fn killed_it_refuses_and_comes_back_on_its_ports_with_what_it_knew() {
         .wait_for("the last", AGES, |seen| seen.latest("after", &[]).map(|_| seen.metrics().len()))
         .expect("received");
     assert_eq!(names, 2);
+}
+
+#[test]
+fn frozen_it_answers_nobody_until_it_is_thawed() {
+    let collector = Collector::start().expect("started");
+    let posted = AtomicBool::new(false);
+    collector.freeze().expect("frozen");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(post(&collector, "/v1/metrics", &metric("late", 1)));
+            posted.store(true, Ordering::SeqCst);
+        });
+        let silent =
+            collector.wait_for("nothing", MOMENT, |seen| seen.latest("late", &[]).map(drop));
+        assert!(silent.is_err() && !posted.load(Ordering::SeqCst));
+        collector.thaw().expect("thawed");
+    });
+    collector
+        .wait_for("the metric", AGES, |seen| seen.latest("late", &[]).map(drop))
+        .expect("came");
 }
 
 #[test]
