@@ -5,9 +5,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use pool_core::PoolConfig;
-use pool_testkit::{Answer, Call, Hand, Session, SimTask};
+use pool_testkit::{Answer, Call, Hand, Session, SimTask, quietly};
 
-use crate::quiet::quietly;
 use crate::rig::{MS, Rig, SEC};
 
 const LATE: Answer = Answer::Late(Duration::from_millis(15));

@@ -25,7 +25,6 @@ mod opening;
 mod outages;
 mod panics;
 mod promptly;
-mod quiet;
 mod reconfigure;
 mod release;
 mod renewal;

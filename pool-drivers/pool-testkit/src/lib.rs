@@ -2,6 +2,7 @@
 //!
 //! - [`Sim`]: a runtime in virtual time, with tasks in an order drawn from a seed; [`Hand`] polls a
 //!   future by hand.
+//! - [`seeds`]: simulations, each seed of which is a run; [`quietly`] contains what breaks a rule.
 //! - [`FakeServer`] and [`FakeDriver`]: calls that succeed, fail, panic, hang or wait at a gate, as
 //!   a test's script says, and a ledger of what the server saw.
 //! - [`mod@conformance`]: what every driver must keep, as a suite that its tests expand.
@@ -33,8 +34,10 @@ pub mod leases;
 pub mod measure;
 mod not_tried;
 mod nothing;
+mod quiet;
 #[cfg(feature = "receivers")]
 pub mod receivers;
+pub mod seeds;
 #[cfg(feature = "servers")]
 pub mod servers;
 mod shown;
@@ -45,5 +48,6 @@ pub use self::fake::{Answer, Call, FakeConnection, FakeDriver, FakeError, FakeSe
 pub use self::fault_row::{FAULTS_VARIABLE, FaultRow};
 pub use self::not_tried::{NOT_TRIED_VARIABLE, not_tried};
 pub use self::nothing::{Never, Nothing};
+pub use self::quiet::quietly;
 pub use self::shown::{Shown, percent_encoded};
 pub use self::sim::{Hand, Sim, SimTask};

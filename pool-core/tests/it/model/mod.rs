@@ -11,11 +11,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use pool_core::{AcquireError, AcquireErrorKind, CloseReason, Guard, PoolConfig};
-use pool_testkit::{Hand, hostile};
+use pool_testkit::{Hand, hostile, quietly};
 use proptest::prelude::*;
 
 use self::reference::{Counts, End, Reference, Settings};
-use crate::quiet::quietly;
 use crate::rig::{OwnedGuard, Rig};
 
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ thread_local! {
 /// # Errors
 ///
 /// What the panic said that was not, and where.
-pub(crate) fn quietly<T>(test: impl FnOnce() -> T) -> Result<T, String> {
+pub fn quietly<T>(test: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = take_hook();
