@@ -395,9 +395,8 @@ impl Controller {
         service: Duration,
     ) -> Option<Decision> {
         if trial.is_calm() {
-            self.found = self.limit;
             self.probe.braked(now, false);
-            return None;
+            return Some(self.keep_brake(Reason::QueueGone));
         }
         let is_far = self.limit as f64 <= trial.from as f64 * BRAKED;
         let further = self.brake(reading);
@@ -412,15 +411,19 @@ impl Controller {
         }
         let elasticity = trial.elasticity(&self.here, &self.noise);
         if elasticity.value < PAYS {
-            self.found = self.limit;
             self.probe.braked(now, elasticity.is_negative());
-            return None;
+            return Some(self.keep_brake(Reason::Kept(self.outcome(&trial, elasticity))));
         }
         let (from, to) = (self.limit, trial.from);
         let reason = Reason::NotTheCause(self.outcome(&trial, elasticity));
         self.return_to(to, &trial);
         self.service.learn(service);
         Some(Decision { from, to, reason })
+    }
+
+    fn keep_brake(&mut self, reason: Reason) -> Decision {
+        self.found = self.limit;
+        Decision { from: self.limit, to: self.limit, reason }
     }
 
     fn outcome(&self, trial: &Trial, elasticity: Elasticity) -> Outcome {

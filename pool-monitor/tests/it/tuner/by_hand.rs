@@ -172,6 +172,72 @@ fn a_queue_that_moves_into_the_database_is_no_gain() {
     assert_eq!(gone.to_string(), said);
 }
 
+/// A database that takes four times as long as usual, and completes so much.
+fn slow(limit: usize, rate: u64) -> Reading {
+    Reading { mean_busy: Some(40 * MS), completed: rate, ..saturated(limit) }
+}
+
+/// What is decided in so many seconds of it, by a pool that knew it otherwise.
+fn decided_of_slow(fed: &mut Fed, seconds: u32, rate: impl Fn(usize) -> u64) -> Vec<String> {
+    (0..15).for_each(|_| assert_eq!(fed.decide(&reading(8, 400)), None));
+    let decided = |_| fed.decide(&slow(fed.limit, rate(fed.limit)));
+    (0..seconds).filter_map(decided).map(|decision| decision.to_string()).collect()
+}
+
+#[test]
+fn a_brake_that_costs_nothing_is_kept_and_said_so() {
+    let said = decided_of_slow(&mut Fed::new(1), 20, |_| 400);
+    let slow = "the database works 40.0 ms for a checkout, and 10.0 ms usually: it is overloaded";
+    let steps = ["20 -> 17", "17 -> 14", "14 -> 11", "11 -> 9"];
+    let steps = steps.map(|step| format!("max_open {step}: {slow}"));
+    let (end, brakes) = said.split_last().expect("it brakes");
+    assert_eq!(brakes, steps);
+    assert_eq!(end, "max_open 9: kept: 400 checkouts/s, 400 before (elasticity 0.00)");
+}
+
+#[test]
+fn a_brake_that_only_costs_is_taken_back_and_the_database_is_known_as_slow_from_then_on() {
+    let mut fed = Fed::new(1);
+    let said = decided_of_slow(&mut fed, 20, |limit| 20 * limit as u64);
+    assert_eq!(
+        said[4],
+        "max_open 9 -> 20: taken back: fewer connections did not relieve the database, 180 checkouts/s, \
+         400 before (elasticity 1.00); what takes longer is the statements"
+    );
+    let later: Vec<_> = (0..60).filter_map(|_| fed.decide(&slow(fed.limit, 400))).collect();
+    assert!(later.iter().all(|it| !matches!(it.reason, Reason::Slow { .. })), "{later:?}");
+}
+
+#[test]
+fn a_moment_in_which_the_database_is_slow_is_no_brake() {
+    let mut fed = Fed::new(1);
+    (0..15).for_each(|_| assert_eq!(fed.decide(&reading(8, 400)), None));
+    for second in 0..60 {
+        let usual = Reading { mean_in_use: 18.0, ..saturated(fed.limit) };
+        let reading = if second % 4 < 2 { slow(fed.limit, 400) } else { usual };
+        let decision = fed.decide(&reading);
+        let brakes = decision.is_some_and(|it| matches!(it.reason, Reason::Slow { .. }));
+        assert!(!brakes, "{decision:?} in second {second}");
+    }
+}
+
+/// The limit after ten minutes of a queue that stands, if throughput grows by so many percent for a
+/// percent more connections.
+fn settled_with(elasticity: f64) -> usize {
+    let mut fed = Fed::new(1);
+    for _ in 0..600 {
+        let rate = 1000.0 * (fed.limit as f64 / 20.0).powf(elasticity);
+        let reading = Reading { completed: rate as u64, ..saturated(fed.limit) };
+        fed.decide(&reading);
+    }
+    fed.limit
+}
+
+#[test]
+fn a_connection_that_pays_little_is_kept_and_not_added_and_one_that_pays_nothing_is_given_up() {
+    assert_eq!([0.3, 0.1, 0.0].map(settled_with), [100, 20, 1]);
+}
+
 #[test]
 fn without_a_queue_nothing_is_tried() {
     let mut fed = Fed::new(1);
