@@ -57,23 +57,33 @@ impl Seeds {
         Self { range: self.range.start + first..self.range.end + first, ..self }
     }
 
-    /// Which they are.
-    #[must_use]
-    pub fn range(&self) -> Range<u64> {
-        self.range.clone()
-    }
-
     /// Whether somebody said how many: by default it has to be quick.
     #[must_use]
     pub fn are_asked_for(&self) -> bool {
         self.are_asked_for
     }
 
-    /// On how many cores they are run.
-    #[must_use]
-    pub fn cores(&self) -> usize {
+    fn cores(&self) -> usize {
         let all = || thread::available_parallelism().map_or(1, usize::from);
         if self.are_asked_for { all() } else { 1 }
+    }
+
+    /// What comes of `job` for each of them, in no order.
+    ///
+    /// # Panics
+    ///
+    /// `job` does.
+    pub fn map<T: Send>(&self, job: impl Fn(u64) -> T + Sync) -> Vec<T> {
+        let next = AtomicU64::new(self.range.start);
+        let work = || {
+            let claim = || next.fetch_add(1, Ordering::Relaxed);
+            let claimed = std::iter::repeat_with(claim).take_while(|seed| *seed < self.range.end);
+            claimed.map(&job).collect::<Vec<_>>()
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.cores()).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().flat_map(|it| it.join().expect("bug: a seed panicked")).collect()
+        })
     }
 
     /// Runs each of them, on threads that are left behind if one hangs, until one has failed. What comes
@@ -85,14 +95,22 @@ impl Seeds {
     ///
     /// # Panics
     ///
-    /// One takes longer than a minute, or `run` panics.
+    /// One takes longer than a minute or two, or `run` panics.
     pub fn run<T: Send + 'static>(
         &self,
         run: impl Fn(u64) -> Result<T, String> + Send + Sync + 'static,
     ) -> Result<Vec<T>, String> {
+        self.run_within(PATIENCE, run)
+    }
+
+    fn run_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        run: impl Fn(u64) -> Result<T, String> + Send + Sync + 'static,
+    ) -> Result<Vec<T>, String> {
         let next = AtomicU64::new(self.range.start);
-        let under_way = Mutex::default();
-        let shared = Arc::new(Runs { seeds: self.range(), run, next, under_way });
+        let seeds = self.range.clone();
+        let shared = Arc::new(Runs { seeds, run, next, under_way: Mutex::default() });
         // Nothing is sent: it is closed when the last of them has ended.
         let (working, all_ended) = channel::<Infallible>();
         let start = |_| {
@@ -105,19 +123,21 @@ impl Seeds {
         let cores: Vec<_> = (0..self.cores()).map(start).collect();
         drop(working);
         let mut before = BTreeSet::new();
-        while let Err(RecvTimeoutError::Timeout) = all_ended.recv_timeout(PATIENCE) {
+        while let Err(RecvTimeoutError::Timeout) = all_ended.recv_timeout(patience) {
             let under_way = shared.under_way.lock().clone();
             if let Some(seed) = before.intersection(&under_way).next() {
-                panic!("seed {seed} hangs: a deadlock, or it spins; replay it with --seed {seed}");
+                panic!("seed {seed} hangs: a deadlock, or it spins");
             }
             before = under_way;
         }
-        let ended = cores.into_iter().map(|core| core.join().expect("bug: a seed panicked"));
-        let (taken, failed): (Vec<_>, Vec<_>) = ended.partition(Result::is_ok);
-        match failed.into_iter().filter_map(Result::err).collect::<Vec<_>>() {
-            failed if failed.is_empty() => Ok(taken.into_iter().flatten().flatten().collect()),
-            failed => Err(failed.join("\n\n")),
+        let (mut taken, mut failed) = (Vec::new(), Vec::new());
+        for core in cores {
+            match core.join().expect("bug: a seed panicked") {
+                Ok(core) => taken.extend(core),
+                Err(failure) => failed.push(failure),
+            }
         }
+        if failed.is_empty() { Ok(taken) } else { Err(failed.join("\n\n")) }
     }
 }
 
@@ -129,6 +149,25 @@ struct Runs<R> {
     next: AtomicU64,
     /// What each core is on that has not ended.
     under_way: Mutex<BTreeSet<u64>>,
+}
+
+/// A seed that is run. Whatever comes of it, it is not under way any more afterwards.
+struct UnderWay<'a> {
+    all: &'a Mutex<BTreeSet<u64>>,
+    seed: u64,
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(all: &'a Mutex<BTreeSet<u64>>, seed: u64) -> Self {
+        all.lock().insert(seed);
+        Self { all, seed }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.seed);
+    }
 }
 
 impl<R> Runs<R> {
@@ -146,11 +185,10 @@ impl<R> Runs<R> {
                 return Ok(all);
             }
             for seed in first..end.min(first + CHUNK) {
-                self.under_way.lock().insert(seed);
-                let taken =
-                    (self.run)(seed).inspect_err(|_| self.next.store(end, Ordering::Relaxed));
-                self.under_way.lock().remove(&seed);
-                all.push(taken?);
+                let under_way = UnderWay::new(&self.under_way, seed);
+                let taken = (self.run)(seed);
+                drop(under_way);
+                all.push(taken.inspect_err(|_| self.next.store(end, Ordering::Relaxed))?);
                 let done = seed + 1 - start;
                 if done.is_multiple_of(tenth) {
                     println!("{done} of {} seeds so far", end - start);
@@ -189,11 +227,32 @@ mod tests {
 
     #[test]
     fn each_seed_is_run_once() {
-        let mut seeds = many(5, 200).after(1000).run(Ok).expect("none fails");
-        seeds.sort_unstable();
-        assert_eq!(seeds, (1005..1205).collect::<Vec<_>>());
+        let seeds = many(5, 200).after(1000);
+        for mut run in [seeds.run(Ok).expect("none fails"), seeds.map(|seed| seed)] {
+            run.sort_unstable();
+            assert_eq!(run, (1005..1205).collect::<Vec<_>>());
+        }
         let few = Seeds::new(None, None, 3);
-        assert_eq!((few.range(), few.cores(), few.are_asked_for()), (0..3, 1, false));
+        assert_eq!((few.map(|seed| seed), few.are_asked_for()), (vec![0, 1, 2], false));
+    }
+
+    #[test]
+    #[should_panic(expected = "seed 70 hangs: a deadlock, or it spins")]
+    fn one_that_hangs_is_named() {
+        // Nobody ever sends.
+        let (_never, silence) = channel::<Infallible>();
+        let silence = Mutex::new(silence);
+        let hang = move |seed| match seed {
+            70 => silence.lock().recv().map_or_else(|_| Ok(()), |never| match never {}),
+            _ => Ok(()),
+        };
+        let _hangs = many(0, 100).run_within(Duration::from_millis(20), hang);
+    }
+
+    #[test]
+    #[should_panic(expected = "bug: a seed panicked")]
+    fn one_that_panics_is_no_seed_that_hangs() {
+        let _panics = many(0, 100).run(|seed| if seed == 3 { panic!("seed 3") } else { Ok(()) });
     }
 
     #[test]

@@ -15,6 +15,8 @@ const MOST: u64 = 100;
 const LEAST: u64 = 2;
 /// Parts of what the best fixed size does.
 const LOADS: [f64; 3] = [0.3, 0.9, 1.3];
+/// The load of which the page shows how the tuner got there.
+const SHOWN: f64 = LOADS[1];
 /// How far the tuner's throughput may be below that of the best fixed size, and its 99th percentile above.
 const THROUGHPUT: f64 = 0.95;
 const RESPONSE: f64 = 1.2;
@@ -112,7 +114,7 @@ fn measured(ground: &Ground, extent: &Extent, part: f64, rate: f64) -> Result<Lo
         let (pool, most) = (format!("max_open={start}"), format!("max_open={MOST}"));
         // The tuner takes what is in force when it first looks, and may go as far as is configured.
         let mut run = run(extent.tuned, &["--tuner", "on", "--pool", &pool, "--at", "3s", &most]);
-        if !extent.is_quick {
+        if !extent.is_quick && part == SHOWN {
             run.arg("--output-file").arg(plot(&format!("{:.0}-from-{start}", part * 100.0)));
         }
         tuned.push((start, figures(&report_even_if_too_much(&mut run)?, JUDGED)?));

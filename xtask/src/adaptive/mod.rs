@@ -21,9 +21,12 @@ use crate::child;
 use crate::page::filled;
 
 const PAGE: &str = "docs/adaptive.md";
-/// Transactions that wait for their client half-way: with few connections the server idles, with many its
-/// processors are what is short.
-const WORKLOAD: [&str; 4] = ["--workload", "long-transactions", "--hold", "1ms"];
+/// The statements of the load; there is a size that does most with them, and it is neither the smallest nor
+/// the largest.
+const SQL: &str = "xtask/src/adaptive/load.sql";
+/// What they are about.
+const TABLE: &str = "create table adaptive_hot (id integer primary key, done bigint not null);
+    insert into adaptive_hot select id, 0 from generate_series(1, 4) id;";
 /// Tasks of a closed loop: more than the largest pool.
 const TASKS: &str = "128";
 
@@ -63,13 +66,16 @@ impl Ground {
         let setup = Setup { max_connections, ..Setup::new(Product::Postgres15) };
         let server = Server::start_as(setup)?;
         let database = server.database("adaptive")?;
+        // Beforehand: members of a fleet that start together would all create it.
+        database.run(TABLE)?;
         Ok(Self { database, _server: server })
     }
 
     /// The load tester on this database. Its URL, which has a password, is on no command line.
     fn program(&self, command: &str) -> Command {
         let mut program = crate::sizing::program();
-        program.arg(command).args(WORKLOAD).env("POOL_URL", self.database.url());
+        program.args([command, "--workload", "custom", "--sql"]).arg(child::root().join(SQL));
+        program.env("POOL_URL", self.database.url());
         program
     }
 }

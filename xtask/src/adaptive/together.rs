@@ -1,6 +1,7 @@
 //! Eight processes that share a small server.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -11,10 +12,16 @@ use crate::page::{grouped, wrapped};
 const MEMBERS: usize = 8;
 /// Of the server, three of them for administrators.
 const CONNECTIONS: u16 = 60;
-const FLOOR: &str = "2";
+const FLOOR: u64 = 2;
+/// Connections that a member may have at most.
+const MOST: u64 = 20;
 /// How much more than the best fixed size does arrives at all members together.
 const LOAD: f64 = 1.3;
-/// How much of that size's throughput they have to reach.
+/// Connections that each member has where all have as many, and none a tuner: what they can do at best.
+const SIZES: [u64; 4] = [1, 2, 3, 4];
+/// Of a member, most operations under way: arrivals beyond are dropped, as queues without end say nothing.
+const IN_FLIGHT: &str = "200";
+/// How much of the best of these sizes' throughput they have to reach.
 const THROUGHPUT: f64 = 0.95;
 /// How far a share may be from a fair one: by this part, or by one connection.
 const FAIR: f64 = 0.1;
@@ -28,6 +35,7 @@ struct Extent {
     /// Between two who join or leave.
     every: &'static str,
     coming_and_going: &'static str,
+    fixed: &'static str,
     all: &'static str,
     is_quick: bool,
 }
@@ -38,7 +46,10 @@ pub(super) struct Together {
     changing: Value,
     /// All of them, under more than can be done.
     all: Value,
-    best: f64,
+    /// How much arrives at all of them per second.
+    rate: f64,
+    /// What they did per second with so many connections each.
+    fixed: Vec<(u64, f64)>,
 }
 
 pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
@@ -47,6 +58,7 @@ pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
             timing: ["1s", "3s"],
             every: "500ms",
             coming_and_going: "10s",
+            fixed: "3s",
             all: "10s",
             is_quick,
         }
@@ -55,31 +67,46 @@ pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
             timing: ["5s", "15s"],
             every: "6s",
             coming_and_going: "100s",
-            all: "60s",
+            fixed: "15s",
+            all: "75s",
             is_quick,
         }
     };
     let ground = Ground::new(CONNECTIONS)?;
-    let fleet = |duration: &str| {
+    let fleet = |duration: &str, floor: u64, most: u64| {
         let mut fleet = ground.program("fleet");
         let [heartbeat, lease] = extent.timing;
-        fleet.args(["--members", &MEMBERS.to_string(), "--floor", FLOOR, "--duration", duration]);
-        fleet.args(["--heartbeat", heartbeat, "--lease", lease, "--pool", "max_open=20"]);
+        fleet.args(["--members", &MEMBERS.to_string(), "--floor", &floor.to_string()]);
+        fleet.args(["--duration", duration, "--heartbeat", heartbeat, "--lease", lease]);
+        fleet.args(["--pool", &format!("max_open={most}")]);
         // All may start at once.
         fleet.args(["--reserve", &MEMBERS.to_string()]);
         fleet
     };
-    let mut changing = fleet(extent.coming_and_going);
+    let mut changing = fleet(extent.coming_and_going, FLOOR, MOST);
     changing.args(["--tasks", "24", "--join-every", extent.every, "--leave-every", extent.every]);
-    let mut all = fleet(extent.all);
-    let rate = best * LOAD / MEMBERS as f64;
-    all.args(["--rate", &format!("poisson {rate:.1}/s"), "--tuner", "on"]);
-    all.args(["--pool", "acquire_timeout=5s"]);
     if !extent.is_quick {
         changing.arg("--output-file").arg(plot("fleet"));
+    }
+    let changing = report(&mut changing)?;
+    let rate = best * LOAD;
+    let schedule = format!("poisson {:.1}/s", rate / MEMBERS as f64);
+    let loaded = |mut fleet: Command| {
+        fleet.args(["--rate", &schedule, "--in-flight", IN_FLIGHT]);
+        fleet.args(["--pool", "acquire_timeout=5s"]);
+        fleet
+    };
+    let fixed = |size: u64| {
+        let mut fleet = loaded(fleet(extent.fixed, size.min(FLOOR), size));
+        anyhow::Ok((size, throughput(&report(&mut fleet)?)?))
+    };
+    let fixed = SIZES.into_iter().map(fixed).collect::<Result<_>>()?;
+    let mut all = loaded(fleet(extent.all, FLOOR, MOST));
+    all.args(["--tuner", "on"]);
+    if !extent.is_quick {
         all.arg("--output-file").arg(plot("fleet-all"));
     }
-    Ok(Together { changing: report(&mut changing)?, all: report(&mut all)?, best })
+    Ok(Together { changing, all: report(&mut all)?, rate, fixed })
 }
 
 /// Operations of all per second in the last third of the time that they were there.
@@ -132,23 +159,29 @@ impl Together {
     }
 
     fn all_in_words(&self) -> String {
+        let whole = |number: f64| grouped(number.round() as u64);
+        let fixed = self.fixed.iter().map(|(size, rate)| format!("{} with {size}", whole(*rate)));
         let part = self
             .part_of_best()
             .map_or_else(|| "an unknown part".to_owned(), |part| format!("{:.0} %", part * 100.0));
-        let (best, load) = (grouped(self.best.round() as u64), LOAD * 100.0);
         let fair = self.all["fairness"]["median"].as_f64().map_or_else(
             || "nobody can tell how fair shares were".to_owned(),
             |fair| format!("the share furthest from a fair one was {:.0} % from it", fair * 100.0),
         );
         format!(
-            "With all eight there, under {load:.0} % of what one pool of the best fixed size does ({best} \
-             operations per second) and each with a tuner, they reached {part} of that in the last third of \
-             their time; {fair} half of the time."
+            "With all eight there, and {} operations per second arriving at them ({:.0} % of what one pool \
+             alone does at best), they did {} connections each, all the time. In the fleet, and each with a \
+             tuner, they reached {part} of the best of that in the last third of their time; {fair} half of \
+             the time.",
+            whole(self.rate),
+            LOAD * 100.0,
+            fixed.collect::<Vec<_>>().join(", ")
         )
     }
 
     fn part_of_best(&self) -> Option<f64> {
-        Some(throughput(&self.all).ok()? / self.best)
+        let best = self.fixed.iter().map(|(_, rate)| *rate).reduce(f64::max)?;
+        Some(throughput(&self.all).ok()? / best)
     }
 
     /// What is not as it was asked for.
@@ -204,7 +237,8 @@ mod tests {
     }
 
     fn together(best: f64, median: f64, waits: &[Option<f64>]) -> Together {
-        Together { changing: fleet(0.0, waits), all: fleet(median, waits), best }
+        let (changing, all) = (fleet(0.0, waits), fleet(median, waits));
+        Together { changing, all, rate: 1300.0, fixed: vec![(1, best / 2.0), (2, best)] }
     }
 
     #[test]
@@ -226,7 +260,13 @@ mod tests {
     #[test]
     fn the_text_has_the_figures() {
         let text = together(1000.0, 0.05, &[Some(2.0)]).in_markdown();
-        for words in ["45 connections", "44 sessions", "reached 100 %", "5 % from it"] {
+        for words in [
+            "45 connections",
+            "44 sessions",
+            "500 with 1, 1 000 with 2",
+            "reached 100 %",
+            "5 % from it",
+        ] {
             let text = text.replace('\n', " ");
             assert!(text.contains(words), "{words:?} is not in {text}");
         }

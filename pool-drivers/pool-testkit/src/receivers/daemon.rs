@@ -117,8 +117,11 @@ impl Daemon {
         how: impl FnOnce(&mut Process) -> io::Result<()>,
     ) -> Result<(), ReceiverError> {
         let mut running = self.running.lock();
-        let held = running.as_mut().map(|running| how(&mut running.process));
-        Ok(held.transpose().map(drop).trying_to("signal a receiver")?)
+        let held = running.as_mut().map_or_else(
+            || Err(io::Error::other("it does not run")),
+            |running| how(&mut running.process),
+        );
+        Ok(held.trying_to("signal a receiver")?)
     }
 
     /// The number of its process, while it runs.
