@@ -5,6 +5,9 @@ use pool_core::{Budget, Ledger, MemberId};
 use super::shares::{Claim, fair_shares};
 use super::standing::Shortage;
 
+/// A row as old as this part of its lease has missed a heartbeat.
+const MISSED: u32 = 2;
+
 /// What is to be one member's, and what it can have of that at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Division {
@@ -23,6 +26,8 @@ struct Party {
     member: MemberId,
     claim: Claim,
     takes: usize,
+    /// Whether its floor is kept free for it, as long as it has less.
+    is_waiting: bool,
 }
 
 impl Division {
@@ -37,7 +42,14 @@ impl Division {
         let row = ledger.row(own);
         let joined = row.map_or(ledger.serial + 1, |row| row.joined);
         let mut parties = Vec::with_capacity(ledger.rows.len() + 1);
-        parties.extend(claim.map(|claim| Party { joined, member: own, claim, takes: 0 }));
+        let is_waiting = false;
+        parties.extend(claim.map(|claim| Party {
+            joined,
+            member: own,
+            claim,
+            takes: 0,
+            is_waiting,
+        }));
         // Each has a connection for settling. Those who have nothing else yet have it from the reserve,
         // until the others have made room.
         let (mut members, mut established, mut fixed) = (1, 1, 0);
@@ -55,7 +67,10 @@ impl Division {
             } else {
                 let claim = Claim { floor: share.floor, demand: share.demand, most: share.most };
                 let (joined, member) = (row.joined, row.member);
-                parties.push(Party { joined, member, claim, takes });
+                // Nothing is kept free for one that may have died before it had anything.
+                let age = ledger.now.apart(row.renewed_at);
+                let is_waiting = age < share.lease / MISSED;
+                parties.push(Party { joined, member, claim, takes, is_waiting });
             }
         }
         parties.sort_unstable_by_key(|party| (party.joined, party.member));
@@ -67,16 +82,21 @@ impl Division {
         let target = place.map_or(Ok(0), |place| shares[place].ok_or_else(shortage));
         let taken: usize = parties.iter().map(|party| party.takes).sum();
         let free = all.saturating_sub(established + taken);
-        let lacks = |(party, share): (&Party, &Option<usize>)| {
-            let is_other = share.is_some() && party.member != own;
-            if is_other { party.claim.floor.saturating_sub(party.takes) } else { 0 }
+        // Who has nothing yet needs room for its connection for settling, too.
+        let lacks = |(party, share): (&Party, &Option<usize>)| match share {
+            Some(_) if party.is_waiting => {
+                party.claim.floor.saturating_sub(party.takes) + usize::from(party.takes == 0)
+            }
+            _ => 0,
         };
         let lacking: Vec<usize> = parties.iter().zip(&shares).map(lacks).collect();
         let (owed, owed_before): (usize, usize) =
             (lacking.iter().sum(), lacking.iter().take(place.unwrap_or(0)).sum());
-        let kept = row.map_or(0, |row| row.share.granted).max(claim.map_or(0, |claim| claim.floor));
-        let due = target.unwrap_or(0).min(kept.max(free.saturating_sub(owed)));
-        let room = free.saturating_sub(owed_before);
+        let (has, floor) =
+            (row.map_or(0, |row| row.share.granted), claim.map_or(0, |claim| claim.floor));
+        let due = target.unwrap_or(0).min(has.max(floor).max(free.saturating_sub(owed)));
+        // Nobody's floor is served by taking another's.
+        let room = free.saturating_sub(owed_before).max(free.min(has.min(floor)));
         Self { target, due, room }
     }
 }
@@ -91,29 +111,47 @@ mod tests {
 
     const BUDGET: Budget = Budget { total: 22, reserve: 2 };
 
-    /// One that asks for all there is, with a floor of 2.
-    fn row(number: u64, granted: usize) -> MemberRow {
-        let renewed_at = ServerTime::from_unix_micros(0);
+    /// One that asks for all there is, renewed at that time.
+    fn row_at(micros: i64, number: u64, granted: usize, floor: usize) -> MemberRow {
+        let renewed_at = ServerTime::from_unix_micros(micros);
         let (lease, draining) = (Duration::from_secs(15), false);
-        let share =
-            Share { granted, held: granted, demand: 50, floor: 2, most: 50, draining, lease };
+        let share = Share { granted, held: granted, demand: 50, floor, most: 50, draining, lease };
         MemberRow { member: MemberId::new(number), joined: number, renewed_at, share }
     }
 
-    fn room(own: u64, rows: Vec<MemberRow>) -> usize {
+    fn row(number: u64, granted: usize) -> MemberRow {
+        row_at(0, number, granted, 2)
+    }
+
+    /// What one can take, with a floor of 2.
+    fn takes(own: u64, rows: &[MemberRow]) -> usize {
         let (now, sessions) = (ServerTime::from_unix_micros(0), Sessions::Hidden);
+        let rows = rows.to_vec();
         let ledger = Ledger { serial: 9, now, budget: Some(BUDGET), rows, sessions };
         let claim = Claim { floor: 2, demand: 50, most: 50 };
-        Division::new(&ledger, MemberId::new(own), Some(claim), BUDGET).room
+        let division = Division::new(&ledger, MemberId::new(own), Some(claim), BUDGET);
+        division.due.min(division.room)
     }
 
     #[test]
     fn nobody_takes_what_one_who_waits_for_longer_needs_for_its_floor() {
-        // Two are free.
-        let rows = vec![row(1, 16), row(2, 0)];
-        assert_eq!(room(2, rows.clone()), 2);
-        assert_eq!(room(3, rows), 0, "who joins now waits behind the second");
-        let rows = vec![row(1, 15), row(2, 0), row(3, 0)];
-        assert_eq!(room(3, rows), 1, "one is left over");
+        for (taken, left) in [(16, 0), (15, 0), (14, 1), (13, 2)] {
+            let mut rows = vec![row(1, taken), row(2, 0)];
+            assert_eq!(takes(3, &rows), left, "after {taken}");
+            rows.push(row(3, left));
+            assert_eq!(takes(2, &rows), 2, "the second has its floor, after {taken}");
+        }
+    }
+
+    #[test]
+    fn nobody_loses_its_floor_to_one_whose_floor_has_risen() {
+        let rows = [row(1, 13), row_at(0, 2, 1, 2), row(3, 2)];
+        assert_eq!(takes(3, &rows), 2);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_one_that_has_missed_a_heartbeat() {
+        let dead = |seconds: i64| [row(1, 16), row_at(-seconds * 1_000_000, 2, 0, 2)];
+        assert_eq!((takes(3, &dead(6)), takes(3, &dead(8))), (0, 2));
     }
 }

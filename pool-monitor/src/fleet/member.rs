@@ -175,13 +175,13 @@ impl Member {
         // What others may take after this commit is not opened, whatever becomes of the commit.
         self.allowance.ceiling = self.allowance.ceiling.min(due.min(room));
         let held = lower(self.allowance.ceiling);
-        // Where others leave too little, because the budget was cut or rows were lost, it gives back what
-        // is more than its fair share and what it does not hold, but nobody is starved.
+        // Where there is too little room, because the budget was cut, rows were lost, or one who joined
+        // earlier waits, it gives back what is more than its fair share and what it does not hold, but
+        // nobody is starved.
         let granted = due.min(room.max(held));
         // The server may still show what the pool has given up, behind a network that failed.
         let strays = ledger.sessions.of(self.id).unwrap_or(0).saturating_sub(1 + held);
-        // What it keeps beyond the room is not opened anew: it may have ended long ago, and others have
-        // its place.
+        // What it keeps beyond the room is not opened anew: others have its place, or are to have it.
         let ceiling = granted.min(room).saturating_sub(strays);
         self.allowance.ceiling = self.allowance.ceiling.min(ceiling);
         let has_left = self.is_draining && held + strays == 0;

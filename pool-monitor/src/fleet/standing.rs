@@ -17,7 +17,8 @@ pub enum Standing {
         /// So many connections.
         granted: usize,
     },
-    /// It has less than its fair share, because others hold the rest and have not given it back yet.
+    /// It has less than its fair share: others hold the rest and have not given it back yet, or it is kept
+    /// for the floor of one who joined earlier.
     Waiting {
         /// What it has.
         granted: usize,
@@ -41,7 +42,7 @@ impl fmt::Display for Standing {
             Self::Granted { granted } => write!(f, "granted {granted}"),
             Self::Waiting { granted, target } => {
                 let rest = target - granted;
-                write!(f, "granted {granted} of {target}: others still hold the other {rest}")
+                write!(f, "granted {granted} of {target}: the other {rest} are not free yet")
             }
             Self::Pending(shortage) => write!(f, "pending: {shortage}"),
             Self::Lapsed => {
@@ -127,7 +128,7 @@ mod tests {
     fn who_waits_for_others_says_for_how_many() {
         assert_eq!(
             Standing::Waiting { granted: 3, target: 10 }.to_string(),
-            "granted 3 of 10: others still hold the other 7"
+            "granted 3 of 10: the other 7 are not free yet"
         );
     }
 }

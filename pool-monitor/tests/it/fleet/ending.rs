@@ -19,13 +19,12 @@ const OVER_WITHIN: Duration = Duration::from_secs(100);
 const AT_REST: Duration = Duration::from_secs(40);
 
 impl World {
-    /// Where nothing fails, one joins when all have seen the one before, and nobody is left to be buried.
+    /// Where nothing fails, nobody joins who would have to wait until one is buried.
     pub(super) fn may_join(&self) -> bool {
-        let is_over = |process: &Process| {
-            self.now.since(process.started_at) >= FLOOR_WITHIN
-                && !(process.has_ended() && self.database.committed.row(process.id).is_some())
+        let is_buried = |process: &Process| {
+            !(process.has_ended() && self.database.committed.row(process.id).is_some())
         };
-        !self.mood.is_calm || self.processes.iter().all(is_over)
+        !self.mood.is_calm || self.processes.iter().all(is_buried)
     }
 
     /// Whether nothing has changed for long enough.
