@@ -18,6 +18,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use pool_core::{Pool, PoolConfig, PoolOptions};
+use pool_monitor::adaptive::{AdaptiveOptions, AdaptiveSize, TunerMode, TunerOptions};
 use pool_monitor::prometheus::PrometheusMetrics;
 use pool_monitor::{
     MonitorOptions, PoolMetrics, PoolMonitor, PrometheusEndpoint, PrometheusOptions,
@@ -144,6 +145,12 @@ fn acquires(rounds: usize, turns: u32) -> Vec<Figure> {
             let monitor = PoolMonitor::start(MonitorOptions::default()).expect("started");
             monitor.watch(&pool.control());
             Box::new(monitor)
+        }),
+        Way::new("a tuner in the shadow: an acquire more by", None, &runtime, |pool| {
+            let _inside = runtime.enter();
+            let tuner = TunerOptions { mode: TunerMode::Shadow, ..TunerOptions::default() };
+            let options = AdaptiveOptions { tuner, ..AdaptiveOptions::default() };
+            Box::new(AdaptiveSize::start(&pool.control(), options).expect("started"))
         }),
     ];
     let mut more = vec![Vec::new(); ways.len()];

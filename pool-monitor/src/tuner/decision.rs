@@ -121,8 +121,8 @@ impl Reason {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { before, after, elasticity } = self;
-        // None at all is not below none.
-        let elasticity = elasticity + 0.0;
+        // What rounds to none is not below none.
+        let elasticity = (elasticity * 100.0).round() / 100.0 + 0.0;
         write!(f, "{after:.0} checkouts/s, {before:.0} before (elasticity {elasticity:.2})")
     }
 }
