@@ -3,7 +3,7 @@
 //!
 //! First alone: fixed sizes against the tuner, which starts too small and too large, under loads from 30 %
 //! to 130 % of what the best fixed size does. Then eight processes on a small server: joining and leaving,
-//! and all of them under more than the server can do. `-- --quick` tries whether it works, and writes
+//! and all of them under more than the server can do, with fixed sizes and in the fleet. `-- --quick` tries whether it works, and writes
 //! nothing.
 
 mod alone;
@@ -21,10 +21,11 @@ use crate::child;
 use crate::page::filled;
 
 const PAGE: &str = "docs/adaptive.md";
-/// The statements of the load; there is a size that does most with them, and it is neither the smallest nor
-/// the largest.
+/// Where plots are drawn.
+const PLOTS: &str = "target/bench-adaptive";
+/// The statements of the load.
 const SQL: &str = "xtask/src/adaptive/load.sql";
-/// What they are about.
+/// The rows that they update.
 const TABLE: &str = "create table adaptive_hot (id integer primary key, done bigint not null);
     insert into adaptive_hot select id, 0 from generate_series(1, 4) id;";
 /// Tasks of a closed loop: more than the largest pool.
@@ -37,10 +38,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         _ => bail!("unknown: {}; allowed: nothing, or --quick", arguments.join(" ")),
     };
     child::run(&mut child::cargo(&["build", "--release", "--package", "pool-loadtest"]))?;
+    let plots = child::root().join(PLOTS);
+    if plots.exists() {
+        fs::remove_dir_all(&plots)?;
+    }
+    fs::create_dir_all(&plots)?;
     println!("\n== alone");
     let alone = alone::measure(is_quick)?;
     println!("\n== together");
-    let together = together::measure(is_quick, alone.best())?;
+    let together = together::measure(is_quick, alone.capacity())?;
     let tables = alone.in_markdown() + &together.in_markdown();
     println!("\n{tables}");
     if is_quick {
@@ -49,7 +55,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let path = child::root().join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    fs::write(&path, filled(&page, "adaptive", &tables)?)?;
+    let page = filled(&page, "adaptive", &tables)?;
+    publish_plots()?;
+    fs::write(&path, page)?;
     println!("written: {PAGE}, docs/plots/adaptive-*.svg");
     let missed: Vec<_> = alone.missed().into_iter().chain(together.missed()).collect();
     if missed.is_empty() { Ok(()) } else { bail!("missed: {}", missed.join("; ")) }
@@ -97,9 +105,17 @@ fn report_even_if_too_much(command: &mut Command) -> Result<Value> {
     }
 }
 
-/// The file of a plot.
+/// The file of a plot, until all of them are there: plots of two runs are not to stand side by side.
 fn plot(name: &str) -> PathBuf {
-    child::root().join(format!("docs/plots/adaptive-{name}.svg"))
+    child::root().join(PLOTS).join(format!("adaptive-{name}.svg"))
+}
+
+fn publish_plots() -> Result<()> {
+    for plot in fs::read_dir(child::root().join(PLOTS))? {
+        let plot = plot?;
+        fs::copy(plot.path(), child::root().join("docs/plots").join(plot.file_name()))?;
+    }
+    Ok(())
 }
 
 /// The one in the middle.

@@ -15,10 +15,10 @@ const CONNECTIONS: u16 = 60;
 const FLOOR: u64 = 2;
 /// Connections that a member may have at most.
 const MOST: u64 = 20;
-/// How much more than the best fixed size does arrives at all members together.
+/// How much more than one pool of the best fixed size can do arrives at all members together.
 const LOAD: f64 = 1.3;
 /// Connections that each member has where all have as many, and none a tuner: what they can do at best.
-const SIZES: [u64; 4] = [1, 2, 3, 4];
+const SIZES: [u64; 3] = [1, 2, 3];
 /// Of a member, most operations under way: arrivals beyond are dropped, as queues without end say nothing.
 const IN_FLIGHT: &str = "200";
 /// How much of the best of these sizes' throughput they have to reach.
@@ -52,7 +52,7 @@ pub(super) struct Together {
     fixed: Vec<(u64, f64)>,
 }
 
-pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
+pub(super) fn measure(is_quick: bool, capacity: f64) -> Result<Together> {
     let extent = if is_quick {
         Extent {
             timing: ["1s", "3s"],
@@ -89,7 +89,7 @@ pub(super) fn measure(is_quick: bool, best: f64) -> Result<Together> {
         changing.arg("--output-file").arg(plot("fleet"));
     }
     let changing = report(&mut changing)?;
-    let rate = best * LOAD;
+    let rate = capacity * LOAD;
     let schedule = format!("poisson {:.1}/s", rate / MEMBERS as f64);
     let loaded = |mut fleet: Command| {
         fleet.args(["--rate", &schedule, "--in-flight", IN_FLIGHT]);
@@ -170,7 +170,7 @@ impl Together {
         );
         format!(
             "With all eight there, and {} operations per second arriving at them ({:.0} % of what one pool \
-             alone does at best), they did {} connections each, all the time. In the fleet, and each with a \
+             alone can do), they did {} connections each, all the time. In the fleet, and each with a \
              tuner, they reached {part} of the best of that in the last third of their time; {fair} half of \
              the time.",
             whole(self.rate),
@@ -197,7 +197,7 @@ impl Together {
         }
         // Where members come and go all the time, shares never have time to become fair.
         let fair = self.all["fairness"]["median"].as_f64();
-        // Of a share of six, one connection is more than that part.
+        // Of a share of three, one connection is more than that part.
         if fair.is_none_or(|fair| fair > FAIR.max(1.0 / smallest_share(&self.all))) {
             missed.push(format!("with all there, a share is {fair:?} from a fair one"));
         }
