@@ -14,6 +14,8 @@ pub(super) enum Step {
     /// A pool could use so many connections.
     Demand(usize, usize),
     Join,
+    /// So many join, seconds apart.
+    Rush(usize),
     Drain(usize),
     Kill(usize),
     Pause(usize),
@@ -106,6 +108,9 @@ impl World {
                 93..95 if mood.limits => Step::MaxConnections(self.rng.usize(10..150)),
                 95..96 if mood.servers => Step::ReadOnly(self.draw_advance()),
                 96..98 if mood.servers => self.draw_fail_over(),
+                96 if mood.is_calm && present < 7 && self.may_join() => {
+                    Step::Rush(self.rng.usize(2..=8 - present))
+                }
                 98 if mood.is_calm && present > 2 && self.is_settled() => Step::Kill(some),
                 99 if mood.is_calm => Step::Advance(31 * SEC),
                 _ => continue,
@@ -139,6 +144,15 @@ impl World {
             Step::Advance(duration) => self.advance(duration),
             Step::Demand(process, demand) => self.demand(process, demand),
             Step::Join => self.join(),
+            Step::Rush(members) => {
+                for _ in 0..members {
+                    self.note_change(step);
+                    self.join();
+                    let pause = self.up_to(5 * SEC);
+                    self.advance(pause);
+                    self.audit_fairness();
+                }
+            }
             Step::Drain(process) => {
                 self.processes[process].member.drain();
                 self.processes[process].is_leaving = true;
