@@ -26,8 +26,8 @@ struct Party {
     member: MemberId,
     claim: Claim,
     takes: usize,
-    /// Whether its floor is kept free for it, as long as it has less.
-    is_waiting: bool,
+    /// Whether it keeps its heartbeats.
+    is_heard_of: bool,
 }
 
 impl Division {
@@ -42,13 +42,12 @@ impl Division {
         let row = ledger.row(own);
         let joined = row.map_or(ledger.serial + 1, |row| row.joined);
         let mut parties = Vec::with_capacity(ledger.rows.len() + 1);
-        let is_waiting = false;
         parties.extend(claim.map(|claim| Party {
             joined,
             member: own,
             claim,
             takes: 0,
-            is_waiting,
+            is_heard_of: true,
         }));
         // Each has a connection for settling. Those who have nothing else yet have it from the reserve,
         // until the others have made room.
@@ -67,10 +66,9 @@ impl Division {
             } else {
                 let claim = Claim { floor: share.floor, demand: share.demand, most: share.most };
                 let (joined, member) = (row.joined, row.member);
-                // Nothing is kept free for one that may have died before it had anything.
                 let age = ledger.now.apart(row.renewed_at);
-                let is_waiting = age < share.lease / MISSED;
-                parties.push(Party { joined, member, claim, takes, is_waiting });
+                let is_heard_of = age < share.lease / MISSED;
+                parties.push(Party { joined, member, claim, takes, is_heard_of });
             }
         }
         parties.sort_unstable_by_key(|party| (party.joined, party.member));
@@ -82,18 +80,18 @@ impl Division {
         let target = place.map_or(Ok(0), |place| shares[place].ok_or_else(shortage));
         let taken: usize = parties.iter().map(|party| party.takes).sum();
         let free = all.saturating_sub(established + taken);
-        // Who has nothing yet needs room for its connection for settling, too.
+        // Who has nothing yet needs room for its connection for settling, too. Nothing is kept free for one
+        // that may have died before it had anything.
         let lacks = |(party, share): (&Party, &Option<usize>)| match share {
-            Some(_) if party.is_waiting => {
-                party.claim.floor.saturating_sub(party.takes) + usize::from(party.takes == 0)
+            Some(_) if party.member != own && party.is_heard_of => {
+                party.claim.floor().saturating_sub(party.takes) + usize::from(party.takes == 0)
             }
             _ => 0,
         };
         let lacking: Vec<usize> = parties.iter().zip(&shares).map(lacks).collect();
         let (owed, owed_before): (usize, usize) =
             (lacking.iter().sum(), lacking.iter().take(place.unwrap_or(0)).sum());
-        let (has, floor) =
-            (row.map_or(0, |row| row.share.granted), claim.map_or(0, |claim| claim.floor));
+        let (has, floor) = (row.map_or(0, |row| row.share.granted), claim.map_or(0, Claim::floor));
         let due = target.unwrap_or(0).min(has.max(floor).max(free.saturating_sub(owed)));
         // Nobody's floor is served by taking another's.
         let room = free.saturating_sub(owed_before).max(free.min(has.min(floor)));
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn nobody_loses_its_floor_to_one_whose_floor_has_risen() {
-        let rows = [row(1, 13), row_at(0, 2, 1, 2), row(3, 2)];
+        let rows = [row(1, 14), row_at(0, 2, 1, 2), row(3, 2)];
         assert_eq!(takes(3, &rows), 2);
     }
 

@@ -15,7 +15,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    fn floor(self) -> usize {
+    pub(super) fn floor(self) -> usize {
         self.floor.min(self.most)
     }
 

@@ -3,8 +3,8 @@
 //!
 //! First alone: fixed sizes against the tuner, which starts too small and too large, under loads from 30 %
 //! to 130 % of what the best fixed size does. Then eight processes on a small server: joining and leaving,
-//! and all of them under more than the server can do, with fixed sizes and in the fleet. `-- --quick` tries whether it works, and writes
-//! nothing.
+//! and all of them under more than the server can do, with few connections each and with tuners.
+//! `-- --quick` tries whether it works, and writes nothing.
 
 mod alone;
 mod together;
@@ -18,7 +18,7 @@ use pool_testkit::servers::{Database, Product, Server, Setup};
 use serde_json::Value;
 
 use crate::child;
-use crate::page::filled;
+use crate::page::{filled, wrapped};
 
 const PAGE: &str = "docs/adaptive.md";
 /// Where plots are drawn.
@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let alone = alone::measure(is_quick)?;
     println!("\n== together");
     let together = together::measure(is_quick, alone.capacity())?;
-    let tables = alone.in_markdown() + &together.in_markdown();
+    let missed: Vec<_> = alone.missed().into_iter().chain(together.missed()).collect();
+    let tables = alone.in_markdown() + &together.in_markdown() + &verdict(&missed);
     println!("\n{tables}");
     if is_quick {
         println!("quick: nothing was judged or written");
@@ -59,8 +60,26 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     publish_plots()?;
     fs::write(&path, page)?;
     println!("written: {PAGE}, docs/plots/adaptive-*.svg");
-    let missed: Vec<_> = alone.missed().into_iter().chain(together.missed()).collect();
     if missed.is_empty() { Ok(()) } else { bail!("missed: {}", missed.join("; ")) }
+}
+
+/// What was asked for, and what of it was not reached.
+fn verdict(missed: &[String]) -> String {
+    let missed = match missed {
+        [] => "Nothing of that was missed".to_owned(),
+        missed => format!("Missed in this run: {}", missed.join("; ")),
+    };
+    let text = format!(
+        "Asked for were, of a tuner alone, {:.0} % of the best fixed size's throughput and no 99th \
+         percentile above {:.1} times its own; of eight members, {:.0} % of the best of those without a \
+         tuner, a floor within {:.0} s, and shares within {:.0} % or one connection of fair ones. {missed}.",
+        alone::THROUGHPUT * 100.0,
+        alone::RESPONSE,
+        together::THROUGHPUT * 100.0,
+        together::WAIT,
+        together::FAIR * 100.0,
+    );
+    format!("\n### Against what was asked for\n\n{}\n", wrapped(&text))
 }
 
 /// A PostgreSQL that takes so many connections, with a database.

@@ -22,11 +22,11 @@ const SIZES: [u64; 3] = [1, 2, 3];
 /// Of a member, most operations under way: arrivals beyond are dropped, as queues without end say nothing.
 const IN_FLIGHT: &str = "200";
 /// How much of the best of these sizes' throughput they have to reach.
-const THROUGHPUT: f64 = 0.95;
+pub(super) const THROUGHPUT: f64 = 0.95;
 /// How far a share may be from a fair one: by this part, or by one connection.
-const FAIR: f64 = 0.1;
+pub(super) const FAIR: f64 = 0.1;
 /// How long a member may wait for its floor, in seconds.
-const WAIT: f64 = 10.0;
+pub(super) const WAIT: f64 = 10.0;
 
 /// How long all is.
 struct Extent {
@@ -166,13 +166,19 @@ impl Together {
             .map_or_else(|| "an unknown part".to_owned(), |part| format!("{:.0} %", part * 100.0));
         let fair = self.all["fairness"]["median"].as_f64().map_or_else(
             || "nobody can tell how fair shares were".to_owned(),
-            |fair| format!("the share furthest from a fair one was {:.0} % from it", fair * 100.0),
+            |fair| {
+                let smallest = smallest_share(&self.all);
+                format!(
+                    "the share furthest from a fair one was {:.0} % from it (the smallest is {smallest:.0})",
+                    fair * 100.0
+                )
+            },
         );
         format!(
             "With all eight there, and {} operations per second arriving at them ({:.0} % of what one pool \
-             alone can do), they did {} connections each, all the time. In the fleet, and each with a \
-             tuner, they reached {part} of the best of that in the last third of their time; {fair} half of \
-             the time.",
+             alone can do), they did {} connections each and no tuner: eight load testers share its \
+             processors with the server. With up to {MOST} each and a tuner, they reached {part} of the best \
+             of that in the last third of their time; {fair} half of the time.",
             whole(self.rate),
             LOAD * 100.0,
             fixed.collect::<Vec<_>>().join(", ")
@@ -189,17 +195,25 @@ impl Together {
         let mut missed = Vec::new();
         match self.part_of_best() {
             Some(part) if part >= THROUGHPUT => {}
-            part => missed.push(format!("eight members reached {part:?} of the best throughput")),
+            Some(part) => {
+                missed.push(format!("eight members reached {part:.2} of the best throughput"));
+            }
+            None => missed.push("eight members did nothing that was measured".to_owned()),
         }
         match longest_wait(&self.changing) {
             Some(wait) if wait <= WAIT => {}
-            wait => missed.push(format!("a member waited {wait:?} s for its floor")),
+            Some(wait) => missed.push(format!("a member waited {wait:.1} s for its floor")),
+            None => missed.push("a member never had its floor".to_owned()),
         }
         // Where members come and go all the time, shares never have time to become fair.
         let fair = self.all["fairness"]["median"].as_f64();
         // Of a share of three, one connection is more than that part.
-        if fair.is_none_or(|fair| fair > FAIR.max(1.0 / smallest_share(&self.all))) {
-            missed.push(format!("with all there, a share is {fair:?} from a fair one"));
+        match fair {
+            Some(fair) if fair <= FAIR.max(1.0 / smallest_share(&self.all)) => {}
+            Some(fair) => {
+                missed.push(format!("with all there, a share is {fair:.2} from a fair one"));
+            }
+            None => missed.push("with all there, shares were never settled".to_owned()),
         }
         missed
     }
@@ -255,6 +269,16 @@ mod tests {
         assert_eq!(together(1000.0, 0.2, &waits).missed().len(), 1);
         assert_eq!(together(1000.0, 0.1, &[Some(11.0)]).missed().len(), 1);
         assert_eq!(together(1000.0, 0.1, &[Some(1.0), None]).missed().len(), 1);
+    }
+
+    #[test]
+    fn a_share_may_be_one_connection_from_a_fair_one() {
+        let missed = |deviation: f64| {
+            let mut together = together(1000.0, deviation, &[Some(1.0)]);
+            together.all["members"][0]["granted"]["median"] = json!(3);
+            together.missed().len()
+        };
+        assert_eq!((missed(0.33), missed(0.34)), (0, 1));
     }
 
     #[test]
